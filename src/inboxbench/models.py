@@ -1,0 +1,355 @@
+"""The messenger at head as SQLAlchemy metadata: tables, columns, defaults, checks, keys and indexes.
+
+The migrations in ``migrations/versions`` build the same database, and so does ``schema/head.sql``; a test
+compares the three. Rules that SQLAlchemy cannot declare (triggers, functions) live in the migrations alone.
+Indexes carry the requirement they answer: each can be argued for, or retired, on its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Annotated, Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Connection,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    event,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+Key = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
+Created = Annotated[dt.datetime, mapped_column(DateTime(timezone=True), server_default=text("now()"))]
+Attributes = Annotated[dict[str, Any], mapped_column(JSONB, server_default=text("'{}'"))]
+
+
+class Base(DeclarativeBase):
+    """Names of keys follow PostgreSQL's own defaults, so that baseline.sql need not spell them out."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "%(table_name)s_pkey",
+            "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  (SQLAlchemy reads this plain class attribute)
+        int: BigInteger,
+        str: Text,
+        dt.datetime: DateTime(timezone=True),
+        uuid.UUID: Uuid,
+        bool: Boolean,
+    }
+
+
+@event.listens_for(Base.metadata, "before_create")
+def _install_trigrams(_metadata: MetaData, connection: Connection, **_kw: object) -> None:
+    """The trigram index (M9c) names an operator class of this extension."""
+    connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
+
+
+class Account(Base):
+    """A customer company; every other row belongs to one."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[Key]
+    name: Mapped[str]
+    locale: Mapped[str] = mapped_column(server_default=text("'en'"))
+    created_at: Mapped[Created]
+    updated_at: Mapped[Created]
+
+
+class User(Base):
+    """An operator: an administrator sees every inbox of the account, an agent those it is a member of."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint("role IN ('agent', 'administrator')", name="users_role_check"),
+        Index("users_account_id_idx", "account_id"),
+    )
+
+    id: Mapped[Key]
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    name: Mapped[str]
+    email: Mapped[str]
+    role: Mapped[str] = mapped_column(server_default=text("'agent'"))
+    created_at: Mapped[Created]
+    updated_at: Mapped[Created]
+
+
+class Inbox(Base):
+    """A channel customers write to."""
+
+    __tablename__ = "inboxes"
+    __table_args__ = (Index("inboxes_account_id_idx", "account_id"),)
+
+    id: Mapped[Key]
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    name: Mapped[str]
+    created_at: Mapped[Created]
+    updated_at: Mapped[Created]
+
+
+class InboxMember(Base):
+    """An agent who works in an inbox."""
+
+    __tablename__ = "inbox_members"
+    __table_args__ = (Index("inbox_members_user_id_idx", "user_id"),)
+
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    created_at: Mapped[Created]
+
+
+class Contact(Base):
+    """A person who writes; ``blocked`` (A4) is what muting a conversation of theirs sets."""
+
+    __tablename__ = "contacts"
+    __table_args__ = (
+        Index("contacts_account_id_idx", "account_id"),
+        Index("contacts_external_id_idx", "external_id"),
+        Index(  # K2
+            "contacts_account_external_id_key",
+            "account_id",
+            "external_id",
+            unique=True,
+            postgresql_where=text("external_id IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[Key]
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    name: Mapped[str] = mapped_column(server_default=text("''"))
+    email: Mapped[str | None]
+    phone_number: Mapped[str | None]
+    external_id: Mapped[str | None]
+    blocked: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[Created]
+    updated_at: Mapped[Created]
+
+
+class ContactInbox(Base):
+    """K1: a contact as one inbox knows it; ``source_id`` is its address there."""
+
+    __tablename__ = "contact_inboxes"
+    __table_args__ = (
+        UniqueConstraint("inbox_id", "source_id", name="contact_inboxes_inbox_source_id_key"),
+        Index("contact_inboxes_contact_id_idx", "contact_id"),
+    )
+
+    id: Mapped[Key]
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id"))
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id"))
+    source_id: Mapped[str]
+    created_at: Mapped[Created]
+    updated_at: Mapped[Created]
+
+
+class Conversation(Base):
+    """A customer's case in one inbox: what the operator's list shows."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('open', 'pending', 'resolved', 'snoozed')", name="conversations_status_check"
+        ),
+        CheckConstraint("rating_score BETWEEN 1 AND 5", name="conversations_rating_score_check"),
+        CheckConstraint("priority BETWEEN 0 AND 3", name="conversations_priority_check"),
+        Index("conversations_uuid_idx", "uuid", unique=True),
+        Index("conversations_account_id_idx", "account_id"),
+        Index("conversations_inbox_id_idx", "inbox_id"),
+        Index("conversations_contact_id_idx", "contact_id"),
+        Index("conversations_assignee_id_idx", "assignee_id"),
+        Index("conversations_status_idx", "status"),
+        Index("conversations_branch_idx", "branch"),
+        Index("conversations_region_idx", "region"),
+        Index("conversations_created_at_idx", "created_at"),
+        Index("conversations_contact_inbox_id_idx", "contact_inbox_id"),  # K1
+        Index("conversations_account_display_id_key", "account_id", "display_id", unique=True),  # C1
+        Index(  # C2
+            "conversations_account_identifier_key",
+            "account_id",
+            "identifier",
+            unique=True,
+            postgresql_where=text("identifier IS NOT NULL"),
+        ),
+        Index(  # C3
+            "conversations_account_status_waiting_idx", "account_id", "status", "waiting_since", "created_at"
+        ),
+        Index(  # C4
+            "conversations_snoozed_until_idx", "snoozed_until", postgresql_where=text("status = 'snoozed'")
+        ),
+        Index(  # C7
+            "conversations_account_status_last_activity_idx",
+            "account_id",
+            "status",
+            text("last_activity_at DESC"),
+        ),
+        Index(  # C9
+            "conversations_account_inbox_status_assignee_idx",
+            "account_id",
+            "inbox_id",
+            "status",
+            "assignee_id",
+        ),
+        Index(  # P2.1a
+            "conversations_inbox_status_assignee_created_idx",
+            "inbox_id",
+            "status",
+            "assignee_id",
+            "created_at",
+        ),
+    )
+
+    id: Mapped[Key]
+    uuid: Mapped[uuid.UUID] = mapped_column(server_default=text("gen_random_uuid()"))
+    display_id: Mapped[int] = mapped_column(Integer)  # C1; the trigger numbers it
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id"))
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id"))
+    contact_inbox_id: Mapped[int | None] = mapped_column(ForeignKey("contact_inboxes.id"))  # K1
+    assignee_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    status: Mapped[str] = mapped_column(server_default=text("'open'"))
+    priority: Mapped[int | None] = mapped_column(SmallInteger)
+    identifier: Mapped[str | None]  # C2
+    assignee_assigned_at: Mapped[dt.datetime | None]
+    assignee_last_read_at: Mapped[dt.datetime | None]
+    agent_last_seen_at: Mapped[dt.datetime | None]  # C6
+    contact_last_seen_at: Mapped[dt.datetime | None]  # C6
+    waiting_since: Mapped[dt.datetime | None]  # C3
+    first_reply_created_at: Mapped[dt.datetime | None]  # C5
+    last_activity_at: Mapped[Created]  # C7
+    snoozed_until: Mapped[dt.datetime | None]  # C4
+    custom_attributes: Mapped[Attributes]  # C8
+    additional_attributes: Mapped[Attributes]  # C8
+    branch: Mapped[str | None]  # C10
+    region: Mapped[str | None]  # C10
+    rating_score: Mapped[int | None] = mapped_column(SmallInteger)  # C11
+    rating_comment: Mapped[str | None]  # C11
+    rated_at: Mapped[dt.datetime | None]  # C11
+    created_at: Mapped[Created]
+    updated_at: Mapped[Created]
+
+    contact: Mapped[Contact] = relationship()
+    inbox: Mapped[Inbox] = relationship()
+    assignee: Mapped[User | None] = relationship()
+
+
+class Message(Base):
+    """One entry of a conversation; ``body`` is the text."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        CheckConstraint("sender_type IN ('contact', 'user', 'bot')", name="messages_sender_type_check"),
+        CheckConstraint("direction IN ('incoming', 'outgoing')", name="messages_direction_check"),
+        CheckConstraint("message_type BETWEEN 0 AND 3", name="messages_message_type_check"),
+        CheckConstraint("char_length(body) <= 150000", name="messages_body_length_check"),  # M7
+        CheckConstraint(  # M3
+            "jsonb_typeof(content_attributes) = 'object'", name="messages_content_attributes_check"
+        ),
+        Index("messages_account_id_idx", "account_id"),
+        Index("messages_inbox_id_idx", "inbox_id"),
+        Index("messages_conversation_id_idx", "conversation_id"),
+        Index("messages_created_at_idx", "created_at"),
+        Index(  # the latest 20, and the flood limit's count (M8)
+            "messages_conversation_created_idx", "conversation_id", text("created_at DESC"), text("id DESC")
+        ),
+        Index(  # P2.1b
+            "messages_conversation_direction_created_idx", "conversation_id", "direction", "created_at"
+        ),
+        Index(  # M9a
+            "messages_conversation_account_type_created_idx",
+            "conversation_id",
+            "account_id",
+            "message_type",
+            "created_at",
+        ),
+        Index(  # M9b
+            "messages_account_content_type_created_idx", "account_id", "content_type", "created_at"
+        ),
+        Index(  # M9c
+            "messages_body_trgm_idx",
+            "body",
+            postgresql_using="gin",
+            postgresql_ops={"body": "gin_trgm_ops"},
+        ),
+        Index(  # M1
+            "messages_conversation_echo_id_key",
+            "conversation_id",
+            "echo_id",
+            unique=True,
+            postgresql_where=text("echo_id IS NOT NULL"),
+        ),
+        Index(  # M6
+            "messages_inbox_source_id_key",
+            "inbox_id",
+            "source_id",
+            unique=True,
+            postgresql_where=text("source_id IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[Key]
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id"))
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
+    sender_type: Mapped[str]
+    sender_id: Mapped[int | None]
+    direction: Mapped[str]
+    message_type: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))  # M9a
+    content_type: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))  # M9b
+    private: Mapped[bool] = mapped_column(server_default=text("false"))
+    body: Mapped[str | None]
+    processed_message_content: Mapped[str | None]  # M2
+    content_attributes: Mapped[Attributes]  # M3
+    external_source_ids: Mapped[Attributes]  # M4
+    sentiment: Mapped[Attributes]  # M5
+    source_id: Mapped[str | None]  # M6
+    echo_id: Mapped[str | None]  # M1
+    read_at: Mapped[dt.datetime | None]  # M10
+    created_at: Mapped[Created]
+
+    conversation: Mapped[Conversation] = relationship()
+
+
+class ConversationCounter(Base):
+    """C1: the last number an account gave out; NULL until the backfill has opened the account."""
+
+    __tablename__ = "conversation_counters"
+    __table_args__ = ({"postgresql_with": {"fillfactor": 50}},)
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    last_display_id: Mapped[int | None] = mapped_column(Integer)
+
+
+class DuplicateResolution(Base):
+    """A value taken off a row so that a unique index could be built; the downgrade puts it back."""
+
+    __tablename__ = "duplicate_resolutions"
+
+    id: Mapped[Key]
+    revision: Mapped[str]
+    table_name: Mapped[str]
+    row_id: Mapped[int]
+    kept_id: Mapped[int]
+    column_name: Mapped[str]
+    value: Mapped[str]
+    resolved_at: Mapped[Created]
+
+
+metadata = Base.metadata
