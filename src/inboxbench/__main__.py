@@ -1,0 +1,5 @@
+"""`python -m inboxbench`."""
+
+from inboxbench.cli import main
+
+main()

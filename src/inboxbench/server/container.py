@@ -1,0 +1,54 @@
+"""PostgreSQL in a container, through Testcontainers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from inboxbench.errors import ServerError
+from inboxbench.server.settings import tuned_settings
+
+_PASSWORD = "inboxbench"  # noqa: S105 - of a container that listens on this machine for as long as we run
+
+
+def engine_problem() -> str | None:
+    """Why no Docker engine can be used, in one line; None when one answers."""
+    import docker  # noqa: PLC0415 - heavy, and only containers need it
+
+    try:
+        client = docker.from_env()
+        client.ping()
+        client.close()
+    except Exception as error:
+        return f"no Docker engine answers ({type(error).__name__}); start one, or use --server embedded"
+    return None
+
+
+def _command() -> list[str]:
+    settings = tuned_settings()
+    return ["postgres", *(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))]
+
+
+@contextmanager
+def running_container(image: str) -> Iterator[str]:
+    """Start `image` with the tuned settings; yields a connection string; removes the container at the end.
+
+    Raises ServerError when no engine answers or the image cannot be had or does not come up.
+    """
+    if problem := engine_problem():
+        raise ServerError(problem)
+    from testcontainers.postgres import PostgresContainer  # noqa: PLC0415 - imports the docker client
+
+    container = PostgresContainer(image, username="postgres", password=_PASSWORD, dbname="postgres", driver=None)
+    container.with_command(_command()).with_kwargs(shm_size="1g")
+    container.with_env("POSTGRES_INITDB_ARGS", "--encoding=UTF8 --locale=C.UTF-8")
+    try:
+        container.start()
+    except Exception as error:
+        container.stop()
+        raise ServerError(f"container {image} did not come up: {str(error).splitlines()[0][:300]}") from error
+    try:
+        host, port = container.get_container_host_ip(), container.get_exposed_port(5432)
+        yield f"host={host} port={port} user=postgres password={_PASSWORD} dbname=postgres"
+    finally:
+        container.stop()

@@ -1,0 +1,104 @@
+"""What every source of a server gives: how to connect, what it is, and its programs where they are at hand."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import URL
+
+from inboxbench.errors import ServerError, UsageError
+
+Kind = Literal["embedded", "bin", "container", "external"]
+OLDEST_MAJOR = 15
+_CONNECT_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A reachable PostgreSQL. `base` may hold a password; `label` never does and is what is shown.
+
+    version is server_version_num (180006); bindir holds psql, pgbench and pg_dump where they are local.
+    """
+
+    kind: Kind
+    label: str
+    base: str
+    version: int
+    bindir: Path | None = None
+
+    @property
+    def owned(self) -> bool:
+        """Whether we started it, so that its settings are ours to choose."""
+        return self.kind != "external"
+
+    def conninfo(self, database: str = "postgres") -> str:
+        """A libpq connection string to `database`."""
+        return make_conninfo(self.base, dbname=database, connect_timeout=_CONNECT_TIMEOUT_S)
+
+    def url(self, database: str = "postgres") -> str:
+        """A postgresql:// URL to `database`, password included: for programs, not for people."""
+        parts = {key: str(value) for key, value in conninfo_to_dict(self.base).items() if value is not None}
+        user, password = quote(parts.pop("user", ""), safe=""), parts.pop("password", None)
+        parts.pop("dbname", None)
+        login = f"{user}:{quote(password, safe='')}@" if password else f"{user}@" if user else ""
+        query = "&".join(f"{key}={quote(value, safe='/')}" for key, value in parts.items())
+        return f"postgresql://{login}/{quote(database, safe='')}" + (f"?{query}" if query else "")
+
+    def sqlalchemy_url(self, database: str) -> URL:
+        parts = {key: str(value) for key, value in conninfo_to_dict(self.base).items() if value is not None}
+        user, password = parts.pop("user", None), parts.pop("password", None)
+        parts.pop("dbname", None)
+        return URL.create("postgresql+psycopg", username=user, password=password, database=database, query=parts)
+
+    def program(self, name: str) -> Path:
+        """psql, pgbench, pg_dump …: of this server, else of the PATH. Raises ServerError when there is none."""
+        if self.bindir and (self.bindir / name).is_file():
+            return self.bindir / name
+        if found := shutil.which(name):
+            return Path(found)
+        raise ServerError(
+            f"{name} is needed and neither beside {self.label} nor on the PATH; install postgresql-client"
+        )
+
+
+def redact(conninfo: str) -> str:
+    """`conninfo` as user@host:port/database: nothing secret, for messages and reports."""
+    try:
+        parts = conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError:
+        return "a malformed connection string"
+    user = f"{parts['user']}@" if parts.get("user") else ""
+    port = f":{parts['port']}" if parts.get("port") else ""
+    return f"{user}{parts.get('host') or 'localhost'}{port}/{parts.get('dbname') or ''}"
+
+
+def reason(error: BaseException) -> str:
+    """The first line of a driver's message, without what a connection string may have carried into it."""
+    text = re.sub(r"password=\S+|(?<=://)[^@\s]+(?=@)", "***", str(error)).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def check_reachable(base: str) -> tuple[int, str]:
+    """server_version_num and the version as people write it. Raises ServerError in one line."""
+    try:
+        conninfo_to_dict(base)
+    except psycopg.ProgrammingError as error:
+        raise UsageError(f"the server's URL is malformed: {reason(error)}") from None
+    try:
+        with psycopg.connect(base, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
+            row = connection.execute("SELECT current_setting('server_version')").fetchone()
+            number = connection.info.server_version
+    except psycopg.OperationalError as error:
+        raise ServerError(f"cannot reach {redact(base)}: {reason(error)}") from None
+    if number < OLDEST_MAJOR * 10_000:
+        raise ServerError(
+            f"{redact(base)} runs PostgreSQL {number // 10_000}; inboxbench needs {OLDEST_MAJOR} or newer"
+        )
+    return number, str(row[0]).split(" ")[0] if row else str(number)
