@@ -1,0 +1,27 @@
+"""What a live database is made of, in a form that can be compared, hashed and written down as SQL.
+
+``read_catalog`` describes a schema object by object; ``compare`` and ``explain`` say how two descriptions
+differ; ``render`` writes one down as the SQL that builds it (``schema/head.sql``).
+"""
+
+from inboxbench.catalog.compare import Difference, compare, explain
+from inboxbench.catalog.model import BOOKKEEPING, STRUCTURE, Catalog, Entry, Kind
+from inboxbench.catalog.read import invalid_indexes, read_catalog
+from inboxbench.catalog.render import render
+from inboxbench.catalog.sizes import RelationSize, relation_sizes
+
+__all__ = [
+    "BOOKKEEPING",
+    "STRUCTURE",
+    "Catalog",
+    "Difference",
+    "Entry",
+    "Kind",
+    "RelationSize",
+    "compare",
+    "explain",
+    "invalid_indexes",
+    "read_catalog",
+    "relation_sizes",
+    "render",
+]
