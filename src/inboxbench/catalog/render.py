@@ -20,7 +20,7 @@ def render(catalog: Catalog, *, header: str = "", extensions: tuple[str, ...] = 
     blocks = [_comment(header), *map(_extension, extensions)]
     for table in catalog.of("table"):
         blocks += [_table(catalog, table), *_indexes(catalog, table.table)]
-    blocks += _foreign_keys(catalog)
+    blocks += _later_constraints(catalog)
     blocks += [f"{function.definition};" for function in catalog.of("function")]
     blocks += [f"{trigger.definition};" for trigger in catalog.of("trigger")]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -49,7 +49,7 @@ def _columns(catalog: Catalog, table: str) -> Iterator[str]:
 
 def _inline_constraints(catalog: Catalog, table: str) -> Iterator[str]:
     for constraint in catalog.of("constraint", table):
-        if not _is_foreign_key(constraint):
+        if not _comes_later(constraint):
             yield f"CONSTRAINT {_quoted(constraint.name)} {constraint.definition}"
 
 
@@ -59,17 +59,18 @@ def _indexes(catalog: Catalog, table: str) -> list[str]:
     return ["\n".join(lines)] if lines else []
 
 
-def _foreign_keys(catalog: Catalog) -> list[str]:
+def _later_constraints(catalog: Catalog) -> list[str]:
     lines = [
         f"ALTER TABLE {_quoted(key.table)} ADD CONSTRAINT {_quoted(key.name)} {key.definition};"
         for key in catalog.of("constraint")
-        if _is_foreign_key(key)
+        if _comes_later(key)
     ]
     return ["\n".join(lines)] if lines else []
 
 
-def _is_foreign_key(constraint: Entry) -> bool:
-    return constraint.definition.startswith("FOREIGN KEY")
+def _comes_later(constraint: Entry) -> bool:
+    """Foreign keys wait for all tables; NOT VALID means nothing inside CREATE TABLE."""
+    return constraint.definition.startswith("FOREIGN KEY") or constraint.definition.endswith("NOT VALID")
 
 
 def _quoted(name: str) -> str:
