@@ -1,0 +1,85 @@
+-- C8: metadata and the two columns that replace it follow each other for as long as both exist.
+-- Installed by the revision that adds the columns, removed by the one that drops metadata, installed again by
+-- that one's downgrade.
+
+-- Where the customer came from and with what; every other key of metadata was defined by a user of the messenger.
+CREATE OR REPLACE FUNCTION conversation_origin_keys() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT ARRAY['browser', 'browser_version', 'browser_language', 'os', 'os_version', 'platform', 'device',
+                 'screen', 'user_agent', 'ip', 'referrer', 'referer', 'landing_page', 'initiated_at',
+                 'utm_source', 'utm_medium', 'utm_campaign', 'utm_term', 'utm_content']
+$$;
+
+-- A value that is no object (nothing ever forbade one) travels under a key of ours.
+CREATE OR REPLACE FUNCTION conversation_metadata_object(value jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE jsonb_typeof(value) WHEN 'object' THEN value ELSE jsonb_build_object('metadata:whole', value) END
+$$;
+
+-- The entries of an object whose key is (or is not) an origin key.
+CREATE OR REPLACE FUNCTION conversation_metadata_part(object jsonb, origin boolean) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(object)
+    WHERE (key = ANY (conversation_origin_keys())) = origin
+$$;
+
+-- metadata → what belongs into each of the two columns.
+CREATE OR REPLACE FUNCTION conversation_metadata_split(metadata jsonb, OUT additional jsonb, OUT custom jsonb)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT conversation_metadata_part(plain, true) || coalesce(placed -> 'additional', '{}'),
+           conversation_metadata_part(plain, false) || coalesce(placed -> 'custom', '{}')
+    FROM (SELECT conversation_metadata_object(metadata) - 'metadata:placed' AS plain,
+                 metadata -> 'metadata:placed' AS placed) AS parts
+$$;
+
+-- The two columns → metadata. Entries that split would put into the other column are marked with their place, so
+-- that split undoes merge whatever the columns hold.
+CREATE OR REPLACE FUNCTION conversation_metadata_merge(additional jsonb, custom jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN whole.value IS NOT NULL AND jsonb_typeof(whole.value) <> 'object'
+             AND object = jsonb_build_object('metadata:whole', whole.value) THEN whole.value
+        WHEN placed <> '{"additional": {}, "custom": {}}' THEN object || jsonb_build_object('metadata:placed', placed)
+        ELSE object
+    END
+    FROM (SELECT conversation_metadata_object(additional) AS a, conversation_metadata_object(custom) AS c) AS given,
+         LATERAL (SELECT conversation_metadata_part(a, true) || conversation_metadata_part(c, false) AS object,
+                         jsonb_build_object('additional', conversation_metadata_part(a, false),
+                                            'custom', conversation_metadata_part(c, true)) AS placed) AS parts,
+         LATERAL (SELECT object -> 'metadata:whole' AS value) AS whole
+$$;
+
+-- target after the change that turned before into after: other writers' entries stay.
+CREATE OR REPLACE FUNCTION conversation_metadata_follow(target jsonb, before jsonb, after jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN 'object' = ALL (ARRAY[jsonb_typeof(target), jsonb_typeof(before), jsonb_typeof(after)])
+        THEN target - ARRAY(SELECT jsonb_object_keys(before) EXCEPT SELECT jsonb_object_keys(after))
+             || coalesce((SELECT jsonb_object_agg(key, value) FROM jsonb_each(after)
+                          WHERE before -> key IS DISTINCT FROM value), '{}')
+        ELSE after
+    END
+$$;
+
+CREATE OR REPLACE FUNCTION conversations_sync_metadata() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    before record;
+    after record;
+BEGIN
+    SELECT * INTO after FROM conversation_metadata_split(NEW.metadata);
+    IF TG_OP = 'INSERT' THEN
+        NEW.additional_attributes := after.additional || NEW.additional_attributes;
+        NEW.custom_attributes := after.custom || NEW.custom_attributes;
+        NEW.metadata := conversation_metadata_merge(NEW.additional_attributes, NEW.custom_attributes);
+        RETURN NEW;
+    END IF;
+    SELECT * INTO before FROM conversation_metadata_split(OLD.metadata);
+    NEW.additional_attributes :=
+        conversation_metadata_follow(NEW.additional_attributes, before.additional, after.additional);
+    NEW.custom_attributes := conversation_metadata_follow(NEW.custom_attributes, before.custom, after.custom);
+    NEW.metadata := conversation_metadata_follow(
+        NEW.metadata,
+        conversation_metadata_merge(OLD.additional_attributes, OLD.custom_attributes),
+        conversation_metadata_merge(NEW.additional_attributes, NEW.custom_attributes));
+    RETURN NEW;
+END
+$$;

@@ -1,0 +1,168 @@
+"""Filling a column of a live table: keyset batches, each its own transaction, resumable exactly where it stopped.
+
+A batch is three statements of one transaction: find where it ends, lock its rows in key order, write.
+Locking comes first and by itself because under READ COMMITTED only a statement that begins after the lock was
+granted sees what concurrent writers of those rows committed; in one statement with the UPDATE the values would
+come from a snapshot older than the lock. FOR NO KEY UPDATE leaves foreign key checks of new messages alone.
+
+The record in `backfill_progress` moves in the same transaction as the rows, so a crash loses or repeats nothing.
+Rows born after the start are the triggers' affair: the last key is fixed when the backfill begins.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import LiteralString
+
+from psycopg import sql
+
+from inboxbench.migrate import facts, online
+from inboxbench.migrate.locks import RETRIED, short_transaction
+from inboxbench.migrate.session import Progress, Session
+
+_FIRST_BATCH, _SMALLEST_BATCH, _LARGEST_BATCH = 500, 10, 10_000
+_ROUGH_GROWTH = 2.0  # a batch may at most double, or halve, from one to the next
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """What to fill.
+
+    name: key of its record. table: whose rows are walked and locked, by `key` (bigint).
+    only: condition of the rows worth locking. write: statements that get the locked keys as %(ids)s and write
+    only rows that differ; the rows they change are counted.
+    """
+
+    name: str
+    table: str
+    write: tuple[LiteralString, ...]
+    only: LiteralString = "true"
+    key: LiteralString = "id"
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Where a backfill stands. first: key before the first one; started: monotonic, of this run."""
+
+    first: int
+    last: int
+    target: int
+    rows: int
+    batch: int = _FIRST_BATCH
+    started: float = 0.0
+    written_now: int = 0
+    start_key: int = 0
+
+
+def create_progress_table(db: Session) -> None:
+    """The record of every backfill; a finished one stays, as evidence and so that it is not run again."""
+    online.create_table(
+        db,
+        "backfill_progress",
+        """(
+            name        text PRIMARY KEY,
+            first_key   bigint NOT NULL,
+            last_key    bigint NOT NULL,
+            target_key  bigint NOT NULL,
+            rows        bigint NOT NULL DEFAULT 0,
+            started_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+            finished_at timestamptz
+        )""",
+    )
+
+
+def fill(db: Session, backfill: Backfill) -> int:
+    """Run or resume to the end; rows written in all, earlier runs included."""
+    create_progress_table(db)
+    db.step(f"backfill {backfill.name}")
+    walk = _begin(db, backfill)
+    while walk.last < walk.target:
+        began = time.monotonic()
+        held = short_transaction(db, f"backfill {backfill.name}", lambda: _batch(db, backfill, walk))
+        walk.batch = _next_batch(walk.batch, held, db.settings.batch_ms)
+        db.listener(_progress(db, backfill, walk))
+        time.sleep(db.settings.pause_share * (time.monotonic() - began))
+    _finish(db, backfill)
+    db.listener(replace(_progress(db, backfill, walk), share=1.0, eta_s=0.0, finished=True))
+    return walk.rows
+
+
+def forget(db: Session, name: str) -> None:
+    """Remove the record (for a downgrade), so that the next upgrade fills anew."""
+    if facts.table_exists(db.connection, "backfill_progress"):
+        db.connection.execute("DELETE FROM backfill_progress WHERE name = %s", (name,))
+
+
+def _begin(db: Session, backfill: Backfill) -> _Walk:
+    """Make or read the record. The target is the highest key that is visible now."""
+    create = sql.SQL(
+        """INSERT INTO backfill_progress (name, first_key, last_key, target_key)
+           SELECT {name}, coalesce(min({key}), 1) - 1, coalesce(min({key}), 1) - 1, coalesce(max({key}), 0)
+           FROM {table} ON CONFLICT (name) DO NOTHING"""
+    ).format(name=backfill.name, key=sql.Identifier(backfill.key), table=sql.Identifier(backfill.table))
+    db.connection.execute(create)
+    row = db.connection.execute(
+        "SELECT first_key, last_key, target_key, rows FROM backfill_progress WHERE name = %s", (backfill.name,)
+    ).fetchone()
+    assert row is not None
+    first, last, target, rows = row
+    return _Walk(first, last, target, rows, started=time.monotonic(), start_key=last)
+
+
+def _batch(db: Session, backfill: Backfill, walk: _Walk) -> float:
+    """One batch; milliseconds from its first row lock. `walk` moves only when the last statement has run."""
+    upto = _end_of_batch(db, backfill, walk)
+    locked_at = time.monotonic()
+    try:
+        ids = _lock(db, backfill, walk.last, upto)
+    except RETRIED:
+        # Somebody holds one of these rows for long: a smaller batch makes fewer others wait with us.
+        walk.batch = max(_SMALLEST_BATCH, walk.batch // 2)
+        raise
+    rows = sum(db.connection.execute(write, {"ids": ids}).rowcount for write in backfill.write) if ids else 0
+    db.connection.execute(
+        "UPDATE backfill_progress SET last_key = %s, rows = rows + %s WHERE name = %s", (upto, rows, backfill.name)
+    )
+    walk.last, walk.rows, walk.written_now = upto, walk.rows + rows, walk.written_now + rows
+    return (time.monotonic() - locked_at) * 1000
+
+
+def _end_of_batch(db: Session, backfill: Backfill, walk: _Walk) -> int:
+    query = sql.SQL(
+        """SELECT max({key}) FROM
+           (SELECT {key} FROM {table} WHERE {key} > %s AND {key} <= %s ORDER BY {key} LIMIT %s) AS keys"""
+    ).format(key=sql.Identifier(backfill.key), table=sql.Identifier(backfill.table))
+    row = db.connection.execute(query, (walk.last, walk.target, walk.batch)).fetchone()
+    return walk.target if row is None or row[0] is None else int(row[0])
+
+
+def _lock(db: Session, backfill: Backfill, after: int, upto: int) -> list[int]:
+    """Lock the rows worth writing, in key order, so that two batches cannot deadlock with each other."""
+    query = sql.SQL(
+        "SELECT {key} FROM {table} WHERE {key} > %s AND {key} <= %s AND ({only}) ORDER BY {key} FOR NO KEY UPDATE"
+    ).format(key=sql.Identifier(backfill.key), table=sql.Identifier(backfill.table), only=sql.SQL(backfill.only))
+    return [row[0] for row in db.connection.execute(query, (after, upto))]
+
+
+def _next_batch(size: int, held_ms: float, target_ms: float) -> int:
+    """The size that would have held its locks for the target time, at most doubled or halved at once."""
+    factor = min(_ROUGH_GROWTH, max(1 / _ROUGH_GROWTH, target_ms / max(held_ms, 0.001)))
+    return max(_SMALLEST_BATCH, min(_LARGEST_BATCH, round(size * factor)))
+
+
+def _finish(db: Session, backfill: Backfill) -> None:
+    db.connection.execute(
+        "UPDATE backfill_progress SET finished_at = clock_timestamp() WHERE name = %s AND finished_at IS NULL",
+        (backfill.name,),
+    )
+
+
+def _progress(db: Session, backfill: Backfill, walk: _Walk) -> Progress:
+    """Share and rate by keys, since only rows that differ are written."""
+    elapsed = max(time.monotonic() - walk.started, 1e-9)
+    share = (walk.last - walk.first) / max(walk.target - walk.first, 1)
+    keys_per_s = (walk.last - walk.start_key) / elapsed
+    eta = (walk.target - walk.last) / keys_per_s if keys_per_s else 0.0
+    rate = walk.written_now / elapsed
+    return Progress(db.revision, backfill.name, walk.rows, share, rate, eta, walk.batch)

@@ -1,0 +1,91 @@
+"""What the catalog says is there already: each step asks first, so that it can be run again after a crash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+from psycopg import sql
+from psycopg.abc import Params
+
+from inboxbench.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class IndexFact:
+    """definition is pg_get_indexdef from USING on; valid is false for what a failed CONCURRENTLY left behind."""
+
+    table: str
+    valid: bool
+    unique: bool
+    definition: str
+
+
+_COLUMN = """
+    SELECT format_type(atttypid, atttypmod), attnotnull FROM pg_attribute
+    WHERE attrelid = to_regclass(quote_ident(%s)) AND attname = %s AND NOT attisdropped
+"""
+_INDEX = """
+    SELECT c.relname, i.indisvalid AND i.indisready, i.indisunique,
+           regexp_replace(pg_get_indexdef(i.indexrelid), '^.*? USING ', 'USING ')
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+    WHERE i.indexrelid = to_regclass(quote_ident(%s))
+"""
+_CONSTRAINT = """
+    SELECT convalidated FROM pg_constraint WHERE conrelid = to_regclass(quote_ident(%s)) AND conname = %s
+"""
+_TRIGGER = """
+    SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass(quote_ident(%s)) AND tgname = %s AND NOT tgisinternal
+"""
+
+
+def _row(connection: Connection, query: LiteralString, parameters: Params) -> tuple[Any, ...] | None:
+    return connection.execute(query, parameters).fetchone()
+
+
+def table_exists(connection: Connection, table: str) -> bool:
+    row = _row(connection, "SELECT to_regclass(quote_ident(%s)) IS NOT NULL", (table,))
+    return bool(row and row[0])
+
+
+def column_type(connection: Connection, table: str, column: str) -> str | None:
+    """The column's type as PostgreSQL spells it; None when there is no such column."""
+    row = _row(connection, _COLUMN, (table, column))
+    return str(row[0]) if row else None
+
+
+def is_not_null(connection: Connection, table: str, column: str) -> bool:
+    row = _row(connection, _COLUMN, (table, column))
+    return bool(row and row[1])
+
+
+def spelled_type(connection: Connection, type_name: str) -> str:
+    """PostgreSQL's own spelling: timestamptz → timestamp with time zone."""
+    row = _row(connection, "SELECT %s::regtype::text", (type_name,))
+    assert row is not None
+    return str(row[0])
+
+
+def index(connection: Connection, name: str) -> IndexFact | None:
+    row = _row(connection, _INDEX, (name,))
+    return IndexFact(*row) if row else None
+
+
+def constraint_validated(connection: Connection, table: str, name: str) -> bool | None:
+    """True or False for an existing constraint, None when there is none of that name."""
+    row = _row(connection, _CONSTRAINT, (table, name))
+    return bool(row[0]) if row else None
+
+
+def trigger_exists(connection: Connection, table: str, name: str) -> bool:
+    return _row(connection, _TRIGGER, (table, name)) is not None
+
+
+def would_be_index(connection: Connection, table: str, definition: sql.Composable) -> str:
+    """How PostgreSQL would spell `definition`: built on an empty copy of the table that is rolled back."""
+    with connection.transaction(force_rollback=True):
+        connection.execute(sql.SQL("CREATE TEMPORARY TABLE index_probe (LIKE {})").format(sql.Identifier(table)))
+        connection.execute(sql.SQL("CREATE INDEX index_probe_idx ON pg_temp.index_probe {}").format(definition))
+        fact = index(connection, "index_probe_idx")
+    assert fact is not None
+    return fact.definition
