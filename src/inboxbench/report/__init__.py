@@ -1,0 +1,6 @@
+"""What a run found, for a reader: the terminal summary, the HTML report, and Markdown for a job summary."""
+
+from inboxbench.report.document import checked_run, load_run
+from inboxbench.report.html import render_html
+
+__all__ = ["checked_run", "load_run", "render_html"]

@@ -1,0 +1,69 @@
+"""Horizontal bars: index sizes stacked, revisions by duration, traffic, races and rows."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from inboxbench.report.charts.scale import Scale, Tick
+
+_LABEL, _BAR, _GAP, _AXIS = 20, 18, 12, 26
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One stretch of a bar; `tone` names a colour of the style sheet."""
+
+    start: float
+    width: float
+    tone: str
+    label: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A label line with its figure, and under it the pieces of the bar."""
+
+    label: str
+    figure: str
+    pieces: Sequence[Piece]
+    note: str = ""
+    tone: str = ""
+    label_y: int = 0
+    bar_y: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BarChart:
+    bars: Sequence[Bar]
+    ticks: Sequence[Tick]
+    height: int
+    bar_height: int = _BAR
+
+    @property
+    def axis_y(self) -> int:
+        return self.height - _AXIS + 8
+
+
+def chart(bars: Iterable[Bar], scale: Scale, tick_label: Callable[[float], str], bar: int = _BAR) -> BarChart:
+    """The bars laid out from top to bottom."""
+    step = _LABEL + bar + _GAP
+    placed = [
+        Bar(b.label, b.figure, b.pieces, b.note, b.tone, number * step + _LABEL - 6, number * step + _LABEL)
+        for number, b in enumerate(bars)
+    ]
+    return BarChart(placed, scale.ticks(tick_label), len(placed) * step + _AXIS, bar)
+
+
+def stacked(scale: Scale, parts: Iterable[tuple[float, str, str, str]]) -> tuple[Piece, ...]:
+    """Pieces end to end from (value, tone, label, hint) on a scale that starts at zero."""
+    pieces, total = [], 0.0
+    for value, tone, label, hint in parts:
+        start = scale.at(total)
+        total += value
+        pieces.append(Piece(start, round(scale.at(total) - start, 3), tone, label, hint))
+    return tuple(pieces)
+
+
+def single(scale: Scale, value: float | None, tone: str, hint: str) -> tuple[Piece, ...]:
+    """One piece from the left edge; nothing where the value is unknown."""
+    return (Piece(0.0, scale.at(value), tone, "", hint),) if value is not None else ()

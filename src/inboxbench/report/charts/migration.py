@@ -1,0 +1,101 @@
+"""The upgrade: how long each revision took, and what live traffic felt meanwhile."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inboxbench.report import units
+from inboxbench.report.charts.bars import Bar, BarChart, Piece, chart, single, stacked
+from inboxbench.report.charts.scale import Scale, Tick, linear_scale, log_scale
+from inboxbench.report.model import Migration, Revision, Traffic
+
+KINDS = ("expand", "backfill", "index", "contract")
+_LEAST_MS = 1.0
+_THIN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """A revision's stretch of the whole upgrade, and the worst stalls that fell into it."""
+
+    revision: Revision
+    start: float
+    width: float
+    tone: str
+    took: str
+    stalls: Sequence[Traffic]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    rows: Sequence[TimelineRow]
+    kinds: Sequence[tuple[str, str]]
+    ticks: Sequence[Tick]
+    total: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficDot:
+    at: float
+    figure: str
+    what: str
+
+
+def timeline(migration: Migration) -> Timeline:
+    """Revisions one after the other on a common clock."""
+    total = sum(r.elapsed_s or 0.0 for r in migration.revisions)
+    scale = linear_scale([total])
+    rows, clock = [], 0.0
+    for revision in migration.revisions:
+        rows.append(_timeline_row(revision, migration.traffic, scale, clock))
+        clock += revision.elapsed_s or 0.0
+    return Timeline(rows, _by_kind(migration.revisions), scale.ticks(_tick), units.seconds(total))
+
+
+def traffic_chart(traffic: Sequence[Traffic]) -> BarChart | None:
+    """Per class of requests, median, 99th percentile and worst stall on one logarithmic line."""
+    if not traffic:
+        return None
+    scale = log_scale((value for t in traffic for value in (t.p50_ms, t.p99_ms, t.max_stall_ms)), floor=0.01)
+    return chart((_traffic_bar(t, scale) for t in traffic), scale, lambda ms: f"{ms:g}", _THIN)
+
+
+def tone(kind: str) -> str:
+    """The colour of a kind of revision; an unknown kind is neutral."""
+    return f"k-{kind}" if kind in KINDS else "k-other"
+
+
+def _timeline_row(revision: Revision, traffic: Sequence[Traffic], scale: Scale, clock: float) -> TimelineRow:
+    elapsed = revision.elapsed_s or 0.0
+    (piece,) = stacked(scale, [(elapsed, "", "", "")])
+    felt = [t for t in traffic if t.worst_revision == revision.revision]
+    took = units.seconds(revision.elapsed_s)
+    return TimelineRow(revision, scale.at(clock), piece.width, tone(revision.kind), took, felt)
+
+
+def _by_kind(revisions: Sequence[Revision]) -> list[tuple[str, str]]:
+    """Each kind that occurs with the time all its revisions took."""
+    kinds = dict.fromkeys(r.kind or "other" for r in revisions)
+    spent = {
+        kind: sum(r.elapsed_s or 0.0 for r in revisions if (r.kind or "other") == kind) for kind in kinds
+    }
+    return [(kind, units.seconds(seconds)) for kind, seconds in spent.items()]
+
+
+def _tick(value: float) -> str:
+    return f"{value:g} s"
+
+
+def _traffic_bar(traffic: Traffic, scale: Scale) -> Bar:
+    hint = f"{traffic.name}: worst stall {units.millis(traffic.max_stall_ms)}"
+    worst = single(scale, traffic.max_stall_ms, f"t-{traffic.kind}", hint)
+    ticks = tuple(
+        Piece(scale.at(value), 0.0, tone, "", f"{traffic.name}: {what} {units.millis(value)}")
+        for value, tone, what in (
+            (traffic.p50_ms, "t-p50", "median"),
+            (traffic.p99_ms, "t-p99", "99th percentile"),
+        )
+        if value is not None
+    )
+    figure = units.millis(traffic.max_stall_ms)
+    note = f"in {traffic.worst_revision}" if traffic.worst_revision else ""
+    return Bar(traffic.name, figure, (*worst, *ticks), note, traffic.kind)

@@ -1,0 +1,61 @@
+"""Linear and logarithmic scales from values to percentages of a chart's width."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from inboxbench.report.units import known
+
+_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_TICKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Maps `low … high` to 0 … 100 %; values outside are drawn at the edge."""
+
+    low: float
+    high: float
+    log: bool
+    marks: Sequence[float]
+
+    def at(self, value: float | None) -> float:
+        if not known(value):
+            return 0.0
+        inside = min(max(value, self.low), self.high)
+        if self.log:
+            part = math.log(inside / self.low) / math.log(self.high / self.low)
+        else:
+            part = (inside - self.low) / (self.high - self.low)
+        return round(part * 100, 3)
+
+    def ticks(self, label: Callable[[float], str]) -> tuple[Tick, ...]:
+        return tuple(Tick(self.at(mark), label(mark)) for mark in self.marks)
+
+
+def log_scale(values: Iterable[float | None], floor: float = 1.0) -> Scale:
+    """Whole decades around the values; nothing below `floor`, where the logarithm of a zero would lie."""
+    positive = [max(value, floor) for value in values if known(value)] or [floor]
+    low = math.floor(math.log10(min(positive)))
+    high = max(math.ceil(math.log10(max(positive)) - 1e-9), low + 1)
+    step = max(1, math.ceil((high - low) / 7))
+    return Scale(10.0**low, 10.0**high, True, tuple(10.0**power for power in range(low, high + 1, step)))
+
+
+def linear_scale(values: Iterable[float | None]) -> Scale:
+    """From zero to a round number above the largest value."""
+    top = max((value for value in values if known(value)), default=0.0)
+    step = _round_step(top / _TICKS) if top > 0 else 1.0
+    count = max(math.ceil(top / step - 1e-9), 1)
+    return Scale(0.0, step * count, False, tuple(step * number for number in range(count + 1)))
+
+
+def _round_step(raw: float) -> float:
+    magnitude = 10.0 ** math.floor(math.log10(raw))
+    return next(step for step in _STEPS if step * magnitude >= raw * (1 - 1e-9)) * magnitude

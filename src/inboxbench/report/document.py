@@ -1,0 +1,126 @@
+"""`run.json`: read, checked against its schema, and free of passwords before anything else sees it."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from inboxbench.errors import UsageError
+from inboxbench.report.redact import redact, redacted
+
+SCHEMA_VERSION = 1
+_SHOWN = 60  # characters of an offending value quoted in a message
+
+
+def load_run(path: Path) -> dict[str, Any]:
+    """The run in this file, validated and redacted.
+
+    Raises UsageError, naming the file and the key, when the file cannot be read, is not JSON, was cut short,
+    or is not a run of inboxbench.
+    """
+    return checked_run(_parsed(path), source=str(path))
+
+
+def checked_run(document: object, source: str = "run") -> dict[str, Any]:
+    """The document itself as a redacted copy, or UsageError saying which key is wrong and why."""
+    _refuse_foreign(document, source)
+    problem = best_match(_validator().iter_errors(document))
+    if problem is not None:
+        raise UsageError(f"{source}: {_explain(problem)}; write the file again with `inboxbench demo`.")
+    for key, value in _figures(document):
+        if not math.isfinite(value):
+            raise UsageError(f"{source}: key {key!r} is {value}, which is no measurement; run it again.")
+    for key, name in _dangling(document):
+        raise UsageError(f"{source}: key {key!r} names {_quoted(name)}, which the matrix does not declare.")
+    copy: dict[str, Any] = redacted(document)
+    return copy
+
+
+def _parsed(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(
+            f"{path}: cannot be read: {reason}; name a run.json of `inboxbench demo`."
+        ) from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise UsageError(
+            f"{path}: not whole JSON at {where} ({error.msg}); was the run that wrote it stopped? Run it again."
+        ) from error
+
+
+def _refuse_foreign(document: object, source: str) -> None:
+    """A friendlier answer than the schema's for files that are not ours or come from another version."""
+    if not isinstance(document, Mapping) or "schema_version" not in document:
+        raise UsageError(f"{source}: key 'schema_version' is missing, so this is not a run of inboxbench.")
+    version = document["schema_version"]
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise UsageError(
+            f"{source}: key 'schema_version' is {_quoted(version)}, and this version of inboxbench reads "
+            f"{SCHEMA_VERSION}; use the version that wrote it."
+        )
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    schema = files("inboxbench.report").joinpath("run.schema.json").read_text(encoding="utf-8")
+    return Draft202012Validator(json.loads(schema))
+
+
+def _explain(problem: ValidationError) -> str:
+    key = _path(problem.absolute_path)
+    wanted: Any = problem.validator_value
+    instance: Any = problem.instance
+    if problem.validator == "required":
+        missing = next(name for name in wanted if name not in instance)
+        return f"key {_joined(key, missing)!r} is missing"
+    if problem.validator == "type":
+        names = wanted if isinstance(wanted, str) else " or ".join(wanted)
+        return f"key {key!r} must be {names}, not {_quoted(problem.instance)}"
+    return f"key {key!r}: {redact(problem.message)[: 2 * _SHOWN]}"
+
+
+def _path(steps: Any) -> str:
+    text = ""
+    for step in steps:
+        text = f"{text}[{step}]" if isinstance(step, int) else _joined(text, step)
+    return text
+
+
+def _joined(parent: str, key: str) -> str:
+    return f"{parent}.{key}" if parent else key
+
+
+def _dangling(document: Any) -> Iterator[tuple[str, str]]:
+    """Cells that name a query, a set or a parameter class the matrix has not."""
+    matrix = document.get("matrix") or {}
+    for kind, plural in (("query", "queries"), ("set", "sets"), ("class", "classes")):
+        declared = {item["name"] for item in matrix.get(plural) or ()}
+        for position, cell in enumerate(matrix.get("cells") or ()):
+            if cell[kind] not in declared and (declared or kind != "class"):
+                yield f"matrix.cells[{position}].{kind}", cell[kind]
+
+
+def _quoted(value: object) -> str:
+    text = repr(redacted(value))
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _figures(value: object, key: str = "") -> Iterator[tuple[str, float]]:
+    """Every floating-point number of the document with its path: JSON as Python reads it may hold NaN."""
+    if isinstance(value, float):
+        yield key, value
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _figures(item, _joined(key, str(name)))
+    elif isinstance(value, list | tuple):
+        for position, item in enumerate(value):
+            yield from _figures(item, f"{key}[{position}]")

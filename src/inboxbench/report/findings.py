@@ -1,0 +1,119 @@
+"""The whole verdict of a run in words: index sets, migration, races, data."""
+
+from collections.abc import Sequence
+
+from inboxbench.report import units
+from inboxbench.report.compare import Comparison
+from inboxbench.report.model import Migration, Race, Run, Seed, Traffic
+from inboxbench.report.verdict import index_findings
+from inboxbench.report.words import Finding, Sentence, Strong, listed
+
+
+def findings(run: Run, comparison: Comparison) -> tuple[Finding, ...]:
+    """The verdict, topic by topic; a part the run has not is silent."""
+    found = (
+        *index_findings(run, comparison),
+        _migration(run.migration),
+        _races(run.races),
+        _data(run.seed),
+    )
+    return tuple(finding for finding in found if finding is not None)
+
+
+def fastest_safe(races: Sequence[Race]) -> Race | None:
+    """The race with most assignments per second among the strategies that never doubled anywhere."""
+    unsafe = unsafe_strategies(races)
+    safe = [race for race in races if race.strategy not in unsafe and units.known(race.per_s)]
+    return max(safe, key=lambda race: race.per_s or 0.0, default=None)
+
+
+def unsafe_strategies(races: Sequence[Race]) -> set[str]:
+    """The strategies that were caught doubling, or otherwise declared unsafe, at least once."""
+    return {race.strategy for race in races if race.doubled or race.safe is False}
+
+
+def _migration(migration: Migration | None) -> Finding | None:
+    if migration is None:
+        return None
+    took = f" in {units.seconds(migration.elapsed_s)}" if migration.elapsed_s is not None else ""
+    ran: Sentence = (f"{len(migration.revisions)} revisions ran{took}{_under_traffic(migration)}.",)
+    stalls = [_stall(migration, kind, who) for kind, who in (("write", "writer"), ("read", "reader"))]
+    failed = sum(t.errors or 0 for t in migration.traffic)
+    errors: Sentence = (Strong(f"{failed:,} requests failed"), " while it ran.") if failed else ()
+    return Finding("Migration", tuple(s for s in (ran, *stalls, errors) if s), "bad" if failed else "good")
+
+
+def _under_traffic(migration: Migration) -> str:
+    requests = sum(t.requests or 0 for t in migration.traffic)
+    return f" while {requests:,} requests went on" if requests else ""
+
+
+def _stall(migration: Migration, kind: str, who: str) -> Sentence:
+    worst = migration.worst(kind)
+    if worst is None:
+        return ()
+    where = f", {_revision_name(migration, worst)}" if worst.worst_revision else ""
+    return (
+        f"The longest a {who} waited: ",
+        Strong(units.millis(worst.max_stall_ms)),
+        f" ({worst.name}{where}).",
+    )
+
+
+def _revision_name(migration: Migration, traffic: Traffic) -> str:
+    slugs = {r.revision: r.slug for r in migration.revisions}
+    slug = slugs.get(traffic.worst_revision or "", "")
+    return f"during {traffic.worst_revision} {slug}".strip()
+
+
+def _races(races: Sequence[Race]) -> Finding | None:
+    if not races:
+        return None
+    unsafe = unsafe_strategies(races)
+    safe = listed(dict.fromkeys(r.strategy for r in races if r.strategy not in unsafe))
+    sentences = [_doubling(races, strategy) for strategy in dict.fromkeys(r.strategy for r in races)]
+    never: Sentence = (Strong(safe), " never did.") if safe and unsafe else ()
+    none: Sentence = (
+        (Strong("No conversation"), " was given to two agents by any strategy.") if not unsafe else ()
+    )
+    shown = (*sentences, never, none, _fastest(races))
+    # A naive strategy is there to be caught; any other that doubles must not be shipped.
+    surprising = [name for name in unsafe if not name.startswith("naive")]
+    return Finding("Races", tuple(s for s in shown if s), "bad" if surprising else "good")
+
+
+def _doubling(races: Sequence[Race], strategy: str) -> Sentence:
+    mine = [r for r in races if r.strategy == strategy and r.doubled]
+    worst = max(mine, key=lambda r: r.doubles or 0, default=None)
+    if worst is None:
+        return ()
+    of = f" of {worst.conversations:,}" if worst.conversations else ""
+    at = f" with {worst.workers} workers" if worst.workers else ""
+    return (Strong(f"{strategy} gave {worst.doubles:,}{of} conversations to two agents"), f"{at}.")
+
+
+def _fastest(races: Sequence[Race]) -> Sentence:
+    best = fastest_safe(races)
+    if best is None:
+        return ()
+    at = f" ({best.workers} workers)" if best.workers else ""
+    return (
+        "Fastest safe strategy: ",
+        Strong(f"{best.strategy}, {units.number(best.per_s)} assignments/s"),
+        f"{at}.",
+    )
+
+
+def _data(seed: Seed | None) -> Finding | None:
+    if seed is None:
+        return None
+    rows = sum(seed.rows.values())
+    messages = f", {seed.rows['messages']:,} of them messages," if "messages" in seed.rows else ""
+    took = f" in {units.seconds(seed.elapsed_s)}" if seed.elapsed_s is not None else ""
+    loaded: Sentence = (f"Profile {seed.profile}: {rows:,} rows{messages} were loaded{took}.",)
+    speed: Sentence = ()
+    if units.known(seed.messages_per_s):
+        speed = (Strong(f"{units.number(seed.messages_per_s)} messages/s"), ".")
+    elif units.known(seed.rows_per_s):
+        speed = (Strong(f"{units.number(seed.rows_per_s)} rows/s"), ".")
+    return Finding("Data", tuple(s for s in (loaded, speed) if s))

@@ -1,0 +1,240 @@
+"""A run as values: what `run.json` says, typed, with every absent part empty and every absent figure None."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+Record = TypeVar("Record")
+
+# JSON names that are Python keywords or builtins, and the attributes they become.
+_RENAMED = {"class": "parameter_class", "set": "index_set", "from": "from_revision", "to": "to_revision"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    name: str = "inboxbench"
+    version: str = ""
+    commit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    cpu: str | None = None
+    cores: int | None = None
+    memory_gb: float | None = None
+    os: str | None = None
+    python: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    label: str = ""
+    version: int | str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    profile: str = ""
+    seed: int | str | None = None
+    rows: Mapping[str, int] = field(default_factory=dict)
+    elapsed_s: float | None = None
+    messages_per_s: float | None = None
+    rows_per_s: float | None = None
+    bytes: int | None = None
+    checksums: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    revision: str
+    slug: str = ""
+    kind: str = ""
+    phase: int | str | None = None
+    ids: Sequence[str] = ()
+    elapsed_s: float | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What one class of requests saw while the migration ran."""
+
+    parameter_class: str
+    kind: str = ""
+    requests: int | None = None
+    errors: int | None = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    max_stall_ms: float | None = None
+    worst_revision: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.parameter_class
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    from_revision: str | None = None
+    to_revision: str | None = None
+    elapsed_s: float | None = None
+    revisions: Sequence[Revision] = ()
+    traffic: Sequence[Traffic] = ()
+
+    def worst(self, kind: str) -> Traffic | None:
+        """The class of this kind (`read` or `write`) that stalled longest."""
+        stalled = [t for t in self.traffic if t.kind == kind and t.max_stall_ms is not None]
+        return max(stalled, key=lambda t: t.max_stall_ms or 0.0, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    name: str
+    family: str = ""
+    title: str = ""
+    ids: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterClass:
+    name: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    name: str
+    definition: str = ""
+    serves: Sequence[str] = ()
+    bytes: int | None = None
+    build_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSet:
+    name: str
+    title: str = ""
+    why: str = ""
+    indexes: Sequence[Index] = ()
+    bytes: int | None = None
+    build_s: float | None = None
+    insert_wal_bytes: float | None = None
+    update_wal_bytes: float | None = None
+    insert_per_s: float | None = None
+    hot_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One query under one index set with one class of parameters."""
+
+    query: str
+    parameter_class: str
+    index_set: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    rows: int | None = None
+    buffers: float | None = None
+    median_ms: float | None = None
+    p95_ms: float | None = None
+    plan: str | None = None
+    same_rows: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    profile: str = ""
+    queries: Sequence[Query] = ()
+    classes: Sequence[ParameterClass] = ()
+    sets: Sequence[IndexSet] = ()
+    cells: Sequence[Cell] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """One strategy hammered by so many workers on one server."""
+
+    strategy: str
+    server: str = ""
+    workers: int | None = None
+    conversations: int | None = None
+    assigned: int | None = None
+    doubles: int | None = None
+    retries: int | None = None
+    deadlocks: int | None = None
+    seconds: float | None = None
+    per_s: float | None = None
+    safe: bool | None = None
+
+    @property
+    def doubled(self) -> bool:
+        return bool(self.doubles)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    tool: Tool = Tool()
+    started_at: str | None = None
+    finished_at: str | None = None
+    elapsed_s: float | None = None
+    machine: Machine | None = None
+    server: Server | None = None
+    seed: Seed | None = None
+    migration: Migration | None = None
+    matrix: Matrix | None = None
+    races: Sequence[Race] = ()
+    verdict: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_run(document: Mapping[str, Any]) -> Run:
+    """The typed run of a validated document."""
+    parts: dict[str, Any] = dict(_known_fields(Run, document))
+    for name, kind in (("tool", Tool), ("machine", Machine), ("server", Server), ("seed", Seed)):
+        if isinstance(document.get(name), Mapping):
+            parts[name] = _record(kind, document[name])
+    parts["migration"] = _migration(document.get("migration"))
+    parts["matrix"] = _matrix(document.get("matrix"))
+    parts["races"] = _records(Race, document.get("races"))
+    return Run(**parts)
+
+
+def _migration(document: Mapping[str, Any] | None) -> Migration | None:
+    if not document:
+        return None
+    parts = _known_fields(Migration, document)
+    parts["revisions"] = _records(Revision, document.get("revisions"))
+    parts["traffic"] = _records(Traffic, document.get("traffic"))
+    return Migration(**parts)
+
+
+def _matrix(document: Mapping[str, Any] | None) -> Matrix | None:
+    if not document:
+        return None
+    return Matrix(
+        profile=document.get("profile", ""),
+        queries=_records(Query, document.get("queries")),
+        classes=_records(ParameterClass, document.get("classes")),
+        sets=tuple(_index_set(item) for item in document.get("sets") or ()),
+        cells=_records(Cell, document.get("cells")),
+    )
+
+
+def _index_set(document: Mapping[str, Any]) -> IndexSet:
+    parts = _known_fields(IndexSet, document)
+    parts["indexes"] = _records(Index, document.get("indexes"))
+    return IndexSet(**parts)
+
+
+def _records(kind: type[Record], documents: Sequence[Mapping[str, Any]] | None) -> tuple[Record, ...]:
+    return tuple(_record(kind, item) for item in documents or ())
+
+
+def _record(kind: type[Record], document: Mapping[str, Any]) -> Record:
+    return kind(**_known_fields(kind, document))
+
+
+def _known_fields(kind: type[Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """What this version of the record knows; a newer tool's extra keys and nulls fall back to the defaults."""
+    names = {item.name for item in fields(kind)}
+    renamed = {_RENAMED.get(key, key): value for key, value in document.items()}
+    return {key: value for key, value in renamed.items() if key in names and value is not None}
