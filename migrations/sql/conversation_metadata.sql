@@ -33,13 +33,12 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 
 -- The two columns → metadata. Entries that split would put into the other column are marked with their place, so
--- that split undoes merge whatever the columns hold.
+-- that split undoes merge. (The keys 'metadata:…' are taken: nobody else may use them.)
 CREATE OR REPLACE FUNCTION conversation_metadata_merge(additional jsonb, custom jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE
-        WHEN whole.value IS NOT NULL AND jsonb_typeof(whole.value) <> 'object'
-             AND object = jsonb_build_object('metadata:whole', whole.value) THEN whole.value
         WHEN placed <> '{"additional": {}, "custom": {}}' THEN object || jsonb_build_object('metadata:placed', placed)
+        WHEN jsonb_typeof(whole.value) <> 'object' AND object - 'metadata:whole' = '{}' THEN whole.value
         ELSE object
     END
     FROM (SELECT conversation_metadata_object(additional) AS a, conversation_metadata_object(custom) AS c) AS given,

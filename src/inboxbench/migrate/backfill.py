@@ -88,6 +88,14 @@ def fill(db: Session, backfill: Backfill) -> int:
     return walk.rows
 
 
+def finished(db: Session, name: str) -> bool:
+    """Whether a backfill of that name has run to its end."""
+    if not facts.table_exists(db.connection, "backfill_progress"):
+        return False
+    query = "SELECT 1 FROM backfill_progress WHERE name = %s AND finished_at IS NOT NULL"
+    return db.connection.execute(query, (name,)).fetchone() is not None
+
+
 def forget(db: Session, name: str) -> None:
     """Remove the record (for a downgrade), so that the next upgrade fills anew."""
     if facts.table_exists(db.connection, "backfill_progress"):
