@@ -40,6 +40,8 @@ def connect(conninfo: str, *, autocommit: bool = True, **settings: str) -> Conne
         raise ServerError(f"cannot connect: {reason(error)}") from None
     for name, value in settings.items():
         connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+    if not autocommit:
+        connection.commit()  # or the first rollback would take the settings back
     return connection
 
 

@@ -1,0 +1,95 @@
+"""Many workers at once: the naive strategy is caught, the others never are."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import pytest
+
+from inboxbench.database import list_databases
+from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
+from inboxbench.race import STRATEGIES, RaceResult, require_safe, run_races
+from inboxbench.server import Server, open_server
+
+IMAGE = os.environ.get("INBOXBENCH_CONTAINER_IMAGE", "postgres:18")
+SAFE = [name for name, strategy in STRATEGIES.items() if strategy.safe]
+
+
+def test_safe_strategies_empty_the_queue_without_a_double(server: Server) -> None:
+    """P1.2: every conversation is assigned once, by 16 workers, to the last one."""
+    results = run_races(server, strategies=SAFE, workers=[16], conversations=60, think_ms=0, seconds=120)
+    assert [result.strategy for result in results if not result.safe] == []
+    outcomes = {result.strategy: (result.assigned, result.claims, result.doubles) for result in results}
+    assert outcomes == dict.fromkeys(SAFE, (60, 60, 0))
+    require_safe(results)
+
+
+def test_the_naive_strategy_is_caught(server: Server) -> None:
+    (result,) = run_races(server, strategies=["naive"], workers=[16], conversations=200, seconds=1)
+    assert result.doubles > 0
+    assert result.claims == result.assigned + result.doubles
+    assert not result.safe
+
+
+def test_results_come_in_the_order_asked_for(server: Server) -> None:
+    names = ["skip-locked", "compare-and-set"]
+    told: list[str] = []
+    results = run_races(
+        server, strategies=names, workers=[2, 3], conversations=20, think_ms=0, seconds=30, progress=told.append
+    )
+    assert [(r.workers, r.strategy) for r in results] == [(count, name) for count in (2, 3) for name in names]
+    assert len(told) == 4
+    row = results[0].to_json()
+    required = {"server", "strategy", "workers", "conversations", "assigned", "doubles", "retries", "deadlocks"}
+    assert required | {"seconds", "per_s", "safe"} <= set(row)
+
+
+def test_nothing_is_left_behind(server: Server) -> None:
+    before = [info.name for info in list_databases(server)]
+    run_races(server, strategies=["skip-locked-one"], workers=[2], conversations=5, seconds=30)
+    with pytest.raises(UsageError):
+        run_races(server, strategies=["nonsense"])
+    assert [info.name for info in list_databases(server)] == before
+
+
+def test_a_load_that_proves_nothing_is_an_error(server: Server) -> None:
+    """Rounds that end before anything is attempted cannot show the naive strategy's fault."""
+    with pytest.raises(SubjectFailed, match="proves nothing"):
+        run_races(server, strategies=["naive"], workers=[2], conversations=1, think_ms=0, seconds=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        ({"workers": [1]}, "one alone cannot race"),
+        ({"workers": [1000]}, "outside 2"),
+        ({"workers": []}, "at least one"),
+        ({"conversations": 0}, "leaves nothing"),
+        ({"think_ms": -1}, "0 or more"),
+        ({"strategies": ["skip-lock"]}, "did you mean 'skip-locked'"),
+    ],
+)
+def test_conditions_are_checked_before_anything_starts(
+    server: Server, conditions: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        run_races(server, **conditions)  # type: ignore[arg-type]
+
+
+def test_a_safe_strategy_with_a_double_passes_the_threshold(server: Server) -> None:
+    (result,) = run_races(server, strategies=["skip-locked-one"], workers=[2], conversations=5, seconds=30)
+    broken = dataclasses.replace(result, doubles=1)
+    with pytest.raises(ThresholdExceeded, match="'skip-locked-one' is meant to be safe and assigned 1"):
+        require_safe([broken])
+    require_safe([dataclasses.replace(broken, safe=False)])
+
+
+@pytest.mark.container
+@pytest.mark.slow
+def test_the_same_holds_on_a_container() -> None:
+    with open_server(f"container:{IMAGE}") as contained:
+        results = run_races(contained, workers=[16], conversations=400, seconds=2)
+    by_name: dict[str, RaceResult] = {result.strategy: result for result in results}
+    assert by_name["naive"].doubles > 0
+    assert [by_name[name].doubles for name in SAFE] == [0] * len(SAFE)
