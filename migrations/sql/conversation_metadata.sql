@@ -82,3 +82,12 @@ BEGIN
     RETURN NEW;
 END
 $$;
+
+CREATE OR REPLACE TRIGGER conversations_metadata_insert BEFORE INSERT ON conversations
+FOR EACH ROW EXECUTE FUNCTION conversations_sync_metadata();
+
+-- BEFORE UPDATE without a column list: another trigger may change these columns too.
+CREATE OR REPLACE TRIGGER conversations_metadata_update BEFORE UPDATE ON conversations
+FOR EACH ROW WHEN ((NEW.metadata, NEW.additional_attributes, NEW.custom_attributes)
+                   IS DISTINCT FROM (OLD.metadata, OLD.additional_attributes, OLD.custom_attributes))
+EXECUTE FUNCTION conversations_sync_metadata();

@@ -165,9 +165,7 @@ class Conversation(Base):
 
     __tablename__ = "conversations"
     __table_args__ = (
-        CheckConstraint(
-            "status IN ('open', 'pending', 'resolved', 'snoozed')", name="conversations_status_check"
-        ),
+        CheckConstraint("status IN ('open', 'pending', 'resolved', 'snoozed')", name="conversations_status_check"),
         CheckConstraint("rating_score BETWEEN 1 AND 5", name="conversations_rating_score_check"),
         CheckConstraint("priority BETWEEN 0 AND 3", name="conversations_priority_check"),
         Index("conversations_uuid_idx", "uuid", unique=True),
@@ -333,7 +331,7 @@ class ConversationCounter(Base):
     __tablename__ = "conversation_counters"
     __table_args__ = ({"postgresql_with": {"fillfactor": 50}},)
 
-    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
     last_display_id: Mapped[int | None] = mapped_column(Integer)
 
 

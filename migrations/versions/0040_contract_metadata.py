@@ -1,0 +1,58 @@
+"""metadata is gone.
+
+What:   drops conversations.metadata and the triggers that kept it and the two attribute columns alike.
+Why:    all of it is in additional_attributes and custom_attributes. From here on old code, which writes metadata,
+        fails: this revision belongs to the release after the last one that knew the column.
+Locks:  ACCESS EXCLUSIVE on conversations for an instant each, under lock_timeout; dropping a column rewrites nothing.
+Down:   adds the column and the triggers again, then merges the two columns back into it, in batches.
+"""
+
+from pathlib import Path
+
+from inboxbench.migrate import backfill, online
+from inboxbench.migrate.baseline import run_script
+from inboxbench.migrate.locks import short_transaction
+from inboxbench.migrate.session import Session
+
+revision = "0040"
+down_revision = "0039"
+branch_labels = None
+depends_on = None
+
+phase = 3
+ids = ("C8", "P4")
+kind = "contract"
+
+_SQL = Path(__file__).resolve().parents[1] / "sql"
+
+_MERGE = backfill.Backfill(
+    name="conversations.metadata",
+    table="conversations",
+    write=(
+        """
+        UPDATE conversations SET metadata = conversation_metadata_merge(additional_attributes, custom_attributes)
+        WHERE id = ANY(%(ids)s)
+          AND metadata <> conversation_metadata_merge(additional_attributes, custom_attributes)
+        """,
+    ),
+)
+
+
+def upgrade() -> None:
+    db = online.session(revision)
+    backfill.forget(db, _MERGE.name)
+    _run(db, "let the attributes be alone", "conversation_metadata_drop.sql")
+    online.drop_column(db, "conversations", "metadata")
+
+
+def downgrade() -> None:
+    db = online.session(revision)
+    online.add_column(db, "conversations", "metadata", "jsonb", default="'{}'", not_null=True)
+    _run(db, "let metadata and attributes follow each other", "conversation_metadata.sql")
+    backfill.fill(db, _MERGE)
+
+
+def _run(db: Session, text: str, file: str) -> None:
+    db.step(text)
+    script = (_SQL / file).read_text(encoding="utf-8")
+    short_transaction(db, text, lambda: run_script(db.connection, script))
