@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +73,12 @@ def database(server: Server) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def project() -> Project:
     return find_project()
+
+
+@pytest.fixture
+def short_dir() -> Iterator[Path]:
+    """A folder whose path is short enough for a unix socket; pytest's own tmp_path is not."""
+    with tempfile.TemporaryDirectory(prefix="ib-", dir="/tmp") as folder:
+        path = Path(folder)
+        path.chmod(0o755)
+        yield path

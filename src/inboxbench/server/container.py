@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from inboxbench.errors import ServerError
 from inboxbench.server.settings import tuned_settings
 
+# Any major version reads this; 17 and newer get the same provider as our embedded clusters by database.py.
+_INITDB = "--encoding=UTF8 --locale=C.UTF-8"
 _PASSWORD = "inboxbench"  # noqa: S105 - of a container that listens on this machine for as long as we run
 
 
@@ -37,11 +39,11 @@ def running_container(image: str) -> Iterator[str]:
     """
     if problem := engine_problem():
         raise ServerError(problem)
-    from testcontainers.postgres import PostgresContainer  # noqa: PLC0415 - imports the docker client
+    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415 - imports the docker client
 
     container = PostgresContainer(image, username="postgres", password=_PASSWORD, dbname="postgres", driver=None)
     container.with_command(_command()).with_kwargs(shm_size="1g")
-    container.with_env("POSTGRES_INITDB_ARGS", "--encoding=UTF8 --locale=C.UTF-8")
+    container.with_env("POSTGRES_INITDB_ARGS", _INITDB)
     try:
         container.start()
     except Exception as error:

@@ -1,0 +1,46 @@
+# Each target makes what it needs on a fresh machine: python3 (3.11 or newer, with venv) and make are given.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+UV     := uv==0.13.9
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench format head-sql lock clean
+
+help:            ## what can be made
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
+
+# The lock file decides what is installed; a changed lock or pyproject.toml makes the environment again.
+$(READY): pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than 3.11; run: make PYTHON=python3.12" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) has no venv; on Debian: apt-get install python3-venv" >&2; exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(UV)"
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv sync --quiet --frozen --active --inexact
+	@touch $@
+
+demo: $(READY)   ## the whole job: seed, migrate, measure, race, report (ARGS="--profile medium")
+	$(BIN)/inboxbench demo $(ARGS)
+
+test: $(READY)   ## every test (ARGS="-k name")
+	$(BIN)/pytest $(ARGS)
+
+lint: $(READY)   ## ruff, mypy --strict, the import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/unit/test_layers.py
+
+bench: $(READY)  ## the query families under pytest-benchmark
+	$(BIN)/pytest bench $(ARGS)
+
+format: $(READY) ## ruff's formatting and fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(READY)   ## resolve uv.lock again within the ranges of pyproject.toml
+	$(BIN)/uv lock --upgrade
+
+clean:           ## remove the environment, caches and reports
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks reports
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

