@@ -1,0 +1,126 @@
+"""Which requirement is delivered where: read from the revisions, queries, indexes, code and tests themselves."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inboxbench.errors import UsageError, unknown
+from inboxbench.migrate.history import read_history
+from inboxbench.project import Project
+
+PLACES = ("revision", "query", "index", "code", "test")
+_ID = re.compile(r"(?<![\w.-])([ACKMP]\d{1,2}(?:\.\d)?[a-c]?)(?![\w-]|\.\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    id: str
+    title: str
+    needs: tuple[str, ...]
+    through: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """found: names by place; missing: the places among `needs` where the id does not stand."""
+
+    requirement: Requirement
+    found: Mapping[str, tuple[str, ...]]
+    missing: tuple[str, ...]
+
+
+def read_requirements(path: Path) -> tuple[Requirement, ...]:
+    """Raises UsageError naming the file and key."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
+    return tuple(_requirement(path, name, table, document) for name, table in document.items())
+
+
+def _requirement(path: Path, name: str, table: Mapping[str, Any], known: Iterable[str]) -> Requirement:
+    for key in ("title", "needs"):
+        if key not in table:
+            raise UsageError(f"{path} [{name}] {key}: missing")
+    for place in table["needs"]:
+        if place not in PLACES:
+            raise unknown("place", place, PLACES, where=f"{path} [{name}] needs")
+    for other in table.get("through", ()):
+        if other not in known:
+            raise unknown("id", other, known, where=f"{path} [{name}] through")
+    return Requirement(name, table["title"], tuple(table["needs"]), tuple(table.get("through", ())))
+
+
+def _mentions(paths: Iterable[Path], root: Path) -> dict[str, list[str]]:
+    """id → files whose text holds it as a word of its own."""
+    mentions: dict[str, list[str]] = {}
+    for path in sorted(paths):
+        for found in sorted(set(_ID.findall(path.read_text(encoding="utf-8")))):
+            mentions.setdefault(found, []).append(str(path.relative_to(root)))
+    return mentions
+
+
+def _in_revisions(project: Project) -> dict[str, list[str]]:
+    mentions: dict[str, list[str]] = {}
+    for revision in read_history(project):
+        for found in revision.ids:
+            mentions.setdefault(found, []).append(revision.revision)
+    return mentions
+
+
+def _in_headers(project: Project) -> dict[str, list[str]]:
+    mentions: dict[str, list[str]] = {}
+    for path in sorted((project.bench / "queries").glob("*.sql")):
+        header = re.search(r"^--\s*ids:(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        for found in header.group(1).split() if header else ():
+            mentions.setdefault(found, []).append(path.stem)
+    return mentions
+
+
+def _in_catalogue(project: Project) -> dict[str, list[str]]:
+    mentions: dict[str, list[str]] = {}
+    document = tomllib.loads((project.schema / "indexes.toml").read_text(encoding="utf-8"))
+    for name, table in document.get("index", {}).items():
+        for found in table.get("ids", ()):
+            mentions.setdefault(found, []).append(name)
+    return mentions
+
+
+def find_coverage(project: Project) -> tuple[Covered, ...]:
+    """One row a requirement. Needs a checkout: an installed wheel carries neither tests nor sources to search."""
+    tests, source = project.root / "tests", project.root / "src" / "inboxbench"
+    if not tests.is_dir() or not source.is_dir():
+        raise UsageError(f"{project.root} holds no tests/ and src/: coverage is read from a checkout")
+    # models.py repeats the ids of the columns, and the test of this table those of the table: neither delivers one.
+    code = (path for path in source.rglob("*.py") if path.name not in ("models.py", "coverage.py"))
+    proofs = (path for kind in ("*.py", "*.sql") for path in tests.rglob(kind) if path.name != "test_coverage.py")
+    places = {
+        "revision": _in_revisions(project),
+        "query": _in_headers(project),
+        "index": _in_catalogue(project),
+        "code": _mentions(code, source),
+        "test": _mentions(proofs, tests),
+    }
+    requirements = read_requirements(project.schema / "requirements.toml")
+    rows = [_cover(requirement, places) for requirement in requirements]
+    return _follow(rows)
+
+
+def _cover(requirement: Requirement, places: Mapping[str, Mapping[str, list[str]]]) -> Covered:
+    found = {place: tuple(places[place].get(requirement.id, ())) for place in PLACES}
+    return Covered(requirement, found, tuple(place for place in requirement.needs if not found[place]))
+
+
+def _follow(rows: list[Covered]) -> tuple[Covered, ...]:
+    """A requirement delivered through others is missing what they are missing."""
+    by_id = {row.requirement.id: row for row in rows}
+    followed = []
+    for row in rows:
+        via = [f"{other} {place}" for other in row.requirement.through for place in by_id[other].missing]
+        followed.append(Covered(row.requirement, row.found, (*row.missing, *via)))
+    return tuple(followed)
