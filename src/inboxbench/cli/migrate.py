@@ -21,6 +21,7 @@ from inboxbench.migrate.old_code import old_code
 from inboxbench.migrate.record import migration_record
 from inboxbench.migrate.session import Settings, read_settings
 from inboxbench.migrate.traffic import ClassSummary, live_traffic, summarise
+from inboxbench.project import Project
 
 _TRAFFIC_LEAD_S = 1.0  # the traffic runs for a moment before the first revision, so that its sessions are warm
 
@@ -91,11 +92,7 @@ def upgrade(
     """Apply revisions up to head, a revision or a phase; run it again after any failure and it goes on."""
     settings = _settings(**limits)
     with _conninfo(session, database, allow_foreign) as conninfo:
-
-        def work(progress: MigrationProgress) -> runner.Run:
-            return runner.upgrade(conninfo, session.project, to=to, phase=phase, settings=settings, listener=progress)
-
-        run, felt = _under_traffic(conninfo, session, work) if traffic else (_watched(session, work), [])
+        run, felt = _upgrade(conninfo, session.project, traffic=traffic, to=to, phase=phase, settings=settings)
     _print(run, felt, form)
 
 
@@ -113,7 +110,7 @@ def downgrade(
     settings = _settings(**limits)
     with _conninfo(session, database, allow_foreign) as conninfo:
         run = _watched(
-            session,
+            session.project,
             lambda progress: runner.downgrade(conninfo, session.project, to=to, settings=settings, listener=progress),
         )
     _print(run, [], form)
@@ -150,19 +147,29 @@ def _as_json(revision: Revision) -> dict[str, Any]:
     return {name: getattr(revision, name) for name in names} | {"ids": list(revision.ids)}
 
 
-def _watched(session: Session, work: Callable[[MigrationProgress], runner.Run]) -> runner.Run:
-    with MigrationProgress(read_history(session.project)) as progress:
+def _watched(project: Project, work: Callable[[MigrationProgress], runner.Run]) -> runner.Run:
+    with MigrationProgress(read_history(project)) as progress:
         return work(progress)
 
 
-def _under_traffic(
-    conninfo: str, session: Session, work: Callable[[MigrationProgress], runner.Run]
-) -> tuple[runner.Run, list[ClassSummary]]:
+def _upgrade(conninfo: str, project: Project, *, traffic: bool, **what: Any) -> tuple[runner.Run, list[ClassSummary]]:
+    def work(progress: MigrationProgress) -> runner.Run:
+        return runner.upgrade(conninfo, project, listener=progress, **what)
+
+    return _under_traffic(conninfo, lambda: _watched(project, work)) if traffic else (_watched(project, work), [])
+
+
+def upgrade_under_traffic(conninfo: str, project: Project) -> tuple[runner.Run, list[ClassSummary]]:
+    """To head, with the old application reading and writing beside it; progress on stderr."""
+    return _upgrade(conninfo, project, traffic=True)
+
+
+def _under_traffic(conninfo: str, work: Callable[[], runner.Run]) -> tuple[runner.Run, list[ClassSummary]]:
     with connect(conninfo) as connection:
         classes = old_code(connection)
     with live_traffic(conninfo, classes) as traffic:
         time.sleep(_TRAFFIC_LEAD_S)
-        run = _watched(session, work)
+        run = work()
     return run, summarise(traffic, run.revisions)
 
 
