@@ -5,6 +5,6 @@ DROP FUNCTION IF EXISTS conversations_sync_metadata();
 DROP FUNCTION IF EXISTS conversation_metadata_follow(jsonb, jsonb, jsonb);
 DROP FUNCTION IF EXISTS conversation_metadata_merge(jsonb, jsonb);
 DROP FUNCTION IF EXISTS conversation_metadata_split(jsonb);
-DROP FUNCTION IF EXISTS conversation_metadata_part(jsonb, boolean);
+DROP FUNCTION IF EXISTS conversation_metadata_origin(jsonb);
 DROP FUNCTION IF EXISTS conversation_metadata_object(jsonb);
 DROP FUNCTION IF EXISTS conversation_origin_keys();

@@ -26,12 +26,10 @@ _FILL = backfill.Backfill(
     write=(
         """
         UPDATE conversations c
-        SET additional_attributes = part.additional || c.additional_attributes,
-            custom_attributes = part.custom || c.custom_attributes
-        FROM conversations old, LATERAL conversation_metadata_split(old.metadata) AS part
-        WHERE c.id = ANY(%(ids)s) AND old.id = c.id
-          AND (part.additional || c.additional_attributes, part.custom || c.custom_attributes)
-              IS DISTINCT FROM (c.additional_attributes, c.custom_attributes)
+        SET (additional_attributes, custom_attributes) = (
+            SELECT part.additional || c.additional_attributes, part.custom || c.custom_attributes
+            FROM conversation_metadata_split(c.metadata) AS part)
+        WHERE c.id = ANY(%(ids)s) AND NOT c.additional_attributes || c.custom_attributes @> c.metadata
         """,
     ),
 )

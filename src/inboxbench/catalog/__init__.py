@@ -6,7 +6,7 @@ differ; ``render`` writes one down as the SQL that builds it (``schema/head.sql`
 
 from inboxbench.catalog.compare import Difference, compare, explain
 from inboxbench.catalog.model import BOOKKEEPING, STRUCTURE, Catalog, Entry, Kind
-from inboxbench.catalog.read import invalid_indexes, read_catalog
+from inboxbench.catalog.read import extensions, invalid_indexes, read_catalog
 from inboxbench.catalog.render import render
 from inboxbench.catalog.sizes import RelationSize, relation_sizes
 
@@ -20,6 +20,7 @@ __all__ = [
     "RelationSize",
     "compare",
     "explain",
+    "extensions",
     "invalid_indexes",
     "read_catalog",
     "relation_sizes",

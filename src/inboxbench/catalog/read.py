@@ -112,3 +112,10 @@ def invalid_indexes(connection: Connection[Any], *, schema: str = "public") -> t
     """Names of indexes that a failed CREATE INDEX CONCURRENTLY left behind: they cost writes, serve no read."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         return tuple(name for (name,) in cursor.execute(_INVALID_INDEXES, {"schema": schema}))
+
+
+def extensions(connection: Connection[Any]) -> tuple[str, ...]:
+    """Extensions somebody created in this database, in order of name; plpgsql is in every one."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        rows = cursor.execute("SELECT extname FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY extname")
+        return tuple(name for (name,) in rows)

@@ -25,6 +25,7 @@ _COMMANDS = {
     "migrate": "upgrade or downgrade online, step by step",
     "race": "what concurrent writers do to each other",
     "seed": "fill a database with a profile",
+    "schema": "the schema at head: write it down, compare it with migrations and models",
     "server": "keep a PostgreSQL running between commands",
 }
 
