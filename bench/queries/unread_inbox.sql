@@ -1,0 +1,21 @@
+-- name: unread_inbox
+-- title: unread messages of every agent over one inbox
+-- family: unread
+-- ids: C6 M9a P2.1b P2.3
+-- params: account bigint, inbox bigint
+-- classes: huge median tiny
+-- order: unordered
+--
+-- The team leader's view of the busiest inbox: who has how much unread; NULL is the unassigned heap.
+
+SELECT c.assignee_id, count(*) FILTER (WHERE u.unread > 0) AS conversations,
+       coalesce(sum(u.unread), 0) AS messages
+FROM conversations c
+CROSS JOIN LATERAL (
+    SELECT count(*) AS unread
+    FROM messages m
+    WHERE m.conversation_id = c.id AND m.account_id = c.account_id AND m.message_type = 0
+      AND m.created_at > coalesce(c.agent_last_seen_at, '-infinity')
+) u
+WHERE c.account_id = :account AND c.inbox_id = :inbox AND c.status = 'open'
+GROUP BY c.assignee_id

@@ -1,0 +1,176 @@
+"""One cell: a case measured on one connection. First its rows, then counters and server time of prepared executions.
+
+Plans are custom (plan_cache_mode = force_custom_plan): a parameter class is measured with the plan that its own
+values lead to. A generic plan would be chosen by which class came first, and would hide the very difference
+between a frequent and a rare word that is looked for.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from inboxbench.database import Connection, connect
+from inboxbench.measure.plan import Plan, parse_plan
+from inboxbench.measure.sample import Pace, Timing, summarise
+from inboxbench.measure.workload import Case
+from inboxbench.server import Server, reason
+
+Row = tuple[Any, ...]
+
+_STATEMENT = "inboxbench_case"
+_EXPLAIN = sql.SQL("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY ON, SETTINGS ON, FORMAT JSON) {}")
+
+# What must be alike in every session for counters to be alike; the rest is the server's and is recorded.
+SETTINGS = {
+    "max_parallel_workers_per_gather": "0",  # a worker more or less changes plan and buffers
+    "jit": "off",
+    "synchronize_seqscans": "off",  # a scan begins at page 0, not where another one is
+    "plan_cache_mode": "force_custom_plan",
+    "default_transaction_read_only": "on",  # a query that writes fails and is named
+    "work_mem": "32MB",
+}
+_AUTO_EXPLAIN = {
+    "auto_explain.log_min_duration": "0",
+    "auto_explain.log_analyze": "on",
+    "auto_explain.log_buffers": "on",
+    "auto_explain.log_timing": "off",
+    "auto_explain.log_settings": "on",
+    "auto_explain.log_format": "json",
+    "auto_explain.log_level": "notice",
+    "client_min_messages": "notice",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A cell's outcome. `failure` says why there are no figures; rows are kept for the comparison across sets."""
+
+    plan: Plan | None
+    timing: Timing | None
+    rows: tuple[Row, ...] | None
+    failure: str | None = None
+    steady: bool = True
+
+
+class Probe:
+    """A measuring session. Where auto_explain can be loaded, one execution gives rows and counters at once."""
+
+    def __init__(self, connection: Connection, *, traced: bool) -> None:
+        self.connection = connection
+        self._traced = traced
+        self._notices: list[str] = []
+        connection.add_notice_handler(lambda notice: self._notices.append(notice.message_primary or ""))
+
+    @property
+    def traced(self) -> bool:
+        return self._traced
+
+    def fetch(self, execute: sql.Composed) -> tuple[tuple[Row, ...], Plan | None, float]:
+        """Rows, the plan they came by (None when untraced), seconds on this side."""
+        self._notices.clear()
+        begun = time.perf_counter()
+        rows = tuple(self.connection.execute(execute).fetchall())
+        seconds = time.perf_counter() - begun
+        return rows, self._traced_plan(), seconds
+
+    def explain(self, execute: sql.Composed) -> Plan:
+        row = self.connection.execute(_EXPLAIN.format(execute)).fetchone()
+        assert row is not None
+        return parse_plan(row[0][0])
+
+    def _traced_plan(self) -> Plan | None:
+        for message in self._notices:
+            duration, found, document = message.partition(" ms  plan:")
+            if found:
+                milliseconds = float(duration.removeprefix("duration:"))
+                return parse_plan({**json.loads(document), "Execution Time": milliseconds})
+        return None
+
+
+@contextmanager
+def open_probe(server: Server, database: str, *, timeout_s: float) -> Iterator[Probe]:
+    """A session set up for measuring; a statement that takes longer than `timeout_s` is stopped."""
+    settings = SETTINGS | {"statement_timeout": f"{max(1, round(timeout_s * 1000))}ms"}
+    with connect(server.conninfo(database), autocommit=True, **settings) as connection:
+        yield Probe(connection, traced=_trace(connection))
+
+
+def _trace(connection: Connection) -> bool:
+    """Only a superuser may load auto_explain; without it a cell is executed once more."""
+    try:
+        connection.execute("LOAD 'auto_explain'")
+    except psycopg.Error:
+        return False
+    for name, value in _AUTO_EXPLAIN.items():
+        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+    return True
+
+
+@contextmanager
+def prepared(connection: Connection, case: Case) -> Iterator[sql.Composed]:
+    """The EXECUTE of the case's statement, prepared on the server for the block."""
+    types = sql.SQL(", ").join([sql.SQL(kind) for kind in case.query.params.values()])
+    arguments = sql.SQL(", ").join([sql.Literal(case.values[name]) for name in case.query.params])
+    statement = sql.SQL(case.query.prepared)
+    name = sql.Identifier(_STATEMENT)
+    given = bool(case.query.params)
+    head = sql.SQL("PREPARE {} ({}) AS {}") if given else sql.SQL("PREPARE {0} AS {2}")
+    connection.execute(head.format(name, types, statement))
+    try:
+        yield sql.SQL("EXECUTE {} ({})" if given else "EXECUTE {}").format(name, *([arguments] if given else []))
+    finally:
+        connection.execute(sql.SQL("DEALLOCATE {}").format(name))
+
+
+def measure(probe: Probe, case: Case, pace: Pace) -> Measured:
+    """Never raises for what the query does: an error or a timeout is the cell's named outcome."""
+    try:
+        with prepared(probe.connection, case) as execute:
+            return _measure(probe, execute, pace)
+    except psycopg.errors.QueryCanceled:
+        return Measured(None, None, None, "stopped by statement_timeout")
+    except psycopg.Error as error:
+        return Measured(None, None, None, reason(error))
+
+
+def _measure(probe: Probe, execute: sql.Composed, pace: Pace) -> Measured:
+    rows, plan, seconds = probe.fetch(execute)
+    rounds = pace.rounds_for(seconds)
+    if rounds == 0:
+        # Too slow to repeat: what the first execution showed stands, its counters are the same as a later one's.
+        plan = plan or probe.explain(execute)
+        return Measured(plan, summarise([plan.execution_ms]), rows)
+    with _quiet(probe):
+        plans = [probe.explain(execute) for _ in range(rounds)]
+    return Measured(
+        plan=plans[-1],
+        timing=summarise([one.execution_ms for one in plans]),
+        rows=rows,
+        steady=len({one.buffers for one in plans}) == 1,
+    )
+
+
+@contextmanager
+def _quiet(probe: Probe) -> Iterator[None]:
+    """auto_explain off: its own bookkeeping must not be in the timings."""
+    _trace_above(probe, "-1")
+    try:
+        yield
+    finally:
+        _trace_above(probe, "0")
+
+
+def _trace_above(probe: Probe, milliseconds: str) -> None:
+    if probe.traced:
+        probe.connection.execute("SELECT set_config('auto_explain.log_min_duration', %s, false)", (milliseconds,))
+
+
+Tell = Callable[[str], None]

@@ -1,0 +1,215 @@
+"""Index sets: `schema/indexes.toml` read, checked and composed; definitions tried out; sets built and weighed."""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from inboxbench.database import Connection
+from inboxbench.errors import UsageError, unknown
+from inboxbench.server import reason
+from inboxbench.sqlfile import read_text
+
+_INDEX_KEYS = {"definition": str, "serves": list, "why": str, "ids": list, "needs": list}
+_SET_KEYS = {"title": str, "why": str, "extends": list, "without": list, "indexes": list, "default": bool}
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """`definition` is what follows CREATE INDEX name ON."""
+
+    name: str
+    definition: str
+    serves: tuple[str, ...] = ()
+    why: str = ""
+    ids: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> str:
+        return self.definition.split(maxsplit=1)[0].partition("(")[0]
+
+    @property
+    def create(self) -> sql.Composed:
+        # The definition is SQL that the project's owner wrote, not data: it is pasted as it stands.
+        body = sql.SQL(self.definition)
+        return sql.SQL("CREATE INDEX {} ON {}").format(sql.Identifier(self.name), body)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSet:
+    """Indexes in the order they are built: those of the sets it extends first."""
+
+    name: str
+    title: str
+    why: str
+    indexes: tuple[Index, ...]
+    default: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIndex:
+    """An index as it came out: its size on disk and the seconds its build took."""
+
+    index: Index
+    bytes: int
+    build_s: float
+
+
+def _table(path: Path, where: str, raw: object, keys: Mapping[str, type]) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise UsageError(f"{path} [{where}]: expected a table")
+    for key, value in raw.items():
+        if key not in keys:
+            raise unknown("key", key, keys, where=f"{path} [{where}]")
+        if not isinstance(value, keys[key]):
+            raise UsageError(f"{path} [{where}] {key}: expected {keys[key].__name__}, found {value!r}")
+        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+            raise UsageError(f"{path} [{where}] {key}: expected strings, found {value!r}")
+    return raw
+
+
+def _index(path: Path, name: str, raw: object) -> Index:
+    table = _table(path, f"index.{name}", raw, _INDEX_KEYS)
+    if not table.get("definition", "").strip():
+        raise UsageError(f'{path} [index.{name}] definition: missing; write it as "table (column, …)"')
+    return Index(
+        name=name,
+        definition=table["definition"],
+        serves=tuple(table.get("serves", ())),
+        why=table.get("why", ""),
+        ids=tuple(table.get("ids", ())),
+        needs=tuple(table.get("needs", ())),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What `indexes.toml` says: every index, every set with its parents resolved."""
+
+    path: Path
+    indexes: Mapping[str, Index]
+    sets: Mapping[str, IndexSet]
+
+    def choose(self, names: Sequence[str] | None = None) -> tuple[IndexSet, ...]:
+        """The named sets, or the default ones. Raises UsageError with the nearest known name."""
+        if names is None:
+            return tuple(found for found in self.sets.values() if found.default)
+        for name in names:
+            if name not in self.sets:
+                raise unknown("index set", name, self.sets, where=str(self.path))
+        return tuple(self.sets[name] for name in dict.fromkeys(names))
+
+
+def _compose(path: Path, name: str, raw: Mapping[str, dict[str, Any]], trail: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Names of the indexes of a set, its parents' first. Raises UsageError for a cycle or an unknown name."""
+    if name in trail:
+        raise UsageError(f"{path} [set.{name}] extends: goes round in a circle: {' → '.join((*trail, name))}")
+    names: list[str] = []
+    for parent in raw[name].get("extends", ()):
+        if parent not in raw:
+            raise unknown("index set", parent, raw, where=f"{path} [set.{name}] extends")
+        names += _compose(path, parent, raw, (*trail, name))
+    for left_out in raw[name].get("without", ()):
+        if left_out not in names:
+            raise UsageError(f"{path} [set.{name}] without: {left_out!r} is in none of the sets it extends")
+        names = [kept for kept in names if kept != left_out]
+    return tuple(dict.fromkeys([*names, *raw[name].get("indexes", ())]))
+
+
+def parse_catalogue(path: Path, text: str) -> Catalogue:
+    """Raises UsageError naming file, table and key."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not TOML: {error}") from error
+    for key in document:
+        if key not in ("index", "set"):
+            raise unknown("table", key, ("index", "set"), where=str(path))
+    indexes = {name: _index(path, name, raw) for name, raw in document.get("index", {}).items()}
+    raw_sets = {name: _table(path, f"set.{name}", raw, _SET_KEYS) for name, raw in document.get("set", {}).items()}
+    if not raw_sets:
+        raise UsageError(f"{path}: there is no [set.…] to measure")
+    sets = {name: _set(path, name, raw_sets, indexes) for name in raw_sets}
+    return Catalogue(path, indexes, sets)
+
+
+def _set(path: Path, name: str, raw: Mapping[str, dict[str, Any]], indexes: Mapping[str, Index]) -> IndexSet:
+    for index in raw[name].get("indexes", ()):
+        if index not in indexes:
+            raise unknown("index", index, indexes, where=f"{path} [set.{name}] indexes")
+    names = _compose(path, name, raw)
+    table = raw[name]
+    return IndexSet(
+        name=name,
+        title=table.get("title", name),
+        why=table.get("why", ""),
+        indexes=tuple(indexes[index] for index in names),
+        default=table.get("default", True),
+    )
+
+
+def read_catalogue(path: Path) -> Catalogue:
+    return parse_catalogue(path, read_text(path))
+
+
+def install_extensions(connection: Connection, indexes: Iterable[Index]) -> None:
+    """CREATE EXTENSION for what the indexes need. Raises UsageError naming the index."""
+    for index in indexes:
+        for name in index.needs:
+            try:
+                connection.execute(
+                    sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name))
+                )
+            except psycopg.Error as error:
+                raise UsageError(f"[index.{index.name}] needs: extension {name!r}: {reason(error)}") from None
+
+
+def try_definitions(connection: Connection, path: Path, indexes: Iterable[Index]) -> None:
+    """Build every index on empty copies of its table, then forget them: a wrong definition costs no time.
+
+    Raises UsageError naming the index and what PostgreSQL said.
+    """
+    wanted = list({index.name: index for index in indexes}.values())
+    with connection.transaction(force_rollback=True):
+        for index in wanted:
+            try:
+                _try_one(connection, index)
+            except psycopg.Error as error:
+                raise UsageError(f"{path} [index.{index.name}] definition: {reason(error)}") from None
+
+
+def _try_one(connection: Connection, index: Index) -> None:
+    table = sql.Identifier(index.table)
+    # A temporary table of the same name hides the real one for this transaction.
+    connection.execute(
+        sql.SQL("CREATE TEMPORARY TABLE IF NOT EXISTS {0} (LIKE public.{0} INCLUDING DEFAULTS)").format(table)
+    )
+    connection.execute(index.create)
+
+
+def build(connection: Connection, chosen: IndexSet, tell: Callable[[str], None]) -> tuple[BuiltIndex, ...]:
+    """Create the indexes of a set, one after the other. Raises UsageError naming the one that fails."""
+    built = []
+    for index in chosen.indexes:
+        tell(index.name)
+        begun = time.perf_counter()
+        try:
+            connection.execute(index.create)
+        except psycopg.Error as error:
+            raise UsageError(f"[index.{index.name}] definition: {reason(error)}") from None
+        seconds = time.perf_counter() - begun
+        built.append(BuiltIndex(index, _size(connection, index.name), seconds))
+    return tuple(built)
+
+
+def _size(connection: Connection, name: str) -> int:
+    row = connection.execute("SELECT pg_relation_size(%s::regclass)", (f"public.{name}",)).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,97 @@
+"""Parameter classes: which values a query is measured with, drawn from the data so that they exist on any profile."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from inboxbench.database import Connection
+from inboxbench.errors import SubjectFailed, UsageError, unknown
+from inboxbench.server import reason
+from inboxbench.sqlfile import as_psycopg, parameters, read_text
+
+Values = Mapping[str, Any]
+
+_KEYS = {"title": str, "draws": list, "name": dict}
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterClass:
+    """`draws` run in turn; `aliases` give a drawn value a second name as soon as it is known."""
+
+    name: str
+    title: str
+    draws: tuple[str, ...]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+
+def _class(path: Path, name: str, raw: object) -> ParameterClass:
+    if not isinstance(raw, dict):
+        raise UsageError(f"{path} [{name}]: expected a table")
+    for key, value in raw.items():
+        if key not in _KEYS:
+            raise unknown("key", key, _KEYS, where=f"{path} [{name}]")
+        if not isinstance(value, _KEYS[key]):
+            raise UsageError(f"{path} [{name}] {key}: expected {_KEYS[key].__name__}, found {value!r}")
+    if not raw.get("draws"):
+        raise UsageError(f"{path} [{name}] draws: missing; name at least one file of draws/")
+    return ParameterClass(name, raw.get("title", name), tuple(raw["draws"]), dict(raw.get("name", {})))
+
+
+def read_classes(path: Path) -> dict[str, ParameterClass]:
+    """`classes.toml` by name. Raises UsageError naming the key."""
+    try:
+        document = tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not TOML: {error}") from error
+    classes = {name: _class(path, name, raw) for name, raw in document.items()}
+    for name, found in classes.items():
+        for draw in found.draws:
+            if not (path.parent / "draws" / f"{draw}.sql").is_file():
+                known = (file.stem for file in (path.parent / "draws").glob("*.sql"))
+                raise unknown("draw", draw, known, where=f"{path} [{name}] draws")
+    return classes
+
+
+class Drawing:
+    """Draws on one database; a draw with the same inputs runs once, however many classes share it."""
+
+    def __init__(self, connection: Connection, folder: Path) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._known: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def values(self, chosen: ParameterClass) -> dict[str, Any]:
+        """Everything the class's draws give. Raises UsageError for a draw that fails or gives other than one row."""
+        values: dict[str, Any] = {}
+        for draw in chosen.draws:
+            values |= self._draw(draw, values)
+            values |= {alias: values[source] for alias, source in chosen.aliases.items() if source in values}
+        return values
+
+    def _draw(self, name: str, values: Values) -> dict[str, Any]:
+        path = self._folder / f"{name}.sql"
+        text = read_text(path).strip().rstrip(";")
+        if missing := [needed for needed in parameters(text) if needed not in values]:
+            raise UsageError(f"{path}: uses :{missing[0]}, which no earlier draw of the class gives")
+        inputs = {needed: values[needed] for needed in parameters(text)}
+        key = (name, repr(inputs))
+        if key not in self._known:
+            self._known[key] = self._run(path, text, inputs)
+        return self._known[key]
+
+    def _run(self, path: Path, text: str, inputs: Values) -> dict[str, Any]:
+        try:
+            with self._connection.cursor(row_factory=dict_row) as cursor:
+                rows = cursor.execute(as_psycopg(text).encode(), inputs).fetchall()
+        except psycopg.Error as error:
+            raise SubjectFailed(f"{path}: {reason(error)}") from None
+        if len(rows) > 1:
+            raise UsageError(f"{path}: gives {len(rows)} rows; a draw gives one, add LIMIT 1")
+        return rows[0] if rows else {}

@@ -1,0 +1,154 @@
+"""What an index set costs writers: WAL, speed and the share of updates that touch no index (HOT)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from inboxbench.database import Connection, connect
+from inboxbench.errors import SubjectFailed, UsageError
+from inboxbench.project import Project
+from inboxbench.server import Server, reason
+from inboxbench.sqlfile import QueryFile, as_psycopg, read_queries, read_text
+
+_FEWEST = 50
+_BUDGET_S = 2.0
+_PASSES = 2
+
+_GIN = """
+    SELECT i.oid::regclass::text FROM pg_class i JOIN pg_am a ON a.oid = i.relam
+    WHERE a.amname = 'gin' AND i.relkind = 'i' AND i.relnamespace = 'public'::regnamespace ORDER BY 1
+"""
+_UPDATES = "SELECT coalesce(sum(n_tup_upd), 0), coalesce(sum(n_tup_hot_upd), 0) FROM pg_stat_user_tables"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteCost:
+    """Of one kind of write: bytes of WAL each (search indexes' pending entries merged, and that counted too),
+    executions a second on one connection, share of row updates that were HOT (None: nothing was updated)."""
+
+    name: str
+    title: str
+    family: str
+    executions: int
+    wal_bytes: float
+    per_s: float
+    hot_share: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "title": self.title,
+            "executions": self.executions,
+            "wal_bytes": round(self.wal_bytes, 1),
+            "per_s": round(self.per_s, 1),
+            "hot_share": None if self.hot_share is None else round(self.hot_share, 4),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    lsn: int
+    updates: int
+    hot: int
+
+
+def read_writes(project: Project) -> tuple[QueryFile, ...]:
+    """`bench/writes/*.sql`; `classes` names the file of bench/targets whose rows they are executed with."""
+    writes = read_queries(project.bench / "writes")
+    for write in writes:
+        if len(write.classes) != 1:
+            raise UsageError(f"{write.path} classes: a write names one file of targets/, found {len(write.classes)}")
+    return writes
+
+
+def draw_targets(connection: Connection, folder: Path, write: QueryFile) -> list[dict[str, Any]]:
+    """Parameter rows of a write. Raises UsageError when a parameter is missing from them."""
+    path = folder / f"{write.classes[0]}.sql"
+    text = read_text(path).strip().rstrip(";")
+    try:
+        with connection.cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute(as_psycopg(text).encode(), {}).fetchall()
+    except psycopg.Error as error:
+        raise SubjectFailed(f"{path}: {reason(error)}") from None
+    if not rows:
+        raise UsageError(f"{path}: gives no rows on this data, so {write.name} cannot be measured")
+    if missing := [name for name in write.params if name not in rows[0]]:
+        raise UsageError(f"{path}: gives no column {missing[0]!r}, which {write.path} needs")
+    return rows
+
+
+def measure_writes(
+    server: Server, database: str, writes: Sequence[QueryFile], targets: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> tuple[WriteCost, ...]:
+    """Run each write over its targets on one connection, each execution a transaction of its own.
+
+    Updates come first: rows that a fresh load packed full have no room for HOT, so a pass that is not measured
+    moves the targets to where updated rows live. Raises SubjectFailed when a write fails.
+    """
+    ranked = sorted(writes, key=lambda write: (write.family != "update", write.name))
+    with connect(server.conninfo(database)) as connection:
+        for write in ranked:
+            if write.family == "update":
+                _loosen(connection, write, targets[write.classes[0]])
+        return tuple(_cost(connection, write, targets[write.classes[0]]) for write in ranked)
+
+
+def _loosen(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, Any]]) -> None:
+    for _ in range(_PASSES):
+        _execute(connection, write, rows)
+
+
+def _cost(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, Any]]) -> WriteCost:
+    _merge_pending(connection)
+    before = _state(connection)
+    executions, seconds = _execute(connection, write, rows)
+    _merge_pending(connection)
+    after = _state(connection)
+    updates = after.updates - before.updates
+    return WriteCost(
+        name=write.name,
+        title=write.title,
+        family=write.family,
+        executions=executions,
+        wal_bytes=(after.lsn - before.lsn) / executions,
+        per_s=executions / seconds,
+        hot_share=(after.hot - before.hot) / updates if updates else None,
+    )
+
+
+def _execute(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, Any]]) -> tuple[int, float]:
+    """Executions done and the seconds they took; a slow set stops after its time, but not before `_FEWEST`."""
+    statement = as_psycopg(write.text).encode()
+    begun = time.perf_counter()
+    done = 0
+    for row in rows:
+        try:
+            connection.execute(statement, row, prepare=True)
+        except psycopg.Error as error:
+            raise SubjectFailed(f"{write.path}: {reason(error)}") from None
+        done += 1
+        if done >= _FEWEST and time.perf_counter() - begun > _BUDGET_S:
+            break
+    return done, time.perf_counter() - begun
+
+
+def _merge_pending(connection: Connection) -> None:
+    """An inverted index parks new entries in a list; merging them is part of what a message costs."""
+    for (index,) in connection.execute(_GIN).fetchall():
+        connection.execute("SELECT gin_clean_pending_list(%s::regclass)", (index,))
+
+
+def _state(connection: Connection) -> _State:
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    counted = connection.execute(_UPDATES).fetchone()
+    position = connection.execute("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn").fetchone()
+    assert counted is not None
+    assert position is not None
+    return _State(int(position[0]), int(counted[0]), int(counted[1]))

@@ -1,0 +1,185 @@
+"""SQL in files of its own: one statement a file, a header of `-- key: value` lines, parameters as `:name`.
+
+    -- name: latest_messages
+    -- title: the newest 20 messages of a conversation
+    -- family: thread
+    -- ids: P2.1b
+    -- params: conversation bigint
+    -- classes: long short
+    -- order: ordered
+    -- Any comment line that is not `key: value` is prose for the reader.
+
+    SELECT … WHERE conversation_id = :conversation
+
+`prepare` turns the text into the body of a server-side PREPARE ($1, $2 …), leaving strings, comments and
+casts alone. A wrong file is a UsageError that names the file and the key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from inboxbench.errors import UsageError, unknown
+
+Order = Literal["ordered", "unordered"]
+
+KEYS = ("name", "title", "family", "ids", "params", "classes", "order")
+_REQUIRED = ("name", "title", "family", "classes", "order")
+_HEADER = re.compile(r"^--\s*([a-z_]+):\s*(.*?)\s*$")
+_PARAM = re.compile(r"^([a-z_][a-z0-9_]*)\s+([a-z][a-z0-9_ ]*(?:\[\])?)$")
+_ID = re.compile(r"^[A-Z]\d+(?:\.\d+)?[a-z]?$")
+
+# What must be stepped over whole, then a parameter. A doubled colon is a cast.
+_TOKENS = re.compile(
+    r"""(?P<skip>'(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/
+        | (?P<quote>\$[A-Za-z_]*\$).*?(?P=quote) | ::)
+      | (?<![\w:]):(?P<name>[a-z_][a-z0-9_]*)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryFile:
+    """One benchmarked query. `params` maps a parameter to its SQL type, in the order they are declared."""
+
+    path: Path
+    name: str
+    title: str
+    family: str
+    ids: tuple[str, ...]
+    params: Mapping[str, str]
+    classes: tuple[str, ...]
+    order: Order
+    text: str
+
+    @property
+    def prepared(self) -> str:
+        """The statement with $n in place of :name, numbered as `params` is ordered."""
+        return numbered(self.text, tuple(self.params))
+
+
+def parameters(text: str) -> tuple[str, ...]:
+    """Names of the parameters of a statement, each once, in order of appearance.
+
+    >>> parameters("SELECT ':no' WHERE a = :x AND b::text = :y AND c = :x -- :z")
+    ('x', 'y')
+    """
+    found = (match["name"] for match in _TOKENS.finditer(text) if match["name"])
+    return tuple(dict.fromkeys(found))
+
+
+def numbered(text: str, names: Iterable[str]) -> str:
+    """`text` with each :name as $n, n being its place in `names`.
+
+    >>> numbered("SELECT :b, :a::int", ["a", "b"])
+    'SELECT $2, $1::int'
+    """
+    place = {name: f"${position}" for position, name in enumerate(names, 1)}
+    return _TOKENS.sub(lambda match: place[match["name"]] if match["name"] else match[0], text)
+
+
+def as_psycopg(text: str) -> str:
+    """`text` with each :name as psycopg's %(name)s, and every other % doubled.
+
+    >>> as_psycopg("SELECT :a WHERE b LIKE '%x'")
+    "SELECT %(a)s WHERE b LIKE '%%x'"
+    """
+    pieces: list[str] = []
+    end = 0
+    for match in _TOKENS.finditer(text):
+        pieces.append(text[end : match.start()].replace("%", "%%"))
+        pieces.append(f"%({match['name']})s" if match["name"] else match[0].replace("%", "%%"))
+        end = match.end()
+    return "".join(pieces) + text[end:].replace("%", "%%")
+
+
+def _split(path: Path, source: str) -> tuple[dict[str, str], str]:
+    """The header's keys and the statement below it."""
+    header: dict[str, str] = {}
+    lines = source.splitlines()
+    start = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("--")), len(lines))
+    for line in lines[:start]:
+        if not (match := _HEADER.match(line)):
+            continue
+        key, value = match.groups()
+        if key not in KEYS:
+            raise unknown("key", key, KEYS, where=f"{path} header")
+        if key in header:
+            raise UsageError(f"{path} header: key {key!r} is given twice; keep one")
+        header[key] = value
+    return header, "\n".join(lines[start:]).strip().rstrip(";").rstrip()
+
+
+def _params(path: Path, declared: str, text: str) -> dict[str, str]:
+    params: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in declared.split(","))):
+        if not (match := _PARAM.match(item)):
+            raise UsageError(f"{path} params: {item!r} is not `name type`, such as `account bigint`")
+        params[match[1]] = match[2]
+    used = set(parameters(text))
+    if missing := sorted(used - set(params)):
+        raise UsageError(f"{path} params: the statement uses :{missing[0]}, which is not declared; add its type")
+    if idle := sorted(set(params) - used):
+        raise UsageError(f"{path} params: {idle[0]!r} is declared but the statement never uses :{idle[0]}")
+    return params
+
+
+def _order(path: Path, value: str) -> Order:
+    if value not in ("ordered", "unordered"):
+        raise UsageError(f"{path} order: {value!r} is neither 'ordered' nor 'unordered'")
+    return "ordered" if value == "ordered" else "unordered"
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(filter(None, re.split(r"[,\s]+", value)))
+
+
+def _ids(path: Path, value: str) -> tuple[str, ...]:
+    ids = _words(value)
+    for item in ids:
+        if not _ID.match(item):
+            raise UsageError(f"{path} ids: {item!r} is no requirement id such as C7, M9a or P2.1b")
+    return ids
+
+
+def parse_query(path: Path, source: str) -> QueryFile:
+    """Raises UsageError naming the file and the key that is wrong."""
+    header, text = _split(path, source)
+    for key in _REQUIRED:
+        if not header.get(key):
+            raise UsageError(f"{path} header: key {key!r} is missing; add a line `-- {key}: …`")
+    if header["name"] != path.stem:
+        raise UsageError(f"{path} name: {header['name']!r} differs from the file's name {path.stem!r}")
+    if not text:
+        raise UsageError(f"{path}: there is no statement below the header")
+    return QueryFile(
+        path=path,
+        name=header["name"],
+        title=header["title"],
+        family=header["family"],
+        ids=_ids(path, header.get("ids", "")),
+        params=_params(path, header.get("params", ""), text),
+        classes=_words(header["classes"]),
+        order=_order(path, header["order"]),
+        text=text,
+    )
+
+
+def read_text(path: Path) -> str:
+    """Raises UsageError for a file that cannot be read as UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+
+
+def read_queries(folder: Path) -> tuple[QueryFile, ...]:
+    """Every `*.sql` of a folder, by name. Raises UsageError when there is none."""
+    paths = sorted(folder.glob("*.sql"))
+    if not paths:
+        raise UsageError(f"{folder} holds no queries; put one query a file there, as NAME.sql")
+    return tuple(parse_query(path, read_text(path)) for path in paths)
