@@ -6,14 +6,16 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import URL
 
 from inboxbench.errors import ServerError, UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 Kind = Literal["embedded", "bin", "container", "external"]
 OLDEST_MAJOR = 15
@@ -52,6 +54,8 @@ class Server:
         return f"postgresql://{login}/{quote(database, safe='')}" + (f"?{query}" if query else "")
 
     def sqlalchemy_url(self, database: str) -> URL:
+        from sqlalchemy import URL  # noqa: PLC0415 - most commands never need the second it takes to import
+
         parts = {key: str(value) for key, value in conninfo_to_dict(self.base).items() if value is not None}
         user, password = parts.pop("user", None), parts.pop("password", None)
         parts.pop("dbname", None)

@@ -1,0 +1,29 @@
+"""Seeds: skewed, bilingual data, the same for the same profile, seed and version, at the speed of COPY."""
+
+from inboxbench.seed.dataset import (
+    GENERATOR,
+    Dataset,
+    Stored,
+    list_datasets,
+    load_dataset,
+    remove_dataset,
+    seed_into,
+)
+from inboxbench.seed.load import Progress, Step
+from inboxbench.seed.profile import Profile, load_profile, profile_names, scaled
+
+__all__ = [
+    "GENERATOR",
+    "Dataset",
+    "Profile",
+    "Progress",
+    "Step",
+    "Stored",
+    "list_datasets",
+    "load_dataset",
+    "load_profile",
+    "profile_names",
+    "remove_dataset",
+    "scaled",
+    "seed_into",
+]

@@ -1,0 +1,13 @@
+"""Names for the array types that the generator passes around."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Raw = npt.NDArray[np.uint64]
+Octets = npt.NDArray[np.uint8]
+Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+AnyArray = npt.NDArray[np.generic]

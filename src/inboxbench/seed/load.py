@@ -1,0 +1,313 @@
+"""Fill a database: outline, blocks by worker processes, then keys and indexes, all or nothing."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from inboxbench.database import Connection, connect
+from inboxbench.errors import InboxbenchError, ServerError, UsageError
+from inboxbench.seed import bare, work
+from inboxbench.seed.catalogue import COLUMNS
+from inboxbench.seed.checksum import table_checksum
+from inboxbench.seed.dialogue import block_count
+from inboxbench.seed.people import save_people
+from inboxbench.seed.profile import Profile
+from inboxbench.seed.rows import CONTACT_BLOCK
+from inboxbench.seed.text import build_sentences, save_sentences
+from inboxbench.seed.work import Done, Task
+from inboxbench.seed.world import World, build_world, save_arrays
+
+# Heap, baseline indexes and the sort files of their build, for a message and its share of the other tables.
+_BYTES_A_MESSAGE = 620
+# Below this a second process costs more to start than it saves.
+_SMALL = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Progress: `stage` is rows (done and total count rows) or keys (they count statements)."""
+
+    stage: str
+    done: int
+    total: int
+    octets: int = 0
+
+
+Progress = Callable[[Step], None]
+
+
+def silent(step: Step) -> None:  # noqa: ARG001 - a Progress that shows nothing
+    """The Progress of callers who want none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load did. Seconds are wall time by stage; cpu is of the clients."""
+
+    rows: dict[str, int]
+    octets: dict[str, int]
+    checksums: dict[str, str]
+    seconds: dict[str, float]
+    client_cpu: float
+    workers: int
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Done blocks by table and number, whatever order they came in."""
+
+    total_rows: int
+    progress: Progress
+    done: dict[str, dict[int, Done]] = field(default_factory=dict)
+    rows: int = 0
+    octets: int = 0
+
+    def add(self, result: Done) -> None:
+        self.done.setdefault(result.table, {})[result.number] = result
+        self.rows += result.rows
+        self.octets += result.octets
+        self.progress(Step("rows", self.rows, self.total_rows, self.octets))
+
+    def blocks(self, table: str) -> list[Done]:
+        found = self.done.get(table, {})
+        return [found[number] for number in sorted(found)]
+
+
+def default_workers(profile: Profile) -> int:
+    return 1 if profile.messages.count < _SMALL else len(os.sched_getaffinity(0))
+
+
+def load(
+    conninfo: str,
+    profile: Profile,
+    seed: int,
+    *,
+    schema: Path,
+    vocabulary: Path,
+    workers: int | None = None,
+    slice_size: int = work.SLICE,
+    progress: Progress = silent,
+) -> Loaded:
+    """Create the schema of `schema` in an empty database and fill it.
+
+    Raises UsageError when the database holds tables already or the disk is too small, InboxbenchError when
+    the load breaks. The database is then half-filled: its maker drops it (see dataset.py).
+    """
+    begun = time.monotonic()
+    with connect(conninfo) as connection:
+        check_empty(connection)
+        check_disk(connection, profile)
+        connection.execute(schema.read_text(encoding="utf-8"))  # type: ignore[arg-type]
+        parts = bare.strip(connection, _largest_first())
+    count = workers or default_workers(profile)
+    with tempfile.TemporaryDirectory(prefix="inboxbench_seed_") as name:
+        folder = Path(name)
+        world = outline(folder, profile, seed, vocabulary)
+        outlined = time.monotonic()
+        tally = _Tally(total_rows(world), progress)
+        with runner(count, folder, profile, seed, conninfo, slice_size) as each:
+            for result in each(outline_tasks(world)):
+                tally.add(result)
+            for result in each(window_tasks(world, tally.blocks("conversations"))):
+                tally.add(result)
+    filled = time.monotonic()
+    _finish(conninfo, parts, progress)
+    return _summary(tally, count, begun, outlined, filled)
+
+
+def _largest_first() -> list[str]:
+    return list(reversed(COLUMNS))
+
+
+def check_empty(connection: Connection) -> None:
+    row = connection.execute(
+        "SELECT count(*), min(relname) FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm') "
+        "AND relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_|^information_schema$')"
+    ).fetchone()
+    if row and row[0]:
+        raise UsageError(
+            f"database {connection.info.dbname!r} is not empty: it holds {row[0]} tables or views "
+            f"({row[1]} …); seed a new one"
+        )
+
+
+def needed_bytes(profile: Profile) -> int:
+    return profile.messages.count * _BYTES_A_MESSAGE + (64 << 20)
+
+
+def check_disk(connection: Connection, profile: Profile) -> None:
+    """Where the server's data directory can be seen from here. Raises UsageError when it is too full."""
+    try:
+        row = connection.execute("SHOW data_directory").fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        return
+    local = (connection.info.host or "").startswith("/")
+    if not row or not local or not Path(row[0]).is_dir():
+        return
+    free, needed = shutil.disk_usage(row[0]).free, needed_bytes(profile)
+    if free < needed:
+        raise UsageError(
+            f"profile {profile.name!r} with {profile.messages.count} messages needs about "
+            f"{needed / 1e9:.1f} GB under {row[0]}, and {free / 1e9:.1f} GB are free; use a smaller --scale"
+        )
+
+
+def outline(folder: Path, profile: Profile, seed: int, vocabulary: Path) -> World:
+    """Build what all blocks share and leave it in `folder` for the workers."""
+    world = build_world(profile, seed)
+    save_arrays(folder, world)
+    save_people(folder)
+    save_sentences(folder, build_sentences(profile.text, vocabulary, seed))
+    return world
+
+
+def total_rows(world: World) -> int:
+    owners = world.owners
+    small = len(owners.created) + len(owners.users.account) + len(owners.inboxes.account)
+    contacts, conversations = len(world.contacts.account), len(world.conversations.start)
+    return small + len(owners.member_user) + contacts + conversations + int(world.conversations.messages.sum())
+
+
+def outline_tasks(world: World) -> list[Task]:
+    """Everything but messages. Conversations come first: their blocks prepare the windows."""
+    conversations = block_count(len(world.conversations.start))
+    contacts = -(-len(world.contacts.account) // CONTACT_BLOCK)
+    return [
+        *(Task("conversations", number) for number in range(conversations)),
+        *(Task("contacts", number) for number in range(contacts)),
+        *(Task(table) for table in ("accounts", "users", "inboxes", "inbox_members")),
+    ]
+
+
+def window_tasks(world: World, blocks: Iterable[Done]) -> list[Task]:
+    """A task for each window of time: the runs of keys that the conversation blocks left for it."""
+    first_message = world.conversations.first_message
+    runs: dict[int, list[tuple[int, int]]] = {}
+    for number, block in enumerate(blocks):
+        place = int(first_message[number * work.BLOCK])
+        first_window, counts = block.windows
+        for window, count in enumerate(counts, first_window):
+            if count:
+                runs.setdefault(window, []).append((place, count))
+                place += count
+    tasks, first_id = [], 1
+    for window in sorted(runs):
+        tasks.append(Task("messages", window, first_id, tuple(runs[window])))
+        first_id += sum(count for _, count in runs[window])
+    return tasks
+
+
+Each = Callable[[list[Task]], Iterator[Done]]
+
+
+@contextmanager
+def runner(
+    workers: int, folder: Path, profile: Profile, seed: int, conninfo: str | None, slice_size: int
+) -> Iterator[Each]:
+    """A function that does tasks, in this process or in several, and yields them as they are done."""
+    if workers == 1:
+        worker = work.open_worker(folder, profile, seed, conninfo, slice_size)
+        try:
+            yield lambda tasks: map(worker.run, tasks)
+        finally:
+            if worker.connection is not None:
+                worker.connection.close()
+        return
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=work.start,
+        initargs=(folder, profile, seed, conninfo, slice_size),
+    )
+    try:
+        yield lambda tasks: _results(pool, tasks, workers)
+    except BaseException:
+        _abandon(pool)
+        raise
+    else:
+        pool.shutdown()
+
+
+def _results(pool: ProcessPoolExecutor, tasks: list[Task], workers: int) -> Iterator[Done]:
+    """In order of completion; few tasks wait in the queue, so that rows keep nearly their order of arrival."""
+    waiting: set[Future[Done]] = set()
+    left = iter(tasks)
+    try:
+        for task in left:
+            waiting.add(pool.submit(work.run, task))
+            if len(waiting) > workers:
+                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in finished)
+        while waiting:
+            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in finished)
+    except BrokenProcessPool:
+        raise InboxbenchError(
+            "a seeding worker died (out of memory, or killed); the load is abandoned, nothing of it remains"
+        ) from None
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise ServerError(f"the connection to the server was lost while loading: {_line(error)}") from None
+
+
+def _line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0]
+
+
+def _abandon(pool: ProcessPoolExecutor) -> None:
+    """End the workers now: what they are sending is going to be dropped."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(5)
+
+
+def _finish(conninfo: str, parts: bare.Parts, progress: Progress) -> None:
+    tables = _largest_first()
+    total, done = bare.steps(parts, tables), 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        progress(Step("keys", done, total))
+
+    with connect(conninfo) as connection:
+        for table in tables:
+            if "id" in COLUMNS[table]:
+                _advance_sequence(connection, table)
+    bare.restore(conninfo, parts, tables, advance)
+
+
+def _advance_sequence(connection: Connection, table: str) -> None:
+    connection.execute(
+        sql.SQL(
+            "SELECT setval(pg_get_serial_sequence({}, 'id'), (SELECT coalesce(max(id), 1) FROM {}))"
+        ).format(sql.Literal(table), sql.Identifier(table))
+    )
+
+
+def _summary(tally: _Tally, workers: int, begun: float, outlined: float, filled: float) -> Loaded:
+    now = time.monotonic()
+    blocks = {table: tally.blocks(table) for table in COLUMNS}
+    return Loaded(
+        rows={table: sum(b.rows for b in done) for table, done in blocks.items()},
+        octets={table: sum(b.octets for b in done) for table, done in blocks.items()},
+        checksums={table: table_checksum(b.checksum for b in done) for table, done in blocks.items()},
+        seconds={"outline": outlined - begun, "rows": filled - outlined, "keys": now - filled},
+        client_cpu=sum(b.cpu for done in blocks.values() for b in done),
+        workers=workers,
+    )

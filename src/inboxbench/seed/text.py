@@ -1,0 +1,126 @@
+"""Pools of sentences: words drawn by their real frequency, capitalised and punctuated, plus support phrases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from inboxbench.seed.arrays import AnyArray, Ints, Octets
+from inboxbench.seed.distributions import inverse_table
+from inboxbench.seed.encoding import Pool, pool_of, scatter
+from inboxbench.seed.profile import Text
+from inboxbench.seed.streams import Stream
+from inboxbench.seed.vocabulary import LANGUAGES, ROLES, Vocabulary, phrases, vocabulary
+
+SENTENCE_BYTES = 160
+_WORD_BYTES = 32
+# Sentences of 1, 2, 3 … words.
+_LENGTHS = np.array([1, 4, 8, 11, 12, 12, 11, 9, 8, 7, 5, 4, 3, 2, 1], dtype=np.float64)
+_ENDS = np.array([".", ".", ".", ".", ".", "!", "?", "…"])
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """One pool for everything a body is made of.
+
+    `base` and `size` [language, role, written?] say which part of it to draw from: language 0 Russian,
+    1 English; role contact, user, bot; written 0 a sentence of drawn words, 1 a support phrase.
+    """
+
+    pool: Pool
+    characters: Ints
+    base: Ints
+    size: Ints
+
+
+def sentence_pool(words: Vocabulary, count: int, stream: Stream) -> Pool:
+    """`count` sentences. A word that would not fit the record is left out with all that follow it."""
+    sizes = inverse_table(_LENGTHS)[stream.bits16(count)] + 1
+    owner = np.repeat(np.arange(count), sizes)
+    heads = np.cumsum(sizes) - sizes
+    slots = inverse_table(words.frequencies, 20)
+    word = slots[stream.bits32(len(owner)) >> 12]
+    # Three forms of each word: first of a sentence, following, following a comma.
+    forms = [[w.capitalize() for w in words.words], [f" {w}" for w in words.words], [f", {w}" for w in words.words]]
+    dictionary = pool_of([w.encode() for form in forms for w in form], _WORD_BYTES)
+    form = 1 + stream.chance(0.06, len(owner))
+    form[heads] = 0
+    return _write(dictionary, word + form * len(words.words), owner, heads, count, stream)
+
+
+def _write(
+    dictionary: Pool, index: Ints, owner: Ints, heads: Ints, count: int, stream: Stream
+) -> Pool:
+    lengths = dictionary.lengths[index]
+    ends = np.cumsum(lengths)
+    inside = ends - lengths - (ends - lengths)[heads][owner]
+    keep = inside + lengths <= SENTENCE_BYTES - 3
+    size = np.maximum.reduceat(np.where(keep, inside + lengths, 0), heads)
+    out = np.zeros(count * SENTENCE_BYTES + _WORD_BYTES, dtype=np.uint8)
+    records, _ = dictionary.take(index[keep])
+    scatter(out, owner[keep] * SENTENCE_BYTES + inside[keep], records)
+    table = out[: count * SENTENCE_BYTES].reshape(count, SENTENCE_BYTES)
+    return _punctuate(table, size, stream)
+
+
+def _punctuate(table: Octets, size: Ints, stream: Stream) -> Pool:
+    marks = pool_of([str(mark).encode() for mark in _ENDS], 3)
+    records, lengths = marks.take(stream.below(len(_ENDS), len(size)))
+    rows = np.arange(len(size))
+    for place in range(3):
+        table[rows, size + place] = np.where(place < lengths, records[:, place], 0)
+    return Pool(table, size + lengths)
+
+
+def character_counts(pool: Pool) -> Ints:
+    """Characters of each UTF-8 record: bytes that do not continue a character."""
+    inside = np.arange(pool.width) < pool.lengths[:, None]
+    return np.asarray(((pool.records & 0xC0) != 0x80).astype(np.bool_) & inside).sum(axis=1)
+
+
+def build_sentences(text: Text, folder: Path, seed: int) -> Sentences:
+    """The pool of both languages for a profile's [text] section; phrases come from `folder`."""
+    pools: list[Pool] = []
+    base = np.zeros((2, len(ROLES), 2), dtype=np.int64)
+    size = np.zeros_like(base)
+    words = dict(zip(LANGUAGES, (text.russian_words, text.english_words), strict=True))
+    filled = 0
+    for place, language in enumerate(LANGUAGES):
+        drawn = sentence_pool(
+            vocabulary(language, words[language]), text.sentences, Stream(seed, f"sentences.{language}")
+        )
+        base[place, :, 0], size[place, :, 0] = filled, len(drawn)
+        pools.append(drawn)
+        filled += len(drawn)
+        for role, lines in enumerate(phrases(folder, language).values()):
+            written = pool_of([line.encode() for line in lines], SENTENCE_BYTES)
+            base[place, role, 1], size[place, role, 1] = filled, len(written)
+            pools.append(written)
+            filled += len(written)
+    return _joined(pools, base, size)
+
+
+def _joined(pools: list[Pool], base: Ints, size: Ints) -> Sentences:
+    pool = Pool(np.concatenate([p.records for p in pools]), np.concatenate([p.lengths for p in pools]))
+    return Sentences(pool, character_counts(pool), base, size)
+
+
+def save_sentences(folder: Path, sentences: Sentences) -> None:
+    np.save(folder / "sentences.records.npy", sentences.pool.records)
+    np.save(folder / "sentences.lengths.npy", sentences.pool.lengths)
+    np.save(folder / "sentences.characters.npy", sentences.characters)
+    np.save(folder / "sentences.base.npy", sentences.base)
+    np.save(folder / "sentences.size.npy", sentences.size)
+
+
+def load_sentences(folder: Path) -> Sentences:
+    """Mapped, not copied: the workers of one machine share its pages."""
+
+    def read(name: str) -> AnyArray:
+        array: AnyArray = np.load(folder / f"sentences.{name}.npy", mmap_mode="r")
+        return array
+
+    pool = Pool(read("records"), read("lengths"))  # type: ignore[arg-type]
+    return Sentences(pool, read("characters"), read("base"), read("size"))  # type: ignore[arg-type]
