@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from inboxbench.cli.session import Session, pass_session, progress_console, results_console
+from inboxbench.cli.seed_progress import SeedProgress
 from inboxbench.errors import UsageError
-from inboxbench.seed import Dataset, Step, load_dataset, profile_names, seed_into
-from inboxbench.seed import Progress as Report
+from inboxbench.seed import Dataset, load_dataset, load_profile, seed_into
 
 
 class Amount(click.ParamType[int]):
@@ -31,43 +27,6 @@ class Amount(click.ParamType[int]):
         if number < 1 or number != int(number):
             self.fail(f"{value!r} is not a whole number of at least 1", param, ctx)
         return int(number)
-
-
-@contextmanager
-def shown_progress(label: str) -> Iterator[Report]:
-    """A bar on stderr with rows/s, MB/s and time left, while the `with` block runs."""
-    columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(bar_width=None),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=progress_console, transient=True) as bar:
-        tasks = {
-            "rows": bar.add_task(f"{label}: rows", total=None, rate=""),
-            "keys": bar.add_task(f"{label}: keys, indexes, statistics", total=None, rate=""),
-        }
-
-        def report(step: Step) -> None:
-            elapsed = bar.tasks[tasks["rows"]].elapsed or 0
-            rate = ""
-            if step.stage == "rows" and elapsed > 0:
-                rate = f"{step.done / elapsed / 1e3:,.0f} k rows/s {step.octets / elapsed / 1e6:,.0f} MB/s"
-            bar.update(tasks[step.stage], completed=step.done, total=step.total, rate=rate)
-
-        yield report
-
-
-def as_json(dataset: Dataset) -> dict[str, Any]:
-    """The slice of run.json that describes a dataset."""
-    return {
-        **asdict(dataset),
-        "elapsed_s": dataset.elapsed,
-        "bytes": dataset.bytes,
-        "messages_per_s": round(dataset.messages_per_s),
-        "rows_per_s": round(dataset.rows_per_s),
-    }
 
 
 def summary(dataset: Dataset) -> Table:
@@ -122,24 +81,21 @@ def command(
         raise UsageError("--scale must be more than 0")
     if allow_foreign and database is None:
         raise UsageError("--allow-foreign says something about --database; name one")
-    if profile not in profile_names(session.project.seeds):
-        from inboxbench.errors import unknown  # noqa: PLC0415
-
-        raise unknown("profile", profile, profile_names(session.project.seeds))
+    load_profile(session.project.seeds, profile)  # a wrong name is said before a server is started
     options: dict[str, Any] = {
         "scale": scale,
         "messages": messages,
         "workers": workers,
         "project": session.project,
     }
-    with session.server() as server, shown_progress(profile) as report:
+    with session.server() as server, SeedProgress(progress_console) as report:
         options["progress"] = report
         if database is None:
             dataset = load_dataset(server, profile, seed, **options)
         else:
             dataset = seed_into(server, database, profile, seed, allow_foreign=allow_foreign, **options)
     if form == "json":
-        click.echo(json.dumps(as_json(dataset), indent=2))
+        click.echo(json.dumps(dataset.to_json(), indent=2))
         return
     console = results_console()
     console.print(summary(dataset))

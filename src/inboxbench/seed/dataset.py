@@ -69,6 +69,26 @@ class Dataset:
         """Sent to the server."""
         return sum(self.octets.values())
 
+    def to_json(self) -> dict[str, Any]:
+        """What run.json says of a dataset."""
+        return {
+            "profile": self.profile,
+            "seed": self.seed,
+            "messages": self.messages,
+            "database": self.name,
+            "rows": self.rows,
+            "elapsed_s": self.elapsed,
+            "stages_s": self.seconds,
+            "messages_per_s": round(self.messages_per_s),
+            "rows_per_s": round(self.rows_per_s),
+            "bytes": self.bytes,
+            "checksums": self.checksums,
+            "client_cpu_s": self.client_cpu,
+            "workers": self.workers,
+            "generator": GENERATOR,
+            "reused": self.reused,
+        }
+
 
 def fingerprint(profile: Profile, seed: int, project: Project) -> str:
     """Of everything that rows depend on: profile, seed, generator, phrases, schema, and the two word sources."""

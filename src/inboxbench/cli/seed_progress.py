@@ -1,0 +1,53 @@
+"""The bar of a load, on stderr: rows, rows/s, MB/s and time left, then keys and indexes."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from inboxbench.seed import Step
+
+_LABELS = {"rows": "rows", "keys": "keys, indexes, statistics", "churn": "churn"}
+
+
+class SeedProgress:
+    """A context manager; inside, call it with each Step of a load."""
+
+    def __init__(self, console: Console) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> SeedProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def _task(self, step: Step) -> TaskID:
+        if step.stage not in self._tasks:
+            label = _LABELS.get(step.stage, step.stage)
+            self._tasks[step.stage] = self._bar.add_task(label, total=step.total, rate="")
+        return self._tasks[step.stage]
+
+    def __call__(self, step: Step) -> None:
+        task = self._task(step)
+        elapsed = self._bar.tasks[task].elapsed or 0.0
+        rate = ""
+        if step.octets and elapsed > 0.05:
+            rate = f"{step.done / elapsed / 1e3:,.0f} k rows/s, {step.octets / elapsed / 1e6:,.0f} MB/s"
+        self._bar.update(task, completed=step.done, total=step.total, rate=rate)
