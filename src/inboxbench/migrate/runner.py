@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import psycopg
 from alembic import command
@@ -63,7 +62,8 @@ def upgrade(
     if target != "head":
         find(history, target)
         _refuse_backwards(conninfo, history, target)
-    return _run(command.upgrade, conninfo, project, target, settings=settings, listener=listener)
+    recorder = _Recorder(_by_id(history), listener)
+    return _run(command.upgrade, target, conninfo, alembic_config(project, settings=settings), recorder)
 
 
 def downgrade(
@@ -78,7 +78,8 @@ def downgrade(
     history = read_history(project)
     if to != BASE:
         find(history, to)
-    return _run(command.downgrade, conninfo, project, to, settings=settings, listener=listener)
+    recorder = _Recorder(_by_id(history), listener)
+    return _run(command.downgrade, to, conninfo, alembic_config(project, settings=settings), recorder)
 
 
 def current(conninfo: str) -> str | None:
@@ -129,27 +130,20 @@ class _Recorder:
         self.mark, self.rows, self.latest = now, {}, None
 
 
-def _run(
-    action: Callable[[Config, str], None],
-    conninfo: str,
-    project: Project,
-    target: str,
-    *,
-    settings: Settings | None,
-    listener: Listener | None,
-) -> Run:
-    recorder = _Recorder({item.revision: item for item in read_history(project)}, listener)
-    attributes: dict[str, Any] = {"conninfo": conninfo, "listener": recorder}
-    if settings is not None:
-        attributes["settings"] = settings
+def _by_id(history: tuple[Revision, ...]) -> dict[str, Revision]:
+    return {revision.revision: revision for revision in history}
+
+
+def _run(action: Callable[[Config, str], None], target: str, conninfo: str, config: Config, recorder: _Recorder) -> Run:
+    config.attributes.update(conninfo=conninfo, listener=recorder)
     before, started = current(conninfo) or BASE, time.monotonic()
     _known(before, recorder.history)
     try:
-        action(alembic_config(project, **attributes), target)
+        action(config, target)
     except InboxbenchError:
         raise
     except CommandError as error:
-        raise UsageError(f"{project.migrations}: {error}") from error
+        raise UsageError(f"Alembic: {error}") from error
     except psycopg.Error as error:
         raise _failure(error, recorder) from error
     elapsed = time.monotonic() - started
