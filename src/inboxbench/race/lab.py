@@ -61,7 +61,7 @@ class Lab:
 
 def build_messenger(connection: Connection, project: Project) -> None:
     """The messenger at head with what the lab adds to it."""
-    schema = (project.schema / "baseline.sql").read_text(encoding="utf-8")
+    schema = (project.schema / "head.sql").read_text(encoding="utf-8")
     overlay = (files("inboxbench.race") / "lab.sql").read_text(encoding="utf-8")
     connection.execute(schema.encode())
     connection.execute(overlay.encode())

@@ -1,0 +1,95 @@
+"""Where a session can be held: psycopg sends every round trip through `Connection.wait`, so a gate goes there.
+
+A session's function is ordinary code in a greenlet. When its connection is about to make a round trip, the greenlet
+switches to the scheduler with a `Step`; it gets the step's result back when the scheduler has let it happen. Plain
+psycopg passes through here, and so does SQLAlchemy on top of it, without a change to either.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import greenlet
+import psycopg
+from psycopg import pq, sql
+from psycopg.abc import PQGen, Query
+from psycopg.rows import TupleRow
+
+
+class Step:
+    """One round trip that has not been made yet. BEGIN travels with the first statement and is no step of its own."""
+
+    __slots__ = ("_cursor", "generator", "text")
+
+    def __init__(self, text: str, generator: PQGen[Any], cursor: psycopg.Cursor[Any] | None) -> None:
+        self.text = text
+        self.generator = generator
+        self._cursor = cursor
+
+    @property
+    def status(self) -> str:
+        """The server's word for what was done, such as "UPDATE 1"; empty when it has none."""
+        return (self._cursor.statusmessage or "") if self._cursor is not None else ""
+
+
+class GatedCursor(psycopg.Cursor[TupleRow]):
+    """Tells its connection what the coming round trip is about."""
+
+    def execute(self, query: Query, *args: Any, **kwargs: Any) -> GatedCursor:
+        self._announce(query)
+        super().execute(query, *args, **kwargs)
+        return self
+
+    def executemany(self, query: Query, *args: Any, **kwargs: Any) -> None:
+        self._announce(query)
+        super().executemany(query, *args, **kwargs)
+
+    def _announce(self, query: Query) -> None:
+        if isinstance(self.connection, GatedConnection):
+            self.connection.announce(query, self)
+
+
+def _readable(query: Query, connection: psycopg.Connection[Any]) -> str:
+    if isinstance(query, sql.Composable):
+        return query.as_string(connection)
+    return query.decode() if isinstance(query, bytes) else str(query)
+
+
+class GatedConnection(psycopg.Connection[TupleRow]):
+    """A connection that asks `hub`, the scheduler's greenlet, before each round trip. Without a hub it is plain."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.hub: greenlet.greenlet | None = None
+        self.ended_inside = False
+        self._text: Query = ""
+        self._cursor: psycopg.Cursor[Any] | None = None
+        self.cursor_factory = GatedCursor
+
+    def announce(self, query: Query, cursor: psycopg.Cursor[Any] | None) -> None:
+        """Say what the next round trip is about."""
+        self._text, self._cursor = query, cursor
+
+    def wait(self, gen: PQGen[Any], *args: Any, **kwargs: Any) -> Any:
+        if self.hub is None or greenlet.getcurrent() is self.hub:
+            return super().wait(gen, *args, **kwargs)
+        step = Step(_readable(self._text, self) or gen.__name__, gen, self._cursor)  # type: ignore[attr-defined]
+        self._text, self._cursor = "", None
+        return self.hub.switch(step)
+
+    def commit(self) -> None:
+        """An empty transaction needs no round trip, so it is no step."""
+        self._end("COMMIT")
+
+    def rollback(self) -> None:
+        self._end("ROLLBACK")
+
+    def _end(self, word: str) -> None:
+        if self.pgconn.transaction_status == pq.TransactionStatus.IDLE:
+            return
+        self.ended_inside = True
+        self.announce(word, None)
+        if word == "COMMIT":
+            super().commit()
+        else:
+            super().rollback()

@@ -1,0 +1,65 @@
+"""A schedule drawn as a timeline: a column a session, a line a step, and who waited for whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from inboxbench.race.explore import Counterexample
+from inboxbench.race.scheduler import LETTERS, Event, Outcome, Play
+
+_WIDTH = 52
+
+
+def _short(text: str, width: int) -> str:
+    line = re.sub(r"\s+", " ", text).strip()
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _cell(event: Event) -> str:
+    names = " and ".join(LETTERS[blocker] for blocker in event.blockers)
+    match event.kind:
+        case "waits":
+            return f"{_short(event.text, _WIDTH - 12)} ⏳ waits for {names}"
+        case "resumes":
+            return f"… goes on: {event.status}"
+        case "dies":
+            return f"✝ dies before {_short(event.text, _WIDTH - 16)}"
+        case _:
+            return f"{_short(event.text, _WIDTH - len(event.status) - 4)} → {event.status}"
+
+
+def _outcome(outcome: Outcome) -> str:
+    match outcome.kind:
+        case "committed":
+            return f"committed, returned {outcome.value!r}"
+        case "refused":
+            return f"refused with {outcome.sqlstate}"
+        case _:
+            return "died"
+
+
+def _line(mark: str, session: int, text: str, sessions: int) -> str:
+    cells = [text if index == session else "" for index in range(sessions)]
+    return f"{mark:>4}  " + "".join(cell.ljust(_WIDTH + 16) for cell in cells).rstrip()
+
+
+def timeline(play: Play) -> Iterator[str]:
+    """Lines to print. Numbered are the steps of the schedule; a step that goes on after a wait has no number."""
+    sessions = len(play.outcomes)
+    yield "      " + "".join(f"session {LETTERS[index]}".ljust(_WIDTH + 16) for index in range(sessions)).rstrip()
+    number = 0
+    for event in play.events:
+        number += event.kind != "resumes"
+        yield _line("" if event.kind == "resumes" else str(number), event.session, _cell(event), sessions)
+    for index, outcome in enumerate(play.outcomes):
+        yield f"      {LETTERS[index]}: {_outcome(outcome)}"
+
+
+def explain(example: Counterexample, *, replay: Sequence[str] = ()) -> Iterator[str]:
+    """The timeline, what is broken, and the schedule string that replays it."""
+    yield from timeline(example.play)
+    for complaint in example.complaints:
+        yield f"      broken: {complaint}"
+    yield f"      replay: --schedule {example.play.schedule}"
+    yield from replay
