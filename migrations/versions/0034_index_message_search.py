@@ -11,6 +11,7 @@ Down:   drops the index, CONCURRENTLY too. The extension stays: others may use i
 
 from inboxbench.errors import SubjectFailed
 from inboxbench.migrate import online
+from inboxbench.migrate.locks import short_transaction
 from inboxbench.migrate.session import Session
 
 revision = "0034"
@@ -27,8 +28,8 @@ _INDEX = "messages_body_trgm_idx"
 
 def upgrade() -> None:
     db = online.session(revision)
-    _require_extension(db)
-    _require_cyrillic(db)
+    _require_available(db)
+    short_transaction(db, "create extension pg_trgm", lambda: _create_extension(db))
     online.create_index(db, _INDEX, "messages", "USING gin (body gin_trgm_ops)")
 
 
@@ -36,17 +37,19 @@ def downgrade() -> None:
     online.drop_index(online.session(revision), _INDEX)
 
 
-def _require_extension(db: Session) -> None:
+def _require_available(db: Session) -> None:
     available = "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"
     if db.connection.execute(available).fetchone() is None:
         raise SubjectFailed(
             f"{revision}: this server has no pg_trgm, which the index on messages.body needs; "
             "install PostgreSQL's contrib package on it, then run the upgrade again"
         )
-    online.run(db, "create extension pg_trgm", "CREATE EXTENSION IF NOT EXISTS pg_trgm")
 
 
-def _require_cyrillic(db: Session) -> None:
+def _create_extension(db: Session) -> None:
+    """In one transaction with the question whether it will do, so that a refusal leaves nothing behind."""
+    db.step("create extension pg_trgm")
+    db.connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
     row = db.connection.execute("SELECT cardinality(show_trgm('привет')), current_database()").fetchone()
     assert row is not None
     if row[0] == 0:
