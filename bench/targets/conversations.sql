@@ -15,9 +15,9 @@ WITH chosen AS (
     ORDER BY place
     LIMIT 1000
 ), agents AS (
-    SELECT account_id, min(id) AS agent FROM users GROUP BY account_id
+    SELECT account_id, min(id) AS agent, max(id) AS other_agent FROM users GROUP BY account_id
 )
-SELECT chosen.conversation, chosen.account, chosen.inbox, chosen.contact, texts.body, agents.agent
+SELECT chosen.conversation, chosen.account, chosen.inbox, chosen.contact, texts.body, agents.agent, agents.other_agent
 FROM chosen
 JOIN texts ON texts.place = chosen.place
 JOIN agents ON agents.account_id = chosen.account

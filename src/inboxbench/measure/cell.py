@@ -9,24 +9,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from inboxbench.database import Connection, connect
-from inboxbench.measure.plan import Plan, parse_plan
+from inboxbench.measure.plan import Plan, parse_plan, plan_shape
 from inboxbench.measure.sample import Pace, Timing, summarise
 from inboxbench.measure.workload import Case
 from inboxbench.server import Server, reason
 
 Row = tuple[Any, ...]
+Shape = tuple[Any, ...]
 
 _STATEMENT = "inboxbench_case"
 _EXPLAIN = sql.SQL("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY ON, SETTINGS ON, FORMAT JSON) {}")
+_PLAN_ONLY = sql.SQL("EXPLAIN (COSTS OFF, FORMAT JSON) {}")
 
 # What must be alike in every session for counters to be alike; the rest is the server's and is recorded.
 SETTINGS = {
@@ -58,6 +60,8 @@ class Measured:
     rows: tuple[Row, ...] | None
     failure: str | None = None
     steady: bool = True
+    shape: Shape | None = None
+    slow: bool = False
 
 
 class Probe:
@@ -72,6 +76,12 @@ class Probe:
     @property
     def traced(self) -> bool:
         return self._traced
+
+    def shape(self, execute: sql.Composed) -> Shape:
+        """What the planner would do, estimates left out."""
+        row = self.connection.execute(_PLAN_ONLY.format(execute)).fetchone()
+        assert row is not None
+        return plan_shape(row[0][0]["Plan"])
 
     def fetch(self, execute: sql.Composed) -> tuple[tuple[Row, ...], Plan | None, float]:
         """Rows, the plan they came by (None when untraced), seconds on this side."""
@@ -130,13 +140,19 @@ def prepared(connection: Connection, case: Case) -> Iterator[sql.Composed]:
         connection.execute(sql.SQL("DEALLOCATE {}").format(name))
 
 
-def measure(probe: Probe, case: Case, pace: Pace) -> Measured:
-    """Never raises for what the query does: an error or a timeout is the cell's named outcome."""
+def measure(probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured]) -> Measured:
+    """Never raises for what the query does: an error or a timeout is the cell's named outcome.
+
+    `known` holds slow outcomes of the same case under other sets, by the shape of their plan: the same steps over
+    the same pages and the same indexes need not be waited for again.
+    """
+    shape: Shape | None = None
     try:
         with prepared(probe.connection, case) as execute:
-            return _measure(probe, execute, pace)
+            shape = probe.shape(execute)
+            return known[shape] if shape in known else replace(_measure(probe, execute, pace), shape=shape)
     except psycopg.errors.QueryCanceled:
-        return Measured(None, None, None, "stopped by statement_timeout")
+        return Measured(None, None, None, "stopped by statement_timeout", shape=shape, slow=True)
     except psycopg.Error as error:
         return Measured(None, None, None, reason(error))
 
@@ -147,7 +163,7 @@ def _measure(probe: Probe, execute: sql.Composed, pace: Pace) -> Measured:
     if rounds == 0:
         # Too slow to repeat: what the first execution showed stands, its counters are the same as a later one's.
         plan = plan or probe.explain(execute)
-        return Measured(plan, summarise([plan.execution_ms]), rows)
+        return Measured(plan, summarise([plan.execution_ms]), rows, slow=True)
     with _quiet(probe):
         plans = [probe.explain(execute) for _ in range(rounds)]
     return Measured(
@@ -171,6 +187,3 @@ def _quiet(probe: Probe) -> Iterator[None]:
 def _trace_above(probe: Probe, milliseconds: str) -> None:
     if probe.traced:
         probe.connection.execute("SELECT set_config('auto_explain.log_min_duration', %s, false)", (milliseconds,))
-
-
-Tell = Callable[[str], None]

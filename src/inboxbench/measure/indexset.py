@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +36,11 @@ class Index:
     @property
     def table(self) -> str:
         return self.definition.split(maxsplit=1)[0].partition("(")[0]
+
+    @property
+    def inverted(self) -> bool:
+        """GIN: many keys a row, so that building it takes most of a set's time."""
+        return re.search(r"\busing\s+gin\b", self.definition, re.IGNORECASE) is not None
 
     @property
     def create(self) -> sql.Composed:
@@ -195,10 +201,12 @@ def _try_one(connection: Connection, index: Index) -> None:
     connection.execute(index.create)
 
 
-def build(connection: Connection, chosen: IndexSet, tell: Callable[[str], None]) -> tuple[BuiltIndex, ...]:
-    """Create the indexes of a set, one after the other. Raises UsageError naming the one that fails."""
+def build(
+    connection: Connection, indexes: Iterable[Index], tell: Callable[[str], None]
+) -> tuple[BuiltIndex, ...]:
+    """Create indexes one after the other. Raises UsageError naming the one that fails."""
     built = []
-    for index in chosen.indexes:
+    for index in indexes:
         tell(index.name)
         begun = time.perf_counter()
         try:

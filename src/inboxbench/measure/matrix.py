@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from inboxbench.database import Connection, connect, read_marker, scratch_database
-from inboxbench.measure.cell import Measured, Probe, Row, measure, open_probe
-from inboxbench.measure.indexset import (
-    BuiltIndex,
-    IndexSet,
-    build,
-    install_extensions,
-    read_catalogue,
-    try_definitions,
-)
-from inboxbench.measure.result import Cell, Matrix, SetResult, normal
+from inboxbench.database import connect, read_marker
+from inboxbench.measure.cell import Probe, open_probe
+from inboxbench.measure.indexset import IndexSet, install_extensions, read_catalogue, try_definitions
+from inboxbench.measure.ledger import Ledger
+from inboxbench.measure.nursery import Nursery
+from inboxbench.measure.result import Matrix, SetResult
 from inboxbench.measure.sample import DEFAULT_ROUNDS, Pace
-from inboxbench.measure.template import analyse, prepared_template
-from inboxbench.measure.workload import Case, Workload, draw_cases, read_workload
+from inboxbench.measure.template import prepared_template
+from inboxbench.measure.workload import Workload, draw_cases, read_workload
 from inboxbench.measure.write import draw_targets, measure_writes, read_writes
 from inboxbench.project import Project
 from inboxbench.server import Server
@@ -27,6 +22,11 @@ from inboxbench.sqlfile import QueryFile
 
 # Chatwoot's own statement_timeout: what is slower than this is an error page to a user.
 TIMEOUT_S = 14.0
+
+_INDEX_BYTES = """
+    SELECT coalesce(sum(pg_relation_size(oid)), 0) FROM pg_class
+    WHERE relkind = 'i' AND relnamespace = 'public'::regnamespace
+"""
 
 Progress = Callable[[int, int, str], None]
 Targets = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -116,79 +116,36 @@ def _measure_sets(
     server: Server, template: str, request: Request, profile: str, progress: Progress | None
 ) -> Matrix:
     tell = _Counter(request.steps, progress)
+    ledger = Ledger()
     results: list[SetResult] = []
-    cells: list[Cell] = []
-    reference: dict[str, tuple[Row, ...]] = {}
-    settings: dict[str, str] = {}
-    for one in request.sets:
-        with scratch_database(server, f"set_{one.name}"[:40], template) as name:
-            built, size = _build(server, name, one, tell)
-            measured = _measure_cells(server, name, one, request, tell)
-            tell(f"{one.title}: writing", len(request.writes))
-            writes = measure_writes(server, name, request.writes, request.targets)
-        results.append(SetResult(one, built, size, writes))
-        for case, outcome in measured:
-            cells.append(_judge(case, one, outcome, reference))
-            settings |= outcome.plan.settings if outcome.plan else {}
-    return Matrix(profile, request.workload, tuple(results), tuple(cells), settings, request.workload.skipped)
+    with Nursery(server, template, request.sets) as nursery:
+        for one in request.sets:
+            with nursery.planted(one, _titled(tell, one, "building ")) as (name, built):
+                size = _settle(server, name)
+                with open_probe(server, name, timeout_s=request.timeout_s) as probe:
+                    _measure_cells(probe, one, request, tell, ledger)
+                tell(f"{one.title}: writing", len(request.writes))
+                writes = measure_writes(server, name, request.writes, request.targets)
+            results.append(SetResult(one, built, size, writes))
+    return Matrix(
+        profile, request.workload, tuple(results), ledger.cells, ledger.settings, request.workload.skipped
+    )
 
 
-def _build(server: Server, name: str, one: IndexSet, tell: _Counter) -> tuple[tuple[BuiltIndex, ...], int]:
-    """The set's indexes and the bytes of all indexes, rules included."""
+def _titled(tell: _Counter, one: IndexSet, what: str) -> Callable[[str], None]:
+    return lambda name: tell(f"{one.title}: {what}{name}")
+
+
+def _settle(server: Server, name: str) -> int:
+    """Write everything out before measuring; the bytes of all indexes, those of rules included."""
     with connect(server.conninfo(name)) as connection:
-        built = build(connection, one, lambda index: tell(f"{one.title}: building {index}"))
-        for table in _tables_with_expressions(connection):
-            analyse(connection, table)
-        size = _index_bytes(connection)
         if server.owned:
             connection.execute("CHECKPOINT")
-    return built, size
-
-
-def _tables_with_expressions(connection: Connection) -> list[str]:
-    """Tables whose statistics grew: an index on an expression has statistics of its own, collected by ANALYZE."""
-    rows = connection.execute(
-        """
-        SELECT DISTINCT t.relname FROM pg_index x JOIN pg_class t ON t.oid = x.indrelid
-        WHERE x.indexprs IS NOT NULL AND t.relnamespace = 'public'::regnamespace ORDER BY 1
-        """
-    ).fetchall()
-    return [name for (name,) in rows]
-
-
-def _index_bytes(connection: Connection) -> int:
-    row = connection.execute(
-        """
-        SELECT coalesce(sum(pg_relation_size(i.oid)), 0) FROM pg_class i
-        WHERE i.relkind = 'i' AND i.relnamespace = 'public'::regnamespace
-        """
-    ).fetchone()
+        row = connection.execute(_INDEX_BYTES).fetchone()
     return int(row[0]) if row else 0
 
 
-def _measure_cells(
-    server: Server, name: str, one: IndexSet, request: Request, tell: _Counter
-) -> list[tuple[Case, Measured]]:
-    with open_probe(server, name, timeout_s=request.timeout_s) as probe:
-        return [(case, _one_cell(probe, case, one, request.pace, tell)) for case in request.workload.cases]
-
-
-def _one_cell(probe: Probe, case: Case, one: IndexSet, pace: Pace, tell: _Counter) -> Measured:
-    tell(f"{one.title}: {case.name}")
-    return measure(probe, case, pace)
-
-
-def _judge(case: Case, one: IndexSet, outcome: Measured, reference: dict[str, tuple[Row, ...]]) -> Cell:
-    """The cell, its rows compared with those of the first set that answered."""
-    cell = Cell(
-        case=case,
-        index_set=one.name,
-        plan=outcome.plan,
-        timing=outcome.timing,
-        failure=outcome.failure,
-        steady=outcome.steady,
-    )
-    if outcome.rows is None:
-        return cell
-    rows = normal(outcome.rows, case.query.order)
-    return replace(cell, same_rows=reference.setdefault(case.name, rows) == rows)
+def _measure_cells(probe: Probe, one: IndexSet, request: Request, tell: _Counter, ledger: Ledger) -> None:
+    for case in request.workload.cases:
+        tell(f"{one.title}: {case.name}")
+        ledger.measure(probe, case, one, request.pace)

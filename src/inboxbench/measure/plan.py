@@ -59,6 +59,15 @@ def one_line(node: Mapping[str, Any]) -> str:
     return f"{below} → {_label(node)}"
 
 
+def plan_shape(node: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A plan without its figures: equal shapes do the same steps with the same values.
+
+    An index is known by its name, which the catalogue gives to one definition only.
+    """
+    own = tuple((key, repr(value)) for key, value in sorted(node.items()) if key != "Plans")
+    return (own, tuple(plan_shape(child) for child in node.get("Plans", ())))
+
+
 def _loops(node: Mapping[str, Any]) -> float:
     return float(node.get("Actual Loops", 1))
 

@@ -17,7 +17,11 @@ from inboxbench.measure.write import WriteCost
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One case under one set. `same_rows`: whether its rows are those of the first set; None: nothing to compare."""
+    """One case under one set.
+
+    same_rows: whether its rows are those of the first set that answered (None: nothing to compare).
+    measured_under: the set whose execution this is; another one's when a slow plan came out the same there.
+    """
 
     case: Case
     index_set: str
@@ -26,6 +30,7 @@ class Cell:
     failure: str | None = None
     same_rows: bool | None = None
     steady: bool = True
+    measured_under: str = ""
 
     @property
     def name(self) -> str:
@@ -47,6 +52,7 @@ class Cell:
             "plan": plan.line if plan else self.failure,
             "same_rows": self.same_rows,
             "steady": self.steady,
+            "measured_under": self.measured_under,
             "failure": self.failure,
         }
 

@@ -33,6 +33,11 @@ _TABLES = """
     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
     ORDER BY relname
 """
+_COLUMNS = """
+    SELECT attname FROM pg_attribute
+    WHERE attrelid = format('public.%%I', %s::text)::regclass AND attnum > 0 AND NOT attisdropped
+    ORDER BY attnum
+"""
 
 
 def statistics_target(rows: int) -> int:
@@ -59,6 +64,20 @@ def analyse(connection: Connection, table: str, *, freeze: bool = False) -> None
     target = statistics_target(row[0] if row else 0)
     connection.execute("SELECT set_config('default_statistics_target', %s, false)", (str(target),))
     connection.execute(sql.SQL("VACUUM (FREEZE, ANALYZE) {}" if freeze else "ANALYZE {}").format(name))
+
+
+def analyse_expressions(connection: Connection, table: str) -> None:
+    """Collect the statistics of the table's index expressions, and leave those of its columns as they are.
+
+    A column whose target is 0 is not analysed and keeps what it has; seconds instead of half a minute.
+    """
+    name = sql.Identifier(table)
+    columns = connection.execute(_COLUMNS, (table,)).fetchall()
+    freeze = sql.SQL(", ").join(
+        [sql.SQL("ALTER COLUMN {} SET STATISTICS 0").format(sql.Identifier(column)) for (column,) in columns]
+    )
+    connection.execute(sql.SQL("ALTER TABLE {} {}").format(name, freeze))
+    analyse(connection, table)
 
 
 def strip(connection: Connection) -> None:

@@ -1,0 +1,54 @@
+"""The cells as they come: each judged against the rows of the first set, slow ones remembered for the next sets."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from inboxbench.measure.cell import Measured, Probe, Row, Shape, measure
+from inboxbench.measure.indexset import IndexSet
+from inboxbench.measure.result import Cell, normal
+from inboxbench.measure.sample import Pace
+from inboxbench.measure.workload import Case
+
+
+@dataclass
+class Ledger:
+    """Cells in the order they were measured; `settings` are those that EXPLAIN called changed."""
+
+    settings: dict[str, str] = field(default_factory=dict)
+    _cells: list[Cell] = field(default_factory=list)
+    _reference: dict[str, tuple[Row, ...]] = field(default_factory=dict)
+    _slow: dict[str, dict[Shape, tuple[str, Measured]]] = field(default_factory=lambda: defaultdict(dict))
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        return tuple(self._cells)
+
+    def measure(self, probe: Probe, case: Case, one: IndexSet, pace: Pace) -> None:
+        """Measure a case under a set and keep the cell."""
+        slow = self._slow[case.name]
+        outcome = measure(probe, case, pace, {shape: known for shape, (_name, known) in slow.items()})
+        under = one.name
+        if outcome.shape is not None and outcome.shape in slow:
+            under = slow[outcome.shape][0]
+        elif outcome.shape is not None and outcome.slow:
+            slow[outcome.shape] = (one.name, outcome)
+        self.settings |= outcome.plan.settings if outcome.plan else {}
+        self._cells.append(self._cell(case, one, outcome, under))
+
+    def _cell(self, case: Case, one: IndexSet, outcome: Measured, under: str) -> Cell:
+        same: bool | None = None
+        if outcome.rows is not None:
+            rows = normal(outcome.rows, case.query.order)
+            same = self._reference.setdefault(case.name, rows) == rows
+        return Cell(
+            case=case,
+            index_set=one.name,
+            plan=outcome.plan,
+            timing=outcome.timing,
+            failure=outcome.failure,
+            same_rows=same,
+            steady=outcome.steady,
+            measured_under=under,
+        )
