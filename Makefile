@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench format head-sql lock clean
+.PHONY: help demo test lint bench format readme head-sql lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -37,6 +37,12 @@ bench: $(READY)  ## the query families under pytest-benchmark
 format: $(READY) ## ruff's formatting and fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+readme: $(READY) ## the generated parts of README.md (RUN=reports/run.json for the results)
+	$(BIN)/python .ci/readme $(RUN)
+
+head-sql: $(READY) ## schema/head.sql from the migrations
+	$(BIN)/inboxbench schema dump --write
 
 lock: $(READY)   ## resolve uv.lock again within the ranges of pyproject.toml
 	$(BIN)/uv lock --upgrade

@@ -36,7 +36,8 @@ def _table(rows: Iterable[Covered]) -> Table:
     return table
 
 
-def _markdown(rows: Iterable[Covered]) -> str:
+def markdown_table(rows: Iterable[Covered]) -> str:
+    """The same for a README."""
     lines = ["| id | requirement | " + " | ".join(PLACES) + " |", "|---" * (len(PLACES) + 2) + "|"]
     for row in rows:
         cells = " | ".join(_cell(row, place) for place in PLACES)
@@ -61,6 +62,6 @@ def command(session: Session, form: str) -> None:
     if form == "text":
         results_console().print(_table(rows))
     else:
-        click.echo(_markdown(rows) if form == "markdown" else _json(rows))
+        click.echo(markdown_table(rows) if form == "markdown" else _json(rows))
     if lacking := [f"{row.requirement.id} ({', '.join(row.missing)})" for row in rows if row.missing]:
         raise ThresholdExceeded(f"{len(lacking)} of {len(rows)} requirements are not covered: {'; '.join(lacking)}")
