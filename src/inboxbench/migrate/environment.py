@@ -49,8 +49,8 @@ def migrate() -> None:
     attributes.setdefault("listener", _log_event)
     try:
         _run(_conninfo(), attributes)
-    except InboxbenchError as error:
-        raise CommandError(str(error)) from error  # the alembic command prints these in one line
+    except (InboxbenchError, psycopg.Error) as error:
+        raise CommandError(str(error).strip()) from error  # the alembic command prints these in one line
 
 
 def _conninfo() -> str:
@@ -69,7 +69,18 @@ def _run(conninfo: str, attributes: Mapping[str, Any]) -> None:
             transaction_per_migration=False,
             on_version_apply=lambda *, step, **_: _applied(attributes, step),
         )
-        context.run_migrations()
+        try:
+            context.run_migrations()
+        except sa.exc.DBAPIError as error:
+            raise _first_cause(error) from error
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """What the server said first: SQLAlchemy's own clean-up on a lost connection buries it."""
+    chain = [error]
+    while (below := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(below)
+    return next((one for one in reversed(chain) if isinstance(one, psycopg.Error)), error)
 
 
 def _applied(attributes: Mapping[str, Any], step: Any) -> None:
