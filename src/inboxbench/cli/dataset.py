@@ -12,9 +12,7 @@ from rich.table import Table
 from inboxbench.cli.session import Session, pass_session, results_console
 from inboxbench.seed import Stored, list_datasets, remove_dataset
 
-_FORM = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+_FORM = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
 @click.group()

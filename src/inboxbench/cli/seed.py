@@ -8,8 +8,8 @@ from typing import Any
 import click
 from rich.table import Table
 
-from inboxbench.cli.session import Session, pass_session, progress_console, results_console
 from inboxbench.cli.seed_progress import SeedProgress
+from inboxbench.cli.session import Session, pass_session, progress_console, results_console
 from inboxbench.errors import UsageError
 from inboxbench.seed import Dataset, load_dataset, load_profile, seed_into
 
@@ -64,6 +64,7 @@ def _say(dataset: Dataset) -> str:
 def command(
     session: Session,
     profile: str,
+    *,
     seed: int,
     database: str | None,
     allow_foreign: bool,

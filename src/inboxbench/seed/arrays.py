@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,4 +12,5 @@ Raw = npt.NDArray[np.uint64]
 Octets = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
-AnyArray = npt.NDArray[np.generic]
+IntLike = npt.NDArray[np.integer[Any]]
+AnyArray = npt.NDArray[Any]

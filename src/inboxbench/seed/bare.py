@@ -84,13 +84,12 @@ def strip(connection: Connection, tables: list[str]) -> Parts:
     return parts
 
 
-def _in_parallel(conninfo: str, statements: Iterable[sql.Composable], done: Callable[[], None]) -> None:
+def _in_parallel(conninfo: str, statements: Iterable[sql.SQL | sql.Composed], done: Callable[[], None]) -> None:
     """Run statements on as many connections as there are processors, in the order given."""
     workers = min(4, len(os.sched_getaffinity(0)))
 
-    def run(statement: sql.Composable) -> None:
-        settings = {"maintenance_work_mem": "512MB", "max_parallel_maintenance_workers": "0"}
-        with connect(conninfo, **settings) as connection:
+    def run(statement: sql.SQL | sql.Composed) -> None:
+        with connect(conninfo, maintenance_work_mem="512MB", max_parallel_maintenance_workers="0") as connection:
             connection.execute(statement)
         done()
 
@@ -111,7 +110,7 @@ def restore(conninfo: str, parts: Parts, tables: list[str], done: Callable[[], N
     The vacuum comes before the foreign keys: their validation then reads pages with hint bits and plans with
     statistics.
     """
-    _in_parallel(conninfo, [sql.SQL(part.definition) for part in parts.indexes], done)  # type: ignore[arg-type]
+    _in_parallel(conninfo, [sql.SQL(part.definition) for part in parts.indexes], done)
     with connect(conninfo) as connection:
         _add_keys_and_checks(connection, parts, tables)
         done()
@@ -140,20 +139,16 @@ def _add_keys_and_checks(connection: Connection, parts: Parts, tables: list[str]
         ]
         actions += [_addition(part) for part in parts.constraints if part.table == table and not part.foreign]
         if actions:
-            connection.execute(
-                sql.SQL("ALTER TABLE {} {}").format(sql.Identifier(table), sql.SQL(", ").join(actions))
-            )
+            connection.execute(sql.SQL("ALTER TABLE {} {}").format(sql.Identifier(table), sql.SQL(", ").join(actions)))
 
 
 def _addition(part: ConstraintPart) -> sql.Composed:
-    definition = sql.SQL(part.definition)  # type: ignore[arg-type]
+    definition = sql.SQL(part.definition)
     return sql.SQL("ADD CONSTRAINT {} {}").format(sql.Identifier(part.name), definition)
 
 
 def _add_foreign_keys(connection: Connection, parts: Parts, done: Callable[[], None]) -> None:
     for part in parts.constraints:
         if part.foreign:
-            connection.execute(
-                sql.SQL("ALTER TABLE {} {}").format(sql.Identifier(part.table), _addition(part))
-            )
+            connection.execute(sql.SQL("ALTER TABLE {} {}").format(sql.Identifier(part.table), _addition(part)))
             done()

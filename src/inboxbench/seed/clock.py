@@ -37,7 +37,7 @@ def _minute_weights(hours: Hours, timezone: int, first_minute: int) -> Floats:
     local = (np.arange(7 * 1440) + first_minute + timezone * 60) % (7 * 1440)
     hour = local % 1440 // 60
     is_open = (hour >= hours.opens) & (hour < hours.closes)
-    return np.where(is_open, 1.0, hours.night) * np.asarray(hours.weekdays)[local // 1440]
+    return np.asarray(np.where(is_open, 1.0, hours.night) * np.asarray(hours.weekdays)[local // 1440])
 
 
 def _bend(weights: Floats) -> Ints:
@@ -63,4 +63,4 @@ class Clock:
         place = pattern * (_BINS + 1) + slot
         left = self._points[place]
         width = self._points[place + 1] - left
-        return week * WEEK + left + width * (inside - slot * _BIN) // _BIN
+        return np.asarray(week * WEEK + left + width * (inside - slot * _BIN) // _BIN)

@@ -238,15 +238,14 @@ def fill(
         workers=workers,
         progress=progress or silent,
     )
-    dataset = _described(name, profile, seed, loaded, time.monotonic() - begun, fingerprint(profile, seed, project))
+    mark = fingerprint(profile, seed, project)
+    dataset = _described(name, profile, seed, loaded, mark=mark, elapsed=time.monotonic() - begun)
     if kind is not None:
         write_marker(server, name, {"kind": kind, **_marker(dataset)})
     return dataset
 
 
-def _described(
-    name: str, profile: Profile, seed: int, loaded: Loaded, elapsed: float, mark: str
-) -> Dataset:
+def _described(name: str, profile: Profile, seed: int, loaded: Loaded, *, mark: str, elapsed: float) -> Dataset:
     return Dataset(
         name=name,
         profile=profile.name,

@@ -15,7 +15,7 @@ from inboxbench.seed.arrays import AnyArray, Flags, Ints
 from inboxbench.seed.clock import DAY, HOUR, Clock
 from inboxbench.seed.distributions import QUANTILES, lognormal_quantiles, rank_tables, thresholds
 from inboxbench.seed.owners import Owners, ragged
-from inboxbench.seed.profile import Dialogue, Profile
+from inboxbench.seed.profile import Dialogue, Profile, Status
 from inboxbench.seed.streams import Stream
 from inboxbench.seed.world import World, span
 
@@ -27,6 +27,8 @@ KIND_BITS = 3
 MOMENT_SHIFT = 27
 _CONVERSATION_MASK = (1 << 24) - 1
 NEVER = -1
+_FAR = np.iinfo(np.int64).max
+_SAME, _AGENT, _CONTACT, _BOT_PAUSE = range(4)
 
 # What a message needs to know of its conversation; one cache line's gather for all of it.
 STATE = np.dtype(
@@ -80,7 +82,7 @@ def kinds(keys: Ints) -> Ints:
 
 @cache
 def _pauses(dialogue: Dialogue) -> Ints:
-    """Quantiles in milliseconds of the four kinds of pauses: same side, agent, contact, bot."""
+    """Quantiles in milliseconds of the four kinds of pauses, side by side."""
     medians = (dialogue.same_side_pause, dialogue.agent_pause, dialogue.contact_pause, 2.0)
     sigmas = (0.8, dialogue.pause_sigma, dialogue.pause_sigma, 0.3)
     tables = [lognormal_quantiles(m * 1000, s) for m, s in zip(medians, sigmas, strict=True)]
@@ -90,89 +92,176 @@ def _pauses(dialogue: Dialogue) -> Ints:
     return np.clip(np.rint(np.concatenate(tables)), 1000, 10 * DAY).astype(np.int64)
 
 
+# Which pause comes before a message, by who wrote last and who writes now (contact, user, bot).
+_PAUSE_AFTER = QUANTILES * np.array(
+    [
+        *(_SAME, _AGENT, _BOT_PAUSE),
+        *(_CONTACT, _SAME, _BOT_PAUSE),
+        *(_CONTACT, _SAME, _BOT_PAUSE),
+    ]
+)
+
+
+@cache
+def _limits(status: Status) -> Ints:
+    """Cumulative shares of open and pending, by bucket of age."""
+    return np.stack([thresholds(pair) for pair in zip(status.open, status.pending, strict=True)])
+
+
 @cache
 def _agent_ranks(largest: int, exponent: float) -> Ints:
     return rank_tables(largest, exponent)
 
 
-def _sides(profile: Profile, place: Ints, owner: Ints, heads: Ints, stream: Stream) -> Flags:
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """The messages of a block's conversations, one conversation after the other."""
+
+    count: Ints  # by conversation
+    start: Ints
+    heads: Ints  # place of its first message
+    owner: Ints  # by message: its conversation
+    place: Ints  # and its number in it, from 0
+    end: int  # of the span
+
+
+def _lines(count: Ints, start: Ints, end: int) -> _Lines:
+    owner, place = ragged(count)
+    return _Lines(count, start, np.cumsum(count) - count, owner, place, end)
+
+
+def _sides(profile: Profile, lines: _Lines, stream: Stream) -> Flags:
     """True for our side. A chain that changes sides with probability turn_share at each message."""
-    change = stream.chance(profile.dialogue.turn_share, len(place))
-    change[heads] = stream.chance(profile.dialogue.outgoing_first, len(heads))
+    change = stream.chance(profile.dialogue.turn_share, len(lines.owner))
+    change[lines.heads] = stream.chance(profile.dialogue.outgoing_first, len(lines.heads))
     changes = np.cumsum(change)
-    before = changes[heads] - change[heads]
-    return ((changes - before[owner]) & 1).astype(np.bool_)
+    before: Ints = changes[lines.heads] - change[lines.heads]
+    odd: Ints = (changes - before[lines.owner]) & 1
+    return odd.astype(np.bool_)
 
 
-def _kinds(profile: Profile, ours: Flags, place: Ints, stream: Stream) -> Ints:
+def _kinds(profile: Profile, lines: _Lines, stream: Stream) -> Ints:
     talk = profile.dialogue
-    bot = stream.chance(np.where(place == 1, talk.bot_second, talk.bot_later), len(ours))
-    return np.where(ours, np.where(bot, BOT, USER), CONTACT)
+    ours = _sides(profile, lines, stream)
+    draw = stream.bits16(len(ours))
+    second, later = round(talk.bot_second * 65536), round(talk.bot_later * 65536)
+    bot = (draw < later) | ((draw < second) & (lines.place == 1))
+    return np.asarray(ours * (USER + bot))
 
 
-def _offsets(profile: Profile, kind: Ints, heads: Ints, owner: Ints, stream: Stream) -> Ints:
+def _offsets(profile: Profile, lines: _Lines, kind: Ints, stream: Stream) -> Ints:
     """Activity time since the conversation's first message."""
-    same = np.concatenate(([False], (kind[1:] == CONTACT) == (kind[:-1] == CONTACT)))
-    sort = np.where(kind == BOT, 3, np.where(same, 0, np.where(kind == USER, 1, 2)))
     draw = stream.bits16(len(kind)) & (QUANTILES - 1)
-    pause = _pauses(profile.dialogue)[sort * QUANTILES + draw]
-    pause[heads] = 0
+    draw[1:] += _PAUSE_AFTER[kind[:-1] * 3 + kind[1:]]
+    pause = _pauses(profile.dialogue)[draw]
+    pause[lines.heads] = 0
     passed = np.cumsum(pause)
-    return passed - passed[heads][owner]
+    return np.asarray(passed - passed[lines.heads][lines.owner])
 
 
-def _fit(moment: Ints, start: Ints, count: Ints, heads: Ints, owner: Ints, end: int) -> Ints:
+def _moments(lines: _Lines, activity: Ints, clock: Clock, pattern: Ints) -> Ints:
+    """Wall time of each message: pauses pass on the activity clock."""
+    bent = clock.wall(activity, pattern[lines.owner])
+    return _fit(lines, lines.start[lines.owner] + bent - bent[lines.heads][lines.owner])
+
+
+def _fit(lines: _Lines, moment: Ints) -> Ints:
     """Squeeze conversations that would run past the end, keeping their moments strictly growing."""
-    last = moment[heads + count - 1]
-    late = last > end
+    last = moment[lines.heads + lines.count - 1]
+    late = last > lines.end
     if not late.any():
         return moment
-    chosen = late[owner]
-    whose = owner[chosen]
-    place = np.flatnonzero(chosen) - heads[whose]
-    room = end - start - count - 1
-    moved = start[whose] + place + (moment[chosen] - start[whose]) * room[whose] // (last - start)[whose]
+    chosen = late[lines.owner]
+    whose = lines.owner[chosen]
+    room = lines.end - lines.start - lines.count - 1
+    passed = (moment[chosen] - lines.start[whose]) * room[whose] // (last - lines.start)[whose]
     fitted = moment.copy()
-    fitted[chosen] = moved
+    fitted[chosen] = lines.start[whose] + lines.place[chosen] + passed
     return fitted
 
 
 def _status(profile: Profile, age: Ints, stream: Stream) -> Ints:
     bucket = np.searchsorted(np.asarray(profile.status.days) * DAY, age, side="right")
-    limits = np.stack(
-        [thresholds(pair) for pair in zip(profile.status.open, profile.status.pending, strict=True)]
-    )[bucket]
+    limits = _limits(profile.status)[bucket]
     draw = stream.bits16(len(age))
     return np.where(draw < limits[:, 0], OPEN, np.where(draw < limits[:, 1], PENDING, RESOLVED))
 
 
 def _assignees(profile: Profile, owners: Owners, inbox: Ints, status: Ints, stream: Stream) -> Ints:
     shares = profile.assignment
-    assigned = stream.chance(
-        np.array([shares.open, shares.pending, shares.resolved])[status], len(status)
-    )
+    by_status = np.array([shares.open, shares.pending, shares.resolved])
+    assigned = stream.chance(by_status[status], len(status))
     ranks = _agent_ranks(int(owners.member_count.max()), profile.membership.agent_exponent)
     members = owners.member_count[inbox - 1]
     place = ranks[members, stream.bits16(len(inbox)) >> 6]
     return np.where(assigned, owners.member_user[owners.member_first[inbox - 1] + place], 0)
 
 
-def _latest(moment: Ints, chosen: Flags, heads: Ints) -> Ints:
+def _latest(lines: _Lines, moment: Ints, chosen: Flags) -> Ints:
     """By conversation, the last chosen moment, or NEVER."""
-    return np.asarray(np.maximum.reduceat(np.where(chosen, moment, NEVER), heads))
+    return np.asarray(np.maximum.reduceat(np.where(chosen, moment, NEVER), lines.heads))
 
 
-def _earliest(moment: Ints, chosen: Flags, heads: Ints) -> Ints:
-    far = np.iinfo(np.int64).max
-    first = np.minimum.reduceat(np.where(chosen, moment, far), heads)
-    return np.where(first == far, NEVER, first)
+def _earliest(lines: _Lines, moment: Ints, chosen: Flags) -> Ints:
+    first = np.minimum.reduceat(np.where(chosen, moment, _FAR), lines.heads)
+    return np.where(first == _FAR, NEVER, first)
 
 
-def _waiting(moment: Ints, kind: Ints, heads: Ints, owner: Ints, status: Ints) -> Ints:
+def _assigned(lines: _Lines, first_reply: Ints, stream: Stream) -> Ints:
+    """Soon after the beginning, and before the first human reply if there was one."""
+    soon = lines.start + 1000 + stream.below(HOUR // 2, len(lines.start))
+    before = np.where(first_reply == NEVER, lines.end, first_reply)
+    return np.asarray(np.minimum(soon, before))
+
+
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    """What was said: moments and kinds of messages, and what it left of each conversation."""
+
+    moment: Ints
+    kind: Ints
+    status: Ints
+    assignee: Ints
+
+
+def _talk(profile: Profile, world: World, clock: Clock, part: slice, lines: _Lines, *, stream: Stream) -> _Talk:
+    whole = world.conversations
+    kind = _kinds(profile, lines, stream)
+    activity = whole.activity[part][lines.owner] + _offsets(profile, lines, kind, stream)
+    moment = _moments(lines, activity, clock, world.owners.pattern[whole.account[part]])
+    status = _status(profile, lines.end - moment[lines.heads + lines.count - 1], stream)
+    assignee = _assignees(profile, world.owners, whole.inbox[part], status, stream)
+    # Where nobody is assigned, no human answered: the bot did.
+    kind = np.where((kind == USER) & (assignee == 0)[lines.owner], BOT, kind)
+    return _Talk(moment, kind, status, assignee)
+
+
+def _read(profile: Profile, lines: _Lines, talk: _Talk, assigned_at: Ints, stream: Stream) -> tuple[Ints, Ints]:
+    """Up to when each side has read the other. Who wrote has read what stood there before."""
+    last = talk.moment[lines.heads + lines.count - 1]
+    unfinished = talk.status != RESOLVED
+    behind = unfinished & stream.chance(profile.reading.agent_unread, len(last))
+    agent = np.where(behind, _latest(lines, talk.moment, talk.kind == USER), last)
+    agent = np.where(behind & (talk.assignee > 0) & (agent == NEVER), assigned_at - 1, agent)
+    away = unfinished & stream.chance(profile.reading.contact_unread, len(last))
+    return agent, np.where(away, _latest(lines, talk.moment, talk.kind == CONTACT), last)
+
+
+def _waiting(lines: _Lines, talk: _Talk) -> Ints:
     """The first customer message after our latest public reply; nobody waits in a resolved conversation."""
-    replied = _latest(moment, kind != CONTACT, heads)
-    since = _earliest(moment, (kind == CONTACT) & (moment > replied[owner]), heads)
-    return np.where(status == RESOLVED, NEVER, since)
+    replied = _latest(lines, talk.moment, talk.kind != CONTACT)
+    unanswered = (talk.kind == CONTACT) & (talk.moment > replied[lines.owner])
+    return np.where(talk.status == RESOLVED, NEVER, _earliest(lines, talk.moment, unanswered))
+
+
+def _state(world: World, part: slice, talk: _Talk, read: tuple[Ints, Ints]) -> AnyArray:
+    whole = world.conversations
+    state = np.zeros(len(talk.status), dtype=STATE)
+    state["agent_read"], state["contact_read"] = read
+    state["account"], state["inbox"] = whole.account[part] + 1, whole.inbox[part]
+    state["contact"], state["assignee"] = whole.contact[part], talk.assignee
+    state["russian"] = world.contacts.russian[whole.contact[part] - 1]
+    return state
 
 
 def converse(profile: Profile, world: World, clock: Clock, seed: int, number: int) -> Block:
@@ -180,72 +269,24 @@ def converse(profile: Profile, world: World, clock: Clock, seed: int, number: in
     whole = world.conversations
     first, last = number * BLOCK, min((number + 1) * BLOCK, len(whole.start))
     part = slice(first, last)
-    count, start = np.asarray(whole.messages[part]), np.asarray(whole.start[part])
-    account, inbox = np.asarray(whole.account[part]), np.asarray(whole.inbox[part])
-    heads = np.cumsum(count) - count
-    owner, place = ragged(count)
+    lines = _lines(whole.messages[part], whole.start[part], span(profile))
     stream = Stream(seed, "dialogue", number)
-
-    kind = _kinds(profile, _sides(profile, place, owner, heads, stream), place, stream)
-    activity = np.asarray(whole.activity[part])
-    later = activity[owner] + _offsets(profile, kind, heads, owner, stream)
-    bent = clock.wall(later, world.owners.pattern[account][owner])
-    moment = start[owner] + bent - bent[heads][owner]
-    end = span(profile)
-    moment = _fit(moment, start, count, heads, owner, end)
-
-    last_message = moment[heads + count - 1]
-    status = _status(profile, end - last_message, stream)
-    assignee = _assignees(profile, world.owners, inbox, status, stream)
-    kind = np.where((kind == USER) & (assignee == 0)[owner], BOT, kind)
-    first_reply = _earliest(moment, kind == USER, heads)
-    assigned_at = _assigned(start, first_reply, end, stream)
-    read = _read(profile, moment, kind, heads, status, assignee, assigned_at, stream)
-    state = np.zeros(last - first, dtype=STATE)
-    state["agent_read"], state["contact_read"] = read
-    state["account"], state["inbox"] = account + 1, inbox
-    state["contact"] = contact = np.asarray(whole.contact[part])
-    state["assignee"] = assignee
-    state["russian"] = world.contacts.russian[contact - 1]
-    keys = (moment << MOMENT_SHIFT) | ((first + owner) << KIND_BITS) | kind
+    talk = _talk(profile, world, clock, part, lines, stream=stream)
+    first_reply = _earliest(lines, talk.moment, talk.kind == USER)
+    assigned_at = _assigned(lines, first_reply, stream)
+    read = _read(profile, lines, talk, assigned_at, stream)
+    keys = (talk.moment << MOMENT_SHIFT) | ((first + lines.owner) << KIND_BITS) | talk.kind
     return Block(
         first=first,
         last=last,
         keys=np.sort(keys),
-        start=start,
-        last_message=last_message,
-        status=status,
-        assignee=assignee,
+        start=lines.start,
+        last_message=talk.moment[lines.heads + lines.count - 1],
+        status=talk.status,
+        assignee=talk.assignee,
         assigned_at=assigned_at,
-        last_read=np.maximum(state["agent_read"], assigned_at),
-        waiting_since=_waiting(moment, kind, heads, owner, status),
+        last_read=np.maximum(read[0], assigned_at),
+        waiting_since=_waiting(lines, talk),
         first_reply=first_reply,
-        state=state,
+        state=_state(world, part, talk, read),
     )
-
-
-def _assigned(start: Ints, first_reply: Ints, end: int, stream: Stream) -> Ints:
-    """Soon after the beginning, and before the first human reply if there was one."""
-    soon = start + 1000 + stream.below(HOUR // 2, len(start))
-    before = np.where(first_reply == NEVER, end, first_reply)
-    return np.minimum(soon, before)
-
-
-def _read(
-    profile: Profile,
-    moment: Ints,
-    kind: Ints,
-    heads: Ints,
-    status: Ints,
-    assignee: Ints,
-    assigned_at: Ints,
-    stream: Stream,
-) -> tuple[Ints, Ints]:
-    """Up to when each side has read the other. Who wrote has read what stood there before."""
-    last = np.maximum.reduceat(moment, heads)
-    unfinished = status != RESOLVED
-    behind = unfinished & stream.chance(profile.reading.agent_unread, len(last))
-    agent = np.where(behind, _latest(moment, kind == USER, heads), last)
-    agent = np.where(behind & (assignee > 0) & (agent == NEVER), assigned_at - 1, agent)
-    away = unfinished & stream.chance(profile.reading.contact_unread, len(last))
-    return agent, np.where(away, _latest(moment, kind == CONTACT, heads), last)

@@ -35,7 +35,7 @@ def apportion(total: int, weights: Floats, *, minimum: int = 0) -> Ints:
     parts = np.floor(exact).astype(np.int64)
     short = spare - int(parts.sum())
     parts[np.argsort(parts - exact, kind="stable")[:short]] += 1
-    return parts + minimum
+    return np.asarray(parts + minimum)
 
 
 def inverse_table(weights: Floats, bits: int = 16) -> Ints:
@@ -57,7 +57,7 @@ def lognormal_quantiles(median: float, sigma: float, count: int = QUANTILES) -> 
 
 
 def long_tailed(
-    median: float, sigma: float, tail_share: float, tail_exponent: float, largest: int, count: int = 1 << 14
+    *, median: float, sigma: float, tail_share: float, tail_exponent: float, largest: int, count: int = 1 << 14
 ) -> Ints:
     """Equally likely sizes >= 1: a lognormal body whose top `tail_share` follows a power law up to `largest`."""
     body = lognormal_quantiles(median, sigma, count)
@@ -71,7 +71,7 @@ def long_tailed(
 
 def thresholds(shares: Sequence[float]) -> Ints:
     """Cumulative shares as 16-bit limits: a draw belongs to the first class whose limit exceeds it."""
-    return np.rint(np.cumsum(shares) * 65536).astype(np.int64)
+    return np.asarray(np.rint(np.cumsum(shares) * 65536).astype(np.int64))
 
 
 def growth_table(power: float, count: int = 1 << 12) -> Ints:

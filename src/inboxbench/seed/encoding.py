@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inboxbench.seed.arrays import AnyArray, Flags, Ints, Octets
+from inboxbench.seed.arrays import AnyArray, Flags, IntLike, Ints, Octets
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -22,10 +22,10 @@ _PG_EPOCH = 946_684_800_000
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Byte strings padded to one width: records uint8[count, width], lengths int64[count]."""
+    """Byte strings padded to one width: records uint8[count, width], lengths [count] of any integer type."""
 
     records: Octets
-    lengths: Ints
+    lengths: IntLike
 
     @property
     def width(self) -> int:
@@ -34,11 +34,11 @@ class Pool:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def take(self, index: AnyArray) -> tuple[Octets, Ints]:
-        return rows_of(self.records, index), self.lengths[index]
+    def take(self, index: IntLike) -> tuple[Octets, Ints]:
+        return rows_of(self.records, index), self.lengths[index].astype(np.int64)
 
 
-def rows_of(records: Octets, index: AnyArray) -> Octets:
+def rows_of(records: Octets, index: IntLike) -> Octets:
     """records[index], as one memcpy a row."""
     width = records.shape[1]
     taken = records.view(f"V{width}").ravel().take(index)
@@ -59,7 +59,7 @@ def texts(items: Sequence[str]) -> Pool:
     return pool_of([item.encode() for item in items])
 
 
-def scatter(out: Octets, places: AnyArray, records: Octets) -> None:
+def scatter(out: Octets, places: Ints, records: Octets) -> None:
     """Write record i at out[places[i]:]; later records win where they overlap.
 
     `out` must reach one record's width beyond the last place. numpy assigns one-dimensional fancy indices in
@@ -79,6 +79,9 @@ def timestamps(epoch_ms: int, ms: Ints) -> Ints:
 # --- fields: every row gets the same list of them -------------------------------------------------------------
 
 _WIDE = {"i8": 8, "i4": 4, "i2": 2, "u1": 1}
+_NULL = b"\xff\xff\xff\xff"
+
+Part = tuple[Octets, Ints]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +94,11 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Pooled:
-    """Text, jsonb or uuid out of a pool; NULL where `present` is false."""
+class Framed:
+    """Text, jsonb or uuid out of a pool made by `framed`; NULL where `present` is false."""
 
     pool: Pool
-    index: AnyArray
+    index: IntLike
     present: Flags | None = None
 
 
@@ -103,12 +106,20 @@ class Pooled:
 class Joined:
     """One text made of several parts put side by side; each part a (records, lengths) pair of all rows."""
 
-    parts: Sequence[tuple[Octets, Ints]]
+    parts: Sequence[Part]
     present: Flags | None = None
 
 
-Field = Number | Pooled | Joined
-Part = tuple[Octets, Ints]
+Field = Number | Framed | Joined
+
+
+def framed(pool: Pool) -> Pool:
+    """The same strings with their length words before them, and NULL as one more entry at the end."""
+    words = _big_endian(pool.lengths, "i4")
+    records = np.concatenate((words, pool.records), axis=1)
+    null = np.zeros((1, records.shape[1]), dtype=np.uint8)
+    null[0, :4] = np.frombuffer(_NULL, dtype=np.uint8)
+    return Pool(np.concatenate((records, null)), np.concatenate((pool.lengths + 4, [4])))
 
 
 def _big_endian(values: AnyArray, code: str) -> Octets:
@@ -116,81 +127,104 @@ def _big_endian(values: AnyArray, code: str) -> Octets:
     return np.ascontiguousarray(values.astype(f">{code}")).view(np.uint8).reshape(-1, width)
 
 
-def _length_word(lengths: Ints, present: Flags | None) -> Part:
-    shown = lengths if present is None else np.where(present, lengths, -1)
-    return _big_endian(shown, "i4"), np.full(len(lengths), 4, dtype=np.int64)
+def _constant(length: int, count: int) -> Ints:
+    return np.full(count, length, dtype=np.int64)
 
 
-def _parts(field: Field) -> list[Part]:
-    """The field's content as pieces, its length word not included."""
-    if isinstance(field, Number):
-        octets = _big_endian(field.values, field.code)
-        return [(octets, np.full(len(octets), octets.shape[1], dtype=np.int64))]
-    if isinstance(field, Pooled):
-        return [field.pool.take(field.index)]
-    return list(field.parts)
+def _number(field: Number) -> Part:
+    """Length word and value in one piece; a NULL is the length word -1, and the piece ends there."""
+    count, width = len(field.values), _WIDE[field.code]
+    records = np.empty((count, 4 + width), dtype=np.uint8)
+    if field.present is None:
+        records[:, :4] = np.frombuffer(width.to_bytes(4, "big"), dtype=np.uint8)
+        lengths = _constant(4 + width, count)
+    else:
+        records[:, :4] = _big_endian(np.where(field.present, width, -1), "i4")
+        lengths = np.where(field.present, 4 + width, 4)
+    records[:, 4:] = _big_endian(field.values, field.code)
+    return records, lengths
 
 
 def _pieces(field: Field) -> list[Part]:
-    parts = _parts(field)
+    if isinstance(field, Number):
+        return [_number(field)]
+    if isinstance(field, Framed):
+        null = len(field.pool) - 1
+        return [field.pool.take(field.index if field.present is None else np.where(field.present, field.index, null))]
+    parts = list(field.parts)
+    total = np.sum([lengths for _, lengths in parts], axis=0)
     if field.present is not None:
         parts = [(records, np.where(field.present, lengths, 0)) for records, lengths in parts]
-    total = np.sum([lengths for _, lengths in parts], axis=0)
-    return [_length_word(total, field.present), *parts]
+        total = np.where(field.present, total, -1)
+    return [(_big_endian(total, "i4"), _constant(4, len(total))), *parts]
 
 
-def _merge_fixed(pieces: list[Part], constant: list[bool]) -> list[Part]:
-    """Neighbouring pieces whose length never varies become one."""
-    merged: list[Part] = []
-    open_run = False
-    for piece, fixed in zip(pieces, constant, strict=True):
-        if fixed and open_run:
-            records = np.concatenate((merged[-1][0], piece[0]), axis=1)
-            merged[-1] = (records, merged[-1][1] + piece[1])
-        else:
-            merged.append(piece)
-        open_run = fixed
-    return merged
+def _head(fields: Sequence[Number], columns: int) -> Part:
+    """The count of columns and the columns that are never NULL and of fixed width: one piece."""
+    word = np.frombuffer(columns.to_bytes(2, "big"), dtype=np.uint8)
+    count = len(fields[0].values)
+    records = np.concatenate([np.tile(word, (count, 1)), *(_number(field)[0] for field in fields)], axis=1)
+    return records, _constant(records.shape[1], count)
 
 
-def encode(fields: Sequence[Field]) -> Octets:
-    """The COPY rows of a block, without the file's header and trailer."""
-    count = len(_parts(fields[0])[0][1])
-    word = np.tile(np.frombuffer(len(fields).to_bytes(2, "big"), dtype=np.uint8), (count, 1))
-    pieces: list[Part] = [(word, np.full(count, 2, dtype=np.int64))]
-    constant = [True]
-    for field in fields:
-        added = _pieces(field)
-        pieces += added
-        constant += [True] + [isinstance(field, Number) and field.present is None] * (len(added) - 1)
-    return _lay_out(_merge_fixed(pieces, constant), count)
+def encode(head: Sequence[Number], narrow: Sequence[Field] = (), wide: Sequence[Field] = ()) -> Octets:
+    """The COPY rows of a block, without the file's header and trailer.
+
+    Columns stand in this order: `head`, numbers that are never NULL; `narrow`, fields whose pieces are short;
+    `wide`, the others.
+    """
+    first = _head(head, len(head) + len(narrow) + len(wide))
+    pieces = [first, *(piece for field in narrow for piece in _pieces(field))]
+    if not wide:
+        return _lay_out(pieces)
+    return _lay_out([_gather(pieces), *(piece for field in wide for piece in _pieces(field))])
 
 
-def _lay_out(pieces: list[Part], count: int) -> Octets:
+def _gather(pieces: list[Part]) -> Part:
+    """Narrow pieces put together, one padded record a row: wide pieces then do not set the width for all."""
+    total = np.sum([lengths for _, lengths in pieces], axis=0)
+    stride = int(total.max(initial=1))
+    out = _spread(pieces, np.arange(len(total)) * stride, len(total) * stride)
+    return out.reshape(-1, stride), total
+
+
+def _lay_out(pieces: list[Part]) -> Octets:
+    total = np.sum([lengths for _, lengths in pieces], axis=0)
+    ends = np.cumsum(total)
+    return _spread(pieces, ends - total, int(ends[-1]) if len(ends) else 0)
+
+
+def _spread(pieces: list[Part], starts: Ints, size: int) -> Octets:
+    """Pieces of row i side by side from starts[i] on."""
     width = max(records.shape[1] for records, _ in pieces)
-    table = np.zeros((count, len(pieces), width), dtype=np.uint8)
-    lengths = np.empty((count, len(pieces)), dtype=np.int64)
-    for place, (records, length) in enumerate(pieces):
-        table[:, place, : records.shape[1]] = records
-        lengths[:, place] = length
-    ends = np.cumsum(lengths.ravel())
-    out = np.empty(int(ends[-1]) + width if count else width, dtype=np.uint8)
-    scatter(out, ends - lengths.ravel(), table.reshape(-1, width))
-    return out[: len(out) - width]
+    table = np.empty((len(starts), len(pieces), width), dtype=np.uint8)
+    places = np.empty((len(starts), len(pieces)), dtype=np.int64)
+    at = starts
+    for column, (records, lengths) in enumerate(pieces):
+        table[:, column, : records.shape[1]] = records
+        places[:, column] = at
+        at = at + lengths
+    out = np.zeros(size + width, dtype=np.uint8)
+    scatter(out, places.ravel(), table.reshape(-1, width))
+    return out[:size]
 
 
-def digits(values: AnyArray, width: int) -> Octets:
-    """Decimal digits of `values`, zero-padded to `width`: uint8[len(values), width]."""
-    out = np.empty((len(values), width), dtype=np.uint8)
-    left = values.astype(np.int64)
-    for place in range(width - 1, -1, -1):
-        rest = left // 10
-        out[:, place] = left - rest * 10 + 48
+_QUADS = np.array([f"{value:04d}".encode() for value in range(10_000)]).view(np.uint8).reshape(-1, 4)
+
+
+def digits(values: Ints, width: int) -> Octets:
+    """Decimal digits of `values`, zero-padded to `width`, four by table look-up: uint8[len(values), width]."""
+    quads = -(-width // 4)
+    out = np.empty((len(values), quads * 4), dtype=np.uint8)
+    left = values
+    for quad in range(quads - 1, -1, -1):
+        rest = left // 10_000
+        out[:, quad * 4 : quad * 4 + 4] = rows_of(_QUADS, left - rest * 10_000)
         left = rest
-    return out
+    return out[:, quads * 4 - width :]
 
 
 def literal(text: str, count: int) -> Part:
     """The same few characters for every row, as a part of a Joined."""
     data = np.frombuffer(text.encode(), dtype=np.uint8)
-    return np.tile(data, (count, 1)), np.full(count, len(data), dtype=np.int64)
+    return np.tile(data, (count, 1)), _constant(len(data), count)

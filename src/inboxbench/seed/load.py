@@ -22,12 +22,12 @@ from inboxbench.errors import InboxbenchError, ServerError, UsageError
 from inboxbench.seed import bare, work
 from inboxbench.seed.catalogue import COLUMNS
 from inboxbench.seed.checksum import table_checksum
-from inboxbench.seed.dialogue import block_count
+from inboxbench.seed.dialogue import BLOCK, block_count
 from inboxbench.seed.people import save_people
 from inboxbench.seed.profile import Profile
 from inboxbench.seed.rows import CONTACT_BLOCK
 from inboxbench.seed.text import build_sentences, save_sentences
-from inboxbench.seed.work import Done, Task
+from inboxbench.seed.work import Done, Job, Task
 from inboxbench.seed.world import World, build_world, save_arrays
 
 # Heap, baseline indexes and the sort files of their build, for a message and its share of the other tables.
@@ -49,7 +49,7 @@ class Step:
 Progress = Callable[[Step], None]
 
 
-def silent(step: Step) -> None:  # noqa: ARG001 - a Progress that shows nothing
+def silent(step: Step) -> None:
     """The Progress of callers who want none."""
 
 
@@ -110,7 +110,7 @@ def load(
     with connect(conninfo) as connection:
         check_empty(connection)
         check_disk(connection, profile)
-        connection.execute(schema.read_text(encoding="utf-8"))  # type: ignore[arg-type]
+        connection.execute(schema.read_text(encoding="utf-8"))
         parts = bare.strip(connection, _largest_first())
     count = workers or default_workers(profile)
     with tempfile.TemporaryDirectory(prefix="inboxbench_seed_") as name:
@@ -118,7 +118,7 @@ def load(
         world = outline(folder, profile, seed, vocabulary)
         outlined = time.monotonic()
         tally = _Tally(total_rows(world), progress)
-        with runner(count, folder, profile, seed, conninfo, slice_size) as each:
+        with runner(count, Job(folder, profile, seed, conninfo, slice_size)) as each:
             for result in each(outline_tasks(world)):
                 tally.add(result)
             for result in each(window_tasks(world, tally.blocks("conversations"))):
@@ -197,7 +197,7 @@ def window_tasks(world: World, blocks: Iterable[Done]) -> list[Task]:
     first_message = world.conversations.first_message
     runs: dict[int, list[tuple[int, int]]] = {}
     for number, block in enumerate(blocks):
-        place = int(first_message[number * work.BLOCK])
+        place = int(first_message[number * BLOCK])
         first_window, counts = block.windows
         for window, count in enumerate(counts, first_window):
             if count:
@@ -214,12 +214,10 @@ Each = Callable[[list[Task]], Iterator[Done]]
 
 
 @contextmanager
-def runner(
-    workers: int, folder: Path, profile: Profile, seed: int, conninfo: str | None, slice_size: int
-) -> Iterator[Each]:
+def runner(workers: int, job: Job) -> Iterator[Each]:
     """A function that does tasks, in this process or in several, and yields them as they are done."""
     if workers == 1:
-        worker = work.open_worker(folder, profile, seed, conninfo, slice_size)
+        worker = work.open_worker(job)
         try:
             yield lambda tasks: map(worker.run, tasks)
         finally:
@@ -230,7 +228,7 @@ def runner(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=work.start,
-        initargs=(folder, profile, seed, conninfo, slice_size),
+        initargs=(job,),
     )
     try:
         yield lambda tasks: _results(pool, tasks, workers)
@@ -294,9 +292,9 @@ def _finish(conninfo: str, parts: bare.Parts, progress: Progress) -> None:
 
 def _advance_sequence(connection: Connection, table: str) -> None:
     connection.execute(
-        sql.SQL(
-            "SELECT setval(pg_get_serial_sequence({}, 'id'), (SELECT coalesce(max(id), 1) FROM {}))"
-        ).format(sql.Literal(table), sql.Identifier(table))
+        sql.SQL("SELECT setval(pg_get_serial_sequence({}, 'id'), (SELECT coalesce(max(id), 1) FROM {}))").format(
+            sql.Literal(table), sql.Identifier(table)
+        )
     )
 
 

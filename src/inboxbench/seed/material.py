@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from inboxbench.seed.arrays import Ints
 from inboxbench.seed.clock import Clock
 from inboxbench.seed.distributions import inverse_table, zipf_weights
-from inboxbench.seed.encoding import Pool, pool_of, texts
+from inboxbench.seed.encoding import Pool, framed, pool_of, texts
 from inboxbench.seed.people import People, load_people
 from inboxbench.seed.profile import Profile
 from inboxbench.seed.streams import Stream
@@ -67,7 +68,7 @@ def _names(lists: dict[str, list[str]]) -> Names:
 
 def _labels(lists: list[list[str]]) -> Names:
     size = np.array([len(one) for one in lists], dtype=np.int64)
-    return Names(texts([name for one in lists for name in one]), np.cumsum(size) - size, size)
+    return Names(framed(texts([name for one in lists for name in one])), np.cumsum(size) - size, size)
 
 
 def _draw(weights: dict[str, int], stream: Stream, count: int) -> list[str]:
@@ -99,9 +100,7 @@ def _as_jsonb(document: dict[str, object]) -> bytes:
     return b"\x01" + json.dumps(document, ensure_ascii=False).encode()
 
 
-def build_material(
-    profile: Profile, seed: int, world: World, sentences: Sentences, pools: People
-) -> Material:
+def build_material(profile: Profile, seed: int, world: World, sentences: Sentences, pools: People) -> Material:
     return Material(
         profile=profile,
         seed=seed,
@@ -124,6 +123,7 @@ def _branches(pools: People, language: str) -> list[str]:
     return pools.streets[language]
 
 
+@cache
 def label_table(count: int, exponent: float) -> Ints:
     """Inverse table of a Zipf over an account's branches or regions."""
     return inverse_table(zipf_weights(count, exponent), 10)

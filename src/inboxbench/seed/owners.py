@@ -92,9 +92,7 @@ def _languages(profile: Profile, rank: Ints, stream: Stream) -> Floats:
     """Share of Russian contacts by account: 1, 0 or the mixed share, spread evenly over sizes."""
     text = profile.text
     place = (stream.bits16(1)[0] / 65536 + rank * 0.6180339887498949) % 1.0
-    share = np.where(
-        place < text.russian, 1.0, np.where(place < text.russian + text.english, 0.0, text.mixed_russian)
-    )
+    share = np.where(place < text.russian, 1.0, np.where(place < text.russian + text.english, 0.0, text.mixed_russian))
     largest = {"ru": 1.0, "en": 0.0, "mixed": text.mixed_russian}[text.largest]
     return np.where(rank == 0, largest, share)
 
@@ -144,4 +142,4 @@ def members_joined(owners: Owners) -> Ints:
     """When each membership began: once both its inbox and its user were there, within the account's first day."""
     inbox, _ = ragged(owners.member_count)
     both = np.maximum(owners.inboxes.created[inbox], owners.users.created[owners.member_user - 1])
-    return np.minimum(both + MINUTE, owners.created[owners.inboxes.account[inbox]] + DAY)
+    return np.asarray(np.minimum(both + MINUTE, owners.created[owners.inboxes.account[inbox]] + DAY))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 MAX_WEEKS = 112
 MAX_CONVERSATIONS = 1 << 24
 BODY_LIMIT = 150_000
+LONGEST_SENTENCE = 128
 
 Problem = tuple[str, str]
 
@@ -48,7 +49,9 @@ def contradictions(profile: Profile) -> Iterator[Problem]:
     """(key, what is wrong) for each rule that `profile` breaks, the simplest first."""
     yield from _out_of_range(profile)
     yield from _lists(profile)
-    yield from _between_keys(profile)
+    yield from _owners(profile)
+    yield from _sizes(profile)
+    yield from _words_and_hours(profile)
 
 
 def _each(value: Any) -> Sequence[float]:
@@ -95,10 +98,8 @@ def _lists(profile: Profile) -> Iterator[Problem]:
         yield "text.pieces", "needs at least one positive weight"
 
 
-def _between_keys(profile: Profile) -> Iterator[Problem]:
-    accounts, messages, text = profile.accounts, profile.messages, profile.text
-    if profile.time.weeks > MAX_WEEKS:
-        yield "time.weeks", f"{profile.time.weeks} weeks are more than the {MAX_WEEKS} that sort keys can hold"
+def _owners(profile: Profile) -> Iterator[Problem]:
+    accounts = profile.accounts
     for section in ("users", "inboxes"):
         fleet = getattr(profile, section)
         if fleet.count < fleet.minimum * accounts.count:
@@ -112,16 +113,28 @@ def _between_keys(profile: Profile) -> Iterator[Problem]:
             f"{profile.membership.minimum} agents in an inbox are more than the {profile.users.minimum} users "
             "(users.minimum) of a small account",
         )
+
+
+def _sizes(profile: Profile) -> Iterator[Problem]:
+    accounts, messages = profile.accounts, profile.messages
+    if profile.time.weeks > MAX_WEEKS:
+        yield "time.weeks", f"{profile.time.weeks} weeks are more than the {MAX_WEEKS} that sort keys can hold"
     if messages.count < accounts.count:
         yield "messages.count", f"{messages.count} messages are fewer than the {accounts.count} accounts"
     if messages.largest < messages.median:
         yield "messages.largest", f"{messages.largest} is less than messages.median, {messages.median:g}"
     if messages.count / messages.median > MAX_CONVERSATIONS:
         yield "messages.count", f"makes more than the {MAX_CONVERSATIONS} conversations that sort keys can hold"
+
+
+def _words_and_hours(profile: Profile) -> Iterator[Problem]:
+    text = profile.text
     if text.russian + text.english > 1:
         yield "text.english", f"with text.russian it makes {text.russian + text.english:g}, more than 1"
     if text.largest not in ("ru", "en", "mixed"):
         yield "text.largest", f"{text.largest!r} is none of ru, en, mixed"
+    if text.long_smallest < LONGEST_SENTENCE:
+        yield "text.long_smallest", f"must be at least {LONGEST_SENTENCE}: a very long body holds whole sentences"
     if not text.long_smallest <= text.long_largest <= BODY_LIMIT:
         yield (
             "text.long_largest",

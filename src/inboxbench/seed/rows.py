@@ -4,41 +4,41 @@ from __future__ import annotations
 
 import numpy as np
 
-from inboxbench.seed.arrays import AnyArray, Flags, Ints, Octets
+from inboxbench.seed.arrays import Flags, Ints, Octets
 from inboxbench.seed.clock import DAY, HOUR, MINUTE
-from inboxbench.seed.dialogue import BLOCK, RESOLVED, Block
+from inboxbench.seed.dialogue import BLOCK, CONTACT, RESOLVED, Block
 from inboxbench.seed.distributions import inverse_table
 from inboxbench.seed.encoding import (
     Field,
+    Framed,
     Joined,
     Number,
-    Pool,
-    Pooled,
     digits,
     encode,
+    framed,
     literal,
-    pool_of,
     texts,
     timestamps,
 )
-from inboxbench.seed.material import Material, Names, label_table
+from inboxbench.seed.material import Material, label_table
 from inboxbench.seed.owners import members_joined, ragged
 from inboxbench.seed.streams import Stream
 from inboxbench.seed.world import span
 
 CONTACT_BLOCK = 4096
 _CHANNELS = ("Website", "Telegram", "WhatsApp", "E-mail", "VK", "Mobile app", "Instagram", "Marketplace")
-_STATUSES = texts(["open", "pending", "resolved"])
-_ROLES = texts(["agent", "administrator"])
-_LOCALES = texts(["ru", "en"])
+_STATUSES = framed(texts(["open", "pending", "resolved"]))
+_ROLES = framed(texts(["agent", "administrator"]))
+_LOCALES = framed(texts(["ru", "en"]))
+_PREFIXES = texts(["+79", "+1202"])
 
 
 def _ids(first: int, last: int) -> Ints:
     return np.arange(first + 1, last + 1)
 
 
-def _listed(pool: Pool) -> Pooled:
-    return Pooled(pool, np.arange(len(pool)))
+def _listed(names: list[str]) -> Framed:
+    return Framed(framed(texts(names)), np.arange(len(names)))
 
 
 def accounts(m: Material) -> Octets:
@@ -48,17 +48,9 @@ def accounts(m: Material) -> Octets:
     language = (owners.russian < 0.5).astype(np.int64)
     companies = m.companies
     place = stream.below(min(len(names) for names in companies.values()), count)
-    names = texts([companies[("ru", "en")[lang]][i] for lang, i in zip(language, place, strict=True)])
-    created = timestamps(m.epoch, owners.created)
-    return encode(
-        [
-            Number(_ids(0, count)),
-            _listed(names),
-            Pooled(_LOCALES, language),
-            Number(created),
-            Number(created),
-        ]
-    )
+    names = [companies[("ru", "en")[lang]][i] for lang, i in zip(language, place, strict=True)]
+    created = Number(timestamps(m.epoch, owners.created))
+    return encode([Number(_ids(0, count)), created, created], [_listed(names), Framed(_LOCALES, language)])
 
 
 def users(m: Material) -> Octets:
@@ -69,15 +61,12 @@ def users(m: Material) -> Octets:
     russian = stream.chance(owners.russian[group.account], count)
     created = Number(timestamps(m.epoch, group.created))
     return encode(
+        [Number(_ids(0, count)), Number(group.account + 1), created, created],
         [
-            Number(_ids(0, count)),
-            Number(group.account + 1),
+            Framed(_ROLES, owners.administrator.astype(np.int64)),
             _person(m, russian, stream),
             _email(m, _ids(0, count), None, stream),
-            Pooled(_ROLES, owners.administrator.astype(np.int64)),
-            created,
-            created,
-        ]
+        ],
     )
 
 
@@ -88,9 +77,9 @@ def inboxes(m: Material) -> Octets:
     number = np.empty(count, dtype=np.int64)
     number[group.ids - 1] = place
     channel = Stream(m.seed, "inboxes.rows").below(len(_CHANNELS), count)
-    names = texts([f"{_CHANNELS[c]} {n + 1}" for c, n in zip(channel, number, strict=True)])
+    names = [f"{_CHANNELS[c]} {n + 1}" for c, n in zip(channel, number, strict=True)]
     created = Number(timestamps(m.epoch, group.created))
-    return encode([Number(_ids(0, count)), Number(group.account + 1), _listed(names), created, created])
+    return encode([Number(_ids(0, count)), Number(group.account + 1), created, created], [_listed(names)])
 
 
 def inbox_members(m: Material) -> Octets:
@@ -129,26 +118,23 @@ def contacts(m: Material, block: int) -> Octets:
     stream = Stream(m.seed, "contacts.rows", block)
     known = m.profile.contacts
     # A widget makes the contact moments before the conversation.
-    created = timestamps(m.epoch, np.asarray(group.first_start[part]) - 200 - (stream.bits16(count) >> 4))
-    external = np.asarray(group.external[part])
-    russian = np.asarray(group.russian[part])
+    before = 200 + (stream.bits16(count) >> 4)
+    created = Number(timestamps(m.epoch, group.first_start[part] - before))
+    external, russian = group.external[part], group.russian[part]
     return encode(
+        [Number(_ids(first, last)), Number(group.account[part] + 1), created, created],
         [
-            Number(_ids(first, last)),
-            Number(np.asarray(group.account[part]) + 1),
-            Number(created),
-            Number(created),
             _person(m, russian, stream),
             _email(m, _ids(first, last), stream.chance(known.email_share, count), stream),
             _phone(russian, stream.chance(known.phone_share, count), stream),
             Joined([literal("crm-", count), _digits(external, 9)], external > 0),
-        ]
+        ],
     )
 
 
 def _phone(russian: Flags, present: Flags, stream: Stream) -> Joined:
     count = len(russian)
-    prefix = pool_of([b"+79", b"+1202"]).take(np.where(russian, 0, 1))
+    prefix = _PREFIXES.take(np.where(russian, 0, 1))
     number = _digits(stream.below(1_000_000_000, count), 9)
     # An American number is two digits shorter after its longer prefix.
     shown = np.where(russian, 9, 7)
@@ -160,26 +146,28 @@ def conversations(m: Material, block: Block) -> Octets:
     part = slice(block.first, block.last)
     whole = m.world.conversations
     count = block.last - block.first
-    account = np.asarray(whole.account[part])
+    account = whole.account[part]
     assigned = block.assignee > 0
-    russian = block.state["russian"]
+    *scores, comment = _rating(m, block, stream)
     return encode(
         [
             Number(_ids(block.first, block.last)),
-            _uuid(stream, count),
             Number(account + 1),
-            Number(np.asarray(whole.inbox[part])),
-            Number(np.asarray(whole.contact[part])),
+            Number(whole.inbox[part]),
+            Number(whole.contact[part]),
             Number(timestamps(m.epoch, block.start)),
             Number(timestamps(m.epoch, _updated(m, block, stream))),
+        ],
+        [
+            _uuid(stream, count),
             Number(block.assignee, present=assigned),
             Number(timestamps(m.epoch, block.assigned_at), present=assigned),
             Number(timestamps(m.epoch, block.last_read), present=assigned),
-            Pooled(_STATUSES, block.status),
-            _metadata(m, stream, count),
+            Framed(_STATUSES, block.status),
             *_places(m, account, stream),
-            *_rating(m, block, russian, stream),
-        ]
+            *scores,
+        ],
+        [_metadata(m, stream, count), comment],
     )
 
 
@@ -191,11 +179,11 @@ def _updated(m: Material, block: Block, stream: Stream) -> Ints:
     return np.minimum(moved, span(m.profile))
 
 
-def _uuid(stream: Stream, count: int) -> Pooled:
+def _uuid(stream: Stream, count: int) -> Joined:
     octets = stream.words(2 * count).view(np.uint8).reshape(count, 16).copy()
     octets[:, 6] = octets[:, 6] & 0x0F | 0x40
     octets[:, 8] = octets[:, 8] & 0x3F | 0x80
-    return Pooled(Pool(octets, np.full(count, 16, dtype=np.int64)), np.arange(count))
+    return Joined([(octets, np.full(count, 16, dtype=np.int64))])
 
 
 def _metadata(m: Material, stream: Stream, count: int) -> Joined:
@@ -208,43 +196,28 @@ def _metadata(m: Material, stream: Stream, count: int) -> Joined:
 def _places(m: Material, account: Ints, stream: Stream) -> list[Field]:
     """Branch and region: each account has its own few, most conversations fall on the first of them."""
     labels = m.profile.labels
-    mixed = (account * 2654435761) & 0xFFFF
-    present = mixed >= labels.without * 65536
+    present = ((account * 2654435761) & 0xFFFF) >= labels.without * 65536
     language = (m.world.owners.russian[account] < 0.5).astype(np.int64)
     fields: list[Field] = []
     for names, largest in ((m.branches, labels.branches), (m.regions, labels.regions)):
-        fields.append(_label(names, largest, labels.exponent, account, language, present, stream))
+        rank = label_table(largest, labels.exponent)[stream.bits16(len(account)) >> 6]
+        place = names.base[language] + (account * 7919 + rank) % names.size[language]
+        fields.append(Framed(names.pool, place, present))
     return fields
 
 
-def _label(
-    names: Names,
-    largest: int,
-    exponent: float,
-    account: Ints,
-    language: AnyArray,
-    present: Flags,
-    stream: Stream,
-) -> Pooled:
-    rank = label_table(largest, exponent)[stream.bits16(len(account)) >> 6]
-    place = (account * 7919 + rank) % names.size[language]
-    return Pooled(names.pool, names.base[language] + place, present)
-
-
-def _rating(m: Material, block: Block, russian: AnyArray, stream: Stream) -> list[Field]:
+def _rating(m: Material, block: Block, stream: Stream) -> list[Field]:
     rating = m.profile.rating
     count = len(block.start)
     rated = stream.chance(rating.share, count) & (block.status == RESOLVED)
     score = 1 + inverse_table(np.asarray(rating.scores))[stream.bits16(count)]
     comment = rated & stream.chance(rating.comment_share, count)
     at = np.minimum(block.last_message + MINUTE + stream.below(DAY // 2, count), span(m.profile))
-    role = 0
-    language = 1 - russian
-    base, size = m.sentences.base[language, role, 0], m.sentences.size[language, role, 0]
+    language = 1 - block.state["russian"].astype(np.int64)
+    base, size = m.sentences.base[language, CONTACT, 0], m.sentences.size[language, CONTACT, 0]
+    records, lengths = m.sentences.pool.take(base + stream.below(size, count))
     return [
         Number(score, "i2", rated),
-        Pooled(m.sentences.pool, base + stream.below(size, count), comment),
         Number(timestamps(m.epoch, at), present=rated),
+        Joined([(records[:, 1:], lengths - 1)], comment),  # without the space that separates sentences
     ]
-
-

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from inboxbench.seed.arrays import AnyArray, Ints, Octets
+from inboxbench.seed.arrays import AnyArray, IntLike, Ints, Octets
 from inboxbench.seed.distributions import inverse_table
 from inboxbench.seed.encoding import Pool, pool_of, scatter
 from inboxbench.seed.profile import Text
 from inboxbench.seed.streams import Stream
 from inboxbench.seed.vocabulary import LANGUAGES, ROLES, Vocabulary, phrases, vocabulary
 
-SENTENCE_BYTES = 160
+# Two cache lines; a record begins with the space that separates it from the sentence before.
+SENTENCE_BYTES = 128
 _WORD_BYTES = 32
+_SPACE = 32
 # Sentences of 1, 2, 3 … words.
 _LENGTHS = np.array([1, 4, 8, 11, 12, 12, 11, 9, 8, 7, 5, 4, 3, 2, 1], dtype=np.float64)
 _ENDS = np.array([".", ".", ".", ".", ".", "!", "?", "…"])
@@ -29,8 +31,8 @@ class Sentences:
     1 English; role contact, user, bot; written 0 a sentence of drawn words, 1 a support phrase.
     """
 
-    pool: Pool
-    characters: Ints
+    pool: Pool  # lengths of one byte each: they are looked up for every sentence written
+    characters: IntLike
     base: Ints
     size: Ints
 
@@ -47,22 +49,24 @@ def sentence_pool(words: Vocabulary, count: int, stream: Stream) -> Pool:
     dictionary = pool_of([w.encode() for form in forms for w in form], _WORD_BYTES)
     form = 1 + stream.chance(0.06, len(owner))
     form[heads] = 0
-    return _write(dictionary, word + form * len(words.words), owner, heads, count, stream)
+    return _punctuate(*_write(dictionary, word + form * len(words.words), owner, heads), stream)
 
 
-def _write(
-    dictionary: Pool, index: Ints, owner: Ints, heads: Ints, count: int, stream: Stream
-) -> Pool:
+def _write(dictionary: Pool, index: Ints, owner: Ints, heads: Ints) -> tuple[Octets, Ints]:
+    """Records with the words of each sentence side by side, and how far they reach."""
+    count = len(heads)
     lengths = dictionary.lengths[index]
     ends = np.cumsum(lengths)
     inside = ends - lengths - (ends - lengths)[heads][owner]
+    inside += 1
     keep = inside + lengths <= SENTENCE_BYTES - 3
     size = np.maximum.reduceat(np.where(keep, inside + lengths, 0), heads)
     out = np.zeros(count * SENTENCE_BYTES + _WORD_BYTES, dtype=np.uint8)
     records, _ = dictionary.take(index[keep])
     scatter(out, owner[keep] * SENTENCE_BYTES + inside[keep], records)
     table = out[: count * SENTENCE_BYTES].reshape(count, SENTENCE_BYTES)
-    return _punctuate(table, size, stream)
+    table[:, 0] = _SPACE
+    return table, size
 
 
 def _punctuate(table: Octets, size: Ints, stream: Stream) -> Pool:
@@ -77,7 +81,7 @@ def _punctuate(table: Octets, size: Ints, stream: Stream) -> Pool:
 def character_counts(pool: Pool) -> Ints:
     """Characters of each UTF-8 record: bytes that do not continue a character."""
     inside = np.arange(pool.width) < pool.lengths[:, None]
-    return np.asarray(((pool.records & 0xC0) != 0x80).astype(np.bool_) & inside).sum(axis=1)
+    return np.asarray((((pool.records & 0xC0) != 0x80) & inside).sum(axis=1))
 
 
 def build_sentences(text: Text, folder: Path, seed: int) -> Sentences:
@@ -95,7 +99,7 @@ def build_sentences(text: Text, folder: Path, seed: int) -> Sentences:
         pools.append(drawn)
         filled += len(drawn)
         for role, lines in enumerate(phrases(folder, language).values()):
-            written = pool_of([line.encode() for line in lines], SENTENCE_BYTES)
+            written = pool_of([f" {line}".encode() for line in lines], SENTENCE_BYTES)
             base[place, role, 1], size[place, role, 1] = filled, len(written)
             pools.append(written)
             filled += len(written)
@@ -104,7 +108,8 @@ def build_sentences(text: Text, folder: Path, seed: int) -> Sentences:
 
 def _joined(pools: list[Pool], base: Ints, size: Ints) -> Sentences:
     pool = Pool(np.concatenate([p.records for p in pools]), np.concatenate([p.lengths for p in pools]))
-    return Sentences(pool, character_counts(pool), base, size)
+    pool = Pool(pool.records, pool.lengths.astype(np.uint8))
+    return Sentences(pool, character_counts(pool).astype(np.uint8), base, size)
 
 
 def save_sentences(folder: Path, sentences: Sentences) -> None:
@@ -119,8 +124,7 @@ def load_sentences(folder: Path) -> Sentences:
     """Mapped, not copied: the workers of one machine share its pages."""
 
     def read(name: str) -> AnyArray:
-        array: AnyArray = np.load(folder / f"sentences.{name}.npy", mmap_mode="r")
-        return array
+        return np.asarray(np.load(folder / f"sentences.{name}.npy", mmap_mode="r"))
 
-    pool = Pool(read("records"), read("lengths"))  # type: ignore[arg-type]
-    return Sentences(pool, read("characters"), read("base"), read("size"))  # type: ignore[arg-type]
+    pool = Pool(read("records"), read("lengths"))
+    return Sentences(pool, read("characters"), read("base"), read("size"))

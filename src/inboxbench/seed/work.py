@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,7 @@ class Worker:
         return np.sort(np.concatenate(parts)) if parts else np.empty(0, dtype=np.int64)
 
     def _state(self) -> AnyArray:
-        return np.memmap(self.folder / _STATE, dtype=STATE, mode="r")
+        return np.asarray(np.memmap(self.folder / _STATE, dtype=STATE, mode="r"))
 
 
 def window_bounds(material: Material) -> Ints:
@@ -152,7 +153,7 @@ def send(connection: Connection, table: str, data: Octets, slice_size: int = SLI
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, COLUMNS[table]))
     )
-    view = memoryview(data)
+    view = data.data
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(HEADER)
         for start in range(0, len(view), slice_size):
@@ -163,17 +164,36 @@ def send(connection: Connection, table: str, data: Octets, slice_size: int = SLI
 _worker: Worker | None = None
 
 
-def open_worker(folder: Path, profile: Profile, seed: int, conninfo: str | None, slice_size: int) -> Worker:
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every worker of a load is told. `conninfo` None builds without sending."""
+
+    folder: Path
+    profile: Profile
+    seed: int
+    conninfo: str | None
+    slice: int = SLICE
+
+
+def open_worker(job: Job) -> Worker:
     # Not inboxbench.database: a worker starts faster without the servers and SQLAlchemy behind it.
-    connection = psycopg.connect(conninfo, autocommit=True) if conninfo else None
-    return Worker(material_from(folder, profile, seed), folder, connection, slice_size)
+    connection = psycopg.connect(job.conninfo, autocommit=True) if job.conninfo else None
+    return Worker(material_from(job.folder, job.profile, job.seed), job.folder, connection, job.slice)
 
 
-def start(folder: Path, profile: Profile, seed: int, conninfo: str | None, slice_size: int) -> None:
+def _end_with(parent: int) -> None:
+    """A killed parent cannot stop its workers: they look whether it is still there."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def start(job: Job) -> None:
     """Initialise a worker process. Ctrl-C is the parent's to handle."""
     global _worker  # noqa: PLW0603 - the one way to hand state to a process pool's tasks
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _worker = open_worker(folder, profile, seed, conninfo, slice_size)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    _worker = open_worker(job)
 
 
 def run(task: Task) -> Done:

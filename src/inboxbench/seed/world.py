@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inboxbench.seed.arrays import Flags, Ints
+from inboxbench.seed.arrays import AnyArray, Flags, Ints
 from inboxbench.seed.clock import MINUTE, WEEK, Clock, Hours
 from inboxbench.seed.distributions import apportion, growth_table, long_tailed, rank_tables
 from inboxbench.seed.owners import Owners, build_owners
@@ -56,9 +56,7 @@ def make_clock(profile: Profile) -> Clock:
     hours = profile.hours
     begins = profile.time.starts
     first_minute = begins.weekday() * 1440 + begins.hour * 60 + begins.minute
-    return Clock(
-        Hours(hours.opens, hours.closes, hours.night, hours.weekdays), hours.timezones, first_minute
-    )
+    return Clock(Hours(hours.opens, hours.closes, hours.night, hours.weekdays), hours.timezones, first_minute)
 
 
 def span(profile: Profile) -> int:
@@ -68,7 +66,13 @@ def span(profile: Profile) -> int:
 
 def sizes(profile: Profile) -> Ints:
     m = profile.messages
-    return long_tailed(m.median, m.sigma, m.tail_share, m.tail_exponent, m.largest)
+    return long_tailed(
+        median=m.median,
+        sigma=m.sigma,
+        tail_share=m.tail_share,
+        tail_exponent=m.tail_exponent,
+        largest=m.largest,
+    )
 
 
 def build_world(profile: Profile, seed: int) -> World:
@@ -114,14 +118,14 @@ def _moments(profile: Profile, joined: Ints, stream: Stream) -> Ints:
     share = table[place] + ((table[place + 1] - table[place]) * rest >> 20)
     life = span(profile) - joined
     fine = stream.bits16(len(joined)) >> 6
-    return np.minimum(joined + (life * share >> 26) + fine, span(profile) - 1)
+    return np.asarray(np.minimum(joined + (life * share >> 26) + fine, span(profile) - 1))
 
 
 def _inboxes(profile: Profile, owners: Owners, account: Ints, seed: int) -> Ints:
     group = owners.inboxes
     tables = rank_tables(int(group.count.max()), profile.membership.inbox_exponent)
     draw = Stream(seed, "conversations.inbox").bits16(len(account)) >> 6
-    return group.ids[group.first[account] + tables[group.count[account], draw]]
+    return np.asarray(group.ids[group.first[account] + tables[group.count[account], draw]])
 
 
 def _messages(profile: Profile, count: int, seed: int) -> Ints:
@@ -137,9 +141,7 @@ def _messages(profile: Profile, count: int, seed: int) -> Ints:
     return drawn
 
 
-def _contacts(
-    profile: Profile, owners: Owners, account: Ints, start: Ints, seed: int
-) -> tuple[Ints, Contacts]:
+def _contacts(profile: Profile, owners: Owners, account: Ints, start: Ints, seed: int) -> tuple[Ints, Contacts]:
     """The contact of each conversation: a newcomer, or one of the account's earlier contacts, old ones most."""
     stream = Stream(seed, "contacts")
     order = np.argsort(account, kind="stable")
@@ -150,8 +152,8 @@ def _contacts(
     number = np.cumsum(new)
     sorted_new = new[order]
     reached = np.cumsum(sorted_new)
-    base = (reached - sorted_new)[np.flatnonzero(head)][np.cumsum(head) - 1]
-    before = reached - sorted_new - base
+    base: Ints = (reached - sorted_new)[np.flatnonzero(head)][np.cumsum(head) - 1]
+    before: Ints = reached - sorted_new - base
     draw = stream.bits16(len(order))
     earlier = before * (draw * draw >> 16) >> 16
     ids = number[order][sorted_new]
@@ -196,10 +198,9 @@ def save_arrays(folder: Path, world: World) -> None:
 def load_world(folder: Path, profile: Profile, seed: int) -> World:
     """The world that `save_arrays` left in `folder`; owners are small and made again."""
 
-    def read(name: str) -> Ints:
-        array: Ints = np.load(folder / f"{name}.npy", mmap_mode="r")
-        return array
+    def read(name: str) -> AnyArray:
+        return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
 
     conversations = Conversations(*(read(f"conversations.{f.name}") for f in fields(Conversations)))
-    contacts = Contacts(*(read(f"contacts.{f.name}") for f in fields(Contacts)))  # type: ignore[arg-type]
+    contacts = Contacts(*(read(f"contacts.{f.name}") for f in fields(Contacts)))
     return World(build_owners(profile, seed), conversations, contacts)
