@@ -7,6 +7,8 @@ psycopg passes through here, and so does SQLAlchemy on top of it, without a chan
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import greenlet
@@ -56,12 +58,16 @@ def _readable(query: Query, connection: psycopg.Connection[Any]) -> str:
 
 
 class GatedConnection(psycopg.Connection[TupleRow]):
-    """A connection that asks `hub`, the scheduler's greenlet, before each round trip. Without a hub it is plain."""
+    """A connection that asks `hub`, the scheduler's greenlet, before each round trip. Without a hub it is plain.
+
+    ended: its transaction was committed or rolled back in this schedule; went_on: and another one was begun after.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.hub: greenlet.greenlet | None = None
-        self.ended_inside = False
+        self.ended = False
+        self.went_on = False
         self._text: Query = ""
         self._cursor: psycopg.Cursor[Any] | None = None
         self.cursor_factory = GatedCursor
@@ -73,9 +79,23 @@ class GatedConnection(psycopg.Connection[TupleRow]):
     def wait(self, gen: PQGen[Any], *args: Any, **kwargs: Any) -> Any:
         if self.hub is None or greenlet.getcurrent() is self.hub:
             return super().wait(gen, *args, **kwargs)
+        self.went_on = self.went_on or self.ended
         step = Step(_readable(self._text, self) or gen.__name__, gen, self._cursor)  # type: ignore[attr-defined]
         self._text, self._cursor = "", None
         return self.hub.switch(step)
+
+    def enter(self, hub: greenlet.greenlet) -> None:
+        """Begin a schedule: from here on every round trip asks `hub`."""
+        self.hub, self.ended, self.went_on = hub, False, False
+
+    @contextmanager
+    def ungated(self) -> Iterator[None]:
+        """For round trips that belong to the set-up and not to what is raced."""
+        hub, self.hub = self.hub, None
+        try:
+            yield
+        finally:
+            self.hub = hub
 
     def commit(self) -> None:
         """An empty transaction needs no round trip, so it is no step."""
@@ -87,9 +107,9 @@ class GatedConnection(psycopg.Connection[TupleRow]):
     def _end(self, word: str) -> None:
         if self.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             return
-        self.ended_inside = True
         self.announce(word, None)
         if word == "COMMIT":
             super().commit()
         else:
             super().rollback()
+        self.ended = self.hub is not None

@@ -100,13 +100,19 @@ class OutOfTimeError(BaseException):
 
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Interrupt even an endless loop in a session's function. Signals reach the main thread only."""
+    """Interrupt even an endless loop in a session's function. Signals reach the main thread only.
+
+    The scheduler itself is never interrupted, or it would leave its monitor in the middle of a query: it looks at
+    the clock between two of its own steps.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    hub = greenlet.getcurrent()
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise OutOfTimeError
+        if greenlet.getcurrent() is not hub:
+            raise OutOfTimeError
 
     before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -150,12 +156,12 @@ class _Session:
     def _run(self) -> Outcome:
         try:
             value = self.function(self.connection, self.index)
-            if self.connection.ended_inside:
-                raise SubjectFailed(
-                    f"session {LETTERS[self.index]} ended its transaction itself; the explorer does that when the "
-                    "function returns: leave commit() and rollback() out of it"
-                )
             self.connection.commit()
+            if self.connection.went_on:
+                raise SubjectFailed(
+                    f"session {LETTERS[self.index]} committed inside and went on: what is raced is one transaction a "
+                    "session, which the explorer ends when the function returns; leave commit() and rollback() to it"
+                )
         except psycopg.Error as error:
             if not (error.sqlstate or "").startswith(_REFUSALS):
                 raise
@@ -225,7 +231,7 @@ class Scheduler:
         self._sessions = []
         for index, function in enumerate(self._functions):
             connection = self._connection(index)
-            connection.hub, connection.ended_inside = hub, False
+            connection.enter(hub)
             self._sessions.append(_Session(index, connection, function))
 
     def _connection(self, index: int) -> GatedConnection:
