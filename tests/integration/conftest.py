@@ -1,4 +1,7 @@
-"""The messenger at head, empty: migrated once a session, cloned for each test that asks for `head`."""
+"""The messenger at head: migrated once a session; `head` is a clone of a test's own, `emptied_head` is shared.
+
+A clone takes a checkpoint, the shared one a few deletes: take `head` only to change what is not rows.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,17 @@ from inboxbench.server import Server
 
 from ..conftest import Database
 
+_EMPTY = """
+    DELETE FROM messages;
+    DELETE FROM conversations;
+    DELETE FROM contact_inboxes;
+    DELETE FROM contacts;
+    DELETE FROM inbox_members;
+    DELETE FROM inboxes;
+    DELETE FROM users;
+    DELETE FROM accounts;
+"""
+
 
 @pytest.fixture(scope="session")
 def head_template(server: Server, project: Project) -> Iterator[str]:
@@ -20,6 +34,20 @@ def head_template(server: Server, project: Project) -> Iterator[str]:
     with scratch_database(server, "head") as name:
         runner.upgrade(server.conninfo(name), project)
         yield name
+
+
+@pytest.fixture(scope="session")
+def _shared_head(server: Server, head_template: str) -> Iterator[Database]:
+    with scratch_database(server, "shared", head_template) as name:
+        yield Database(server, name)
+
+
+@pytest.fixture
+def emptied_head(_shared_head: Database) -> Database:
+    """The messenger at head without rows, in a database that the next test gets too."""
+    with _shared_head.connect() as connection:
+        connection.execute(_EMPTY)
+    return _shared_head
 
 
 @pytest.fixture

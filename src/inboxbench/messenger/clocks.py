@@ -1,6 +1,6 @@
 """C3, C5, C7: a conversation's clocks moved by the application, as the alternative to the trigger (A5).
 
-The trigger `messages_conversation_clocks` is what the messenger runs on: no writer can forget it. `move_clocks`
+The trigger is what the messenger runs on: no writer can forget it. `move_clocks`
 follows the same rules, so that a benchmark can compare the two with the trigger disabled. With it enabled nothing
 more changes, because the rules give the same values however often they are applied.
 """
@@ -11,6 +11,8 @@ import datetime as dt
 
 from inboxbench.database import Connection
 from inboxbench.messenger.message import NewMessage
+
+TRIGGER = "messages_conversation_clocks"  # on messages; a benchmark disables it by this name
 
 # Computed from the row as it is now, in one statement: had the old values been read first, two writers could take
 # each other's back.

@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from inboxbench.database import Connection
+from inboxbench.errors import UsageError
 from inboxbench.messenger.unread import UNREAD
 
 PAGE = 25
@@ -44,7 +45,7 @@ class Listing:
 
     def __post_init__(self) -> None:
         if self.tab == "mine" and self.agent_id is None:
-            raise ValueError("the tab Mine needs agent_id: whose conversations they are")
+            raise UsageError("the tab Mine needs agent_id: whose conversations they are")
 
 
 @dataclass(frozen=True, slots=True)

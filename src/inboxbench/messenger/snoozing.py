@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from inboxbench.database import Connection
+from inboxbench.errors import UsageError
 from inboxbench.messenger.activity import Activity, record
 from inboxbench.messenger.message import SYSTEM, Actor
 from inboxbench.messenger.status import change_status
@@ -21,10 +22,10 @@ _SNOOZE = """
 def snooze(connection: Connection, conversation_id: int, until: dt.datetime | None, by: Actor) -> bool:
     """Put it away until `until`, or with None until the customer writes. False, and no line: so it is already.
 
-    A time in the past is due at once. Raises ValueError for a time without a zone.
+    A time in the past is due at once. Raises UsageError for a time without a zone.
     """
     if until is not None and until.tzinfo is None:
-        raise ValueError(f"snoozed until {until}: a time without a zone means another moment on another server")
+        raise UsageError(f"snooze until {until}: a time without a zone is another moment on every server; give one")
     row = connection.execute(_SNOOZE, {"id": conversation_id, "until": until}).fetchone()
     if row is None:
         return False

@@ -92,10 +92,10 @@ class Office:
 
 
 @pytest.fixture
-def office(head: Database) -> Iterator[Office]:
-    with head.connect() as watch, ExitStack() as stack:
+def office(emptied_head: Database) -> Iterator[Office]:
+    with emptied_head.connect() as watch, ExitStack() as stack:
         watch.execute(_OFFICE)
-        yield Office(head, watch, stack)
+        yield Office(emptied_head, watch, stack)
 
 
 @pytest.fixture

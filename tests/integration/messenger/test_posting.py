@@ -105,11 +105,13 @@ def test_a_repetition_reopens_nothing(office: Office, db: Connection) -> None:
 
 
 @pytest.mark.parametrize("commits", [True, False])
-@pytest.mark.parametrize("key", ["echo_id", "source_id"])
+@pytest.mark.parametrize("key", ["echo", "source"])
 def test_two_sessions_send_the_same(office: Office, db: Connection, key: str, commits: bool) -> None:
     """M1, M6: the second waits for the first; it returns the first's row if that committed, else it stores its own."""
     talk = office.conversation()
-    message = replace(incoming(talk, IVAN, "same"), **{key: "k"})
+    message = (
+        incoming(talk, IVAN, "same", echo_id="k") if key == "echo" else incoming(talk, IVAN, "same", source_id="k")
+    )
     second = office.session()
     first = post(db, message)
     waiting = office.start(lambda: post(second, message))
