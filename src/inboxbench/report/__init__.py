@@ -2,5 +2,7 @@
 
 from inboxbench.report.document import checked_run, load_run
 from inboxbench.report.html import render_html
+from inboxbench.report.markdown import render_markdown
+from inboxbench.report.terminal import print_summary
 
-__all__ = ["checked_run", "load_run", "render_html"]
+__all__ = ["checked_run", "load_run", "print_summary", "render_html", "render_markdown"]

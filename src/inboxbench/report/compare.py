@@ -105,9 +105,7 @@ def families(matrix: Matrix) -> dict[str, list[Query]]:
     return grouped
 
 
-def _pair(
-    matrix: Matrix, query: Query, base: SetResult, chosen: SetResult
-) -> tuple[Cell | None, Cell | None]:
+def _pair(matrix: Matrix, query: Query, base: SetResult, chosen: SetResult) -> tuple[Cell | None, Cell | None]:
     before = worst_cell(matrix.cells, query.name, base.name)
     return before, same_cell(matrix.cells, before, chosen.name) if before else None
 
@@ -118,9 +116,7 @@ def _most_reads(cells: Iterable[Cell]) -> Cell | None:
 
 def _with_dominance(result: SetResult, others: Sequence[SetResult]) -> SetResult:
     winner = next((other.name for other in others if _dominates(other, result)), None)
-    return SetResult(
-        result.index_set, result.typical_reads, result.median_reads, result.worst, result.wrong, winner
-    )
+    return SetResult(result.index_set, result.typical_reads, result.median_reads, result.worst, result.wrong, winner)
 
 
 def _dominates(one: SetResult, other: SetResult) -> bool:
@@ -158,6 +154,4 @@ def _baseline(results: Sequence[SetResult]) -> SetResult | None:
 def _best(results: Sequence[SetResult]) -> SetResult | None:
     """Fewest typical reads among the sets that answer right; of equals, the least WAL per insert."""
     right = [r for r in results if not r.wrong and known(r.typical_reads)]
-    return min(
-        right, key=lambda r: (r.typical_reads or 0.0, r.index_set.insert_wal_bytes or 0.0), default=None
-    )
+    return min(right, key=lambda r: (r.typical_reads or 0.0, r.index_set.insert_wal_bytes or 0.0), default=None)

@@ -47,9 +47,7 @@ def _parsed(path: Path) -> object:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(
-            f"{path}: cannot be read: {reason}; name a run.json of `inboxbench demo`."
-        ) from error
+        raise UsageError(f"{path}: cannot be read: {reason}; name a run.json of `inboxbench demo`.") from error
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise UsageError(

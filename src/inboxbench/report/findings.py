@@ -73,9 +73,7 @@ def _races(races: Sequence[Race]) -> Finding | None:
     safe = listed(dict.fromkeys(r.strategy for r in races if r.strategy not in unsafe))
     sentences = [_doubling(races, strategy) for strategy in dict.fromkeys(r.strategy for r in races)]
     never: Sentence = (Strong(safe), " never did.") if safe and unsafe else ()
-    none: Sentence = (
-        (Strong("No conversation"), " was given to two agents by any strategy.") if not unsafe else ()
-    )
+    none: Sentence = (Strong("No conversation"), " was given to two agents by any strategy.") if not unsafe else ()
     shown = (*sentences, never, none, _fastest(races))
     # A naive strategy is there to be caught; any other that doubles must not be shipped.
     surprising = [name for name in unsafe if not name.startswith("naive")]

@@ -127,7 +127,9 @@ def _environment() -> Environment:
     )
     for function in (units.number, units.pages, units.size, units.wal, units.millis, units.seconds):
         environment.filters[function.__name__] = function
-    environment.filters.update(rate=units.rate, share=units.share, times=units.times, moment=moment)
+    environment.filters.update(
+        rate=units.rate, share=units.share, times=units.times, moment=moment, breakable=breakable
+    )
     environment.tests.update(strong=lambda part: isinstance(part, Strong), unsafe=unsafe)
     environment.globals.update(ratio=units.ratio, levels=LEVELS)
     return environment
@@ -138,6 +140,11 @@ def _style() -> str:
     loader = _environment().loader
     assert loader is not None
     return loader.get_source(_environment(), "style.css")[0]
+
+
+def breakable(name: str) -> Markup:
+    """A name that may be broken after each underscore, for narrow columns."""
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def moment(text: str | None) -> str:

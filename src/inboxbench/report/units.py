@@ -26,6 +26,16 @@ def number(value: float | None) -> str:
     return f"{value:.{decimals}f}"
 
 
+def compact(value: float | None) -> str:
+    """A round number short enough for an axis: `10k`, `2.5M`."""
+    if not known(value):
+        return DASH
+    for least, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= least:
+            return f"{value / least:g}{suffix}"
+    return f"{value:g}"
+
+
 def pages(value: float | None) -> str:
     """A number of 8 kB buffer pages."""
     unit = "page" if value == 1 else "pages"

@@ -101,8 +101,8 @@ def _hot(chosen: SetResult, base: SetResult | None) -> Sentence:
     if mine is None:
         return ()
     before = base.index_set.hot_share if base and base.name != chosen.name else None
-    against = f" ({base.name}: {units.share(before)})" if base and before is not None else ""
-    return (Strong(units.share(mine)), f" of updates stay inside their page (HOT){against}.")
+    against = f"; {base.name}: {units.share(before)}" if base and before is not None else ""
+    return (Strong(units.share(mine)), f" of updates stay inside their page (HOT{against}).")
 
 
 def _dominated(comparison: Comparison) -> Finding | None:

@@ -39,5 +39,5 @@ def listed(names: Iterable[str]) -> str:
 
 def describe_cell(matrix: Matrix, cell: Cell) -> str:
     """`search_word (the largest account)`: a cell as a reader names it."""
-    titles = {c.name: c.title for c in matrix.classes}
-    return f"{cell.query} ({titles.get(cell.parameter_class) or cell.parameter_class})"
+    title = {c.name: c.title for c in matrix.classes}.get(cell.parameter_class) or cell.parameter_class
+    return f"{cell.query} ({title[:1].lower()}{title[1:]})"

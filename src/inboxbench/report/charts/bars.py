@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from inboxbench.report.charts.scale import Scale, Tick
 
-_LABEL, _BAR, _GAP, _AXIS = 20, 18, 12, 26
+_LABEL, _BAR, _GAP, _AXIS = 20, 18, 12, 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,8 @@ class BarChart:
     bars: Sequence[Bar]
     ticks: Sequence[Tick]
     height: int
-    bar_height: int = _BAR
-
-    @property
-    def axis_y(self) -> int:
-        return self.height - _AXIS + 8
+    axis_y: int
+    bar_height: int
 
 
 def chart(bars: Iterable[Bar], scale: Scale, tick_label: Callable[[float], str], bar: int = _BAR) -> BarChart:
@@ -51,7 +48,8 @@ def chart(bars: Iterable[Bar], scale: Scale, tick_label: Callable[[float], str],
         Bar(b.label, b.figure, b.pieces, b.note, b.tone, number * step + _LABEL - 6, number * step + _LABEL)
         for number, b in enumerate(bars)
     ]
-    return BarChart(placed, scale.ticks(tick_label), len(placed) * step + _AXIS, bar)
+    axis_y = len(placed) * step
+    return BarChart(placed, scale.ticks(tick_label), axis_y + _AXIS, axis_y, bar)
 
 
 def stacked(scale: Scale, parts: Iterable[tuple[float, str, str, str]]) -> tuple[Piece, ...]:

@@ -15,7 +15,6 @@ def rows_chart(seed: Seed) -> BarChart | None:
     scale = linear_scale(seed.rows.values())
     ordered = sorted(seed.rows.items(), key=lambda item: item[1], reverse=True)
     bars = (
-        Bar(table, f"{rows:,}", single(scale, rows, "d-rows", f"{table}: {rows:,} rows"))
-        for table, rows in ordered
+        Bar(table, f"{rows:,}", single(scale, rows, "d-rows", f"{table}: {rows:,} rows")) for table, rows in ordered
     )
-    return chart(bars, scale, units.number, _THIN)
+    return chart(bars, scale, units.compact, _THIN)

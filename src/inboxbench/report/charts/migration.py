@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inboxbench.report import units
-from inboxbench.report.charts.bars import Bar, BarChart, Piece, chart, single, stacked
+from inboxbench.report.charts.bars import Bar, BarChart, Piece, chart, single
 from inboxbench.report.charts.scale import Scale, Tick, linear_scale, log_scale
 from inboxbench.report.model import Migration, Revision, Traffic
 
@@ -66,18 +66,17 @@ def tone(kind: str) -> str:
 
 def _timeline_row(revision: Revision, traffic: Sequence[Traffic], scale: Scale, clock: float) -> TimelineRow:
     elapsed = revision.elapsed_s or 0.0
-    (piece,) = stacked(scale, [(elapsed, "", "", "")])
+    start = scale.at(clock)
+    width = round(scale.at(clock + elapsed) - start, 3)
     felt = [t for t in traffic if t.worst_revision == revision.revision]
     took = units.seconds(revision.elapsed_s)
-    return TimelineRow(revision, scale.at(clock), piece.width, tone(revision.kind), took, felt)
+    return TimelineRow(revision, start, width, tone(revision.kind), took, felt)
 
 
 def _by_kind(revisions: Sequence[Revision]) -> list[tuple[str, str]]:
     """Each kind that occurs with the time all its revisions took."""
     kinds = dict.fromkeys(r.kind or "other" for r in revisions)
-    spent = {
-        kind: sum(r.elapsed_s or 0.0 for r in revisions if (r.kind or "other") == kind) for kind in kinds
-    }
+    spent = {kind: sum(r.elapsed_s or 0.0 for r in revisions if (r.kind or "other") == kind) for kind in kinds}
     return [(kind, units.seconds(seconds)) for kind, seconds in spent.items()]
 
 

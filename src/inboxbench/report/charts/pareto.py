@@ -13,7 +13,7 @@ _HEIGHT = 380
 _TOP, _BOTTOM = 18, 46
 _LEAST_RADIUS, _MOST_RADIUS = 5.0, 20.0
 _LINE = 17  # pixels between two labels
-_MIDDLE = 55.0  # a bubble right of this has its label on its left
+_MIDDLE = 70.0  # a bubble right of this has its label on its left
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ def scatter(comparison: Comparison) -> Scatter | None:
     ]
     chosen = comparison.chosen.name if comparison.chosen else None
     spread = _apart([replace(bubble, chosen=bubble.name == chosen) for bubble in bubbles])
-    y_ticks = [RowTick(_row(tick.at), tick.label) for tick in down.ticks(units.number)]
-    return Scatter(spread, _frontier(spread), across.ticks(units.number), y_ticks, _HEIGHT, _HEIGHT - _BOTTOM)
+    y_ticks = [RowTick(_row(tick.at), tick.label) for tick in down.ticks(units.compact)]
+    return Scatter(spread, _frontier(spread), across.ticks(units.compact), y_ticks, _HEIGHT, _HEIGHT - _BOTTOM)
 
 
 def _drawable(result: SetResult) -> bool:

@@ -15,16 +15,14 @@ def race_charts(races: Sequence[Race]) -> dict[str, BarChart]:
     for race in races:
         grouped.setdefault(_heading(race), []).append(race)
     return {
-        heading: chart((_bar(race, scale) for race in group), scale, units.number)
+        heading: chart((_bar(race, scale) for race in group), scale, units.compact)
         for heading, group in grouped.items()
     }
 
 
 def _bar(race: Race, scale: Scale) -> Bar:
     tone = "r-unsafe" if unsafe(race) else "r-safe"
-    return Bar(
-        race.strategy, units.rate(race.per_s), single(scale, race.per_s, tone, _hint(race)), _note(race), tone
-    )
+    return Bar(race.strategy, units.rate(race.per_s), single(scale, race.per_s, tone, _hint(race)), _note(race), tone)
 
 
 def unsafe(race: Race) -> bool:

@@ -11,7 +11,7 @@ from inboxbench.report.model import Cell, Matrix, Query
 
 LEVELS = 6  # decades of pages told apart by colour: under 10, under 100 … 100,000 and more
 _NEAR = 1.6  # percent of the width within which two marks would cover each other
-_LABEL, _LANE, _GAP, _AXIS = 20, 13, 9, 26
+_LABEL, _LANE, _GAP, _AXIS = 20, 13, 9, 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,12 @@ class DotPlot:
     rows: Sequence[DotRow]
     ticks: Sequence[Tick]
     height: int
+    axis_y: int
 
 
 def heat_map(matrix: Matrix) -> dict[str, list[HeatRow]]:
     """By family, a row per query with a cell per set, in the declared order."""
-    return {
-        family: [_heat_row(matrix, query) for query in queries]
-        for family, queries in families(matrix).items()
-    }
+    return {family: [_heat_row(matrix, query) for query in queries] for family, queries in families(matrix).items()}
 
 
 def dot_plot(matrix: Matrix) -> DotPlot:
@@ -75,7 +73,7 @@ def dot_plot(matrix: Matrix) -> DotPlot:
         row, used = _dot_row(query, cells, scale, top)
         rows.append(row)
         top += used
-    return DotPlot(rows, scale.ticks(units.number), top + _AXIS)
+    return DotPlot(rows, scale.ticks(units.compact), top + _AXIS, top)
 
 
 def level(reads: float) -> int:
@@ -120,10 +118,7 @@ def _dot_row(query: Query, cells: Sequence[Cell | None], scale: Scale, top: int)
     lanes = _lanes([at for at, _, _ in placed])
     depth = max(lanes, default=0) + 1
     first_y = top + _LABEL + _LANE // 2
-    dots = [
-        Dot(at, first_y + lane * _LANE, mark, _hint(c))
-        for (at, mark, c), lane in zip(placed, lanes, strict=True)
-    ]
+    dots = [Dot(at, first_y + lane * _LANE, mark, _hint(c)) for (at, mark, c), lane in zip(placed, lanes, strict=True)]
     ats = [dot.at for dot in dots] or [0.0]
     row = DotRow(query, top + _LABEL - 7, first_y, min(ats), max(ats), dots)
     return row, _LABEL + depth * _LANE + _GAP

@@ -1,0 +1,122 @@
+"""The results table and the verdict as Markdown, for a README or a CI job summary."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from inboxbench.report import units
+from inboxbench.report.compare import Comparison, SetResult, compare
+from inboxbench.report.document import checked_run
+from inboxbench.report.findings import findings
+from inboxbench.report.model import Race, Run, read_run
+from inboxbench.report.words import Finding, Sentence, Strong
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|])")
+
+
+def render_markdown(run: Mapping[str, Any]) -> str:
+    """Findings as a list, then a table of the index sets and one of the races.
+
+    Raises UsageError when the run does not follow its schema.
+    """
+    found = read_run(checked_run(run))
+    comparison = compare(found)
+    blocks = [_conditions(found), "\n".join(_finding(f) for f in findings(found, comparison))]
+    if comparison.results:
+        blocks.append(_sets(comparison))
+    if found.races:
+        blocks.append(_races(found.races))
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def escape(text: object) -> str:
+    """Text that Markdown prints as it stands, on one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def _conditions(run: Run) -> str:
+    facts = [f"{run.tool.name} {run.tool.version}".strip()]
+    if run.seed:
+        facts.append(f"profile `{_code(run.seed.profile)}`")
+    if run.server:
+        facts.append(escape(run.server.label))
+    if run.machine:
+        facts.append(escape(f"{run.machine.cpu}, {units.number(run.machine.cores)} cores"))
+    facts += [escape(run.started_at)] if run.started_at else []
+    return ", ".join(facts) + "."
+
+
+def _code(text: str) -> str:
+    return " ".join(text.replace("`", "'").split())
+
+
+def _finding(finding: Finding) -> str:
+    return f"- **{escape(finding.topic)}.** {' '.join(_sentence(s) for s in finding.sentences)}"
+
+
+def _sentence(sentence: Sentence) -> str:
+    return "".join(f"**{escape(part)}**" if isinstance(part, Strong) else _inner(part) for part in sentence)
+
+
+def _inner(part: str) -> str:
+    """Escaped, with the spaces at its ends that part it from its neighbours."""
+    head = " " if part[:1].isspace() else ""
+    tail = " " if part[-1:].isspace() and part.strip() else ""
+    return f"{head}{escape(part)}{tail}"
+
+
+def _sets(comparison: Comparison) -> str:
+    head = (
+        "index set",
+        "typical reads, pages",
+        "median",
+        "worst",
+        "size",
+        "build",
+        "WAL/insert",
+        "WAL/update",
+        "HOT",
+        "",
+    )
+    return _table(head, (_set_row(result, comparison) for result in comparison.results), left={0, 9})
+
+
+def _set_row(result: SetResult, comparison: Comparison) -> tuple[str, ...]:
+    index_set = result.index_set
+    chosen = comparison.chosen is not None and comparison.chosen.name == result.name
+    remark = "**choose**" if chosen else f"dominated by {escape(result.dominated_by)}" if result.dominated_by else ""
+    return (
+        escape(result.name),
+        units.number(result.typical_reads),
+        units.number(result.median_reads),
+        units.number(result.worst_reads),
+        units.size(index_set.bytes),
+        units.seconds(index_set.build_s),
+        units.wal(index_set.insert_wal_bytes),
+        units.wal(index_set.update_wal_bytes),
+        units.share(index_set.hot_share),
+        "**wrong rows**" if result.wrong else remark,
+    )
+
+
+def _races(races: Sequence[Race]) -> str:
+    head = ("strategy", "workers", "given to two agents", "retries", "deadlocks", "assignments", "server")
+    return _table(head, (_race_row(race) for race in races), left={0, 6})
+
+
+def _race_row(race: Race) -> tuple[str, ...]:
+    doubles = units.number(race.doubles)
+    return (
+        escape(race.strategy),
+        units.number(race.workers),
+        f"**{doubles}**" if race.doubles else doubles,
+        units.number(race.retries),
+        units.number(race.deadlocks),
+        units.rate(race.per_s),
+        escape(race.server),
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], left: set[int]) -> str:
+    rule = ["---" if number in left else "---:" for number in range(len(head))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
