@@ -107,7 +107,7 @@ def _last_by_conversation(session: Session, ids: list[int]) -> Mapping[int, Mess
 
 def _unread_by_conversation(session: Session, ids: list[int]) -> Mapping[int, int]:
     query = select(Conversation.id, _unread_of(Conversation)).where(Conversation.id.in_(ids))
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def read_page_joined(session: Session, listing: Listing) -> list[Row]:
@@ -120,7 +120,7 @@ def read_page_joined(session: Session, listing: Listing) -> list[Row]:
         .options(joinedload(page.contact), joinedload(page.inbox), joinedload(page.assignee))
         .order_by(page.last_activity_at.desc(), page.id.desc())
     )
-    return [_row(*found) for found in session.execute(query).tuples()]
+    return [_row(*found) for found in session.execute(query)]
 
 
 READERS: Mapping[str, Callable[[Session, Listing], list[Row]]] = {
