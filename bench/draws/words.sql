@@ -1,6 +1,6 @@
 -- Words of the account :huge by the number of its messages that hold them, counted, not estimated: the most frequent
 -- and a rare one, in Russian and in English, and one that no message holds. Stop words and short words are left
--- out, and a rare word is no piece of another one. Counted over the newest 300,000 messages of the account.
+-- out, and a rare word is no piece of another one. Counted over the newest 100,000 messages of the account.
 
 WITH counted AS MATERIALIZED (
     SELECT word, ndoc, word ~ '^[а-яё]+$' AS russian
@@ -8,7 +8,7 @@ WITH counted AS MATERIALIZED (
         $$SELECT to_tsvector('simple', body) FROM (
               SELECT body FROM messages
               WHERE account_id = %s AND NOT content_attributes @> '{"deleted": true}'
-              ORDER BY id DESC LIMIT 300000
+              ORDER BY id DESC LIMIT 100000
           ) newest$$, :huge))
     WHERE (word ~ '^[а-яё]{4,20}$' OR word ~ '^[a-z]{4,20}$')
       AND to_tsvector('russian', word) <> ''::tsvector
@@ -19,9 +19,9 @@ WITH counted AS MATERIALIZED (
 ), alone AS (
     SELECT DISTINCT ON (russian) word, russian
     FROM rare
-    WHERE place <= 50 AND NOT EXISTS (
+    WHERE place <= 12 AND NOT EXISTS (
         SELECT FROM counted other
-        WHERE other.word <> rare.word AND other.word LIKE '%' || left(rare.word, -1) || '%'
+        WHERE other.word <> rare.word AND strpos(other.word, left(rare.word, -1)) > 0
     )
     ORDER BY russian, place
 )

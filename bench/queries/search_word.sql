@@ -3,7 +3,7 @@
 -- family: search
 -- ids: M3 M9b M9c
 -- params: account bigint, term text
--- classes: frequent_ru frequent_en rare_ru rare_en absent elsewhere
+-- classes: frequent_ru frequent_en rare_ru absent elsewhere
 -- order: ordered
 --
 -- The configuration 'russian' stems Cyrillic words as Russian and Latin ones as English: one for both.

@@ -51,4 +51,5 @@ class Ledger:
             same_rows=same,
             steady=outcome.steady,
             measured_under=under,
+            stopped=outcome.stopped,
         )
