@@ -1,0 +1,193 @@
+"""`inboxbench race` as a person meets it: output, exit codes, and what an interrupted run leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from inboxbench.cli import main
+from inboxbench.database import list_databases
+from inboxbench.race import STRATEGIES
+from inboxbench.server import Server
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a run of the command gave."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """`inboxbench race …` on the tests' server, in this process: a new one costs a second each."""
+
+    def race(*words: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["inboxbench", "race", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        return Done(int(leaving.value.code or 0), *capsys.readouterr())
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("INBOXBENCH_SERVER", server.url())
+    yield race
+    signal.signal(signal.SIGTERM, before)
+
+
+def ours(server: Server) -> set[str]:
+    return {info.name for info in list_databases(server)}
+
+
+def test_strategies_are_listed_with_their_reason(run: Run) -> None:
+    done = run("strategies", "--format", "json")
+    assert done.code == 0
+    listed = {row["name"]: row for row in json.loads(done.stdout)}
+    assert listed.keys() == STRATEGIES.keys()
+    assert [name for name, row in listed.items() if not row["safe"]] == ["naive"]
+    assert all(row["why"] for row in listed.values())
+    assert "skip-locked-one" in run("strategies").stdout
+
+
+def test_stress_prints_rows_for_the_record(run: Run, server: Server) -> None:
+    before = ours(server)
+    done = run(
+        *("stress", "--strategy", "skip-locked", "--workers", "2,3", "--conversations", "30", "--think-ms", "0"),
+        *("--seconds", "30", "--format", "json"),
+    )
+    assert done.code == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [(row["workers"], row["assigned"], row["doubles"]) for row in rows] == [(2, 30, 0), (3, 30, 0)]
+    assert ours(server) == before
+
+
+def test_stress_prints_a_table(run: Run, server: Server) -> None:
+    done = run(
+        *("stress", "--strategy", "compare-and-set", "--workers", "2", "--conversations", "10", "--seconds", "30"),
+    )
+    assert done.code == 0, done.stderr
+    assert "compare and set" in done.stdout
+    assert "Fastest safe strategy" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["stress", "--strategy", "skip-lock"], "unknown strategy 'skip-lock'; did you mean 'skip-locked'?"),
+        (["stress", "--workers", "many"], "--workers 'many'"),
+        (["stress", "--workers", "1"], "one alone cannot race"),
+        (["explore", "naiv"], "did you mean 'naive'?"),
+        (["explore", "os:getcwd"], "must take a connection"),
+        (["explore", "os.path:join"], "--setup FILE"),
+        (["explore", "naive", "--schedule", "ABABBA"], "is not feasible"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_two(run: Run, server: Server, words: list[str], message: str) -> None:
+    before = ours(server)
+    done = run(*words)
+    assert done.code == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert ours(server) == before
+
+
+def test_explore_says_what_breaks_and_how_to_see_it_again(run: Run, server: Server) -> None:
+    found = run("explore", "naive", "--format", "json")
+    assert found.code == 1
+    numbers = json.loads(found.stdout)
+    assert (numbers["permutations"], numbers["schedules"], numbers["bad"]) == (20, 14, 12)
+    again = run("explore", "naive", "--schedule", numbers["counterexample"])
+    assert "broken: no_double_assignment" in again.stdout
+    clean = run("explore", "for-update")
+    assert clean.code == 0
+    assert "none of 6 feasible schedules breaks it" in clean.stdout
+
+
+SETUP = "CREATE TABLE seats (id int PRIMARY KEY, holder int, sold int NOT NULL DEFAULT 0); INSERT INTO seats VALUES (1)"
+CLAIM = """
+def claim(connection, session):
+    (holder,) = connection.execute("SELECT holder FROM seats WHERE id = 1").fetchone()
+    if holder is None:
+        connection.execute("UPDATE seats SET holder = %s, sold = sold + 1 WHERE id = 1", (session,))
+
+def safe(connection, session):
+    connection.execute("UPDATE seats SET holder = %s, sold = sold + 1 WHERE id = 1 AND holder IS NULL", (session,))
+
+def slip(connection):
+    raise RuntimeError("not today")
+"""
+
+
+@pytest.fixture
+def theatre(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a user's module, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "theatre.py").write_text(CLAIM)
+    yield tmp_path
+    sys.modules.pop("theatre", None)
+
+
+def test_a_function_of_the_users_own(run: Run, theatre: Path) -> None:
+    (theatre / "setup.sql").write_text(SETUP)
+    (theatre / "reset.sql").write_text("UPDATE seats SET holder = NULL, sold = 0")
+    options = ["--setup", "setup.sql", "--invariant", "SELECT * FROM seats WHERE sold > 1", "--format", "json"]
+
+    def explore(name: str, *more: str) -> tuple[int, dict[str, object]]:
+        done = run("explore", f"theatre:{name}", *options, *more)
+        return done.code, json.loads(done.stdout or "{}")
+
+    code, numbers = explore("claim", "--reset", "reset.sql")
+    assert (code, numbers["bad"], numbers["schedules"]) == (1, 12, 14)
+    assert explore("claim")[1] == numbers  # without a reset the set-up is built anew each time
+    code, numbers = explore("safe", "--reset", "reset.sql")
+    assert (code, numbers["bad"], numbers["schedules"]) == (0, 0, 4)
+    assert run("explore", "theatre:slip", *options).code == 3
+
+
+def test_a_broken_setup_names_its_file_and_line(run: Run, theatre: Path) -> None:
+    (theatre / "setup.sql").write_text("CREATE TABLE seats (id int);\n\nINSERT INTO seets VALUES (1);\n")
+    done = run(*("explore", "theatre:claim", "--setup", "setup.sql", "--invariant", "SELECT 1"))
+    assert done.code == 2
+    assert 'setup.sql line 3: relation "seets" does not exist' in done.stderr
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_run_leaves_nothing(server: Server, ending: signal.Signals) -> None:
+    before = ours(server)
+    where = ["--conversations", "100000", "--server", server.url()]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "inboxbench", "race", "stress", "--workers", "16", "--seconds", "60", *where],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    workers = _wait_for_workers(process.pid)
+    os.kill(process.pid, ending)
+    assert process.wait(timeout=60) in (143, 130)
+    assert ours(server) == before
+    assert [worker for worker in workers if worker.is_running()] == []
+
+
+def _wait_for_workers(pid: int) -> list[psutil.Process]:
+    """The worker processes, once there are any."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if children := psutil.Process(pid).children():
+            return children
+        time.sleep(0.05)
+    pytest.fail("no worker process was ever started")
