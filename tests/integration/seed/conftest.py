@@ -1,0 +1,37 @@
+"""One loaded tiny dataset for every test that only reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, LiteralString
+
+import pytest
+
+from inboxbench.database import Connection, connect
+from inboxbench.project import Project
+from inboxbench.seed import Dataset, Profile, load_dataset, load_profile
+from inboxbench.server import Server
+
+
+class Loaded:
+    """A dataset with a connection to ask it."""
+
+    def __init__(self, dataset: Dataset, profile: Profile, connection: Connection) -> None:
+        self.dataset = dataset
+        self.profile = profile
+        self.connection = connection
+
+    def row(self, query: LiteralString) -> tuple[Any, ...]:
+        found = self.connection.execute(query).fetchone()
+        assert found is not None
+        return found
+
+    def value(self, query: LiteralString) -> Any:
+        return self.row(query)[0]
+
+
+@pytest.fixture(scope="session")
+def tiny(server: Server, project: Project) -> Iterator[Loaded]:
+    dataset = load_dataset(server, "tiny", 1, project=project)
+    with connect(server.conninfo(dataset.name)) as connection:
+        yield Loaded(dataset, load_profile(project.seeds, "tiny"), connection)
