@@ -5,12 +5,14 @@ A query's read under a set is that of its worst parameter class, because a mean 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import geometric_mean, median
 
 from inboxbench.report.model import Cell, IndexSet, Matrix, Query, Run
 from inboxbench.report.units import known, ratio
 
+# Reads this close to the best are as good as the best: then writes decide.
+_NEAR = 2.0
 # WAL repeats within 0.03 % and sizes exactly; closer than this is the same cost.
 _SAME_COST = 0.005
 
@@ -20,7 +22,8 @@ class SetResult:
     """One index set, read across all queries.
 
     `typical_reads` is the geometric mean over the queries of their worst class, so that one hopeless query
-    cannot drown the rest; `worst` is the single most expensive cell; `median_reads` is over all cells.
+    cannot drown the rest; `worst` is the single most expensive cell; `median_reads` is over all cells. Where
+    cells `failed`, all three are lower bounds.
     """
 
     index_set: IndexSet
@@ -28,6 +31,7 @@ class SetResult:
     median_reads: float | None
     worst: Cell | None
     wrong: tuple[Cell, ...]
+    failed: tuple[Cell, ...]
     dominated_by: str | None = None
 
     @property
@@ -75,6 +79,7 @@ def set_result(matrix: Matrix, index_set: IndexSet) -> SetResult:
         median_reads=median(reads) if reads else None,
         worst=_most_reads(cells),
         wrong=tuple(cell for cell in cells if cell.same_rows is False),
+        failed=tuple(cell for cell in cells if cell.failure),
     )
 
 
@@ -116,12 +121,12 @@ def _most_reads(cells: Iterable[Cell]) -> Cell | None:
 
 def _with_dominance(result: SetResult, others: Sequence[SetResult]) -> SetResult:
     winner = next((other.name for other in others if _dominates(other, result)), None)
-    return SetResult(result.index_set, result.typical_reads, result.median_reads, result.worst, result.wrong, winner)
+    return replace(result, dominated_by=winner)
 
 
 def _dominates(one: SetResult, other: SetResult) -> bool:
     """No worse in reads, WAL per insert and size, better in at least one, and its rows are right."""
-    if one.name == other.name or one.wrong:
+    if one.name == other.name or one.wrong or one.failed:
         return False
     pairs = list(zip(_costs(one), _costs(other), strict=True))
     if not all(known(a) and known(b) for a, b in pairs):
@@ -152,6 +157,8 @@ def _baseline(results: Sequence[SetResult]) -> SetResult | None:
 
 
 def _best(results: Sequence[SetResult]) -> SetResult | None:
-    """Fewest typical reads among the sets that answer right; of equals, the least WAL per insert."""
-    right = [r for r in results if not r.wrong and known(r.typical_reads)]
-    return min(right, key=lambda r: (r.typical_reads or 0.0, r.index_set.insert_wal_bytes or 0.0), default=None)
+    """Among the sets that answer right and read at most twice the fewest pages, the one with least WAL per insert."""
+    right = [r for r in results if not r.wrong and not r.failed and known(r.typical_reads)]
+    limit = _NEAR * min((r.typical_reads or 0.0 for r in right), default=0.0)
+    near = [r for r in right if (r.typical_reads or 0.0) <= limit]
+    return min(near, key=lambda r: (r.index_set.insert_wal_bytes or 0.0, r.typical_reads or 0.0), default=None)

@@ -28,7 +28,7 @@ def fastest_safe(races: Sequence[Race]) -> Race | None:
 
 
 def unsafe_strategies(races: Sequence[Race]) -> set[str]:
-    """The strategies that were caught doubling, or otherwise declared unsafe, at least once."""
+    """The strategies that were caught doubling at least once, or say themselves that they may."""
     return {race.strategy for race in races if race.doubled or race.safe is False}
 
 
@@ -75,9 +75,9 @@ def _races(races: Sequence[Race]) -> Finding | None:
     never: Sentence = (Strong(safe), " never did.") if safe and unsafe else ()
     none: Sentence = (Strong("No conversation"), " was given to two agents by any strategy.") if not unsafe else ()
     shown = (*sentences, never, none, _fastest(races))
-    # A naive strategy is there to be caught; any other that doubles must not be shipped.
-    surprising = [name for name in unsafe if not name.startswith("naive")]
-    return Finding("Races", tuple(s for s in shown if s), "bad" if surprising else "good")
+    # A strategy that says it is unsafe is there to be caught; any other that doubles must not be shipped.
+    broken = any(race.broken for race in races)
+    return Finding("Races", tuple(s for s in shown if s), "bad" if broken else "good")
 
 
 def _doubling(races: Sequence[Race], strategy: str) -> Sentence:
@@ -85,9 +85,11 @@ def _doubling(races: Sequence[Race], strategy: str) -> Sentence:
     worst = max(mine, key=lambda r: r.doubles or 0, default=None)
     if worst is None:
         return ()
-    of = f" of {worst.conversations:,}" if worst.conversations else ""
-    at = f" with {worst.workers} workers" if worst.workers else ""
-    return (Strong(f"{strategy} gave {worst.doubles:,}{of} conversations to two agents"), f"{at}.")
+    load = [f"{worst.workers:,} workers"] if worst.workers else []
+    load += [f"{worst.conversations:,} conversations"] if worst.conversations else []
+    many = "assignment" if worst.doubles == 1 else "assignments"
+    under = f" ({', '.join(load)})." if load else "."
+    return (Strong(f"{strategy} made {worst.doubles:,} double {many}"), under)
 
 
 def _fastest(races: Sequence[Race]) -> Sentence:

@@ -20,7 +20,8 @@ from inboxbench.report.charts.sizes import size_charts
 from inboxbench.report.compare import Comparison, compare, families
 from inboxbench.report.document import checked_run
 from inboxbench.report.findings import fastest_safe, findings
-from inboxbench.report.model import Cell, Matrix, Query, Run, read_run
+from inboxbench.report.model import Cell, Matrix, Query, Run
+from inboxbench.report.read import read_run
 from inboxbench.report.words import Strong
 
 

@@ -8,7 +8,9 @@ from inboxbench.report import units
 from inboxbench.report.compare import Comparison, SetResult, compare
 from inboxbench.report.document import checked_run
 from inboxbench.report.findings import findings
-from inboxbench.report.model import Race, Run, read_run
+from inboxbench.report.model import Race, Run
+from inboxbench.report.read import read_run
+from inboxbench.report.tables import SET_FIGURES, is_chosen, remark, set_figures
 from inboxbench.report.words import Finding, Sentence, Strong
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|])")
@@ -66,41 +68,20 @@ def _inner(part: str) -> str:
 
 
 def _sets(comparison: Comparison) -> str:
-    head = (
-        "index set",
-        "typical reads, pages",
-        "median",
-        "worst",
-        "size",
-        "build",
-        "WAL/insert",
-        "WAL/update",
-        "HOT",
-        "",
-    )
-    return _table(head, (_set_row(result, comparison) for result in comparison.results), left={0, 9})
+    head = ("index set", *SET_FIGURES, "")
+    rows = (_set_row(result, comparison) for result in comparison.results)
+    note = "Reads in 8 kB pages, each query with its worst parameters; typical is their geometric mean."
+    return f"{note}\n\n{_table(head, rows, left={0, len(head) - 1})}"
 
 
 def _set_row(result: SetResult, comparison: Comparison) -> tuple[str, ...]:
-    index_set = result.index_set
-    chosen = comparison.chosen is not None and comparison.chosen.name == result.name
-    remark = "**choose**" if chosen else f"dominated by {escape(result.dominated_by)}" if result.dominated_by else ""
-    return (
-        escape(result.name),
-        units.number(result.typical_reads),
-        units.number(result.median_reads),
-        units.number(result.worst_reads),
-        units.size(index_set.bytes),
-        units.seconds(index_set.build_s),
-        units.wal(index_set.insert_wal_bytes),
-        units.wal(index_set.update_wal_bytes),
-        units.share(index_set.hot_share),
-        "**wrong rows**" if result.wrong else remark,
-    )
+    said = escape(remark(result, comparison))
+    strong = is_chosen(result, comparison) or result.wrong
+    return escape(result.name), *set_figures(result), f"**{said}**" if strong else said
 
 
 def _races(races: Sequence[Race]) -> str:
-    head = ("strategy", "workers", "given to two agents", "retries", "deadlocks", "assignments", "server")
+    head = ("strategy", "workers", "doubled", "retries", "deadlocks", "assignments", "server")
     return _table(head, (_race_row(race) for race in races), left={0, 6})
 
 

@@ -1,13 +1,8 @@
 """A run as values: what `run.json` says, typed, with every absent part empty and every absent figure None."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
-
-Record = TypeVar("Record")
-
-# JSON names that are Python keywords or builtins, and the attributes they become.
-_RENAMED = {"class": "parameter_class", "set": "index_set", "from": "from_revision", "to": "to_revision"}
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +49,7 @@ class Revision:
     ids: Sequence[str] = ()
     elapsed_s: float | None = None
     rows: int | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +64,7 @@ class Traffic:
     p99_ms: float | None = None
     max_stall_ms: float | None = None
     worst_revision: str | None = None
+    first_error: str | None = None
 
     @property
     def name(self) -> str:
@@ -112,6 +109,17 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
+class Write:
+    """What one kind of write costs under a set."""
+
+    name: str
+    title: str = ""
+    wal_bytes: float | None = None
+    per_s: float | None = None
+    hot_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class IndexSet:
     name: str
     title: str = ""
@@ -123,11 +131,12 @@ class IndexSet:
     update_wal_bytes: float | None = None
     insert_per_s: float | None = None
     hot_share: float | None = None
+    writes: Sequence[Write] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One query under one index set with one class of parameters."""
+    """One query under one index set with one class of parameters; `failure` says why there are no figures."""
 
     query: str
     parameter_class: str
@@ -139,6 +148,7 @@ class Cell:
     p95_ms: float | None = None
     plan: str | None = None
     same_rows: bool | None = None
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +158,15 @@ class Matrix:
     classes: Sequence[ParameterClass] = ()
     sets: Sequence[IndexSet] = ()
     cells: Sequence[Cell] = ()
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """One strategy hammered by so many workers on one server."""
+    """One strategy hammered by so many workers on one server.
+
+    `doubles` counts assignments that replaced a holder; `safe` is what the strategy claims of itself.
+    """
 
     strategy: str
     server: str = ""
@@ -165,10 +179,18 @@ class Race:
     seconds: float | None = None
     per_s: float | None = None
     safe: bool | None = None
+    think_ms: float | None = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
 
     @property
     def doubled(self) -> bool:
         return bool(self.doubles)
+
+    @property
+    def broken(self) -> bool:
+        """It doubled and had not said that it would."""
+        return self.doubled and self.safe is not False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,57 +206,3 @@ class Run:
     matrix: Matrix | None = None
     races: Sequence[Race] = ()
     verdict: Mapping[str, Any] = field(default_factory=dict)
-
-
-def read_run(document: Mapping[str, Any]) -> Run:
-    """The typed run of a validated document."""
-    parts: dict[str, Any] = dict(_known_fields(Run, document))
-    for name, kind in (("tool", Tool), ("machine", Machine), ("server", Server), ("seed", Seed)):
-        if isinstance(document.get(name), Mapping):
-            parts[name] = _record(kind, document[name])
-    parts["migration"] = _migration(document.get("migration"))
-    parts["matrix"] = _matrix(document.get("matrix"))
-    parts["races"] = _records(Race, document.get("races"))
-    return Run(**parts)
-
-
-def _migration(document: Mapping[str, Any] | None) -> Migration | None:
-    if not document:
-        return None
-    parts = _known_fields(Migration, document)
-    parts["revisions"] = _records(Revision, document.get("revisions"))
-    parts["traffic"] = _records(Traffic, document.get("traffic"))
-    return Migration(**parts)
-
-
-def _matrix(document: Mapping[str, Any] | None) -> Matrix | None:
-    if not document:
-        return None
-    return Matrix(
-        profile=document.get("profile", ""),
-        queries=_records(Query, document.get("queries")),
-        classes=_records(ParameterClass, document.get("classes")),
-        sets=tuple(_index_set(item) for item in document.get("sets") or ()),
-        cells=_records(Cell, document.get("cells")),
-    )
-
-
-def _index_set(document: Mapping[str, Any]) -> IndexSet:
-    parts = _known_fields(IndexSet, document)
-    parts["indexes"] = _records(Index, document.get("indexes"))
-    return IndexSet(**parts)
-
-
-def _records(kind: type[Record], documents: Sequence[Mapping[str, Any]] | None) -> tuple[Record, ...]:
-    return tuple(_record(kind, item) for item in documents or ())
-
-
-def _record(kind: type[Record], document: Mapping[str, Any]) -> Record:
-    return kind(**_known_fields(kind, document))
-
-
-def _known_fields(kind: type[Any], document: Mapping[str, Any]) -> dict[str, Any]:
-    """What this version of the record knows; a newer tool's extra keys and nulls fall back to the defaults."""
-    names = {item.name for item in fields(kind)}
-    renamed = {_RENAMED.get(key, key): value for key, value in document.items()}
-    return {key: value for key, value in renamed.items() if key in names and value is not None}

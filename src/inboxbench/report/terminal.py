@@ -11,16 +11,19 @@ from rich.table import Table
 from rich.text import Text
 
 from inboxbench.report import units
-from inboxbench.report.compare import Comparison, compare, families, worst_cell
+from inboxbench.report.compare import Comparison, SetResult, compare, families, worst_cell
 from inboxbench.report.document import checked_run
 from inboxbench.report.findings import findings, unsafe_strategies
-from inboxbench.report.model import Matrix, Migration, Race, Run, read_run
+from inboxbench.report.model import Matrix, Migration, Race, Run
+from inboxbench.report.read import read_run
+from inboxbench.report.tables import SET_FIGURES, is_chosen, remark, set_figures
 from inboxbench.report.words import Finding, Sentence, Strong
 
 PLAIN_WIDTH = 100
+_MOST_SETS = 5  # columns of names and figures that fit beside the queries
 _TONES = {"good": "green", "bad": "bold red", "plain": "bold"}
 # What a console that cannot print Unicode gets instead; names in other scripts become question marks.
-_ASCII = str.maketrans({"×": "x", "–": "-", "·": "-", "●": "*", "±": "+-", "…": "..."})
+_ASCII = str.maketrans({"×": "x", "–": "-", "·": "-", "●": "*", "±": "+-", "≥": ">=", "…": "..."})
 
 
 def print_summary(run: Mapping[str, Any], console: Console) -> None:
@@ -92,39 +95,35 @@ def _styled(sentence: Sentence) -> Text:
 
 def _sets_table(comparison: Comparison) -> RenderableType:
     table = _table("Index sets: reads in 8 kB pages, each query with its worst parameters")
-    for name in ("set", "typical", "median", "worst", "size", "build", "WAL/insert", "WAL/update", "HOT", ""):
+    for name in ("set", *SET_FIGURES, ""):
         table.add_column(name, justify="left" if name in ("set", "") else "right", overflow="fold")
     for result in comparison.results:
-        index_set = result.index_set
-        chosen = comparison.chosen is not None and comparison.chosen.name == result.name
-        remark = "choose" if chosen else "dominated" if result.dominated_by else ""
-        cells = (
-            result.name,
-            units.number(result.typical_reads),
-            units.number(result.median_reads),
-            units.number(result.worst_reads),
-            units.size(index_set.bytes),
-            units.seconds(index_set.build_s),
-            units.wal(index_set.insert_wal_bytes),
-            units.wal(index_set.update_wal_bytes),
-            units.share(index_set.hot_share),
-            "wrong rows" if result.wrong else remark,
-        )
-        table.add_row(*(Text(cell) for cell in cells), style="bold green" if chosen else "")
+        style = "bold green" if is_chosen(result, comparison) else ""
+        said = remark(result, comparison).partition(" by ")[0]
+        table.add_row(*map(Text, (result.name, *set_figures(result), said)), style=style)
     return Padding(table, (1, 0, 0, 0))
 
 
 def _reads_table(matrix: Matrix, comparison: Comparison) -> RenderableType:
+    shown = _most_telling(comparison)
     table = _table("Pages read by each query with its worst parameters")
     table.add_column("query", overflow="fold")
-    for result in comparison.results:
+    for result in shown:
         table.add_column(Text(result.name), justify="right", overflow="fold")
     for family, queries in families(matrix).items():
-        table.add_row(Text(family, style="dim"), end_section=False)
+        table.add_row(Text(family, style="dim"))
         for query in queries:
-            cells = [worst_cell(matrix.cells, query.name, r.name) for r in comparison.results]
+            cells = [worst_cell(matrix.cells, query.name, r.name) for r in shown]
             table.add_row(Text(f"  {query.name}"), *(units.number(c.buffers if c else None) for c in cells))
     return Padding(table, (1, 0, 0, 0))
+
+
+def _most_telling(comparison: Comparison) -> list[SetResult]:
+    """As many sets as fit: the baseline and the choice always, then those that no other dominates."""
+    first = [r for r in comparison.results if r in (comparison.baseline, comparison.chosen)]
+    rest = sorted((r for r in comparison.results if r not in first), key=lambda r: r.dominated_by is not None)
+    kept = [*first, *rest][:_MOST_SETS]
+    return [r for r in comparison.results if r in kept]
 
 
 def _traffic_table(migration: Migration) -> RenderableType:
@@ -142,7 +141,7 @@ def _traffic_table(migration: Migration) -> RenderableType:
 
 def _race_table(races: Sequence[Race], server: str) -> RenderableType:
     table = _table(f"Races: many workers take conversations at once{f', {server}' if server else ''}")
-    for name in ("strategy", "workers", "given twice", "retries", "deadlocks", "assignments", ""):
+    for name in ("strategy", "workers", "doubled", "retries", "deadlocks", "assignments", ""):
         table.add_column(name, justify="left" if name in ("strategy", "") else "right", overflow="fold")
     unsafe = unsafe_strategies(races)
     for race in (race for race in races if race.server == server):

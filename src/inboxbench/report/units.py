@@ -1,6 +1,6 @@
 """Numbers as a person reads them, each with its unit; what is unknown or not finite prints as a dash.
 
-1 MB is 1,000,000 bytes throughout. A page is one 8 kB block of PostgreSQL's buffers.
+Sizes are in powers of 1024, as PostgreSQL prints them. A page is one 8 kB block of its buffers.
 """
 
 import math
@@ -43,13 +43,13 @@ def pages(value: float | None) -> str:
 
 
 def size(value: float | None) -> str:
-    """A size in bytes, in the largest fitting decimal unit."""
+    """A size in bytes, in the largest fitting unit."""
     if not known(value):
         return DASH
     scaled, units = float(value), iter(("B", "kB", "MB", "GB", "TB"))
     unit = next(units)
-    while abs(scaled) >= 1000 and unit != "TB":
-        scaled, unit = scaled / 1000, next(units)
+    while abs(scaled) >= 1024 and unit != "TB":
+        scaled, unit = scaled / 1024, next(units)
     return f"{number(scaled)} {unit}"
 
 

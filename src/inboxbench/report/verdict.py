@@ -1,5 +1,6 @@
 """Which index set to choose, by how much, and at what cost, in words."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from inboxbench.report import units
@@ -9,8 +10,15 @@ from inboxbench.report.words import Finding, Sentence, Strong, describe_cell, li
 
 
 def index_findings(run: Run, comparison: Comparison) -> tuple[Finding | None, ...]:
-    """The choice, its price, the sets not worth building and the answers that were wrong."""
-    return _choice(run, comparison), _cost(comparison), _dominated(comparison), _wrong_rows(comparison)
+    """The choice, why, its price, the sets not worth building, and the answers that were wrong or missing."""
+    return (
+        _choice(run, comparison),
+        _reasons(run),
+        _cost(comparison),
+        _dominated(comparison),
+        _wrong_rows(comparison),
+        _failed(comparison),
+    )
 
 
 def _choice(run: Run, comparison: Comparison) -> Finding | None:
@@ -23,7 +31,7 @@ def _choice(run: Run, comparison: Comparison) -> Finding | None:
     title = f" ({chosen.index_set.title})" if chosen.index_set.title else ""
     sentences = [("Choose ", Strong(chosen.name), f"{title}."), _typical(chosen, base), _median(chosen, base)]
     gained = most_saved(run.matrix, base, chosen)
-    if gained is not None:
+    if gained is not None and not run.verdict.get("reasons"):
         _, before, after = gained
         sentences.append(_gain(describe_cell(run.matrix, before), before, after))
     return Finding("Index set", (*sentences, _still_worst(run.matrix, chosen)), "good")
@@ -66,6 +74,12 @@ def _still_worst(matrix: Matrix, chosen: SetResult) -> Sentence:
     return (f"Its own worst read is {where} with {units.pages(chosen.worst_reads)}.",)
 
 
+def _reasons(run: Run) -> Finding | None:
+    """What those who measured have to say, in their words."""
+    reasons = tuple((reason,) for reason in run.verdict.get("reasons") or ())
+    return Finding("Why", reasons) if reasons else None
+
+
 def _cost(comparison: Comparison) -> Finding | None:
     chosen, base = comparison.chosen, comparison.baseline
     if chosen is None:
@@ -106,7 +120,7 @@ def _hot(chosen: SetResult, base: SetResult | None) -> Sentence:
 
 
 def _dominated(comparison: Comparison) -> Finding | None:
-    losers = [r for r in comparison.results if r.dominated_by]
+    losers = [r for r in comparison.results if r.dominated_by and r is not comparison.chosen]
     if not losers:
         return None
     return Finding("Not worth building", tuple(_loser(r) for r in losers))
@@ -126,3 +140,15 @@ def _wrong_rows(comparison: Comparison) -> Finding | None:
     cells = listed(sorted({f"{c.query} under {c.index_set}" for c in wrong}))
     sentence: Sentence = (Strong(f"{len(wrong)} measurements"), f" returned other rows: {cells}.")
     return Finding("Wrong rows", (sentence,), "bad")
+
+
+def _failed(comparison: Comparison) -> Finding | None:
+    failed = [cell for result in comparison.results for cell in result.failed]
+    if not failed:
+        return None
+    counts = Counter((c.query, c.index_set, c.failure) for c in failed)
+    sentences = [
+        (Strong(f"{query} under {name}"), f": {failure} ({number} of its classes).")
+        for (query, name, failure), number in counts.items()
+    ]
+    return Finding("No answer", tuple(sentences), "bad")

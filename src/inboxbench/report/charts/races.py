@@ -38,7 +38,7 @@ def _heading(race: Race) -> str:
 def _note(race: Race) -> str:
     if race.doubles is None:
         return "doubles not counted"
-    return f"{race.doubles:,} given out twice" if race.doubles else "0 given out twice"
+    return f"{race.doubles:,} doubled"
 
 
 def _hint(race: Race) -> str:

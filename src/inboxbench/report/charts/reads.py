@@ -25,6 +25,7 @@ class HeatCell:
     level: int | None
     best: bool = False
     wrong: bool = False
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,16 @@ def _worst_rows(matrix: Matrix) -> list[list[Cell | None]]:
 def _heat_row(matrix: Matrix, query: Query) -> HeatRow:
     worst = [worst_cell(matrix.cells, query.name, s.name) for s in matrix.sets]
     least = min((c.buffers for c in worst if c and units.known(c.buffers)), default=None)
-    wrong = {c.index_set for c in matrix.cells if c.query == query.name and c.same_rows is False}
-    return HeatRow(query, [_heat_cell(matrix, cell, least, wrong) for cell in worst])
+    mine = [c for c in matrix.cells if c.query == query.name]
+    wrong = {c.index_set for c in mine if c.same_rows is False}
+    failed = {c.index_set for c in mine if c.failure}
+    cells = zip(matrix.sets, worst, strict=True)
+    return HeatRow(query, [_heat_cell(matrix, c, least, s.name in wrong, s.name in failed) for s, c in cells])
 
 
-def _heat_cell(matrix: Matrix, cell: Cell | None, least: float | None, wrong: set[str]) -> HeatCell:
+def _heat_cell(matrix: Matrix, cell: Cell | None, least: float | None, wrong: bool, failed: bool) -> HeatCell:
     if cell is None or cell.buffers is None:
-        return HeatCell(units.DASH, "not measured", "", "", None)
+        return HeatCell(units.DASH, "" if failed else "not measured", "", "", None, failed=failed)
     titles = {c.name: c.title for c in matrix.classes}
     return HeatCell(
         reads=units.number(cell.buffers),
@@ -102,8 +106,9 @@ def _heat_cell(matrix: Matrix, cell: Cell | None, least: float | None, wrong: se
         parameter_class=titles.get(cell.parameter_class) or cell.parameter_class,
         hint=_hint(cell),
         level=level(cell.buffers),
-        best=cell.buffers == least,
-        wrong=cell.index_set in wrong,
+        best=cell.buffers == least and not failed,
+        wrong=wrong,
+        failed=failed,
     )
 
 
