@@ -46,9 +46,9 @@ _RECORD = sql.SQL("""
                (SELECT name FROM users WHERE id = %(agent)s) AS agent
     ), m AS (
         INSERT INTO messages (account_id, inbox_id, conversation_id, sender_type, sender_id, direction,
-                              message_type, body, content_attributes)
+                              message_type, body, content_attributes, created_at)
         SELECT c.account_id, c.inbox_id, c.id, %(kind)s, %(actor)s, %(direction)s, %(activity)s,
-               format(%(text)s, coalesce(who.actor, 'Somebody'), who.agent), %(attributes)s
+               format(%(text)s, coalesce(who.actor, 'Somebody'), who.agent), %(attributes)s, clock_timestamp()
         FROM raised, who, conversations c
         WHERE c.id = ANY (%(conversations)s)
         ORDER BY c.id

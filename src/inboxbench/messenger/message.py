@@ -36,7 +36,8 @@ class NewMessage:
     """What a sender supplies; account and inbox are those of the conversation.
 
     echo_id (M1): the client's own key of this send, one message per conversation. source_id (M6): the key in the
-    outside system, one message per inbox. created_at: only for what happened earlier; None is the server's now().
+    outside system, one message per inbox. created_at: only for what happened earlier; None is the
+    server's clock when the conversation is locked.
     """
 
     conversation_id: int

@@ -53,12 +53,16 @@ _THERE = sql.SQL("""
     LIMIT 1
 """)
 
+# clock_timestamp() and not now(), which is when the transaction began: read under the lock, it puts the messages of a
+# conversation in the order in which they were taken. With now() a question that had waited for the lock would be
+# older than the reply it waited for, and its customer would wait since before an answer that did not answer them.
 _INSERT = sql.SQL("""
     WITH there AS MATERIALIZED ({there}), m AS (
         INSERT INTO messages (account_id, inbox_id, conversation_id, sender_type, sender_id, direction, message_type,
                               private, content_type, content_attributes, body, echo_id, source_id, created_at)
         SELECT c.account_id, c.inbox_id, c.id, %(sender_type)s, %(sender)s, %(direction)s, %(type)s,
-               %(private)s, %(content_type)s, %(attributes)s, %(body)s, %(echo)s, %(source)s, coalesce(%(at)s, now())
+               %(private)s, %(content_type)s, %(attributes)s, %(body)s, %(echo)s, %(source)s,
+               coalesce(%(at)s, clock_timestamp())
         FROM conversations c WHERE c.id = %(conversation)s AND NOT EXISTS (SELECT FROM there)
         ON CONFLICT DO NOTHING
         RETURNING *

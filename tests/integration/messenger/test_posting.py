@@ -54,6 +54,19 @@ def test_question_note_and_replies_move_the_clocks(office: Office, db: Connectio
     assert office.state(talk, CLOCKS) == (first, None, first)
 
 
+def test_messages_are_dated_in_the_order_they_are_taken(office: Office, db: Connection) -> None:
+    """C3: a question taken after a reply is later than it, although its transaction began before."""
+    talk = office.conversation()
+    early = office.session()
+    early.execute("SELECT now()")
+    replied = post(db, reply(talk, ANN, "Anything else?")).created_at
+    db.commit()
+    asked = post(early, incoming(talk, IVAN, "Yes"))
+    early.commit()
+    assert asked.created_at > replied
+    assert office.state(talk, CLOCKS) == (asked.created_at, asked.created_at, replied)
+
+
 def test_an_older_message_does_not_turn_the_activity_back(office: Office, db: Connection) -> None:
     """C7: imports come late."""
     talk = office.conversation()
