@@ -48,10 +48,11 @@ def log_scale(values: Iterable[float | None], floor: float = 1.0) -> Scale:
     return Scale(10.0**low, 10.0**high, True, tuple(10.0**power for power in range(low, high + 1, step)))
 
 
-def linear_scale(values: Iterable[float | None]) -> Scale:
-    """From zero to a round number above the largest value."""
+def linear_scale(values: Iterable[float | None], *, octets: bool = False) -> Scale:
+    """From zero to a round number above the largest value; of `octets`, round in kB, MB, … of 1024."""
     top = max((value for value in values if known(value)), default=0.0)
-    step = _round_step(top / _TICKS) if top > 0 else 1.0
+    unit = 1024.0 ** int(math.log(top, 1024)) if octets and top >= 1 else 1.0
+    step = _round_step(top / unit / _TICKS) * unit if top > 0 else 1.0
     count = max(math.ceil(top / step - 1e-9), 1)
     return Scale(0.0, step * count, False, tuple(step * number for number in range(count + 1)))
 

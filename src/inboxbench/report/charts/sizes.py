@@ -35,7 +35,7 @@ def _stack(
 ) -> BarChart:
     tones = _tones(sets)
     sums = {s.name: sum(value(index) or 0.0 for index in s.indexes) for s in sets}
-    scale = linear_scale([*sums.values(), *(total(s) for s in sets)])
+    scale = linear_scale([*sums.values(), *(total(s) for s in sets)], octets=label is units.size)
     bars = []
     for index_set in sets:
         parts = sorted(index_set.indexes, key=lambda index: value(index) or 0.0, reverse=True)

@@ -1,0 +1,40 @@
+"""A whole run to show, parsed pages, and nothing shared between tests that one could change for another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import html5lib
+import pytest
+
+from inboxbench.report import render_html
+
+SAMPLE = Path(__file__).with_name("sample_run.json")
+Parse = Callable[[str], Element]
+
+
+@pytest.fixture
+def run() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(SAMPLE.read_text(encoding="utf-8"))
+    return document
+
+
+@pytest.fixture
+def parse() -> Parse:
+    """Parses as the specification says, and raises at the first thing it does not allow."""
+
+    def parse_page(page: str) -> Element:
+        parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
+        root: Element = parser.parse(page)
+        return root
+
+    return parse_page
+
+
+@pytest.fixture
+def page(run: dict[str, Any], parse: Parse) -> Element:
+    return parse(render_html(run))
