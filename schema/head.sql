@@ -187,8 +187,8 @@ CREATE TABLE users (
 
 CREATE INDEX users_account_id_idx ON users USING btree (account_id);
 
-ALTER TABLE contact_inboxes ADD CONSTRAINT contact_inboxes_contact_id_fkey FOREIGN KEY (contact_id) REFERENCES contacts(id);
-ALTER TABLE contact_inboxes ADD CONSTRAINT contact_inboxes_inbox_id_fkey FOREIGN KEY (inbox_id) REFERENCES inboxes(id);
+ALTER TABLE contact_inboxes ADD CONSTRAINT contact_inboxes_contact_id_fkey FOREIGN KEY (contact_id) REFERENCES contacts(id) ON DELETE CASCADE;
+ALTER TABLE contact_inboxes ADD CONSTRAINT contact_inboxes_inbox_id_fkey FOREIGN KEY (inbox_id) REFERENCES inboxes(id) ON DELETE CASCADE;
 ALTER TABLE contacts ADD CONSTRAINT contacts_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id);
 ALTER TABLE conversation_counters ADD CONSTRAINT conversation_counters_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 ALTER TABLE conversations ADD CONSTRAINT conversations_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id);
@@ -275,6 +275,7 @@ AS $function$
 DECLARE
     address text := 'contact:' || NEW.contact_id;
 BEGIN
+    NEW.contact_inbox_id := NULL;
     SELECT id INTO NEW.contact_inbox_id FROM contact_inboxes
     WHERE contact_id = NEW.contact_id AND inbox_id = NEW.inbox_id ORDER BY id LIMIT 1;
     WHILE NEW.contact_inbox_id IS NULL LOOP
@@ -384,6 +385,8 @@ AS $function$
 CREATE TRIGGER accounts_conversation_counter AFTER INSERT ON accounts FOR EACH ROW EXECUTE FUNCTION accounts_open_counter();
 
 CREATE TRIGGER conversations_contact_inbox BEFORE INSERT ON conversations FOR EACH ROW WHEN (new.contact_inbox_id IS NULL) EXECUTE FUNCTION conversations_find_contact_inbox();
+
+CREATE TRIGGER conversations_contact_inbox_moved BEFORE UPDATE OF contact_id, inbox_id ON conversations FOR EACH ROW WHEN ((new.contact_id <> old.contact_id OR new.inbox_id <> old.inbox_id) AND NOT new.contact_inbox_id IS DISTINCT FROM old.contact_inbox_id) EXECUTE FUNCTION conversations_find_contact_inbox();
 
 CREATE TRIGGER conversations_display_id BEFORE INSERT ON conversations FOR EACH ROW EXECUTE FUNCTION conversations_draw_display_id();
 

@@ -15,10 +15,9 @@ Down:   drops the columns. metadata holds all that is in them; an entry that sat
 
 from pathlib import Path
 
+from psycopg import sql
+
 from inboxbench.migrate import online
-from inboxbench.migrate.baseline import run_script
-from inboxbench.migrate.locks import short_transaction
-from inboxbench.migrate.session import Session
 
 revision = "0021"
 down_revision = "0020"
@@ -29,25 +28,26 @@ phase = 3
 ids = ("C8", "P4")
 kind = "expand"
 
-_SQL = Path(__file__).resolve().parents[1] / "sql"
-_COLUMNS = ("additional_attributes", "custom_attributes")
+_FOLDER = Path(__file__).resolve().parents[1] / "sql"
+_INSTALL, _REMOVE = (
+    sql.SQL((_FOLDER / file).read_text(encoding="utf-8"))
+    for file in ("conversation_metadata.sql", "conversation_metadata_drop.sql")
+)
 
 
 def upgrade() -> None:
     db = online.session(revision)
-    for column in _COLUMNS:
+    for column in ("additional_attributes", "custom_attributes"):
         online.add_column(db, "conversations", column, "jsonb", default="'{}'", not_null=True)
-    _run(db, "let metadata and attributes follow each other", "conversation_metadata.sql")
+    online.run(db, "let metadata and attributes follow each other", _INSTALL)
 
 
 def downgrade() -> None:
-    db = online.session(revision)
-    _run(db, "let metadata be alone", "conversation_metadata_drop.sql")
-    for column in _COLUMNS:
-        online.drop_column(db, "conversations", column)
-
-
-def _run(db: Session, text: str, file: str) -> None:
-    db.step(text)
-    script = (_SQL / file).read_text(encoding="utf-8")
-    short_transaction(db, text, lambda: run_script(db.connection, script))
+    """In one transaction: what is written to the columns until they go has reached metadata."""
+    online.run(
+        online.session(revision),
+        "drop additional_attributes and custom_attributes, and what keeps them like metadata",
+        _REMOVE,
+        "ALTER TABLE conversations DROP COLUMN IF EXISTS additional_attributes",
+        "ALTER TABLE conversations DROP COLUMN IF EXISTS custom_attributes",
+    )

@@ -9,10 +9,9 @@ Down:   adds the column and the triggers again, then merges the two columns back
 
 from pathlib import Path
 
+from psycopg import sql
+
 from inboxbench.migrate import backfill, online
-from inboxbench.migrate.baseline import run_script
-from inboxbench.migrate.locks import short_transaction
-from inboxbench.migrate.session import Session
 
 revision = "0040"
 down_revision = "0039"
@@ -23,7 +22,11 @@ phase = 4  # C8 is of phase 3, but the history is one line and this is its last 
 ids = ("C8", "P4")
 kind = "contract"
 
-_SQL = Path(__file__).resolve().parents[1] / "sql"
+_FOLDER = Path(__file__).resolve().parents[1] / "sql"
+_INSTALL, _REMOVE = (
+    sql.SQL((_FOLDER / file).read_text(encoding="utf-8"))
+    for file in ("conversation_metadata.sql", "conversation_metadata_drop.sql")
+)
 
 _MERGE = backfill.Backfill(
     name="conversations.metadata",
@@ -39,20 +42,19 @@ _MERGE = backfill.Backfill(
 
 
 def upgrade() -> None:
+    """In one transaction: what old code writes to metadata until it goes has reached the columns."""
     db = online.session(revision)
     backfill.forget(db, _MERGE.name)
-    _run(db, "let the attributes be alone", "conversation_metadata_drop.sql")
-    online.drop_column(db, "conversations", "metadata")
+    online.run(
+        db,
+        "drop conversations.metadata, and what keeps the attributes like it",
+        _REMOVE,
+        "ALTER TABLE conversations DROP COLUMN IF EXISTS metadata",
+    )
 
 
 def downgrade() -> None:
     db = online.session(revision)
     online.add_column(db, "conversations", "metadata", "jsonb", default="'{}'", not_null=True)
-    _run(db, "let metadata and attributes follow each other", "conversation_metadata.sql")
+    online.run(db, "let metadata and attributes follow each other", _INSTALL)
     backfill.fill(db, _MERGE)
-
-
-def _run(db: Session, text: str, file: str) -> None:
-    db.step(text)
-    script = (_SQL / file).read_text(encoding="utf-8")
-    short_transaction(db, text, lambda: run_script(db.connection, script))

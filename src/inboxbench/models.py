@@ -17,6 +17,7 @@ from sqlalchemy import (
     CheckConstraint,
     Connection,
     DateTime,
+    FetchedValue,
     ForeignKey,
     Identity,
     Index,
@@ -153,8 +154,8 @@ class ContactInbox(Base):
     )
 
     id: Mapped[Key]
-    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id"))
-    inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id"))
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"))
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id", ondelete="CASCADE"))
     source_id: Mapped[str]
     created_at: Mapped[Created]
     updated_at: Mapped[Created]
@@ -216,11 +217,13 @@ class Conversation(Base):
 
     id: Mapped[Key]
     uuid: Mapped[uuid.UUID] = mapped_column(server_default=text("gen_random_uuid()"))
-    display_id: Mapped[int] = mapped_column(Integer)  # C1; the trigger numbers it
+    display_id: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())  # C1, drawn by a trigger
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
     inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id"))
     contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id"))
-    contact_inbox_id: Mapped[int | None] = mapped_column(ForeignKey("contact_inboxes.id"))  # K1
+    contact_inbox_id: Mapped[int | None] = mapped_column(  # K1, found or made by a trigger
+        ForeignKey("contact_inboxes.id"), server_default=FetchedValue()
+    )
     assignee_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     status: Mapped[str] = mapped_column(server_default=text("'open'"))
     priority: Mapped[int | None] = mapped_column(SmallInteger)

@@ -63,6 +63,41 @@ def test_an_address_that_is_known_is_used(messenger_at: At) -> None:
     assert messenger.value("SELECT count(*) FROM contact_inboxes WHERE contact_id = %s", contact) == 1
 
 
+def test_a_conversation_that_old_code_moves_gets_another_entry(messenger_at: At) -> None:
+    messenger = messenger_at("0040")
+    contact = messenger.value(NEW_CONTACT)
+    messenger.execute("UPDATE conversations SET contact_id = %s WHERE id IN (12, 24)", contact)
+    assert messenger.value(STRAY) == 0
+    assert messenger.rows("SELECT source_id FROM contact_inboxes WHERE contact_id = %s", contact)[0] == (
+        f"contact:{contact}",
+    )
+
+
+def test_new_code_may_move_both_itself(messenger_at: At) -> None:
+    messenger = messenger_at("0040")
+    contact = messenger.value(NEW_CONTACT)
+    entry = messenger.value(
+        "INSERT INTO contact_inboxes (contact_id, inbox_id, source_id)"
+        " SELECT %s, inbox_id, 'own address' FROM conversations WHERE id = 12 RETURNING id",
+        contact,
+    )
+    messenger.execute("UPDATE conversations SET contact_id = %s, contact_inbox_id = %s WHERE id = 12", contact, entry)
+    assert messenger.value("SELECT contact_inbox_id FROM conversations WHERE id = 12") == entry
+    assert messenger.value("SELECT count(*) FROM contact_inboxes WHERE contact_id = %s", contact) == 1
+
+
+def test_old_code_may_delete_a_contact_without_conversations(messenger_at: At) -> None:
+    messenger = messenger_at("0040")
+    contact = messenger.value(NEW_CONTACT)
+    conversation = messenger.value(OLD_INSERT, contact)
+    delete = "DELETE FROM contacts WHERE id = %s"
+    with pytest.raises(psycopg.errors.ForeignKeyViolation, match="conversations"):
+        messenger.execute(delete, contact)
+    messenger.execute("DELETE FROM conversations WHERE id = %s", conversation)
+    messenger.execute(delete, contact)
+    assert messenger.value("SELECT count(*) FROM contact_inboxes WHERE contact_id = %s", contact) == 0
+
+
 def test_sixteen_at_once_make_one_entry(messenger_at: At) -> None:
     messenger = messenger_at("0040")
     writers, contacts = 16, [messenger.value(NEW_CONTACT) for _ in range(5)]
