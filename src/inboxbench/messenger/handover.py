@@ -1,6 +1,6 @@
-"""A1 with A3: who holds a conversation, and the line that says so, in one transaction.
+"""A1, A2 with A3: who holds a conversation, and the line that says so, in one transaction.
 
-Each function changes the row through `assignment` (compare and set) and writes its line only when that changed it.
+Each function changes the row through `assignment` or `automatic` and writes its line only when that changed it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 from inboxbench.database import Connection
 from inboxbench.messenger import assignment
 from inboxbench.messenger.activity import Activity, record
-from inboxbench.messenger.message import Actor
+from inboxbench.messenger.automatic import Assignment, Policy, assign_next
+from inboxbench.messenger.message import SYSTEM, Actor
 
 
 def assigned(agent_id: int, by: Actor, *, holder_id: int | None = None) -> Activity:
@@ -39,6 +40,16 @@ def take_next(connection: Connection, inbox_id: int, agent_id: int, by: Actor | 
     if taken is not None:
         record(connection, [taken], assigned(agent_id, by or Actor("user", agent_id)))
     return taken
+
+
+def assign_automatically(
+    connection: Connection, inbox_id: int, policy: Policy = "round_robin", limit: int | None = None
+) -> Assignment | None:
+    """The oldest free conversation goes to the member whose turn it is. None, and no line: none free, or all full."""
+    made = assign_next(connection, inbox_id, policy, limit)
+    if made is not None:
+        record(connection, [made.conversation_id], assigned(made.agent_id, SYSTEM))
+    return made
 
 
 def reassign(connection: Connection, conversation_id: int, holder_id: int, agent_id: int, by: Actor) -> bool:

@@ -68,6 +68,16 @@ def test_the_next_one_taken(office: Office, db: Connection) -> None:
     assert office.lines(other) == ["Ann assigned the conversation to Bob"]
 
 
+def test_automatic_assignment_says_so(office: Office, db: Connection) -> None:
+    """A2: in turn, to each member at most one here."""
+    talks = [office.conversation() for _ in range(3)]
+    made = [handover.assign_automatically(db, CHAT, limit=1) for _ in talks]
+    db.commit()
+    assert [each and (each.conversation_id, each.agent_id) for each in made] == [(talks[0], ANN), (talks[1], BOB), None]
+    lines = [["Automation assigned the conversation to Ann"], ["Automation assigned the conversation to Bob"], []]
+    assert [office.lines(talk) for talk in talks] == lines
+
+
 @pytest.mark.parametrize(
     ("to", "actor", "line"),
     [
