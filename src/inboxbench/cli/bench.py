@@ -36,13 +36,15 @@ class Source:
     database: str | None
     profile: str
     seed: int
+    allow_foreign: bool
 
 
 @contextmanager
 def _database(session: Session, server: Server, source: Source) -> Iterator[str]:
     """The name of a database at head; one made here is gone afterwards, its dataset stays with the server."""
     if source.database:
-        require_ours(server, source.database)
+        if not source.allow_foreign:
+            require_ours(server, source.database)
         yield source.database
         return
     with SeedProgress(progress_console) as progress:
@@ -162,6 +164,7 @@ def _print(matrix: Matrix) -> None:
 
 @click.command()
 @click.option("--database", help="a database at head that inboxbench made; it is read, never written")
+@click.option("--allow-foreign", is_flag=True, help="take --database NAME even if inboxbench did not make it")
 @click.option("--profile", "--dataset", default="small", show_default=True, help="else this, seeded and migrated")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="of the profile")
 @click.option("--sets", help="index sets with commas between (default: those marked so in schema/indexes.toml)")
@@ -177,6 +180,7 @@ def command(
     /,
     *,
     database: str | None,
+    allow_foreign: bool,
     profile: str,
     seed: int,
     sets: str | None,
@@ -195,10 +199,12 @@ def command(
     chosen, wanted = _names(sets), _names(queries)
     read_catalogue(session.project.schema / "indexes.toml").choose(chosen)
     read_workload(session.project, wanted)
-    options: dict[str, Any] = {"sets": chosen, "queries": wanted, "rounds": rounds, "budget_s": budget, "timeout_s": timeout}
-    source = Source(database, profile, seed)
+    options: dict[str, Any] = {"sets": chosen, "queries": wanted, "rounds": rounds, "budget_s": budget}
+    source = Source(database, profile, seed, allow_foreign)
     with session.server() as server, _database(session, server, source) as name, _counting() as progress:
-        matrix = run_matrix(server, name, session.project, progress=progress, **options)
+        matrix = run_matrix(
+            server, name, session.project, timeout_s=timeout, progress=progress, **options
+        )
     if output is not None:
         _write(output, as_document(matrix))
     if form == "json":

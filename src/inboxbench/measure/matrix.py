@@ -20,6 +20,8 @@ from inboxbench.project import Project
 from inboxbench.server import Server
 from inboxbench.sqlfile import QueryFile
 
+__all__ = ["TIMEOUT_S", "Matrix", "Progress", "run_matrix"]
+
 # Chatwoot's own statement_timeout: what is slower than this is an error page to a user.
 TIMEOUT_S = 14.0
 

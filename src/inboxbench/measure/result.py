@@ -139,14 +139,14 @@ class Matrix:
             for cell in self.cells
             if cell.failure and not (cell.stopped and cell.case.name in answered)
         ]
-        differing = [f"{cell.name}: other rows than under the first set" for cell in self._differing]
+        differing = [f"{cell.name}: other rows than under the first set that answered" for cell in self._differing]
         return (*broken, *differing)
 
     def require_sound(self) -> None:
         """Raises SubjectFailed when a cell failed: to be called when everything has been shown."""
         if self.failures:
             more = f" and {len(self.failures) - 1} more" if len(self.failures) > 1 else ""
-            raise SubjectFailed(f"{self.failures[0]}{more}; a fast wrong answer is no answer")
+            raise SubjectFailed(f"{self.failures[0]}{more}; the other cells were measured")
 
     def to_json(self) -> dict[str, Any]:
         """The `matrix` part of run.json."""
