@@ -1,0 +1,58 @@
+"""`inboxbench demo`: the whole job with one command, and a report a person can read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from inboxbench.cli.job import Order, run_job
+from inboxbench.cli.session import Session, pass_session, progress_console, results_console
+from inboxbench.errors import UsageError
+from inboxbench.report import print_summary, render_html
+
+
+def _prepare(folder: Path) -> None:
+    """Before minutes of work: can the result be written at all?"""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(f"--output {folder}: cannot be written: {error.strerror}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all: a reader never finds half a file."""
+    draft = path.with_name(path.name + ".part")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def write_run(folder: Path, run: dict[str, Any]) -> tuple[Path, Path]:
+    """run.json and report.html."""
+    record, report = folder / "run.json", folder / "report.html"
+    _write(record, json.dumps(run, ensure_ascii=False, indent=1) + "\n")
+    _write(report, render_html(run))
+    return record, report
+
+
+@click.command()
+@click.option("--profile", default="small", show_default=True, help="what to fill the database with: see seeds/")
+@click.option("--seed", "number", default=1, show_default=True, help="the same seed gives the same rows")
+@click.option("--scale", default=1.0, show_default=True, help="times the profile's rows")
+@click.option("--output", default="reports", show_default=True, type=click.Path(path_type=Path, file_okay=False))
+@pass_session
+def command(session: Session, profile: str, number: int, scale: float, output: Path) -> None:
+    """Seed, migrate online, measure index sets, race writers, and write run.json and report.html."""
+    _prepare(output)
+    with session.server() as server:
+        progress_console.print(f"[bold]{server.label}[/]")
+        run, matrix = run_job(server, session, Order(profile, number, scale))
+    record, report = write_run(output, run)
+    print_summary(run, results_console())
+    click.echo(f"\nReport: {report.resolve()}\nFigures: {record.resolve()}")
+    matrix.require_sound()
