@@ -11,10 +11,9 @@ from psycopg import IsolationLevel
 from inboxbench.errors import UsageError
 from inboxbench.messenger import assignment, automatic
 from inboxbench.messenger.automatic import Policy
-from inboxbench.race.bouts import put_back
 from inboxbench.race.explore import Scenario, explore
 from inboxbench.race.gate import GatedConnection
-from inboxbench.race.lab import Lab
+from inboxbench.race.lab import Lab, put_back
 from inboxbench.race.oracle import query_is_empty
 
 LEVELS = list(IsolationLevel)[1:]

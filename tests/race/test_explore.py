@@ -17,11 +17,11 @@ from inboxbench.messenger import assignment
 from inboxbench.messenger.invariants import Invariant, read_invariants
 from inboxbench.models import Conversation
 from inboxbench.project import Project
-from inboxbench.race.bouts import bout, put_back
+from inboxbench.race.bouts import bout
 from inboxbench.race.engine import engine_of
 from inboxbench.race.explore import Bounds, Scenario, explore, replay
 from inboxbench.race.gate import GatedConnection
-from inboxbench.race.lab import Lab
+from inboxbench.race.lab import Lab, put_back
 from inboxbench.race.oracle import invariants_hold
 from inboxbench.race.scheduler import Outcome, SessionFunction
 from inboxbench.race.strategies import find_strategy

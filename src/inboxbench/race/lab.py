@@ -24,7 +24,16 @@ _AGENTS = """
 """
 _CONVERSATIONS = """
     INSERT INTO conversations (account_id, inbox_id, contact_id, created_at)
-    SELECT 1, %s, 1, timestamptz '2024-01-01' + n * interval '1 second' FROM generate_series(1, %s) n
+    SELECT 1, %s, 1, timestamptz '2024-01-01' + n * interval '1 second' FROM generate_series(%s::int, %s::int) n
+"""
+# Every insert updates the account's counter of display ids. Within one transaction those versions cannot be pruned,
+# and each insert walks past all before it: many short transactions are several times as fast as a long one.
+_BATCH = 200
+
+# One round trip. The second statement: the first one's trigger has appended "nobody" to the row's memory.
+_PUT_BACK = """
+    UPDATE conversations SET assignee_id = NULL, assignee_assigned_at = NULL WHERE claims <> '{}';
+    UPDATE conversations SET claims = '{}' WHERE claims <> '{}'
 """
 
 # An inbox that stays empty: workers warm up on it.
@@ -49,7 +58,9 @@ class Lab:
         self.connection.execute(
             "INSERT INTO inbox_members SELECT %s, n FROM generate_series(1, %s) n", (inbox_id, agents)
         )
-        self.connection.execute(_CONVERSATIONS, (inbox_id, conversations))
+        for first in range(1, conversations + 1, _BATCH):
+            last = min(first + _BATCH - 1, conversations)
+            self.connection.execute(_CONVERSATIONS, (inbox_id, first, last))
         self.connection.execute("VACUUM (ANALYZE) conversations")
         return inbox_id
 
@@ -57,6 +68,11 @@ class Lab:
         """Each conversation's own list of whom it was given to, oldest first."""
         rows = self.connection.execute("SELECT id, claims FROM conversations WHERE inbox_id = %s", (inbox_id,))
         return dict(rows.fetchall())
+
+
+def put_back(referee: Connection) -> None:
+    """Nobody holds anything in the lab, and no row remembers. A millisecond, against ten for TRUNCATE."""
+    referee.execute(_PUT_BACK)
 
 
 def build_messenger(connection: Connection, project: Project) -> None:

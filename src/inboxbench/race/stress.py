@@ -12,7 +12,7 @@ from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.project import Project, find_project
 from inboxbench.race.crowd import Crowd, crowd
 from inboxbench.race.history import Verdict, check
-from inboxbench.race.lab import IDLE_INBOX_ID, Lab, open_lab
+from inboxbench.race.lab import IDLE_INBOX_ID, Lab, open_lab, put_back
 from inboxbench.race.sample import fairness, percentile
 from inboxbench.race.strategies import STRATEGIES, Strategy, find_strategy
 from inboxbench.race.worker import Tally, Task
@@ -69,9 +69,18 @@ class RaceResult:
         }
 
 
-def _checked(tallies: Sequence[Tally], lab: Lab, inbox_id: int, strategy: Strategy) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class _Track:
+    """Where rounds are run: one queue, put back before each of them."""
+
+    lab: Lab
+    team: Crowd
+    inbox_id: int
+
+
+def _checked(tallies: Sequence[Tally], track: _Track, strategy: Strategy) -> Verdict:
     wins = chain.from_iterable(((row, tally.agent_id) for row, *_ in tally.wins) for tally in tallies)
-    verdict = check(wins, lab.histories(inbox_id))
+    verdict = check(wins, track.lab.histories(track.inbox_id))
     if verdict.unwritten or verdict.unreported:
         raise SubjectFailed(
             f"strategy {strategy.name!r}: workers and rows disagree: {verdict.unwritten} reported wins that no row "
@@ -110,28 +119,29 @@ def _result(
     )
 
 
-def _play(strategy: Strategy, conditions: Conditions, lab: Lab, team: Crowd, rounds: int) -> RaceResult:
-    inbox_id = lab.open_inbox(conditions.workers, conditions.conversations)
+def _play(strategy: Strategy, conditions: Conditions, track: _Track, rounds: int) -> RaceResult:
+    put_back(track.lab.connection)
+    track.lab.connection.execute("VACUUM (ANALYZE) conversations")
     task = Task(
-        conninfo=lab.conninfo,
+        conninfo=track.lab.conninfo,
         strategy=strategy.name,
-        inbox_id=inbox_id,
+        inbox_id=track.inbox_id,
         idle_inbox_id=IDLE_INBOX_ID,
         agent_ids=list(range(1, conditions.workers + 1)),
         think_s=conditions.think_ms / 1000,
         seconds=conditions.seconds,
     )
-    tallies = team.run(task)
-    verdict = _checked(tallies, lab, inbox_id, strategy)
-    return _result(strategy, conditions, tallies, verdict, server=lab.server.label, rounds=rounds)
+    tallies = track.team.run(task)
+    verdict = _checked(tallies, track, strategy)
+    return _result(strategy, conditions, tallies, verdict, server=track.lab.server.label, rounds=rounds)
 
 
-def _race(strategy: Strategy, conditions: Conditions, lab: Lab, team: Crowd) -> RaceResult:
+def _race(strategy: Strategy, conditions: Conditions, track: _Track) -> RaceResult:
     """One round; an unsafe strategy gets more, until it is caught. Raises SubjectFailed when it never is."""
     if strategy.safe:
-        return _play(strategy, conditions, lab, team, 1)
+        return _play(strategy, conditions, track, 1)
     for rounds in range(1, _ROUNDS_TO_SEE_A_DOUBLE + 1):
-        result = _play(strategy, conditions, lab, team, rounds)
+        result = _play(strategy, conditions, track, rounds)
         if result.doubles:
             return result
     raise SubjectFailed(
@@ -172,12 +182,13 @@ def run_races(
     _check_conditions(workers, conversations, think_ms, seconds)
     results = []
     with open_lab(server, project or find_project(), max(workers)) as lab, crowd(max(workers)) as team:
+        track = _Track(lab, team, lab.open_inbox(max(workers), conversations))
         for count in workers:
             conditions = Conditions(count, conversations, think_ms, seconds)
             for strategy in chosen:
                 if progress:
                     progress(f"{strategy.title}, {count} workers")
-                results.append(_race(strategy, conditions, lab, team))
+                results.append(_race(strategy, conditions, track))
     return results
 
 
