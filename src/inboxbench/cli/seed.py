@@ -6,12 +6,19 @@ import json
 from typing import Any
 
 import click
-from rich.table import Table
+from rich.console import RenderableType
 
 from inboxbench.cli.seed_progress import SeedProgress
+from inboxbench.cli.seed_text import benchmark_text, dataset_text, description_text
 from inboxbench.cli.session import Session, pass_session, progress_console, results_console
+from inboxbench.database import exists
 from inboxbench.errors import UsageError
 from inboxbench.seed import Dataset, load_dataset, load_profile, seed_into
+from inboxbench.seed.benchmark import Benchmark
+from inboxbench.seed.benchmark import benchmark as run_benchmark
+from inboxbench.seed.describe import Description
+from inboxbench.seed.describe import describe as describe_database
+from inboxbench.server import Server
 
 
 class Amount(click.ParamType[int]):
@@ -29,28 +36,6 @@ class Amount(click.ParamType[int]):
         return int(number)
 
 
-def summary(dataset: Dataset) -> Table:
-    table = Table(title=f"{dataset.name}", title_justify="left")
-    table.add_column("table")
-    for name in ("rows", "MB sent", "checksum"):
-        table.add_column(name, justify="right")
-    for name, rows in dataset.rows.items():
-        table.add_row(name, f"{rows:,}", f"{dataset.octets[name] / 1e6:,.1f}", dataset.checksums[name])
-    return table
-
-
-def _say(dataset: Dataset) -> str:
-    if dataset.reused:
-        return f"found, loaded before in {dataset.elapsed:.1f} s; the same rows as a new load would give"
-    total_rows = max(1, sum(dataset.rows.values()))
-    parts = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in dataset.seconds.items())
-    return (
-        f"{dataset.elapsed:.1f} s ({parts}) with {dataset.workers} workers: "
-        f"{dataset.rows_per_s / 1e3:,.0f} k rows/s, {dataset.bytes / dataset.seconds['rows'] / 1e6:,.0f} MB/s, "
-        f"client CPU {dataset.client_cpu / total_rows * 1e6:.2f} µs a row"
-    )
-
-
 @click.command()
 @click.argument("profile")
 @click.option("--seed", default=1, show_default=True, help="another seed gives other rows", type=click.IntRange(0))
@@ -59,6 +44,9 @@ def _say(dataset: Dataset) -> str:
 @click.option("--scale", default=1.0, show_default=True, help="times the profile's number of messages")
 @click.option("--messages", type=Amount(), help="this many messages instead, e.g. 7e6")
 @click.option("--workers", type=click.IntRange(1), help="processes (default: all processors)")
+@click.option("--fresh", is_flag=True, help="as loaded: without the churn of a live database")
+@click.option("--benchmark", is_flag=True, help="compare with the raw binary COPY rate of the same server")
+@click.option("--describe", is_flag=True, help="measure skew, lengths, words and files of what is there")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @pass_session
 def command(
@@ -71,17 +59,23 @@ def command(
     scale: float,
     messages: int | None,
     workers: int | None,
+    fresh: bool,
+    benchmark: bool,
+    describe: bool,
     form: str,
 ) -> None:
     """Fill a database with PROFILE: tiny, small, medium, large, xlarge, or a file in seeds/.
 
     Without --database the result is kept as a template that other commands clone; the same profile, size, seed
-    and version are found again instead of being loaded twice.
+    and version are found again instead of being loaded twice. With --describe, a --database that exists is
+    measured as it is.
     """
     if scale <= 0:
         raise UsageError("--scale must be more than 0")
     if allow_foreign and database is None:
         raise UsageError("--allow-foreign says something about --database; name one")
+    if benchmark and (database or describe or fresh):
+        raise UsageError("--benchmark loads into a database of its own; leave out --database, --describe and --fresh")
     load_profile(session.project.seeds, profile)  # a wrong name is said before a server is started
     options: dict[str, Any] = {
         "scale": scale,
@@ -89,15 +83,36 @@ def command(
         "workers": workers,
         "project": session.project,
     }
+    result: Dataset | Benchmark | Description
     with session.server() as server, SeedProgress(progress_console) as report:
-        options["progress"] = report
-        if database is None:
-            dataset = load_dataset(server, profile, seed, **options)
+        if benchmark:
+            result = run_benchmark(server, profile, seed, progress=report, **options)
+        elif database is not None and describe and exists(server, database):
+            result = describe_database(server.conninfo(database))
         else:
-            dataset = seed_into(server, database, profile, seed, allow_foreign=allow_foreign, **options)
+            options |= {"fresh": fresh, "progress": report}
+            result = _load(server, database, profile, seed, allow_foreign=allow_foreign, options=options)
+            if describe:
+                result = describe_database(server.conninfo(result.name))
     if form == "json":
-        click.echo(json.dumps(dataset.to_json(), indent=2))
-        return
-    console = results_console()
-    console.print(summary(dataset))
-    console.print(_say(dataset))
+        click.echo(json.dumps(result.to_json(), indent=2))
+    else:
+        results_console().print(_as_text(result))
+
+
+def _load(
+    server: Server, database: str | None, profile: str, seed: int, *, allow_foreign: bool, options: dict[str, Any]
+) -> Dataset:
+    if database is None:
+        return load_dataset(server, profile, seed, **options)
+    return seed_into(server, database, profile, seed, allow_foreign=allow_foreign, **options)
+
+
+def _as_text(result: Dataset | Benchmark | Description) -> RenderableType:
+    match result:
+        case Dataset():
+            return dataset_text(result)
+        case Benchmark():
+            return benchmark_text(result)
+        case Description():
+            return description_text(result)

@@ -50,6 +50,8 @@ class Dataset:
     elapsed: float
     seconds: dict[str, float]
     client_cpu: float
+    server_cpu: float | None
+    client_peak_mb: float
     workers: int
     created: int  # Unix seconds
     fingerprint: str
@@ -84,16 +86,18 @@ class Dataset:
             "bytes": self.bytes,
             "checksums": self.checksums,
             "client_cpu_s": self.client_cpu,
+            "server_cpu_s": self.server_cpu,
+            "client_peak_mb": self.client_peak_mb,
             "workers": self.workers,
             "generator": GENERATOR,
             "reused": self.reused,
         }
 
 
-def fingerprint(profile: Profile, seed: int, project: Project) -> str:
-    """Of everything that rows depend on: profile, seed, generator, phrases, schema, and the two word sources."""
+def fingerprint(profile: Profile, seed: int, project: Project, *, fresh: bool) -> str:
+    """Of everything that a dataset depends on: profile, seed, generator, phrases, schema, both word sources, churn."""
     digest = hashlib.sha256()
-    parts = [GENERATOR, profile, seed, version("faker"), version("wordfreq")]
+    parts = [GENERATOR, profile, seed, fresh, version("faker"), version("wordfreq")]
     files = [_schema(project), *sorted(_vocabulary(project).glob("*.txt"))]
     digest.update(repr(parts).encode())
     for path in files:
@@ -139,6 +143,7 @@ def load_dataset(
     scale: float = 1.0,
     messages: int | None = None,
     workers: int | None = None,
+    fresh: bool = False,
     progress: Progress | None = None,
     project: Project | None = None,
 ) -> Dataset:
@@ -147,13 +152,13 @@ def load_dataset(
     Clone it (database.clone_database) rather than work in it. An interrupted load leaves no database behind.
     """
     sized, found = resolve(profile, scale=scale, messages=messages, project=project)
-    mark = fingerprint(sized, seed, found)
+    mark = fingerprint(sized, seed, found, fresh=fresh)
     name = dataset_name(sized, seed, mark)
     if existing := _found(server, name, mark):
         return existing
     create_database(server, name, kind=_LOADING)
     with _dropped_on_failure(server, name):
-        return fill(server, name, sized, seed, project=found, workers=workers, progress=progress)
+        return fill(server, name, sized, seed, project=found, workers=workers, fresh=fresh, progress=progress)
 
 
 def seed_into(
@@ -165,6 +170,7 @@ def seed_into(
     scale: float = 1.0,
     messages: int | None = None,
     workers: int | None = None,
+    fresh: bool = False,
     progress: Progress | None = None,
     project: Project | None = None,
     allow_foreign: bool = False,
@@ -177,7 +183,9 @@ def seed_into(
     if not exists(server, name):
         create_database(server, name, kind=_LOADING)
         with _dropped_on_failure(server, name):
-            return fill(server, name, sized, seed, project=found, workers=workers, progress=progress, kind="seeded")
+            return fill(
+                server, name, sized, seed, project=found, workers=workers, fresh=fresh, progress=progress, kind="seeded"
+            )
     if not allow_foreign:
         require_ours(server, name)
     with connect(server.conninfo(name)) as connection:
@@ -190,6 +198,7 @@ def seed_into(
             seed,
             project=found,
             workers=workers,
+            fresh=fresh,
             progress=progress,
             kind=None if allow_foreign else "seeded",
         )
@@ -224,6 +233,7 @@ def fill(
     *,
     project: Project,
     workers: int | None = None,
+    fresh: bool = False,
     progress: Progress | None = None,
     kind: str | None = KIND,
 ) -> Dataset:
@@ -236,9 +246,10 @@ def fill(
         schema=_schema(project),
         vocabulary=_vocabulary(project),
         workers=workers,
+        fresh=fresh,
         progress=progress or silent,
     )
-    mark = fingerprint(profile, seed, project)
+    mark = fingerprint(profile, seed, project, fresh=fresh)
     dataset = _described(name, profile, seed, loaded, mark=mark, elapsed=time.monotonic() - begun)
     if kind is not None:
         write_marker(server, name, {"kind": kind, **_marker(dataset)})
@@ -257,6 +268,8 @@ def _described(name: str, profile: Profile, seed: int, loaded: Loaded, *, mark: 
         elapsed=round(elapsed, 3),
         seconds={stage: round(seconds, 3) for stage, seconds in loaded.seconds.items()},
         client_cpu=round(loaded.client_cpu, 3),
+        server_cpu=None if loaded.server_cpu is None else round(loaded.server_cpu, 3),
+        client_peak_mb=loaded.client_peak_mb,
         workers=loaded.workers,
         created=int(time.time()),
         fingerprint=mark,
@@ -264,7 +277,8 @@ def _described(name: str, profile: Profile, seed: int, loaded: Loaded, *, mark: 
 
 
 _KEPT = (
-    "profile", "seed", "messages", "rows", "octets", "checksums", "elapsed", "seconds", "client_cpu", "workers",
+    "profile", "seed", "messages", "rows", "octets", "checksums", "elapsed", "seconds", "client_cpu", "server_cpu",
+    "client_peak_mb", "workers",
     "created", "fingerprint",
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from psycopg import sql
 
 from inboxbench.database import Connection, connect
 from inboxbench.errors import InboxbenchError, ServerError, UsageError
-from inboxbench.seed import bare, work
+from inboxbench.seed import bare, churn, work
 from inboxbench.seed.catalogue import COLUMNS
 from inboxbench.seed.checksum import table_checksum
 from inboxbench.seed.dialogue import BLOCK, block_count
@@ -38,7 +38,7 @@ _SMALL = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Progress: `stage` is rows (done and total count rows) or keys (they count statements)."""
+    """Progress: `stage` is rows (done and total count rows), keys or churn (they count statements)."""
 
     stage: str
     done: int
@@ -62,6 +62,8 @@ class Loaded:
     checksums: dict[str, str]
     seconds: dict[str, float]
     client_cpu: float
+    server_cpu: float | None
+    client_peak_mb: float
     workers: int
 
 
@@ -86,6 +88,24 @@ class _Tally:
         return [found[number] for number in sorted(found)]
 
 
+class _Stopwatch:
+    """Seconds by stage, in the order in which they end."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._begun = time.monotonic()
+
+    def lap(self, stage: str) -> None:
+        now = time.monotonic()
+        self.seconds[stage], self._begun = now - self._begun, now
+
+
+def _counted(stage: str, total: int, progress: Progress) -> Callable[[], None]:
+    """A function that reports one more step of `stage` done at each call."""
+    numbers = iter(range(1, total + 1))
+    return lambda: progress(Step(stage, next(numbers), total))
+
+
 def default_workers(profile: Profile) -> int:
     return 1 if profile.messages.count < _SMALL else len(os.sched_getaffinity(0))
 
@@ -99,33 +119,38 @@ def load(
     vocabulary: Path,
     workers: int | None = None,
     slice_size: int = work.SLICE,
+    fresh: bool = False,
     progress: Progress = silent,
 ) -> Loaded:
-    """Create the schema of `schema` in an empty database and fill it.
+    """Create the schema of `schema` in an empty database and fill it; `fresh` leaves out the churn.
 
     Raises UsageError when the database holds tables already or the disk is too small, InboxbenchError when
     the load breaks. The database is then half-filled: its maker drops it (see dataset.py).
     """
-    begun = time.monotonic()
     with connect(conninfo) as connection:
         check_empty(connection)
         check_disk(connection, profile)
         connection.execute(schema.read_text(encoding="utf-8"))
         parts = bare.strip(connection, _largest_first())
     count = workers or default_workers(profile)
+    watch = _Stopwatch()
     with tempfile.TemporaryDirectory(prefix="inboxbench_seed_") as name:
-        folder = Path(name)
-        world = outline(folder, profile, seed, vocabulary)
-        outlined = time.monotonic()
-        tally = _Tally(total_rows(world), progress)
-        with runner(count, Job(folder, profile, seed, conninfo, slice_size)) as each:
+        job = Job(Path(name), profile, seed, conninfo, slice_size)
+        with runner(count, job) as each:
+            world = outline(job.folder, profile, seed, vocabulary)
+            watch.lap("outline")
+            tally = _Tally(total_rows(world), progress)
             for result in each(outline_tasks(world)):
                 tally.add(result)
             for result in each(window_tasks(world, tally.blocks("conversations"))):
                 tally.add(result)
-    filled = time.monotonic()
+    watch.lap("rows")
     _finish(conninfo, parts, progress)
-    return _summary(tally, count, begun, outlined, filled)
+    watch.lap("keys")
+    if not fresh:
+        churn.run_churn(conninfo, profile.churn, _counted("churn", churn.steps(profile.churn), progress))
+        watch.lap("churn")
+    return _summary(tally, count, watch.seconds)
 
 
 def _largest_first() -> list[str]:
@@ -217,12 +242,8 @@ Each = Callable[[list[Task]], Iterator[Done]]
 def runner(workers: int, job: Job) -> Iterator[Each]:
     """A function that does tasks, in this process or in several, and yields them as they are done."""
     if workers == 1:
-        worker = work.open_worker(job)
-        try:
-            yield lambda tasks: map(worker.run, tasks)
-        finally:
-            if worker.connection is not None:
-                worker.connection.close()
+        with closing(work.Bench(job)) as bench:
+            yield lambda tasks: map(bench.run, tasks)
         return
     pool = ProcessPoolExecutor(
         workers,
@@ -231,6 +252,8 @@ def runner(workers: int, job: Job) -> Iterator[Each]:
         initargs=(job,),
     )
     try:
+        for _ in range(workers):  # they start and import while the outline is made
+            pool.submit(work.warm)
         yield lambda tasks: _results(pool, tasks, workers)
     except BaseException:
         _abandon(pool)
@@ -276,13 +299,7 @@ def _abandon(pool: ProcessPoolExecutor) -> None:
 
 def _finish(conninfo: str, parts: bare.Parts, progress: Progress) -> None:
     tables = _largest_first()
-    total, done = bare.steps(parts, tables), 0
-
-    def advance() -> None:
-        nonlocal done
-        done += 1
-        progress(Step("keys", done, total))
-
+    advance = _counted("keys", bare.steps(parts, tables), progress)
     with connect(conninfo) as connection:
         for table in tables:
             if "id" in COLUMNS[table]:
@@ -298,14 +315,17 @@ def _advance_sequence(connection: Connection, table: str) -> None:
     )
 
 
-def _summary(tally: _Tally, workers: int, begun: float, outlined: float, filled: float) -> Loaded:
-    now = time.monotonic()
+def _summary(tally: _Tally, workers: int, seconds: dict[str, float]) -> Loaded:
     blocks = {table: tally.blocks(table) for table in COLUMNS}
+    everything = [block for done in blocks.values() for block in done]
+    server_cpu = [block.server_cpu for block in everything if block.server_cpu is not None]
     return Loaded(
         rows={table: sum(b.rows for b in done) for table, done in blocks.items()},
         octets={table: sum(b.octets for b in done) for table, done in blocks.items()},
         checksums={table: table_checksum(b.checksum for b in done) for table, done in blocks.items()},
-        seconds={"outline": outlined - begun, "rows": filled - outlined, "keys": now - filled},
-        client_cpu=sum(b.cpu for done in blocks.values() for b in done),
+        seconds=seconds,
+        client_cpu=sum(block.cpu for block in everything),
+        server_cpu=sum(server_cpu) if server_cpu else None,
+        client_peak_mb=round(max(block.peak_mb for block in everything)),
         workers=workers,
     )

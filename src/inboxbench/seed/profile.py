@@ -173,12 +173,12 @@ class WorkingHours:
 
 @dataclass(frozen=True, slots=True)
 class Churn:
-    """A live database's past: shares of conversations updated, messages updated, and messages deleted."""
+    """A live database's past: shares of rows updated, and of messages stored and deleted again."""
 
     conversations_updated: float
     messages_updated: float
     messages_deleted: float
-    rounds: int  # of conversation updates, with a vacuum before the last
+    rounds: int  # of updates, with a vacuum before the last
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ _POSITIVE = {
     "messages": ("count", "median", "sigma", "tail_exponent", "largest"),
     "dialogue": ("same_side_pause", "agent_pause", "contact_pause", "pause_sigma", "return_pause"),
     "labels": ("branches", "regions"),
+    "churn": ("rounds",),
     "text": ("russian_words", "english_words", "sentences", "long_smallest"),
 }
 

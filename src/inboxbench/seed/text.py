@@ -18,6 +18,7 @@ from inboxbench.seed.vocabulary import LANGUAGES, ROLES, Vocabulary, phrases, vo
 SENTENCE_BYTES = 128
 _WORD_BYTES = 32
 _SPACE = 32
+_BLOCK = 1 << 14
 # Sentences of 1, 2, 3 … words.
 _LENGTHS = np.array([1, 4, 8, 11, 12, 12, 11, 9, 8, 7, 5, 4, 3, 2, 1], dtype=np.float64)
 _ENDS = np.array([".", ".", ".", ".", ".", "!", "?", "…"])
@@ -37,19 +38,33 @@ class Sentences:
     size: Ints
 
 
-def sentence_pool(words: Vocabulary, count: int, stream: Stream) -> Pool:
-    """`count` sentences. A word that would not fit the record is left out with all that follow it."""
+def _dictionary(words: Vocabulary) -> Pool:
+    """Three forms of each word: first of a sentence, following, following a comma."""
+    forms = ([w.capitalize() for w in words.words], [f" {w}" for w in words.words], [f", {w}" for w in words.words])
+    return pool_of([word.encode() for form in forms for word in form], _WORD_BYTES)
+
+
+def sentence_pool(words: Vocabulary, count: int, seed: int, name: str) -> Pool:
+    """`count` sentences, in blocks of fixed size so that memory stays small."""
+    dictionary, slots = _dictionary(words), inverse_table(words.frequencies, 20)
+    records = np.empty((count, SENTENCE_BYTES), dtype=np.uint8)
+    lengths = np.empty(count, dtype=np.int64)
+    for number, first in enumerate(range(0, count, _BLOCK)):
+        part = slice(first, min(first + _BLOCK, count))
+        pool = _sentences(dictionary, slots, part.stop - first, Stream(seed, name, number))
+        records[part], lengths[part] = pool.records, pool.lengths
+    return Pool(records, lengths)
+
+
+def _sentences(dictionary: Pool, slots: Ints, count: int, stream: Stream) -> Pool:
+    """A word that would not fit the record is left out with all that follow it."""
     sizes = inverse_table(_LENGTHS)[stream.bits16(count)] + 1
     owner = np.repeat(np.arange(count), sizes)
     heads = np.cumsum(sizes) - sizes
-    slots = inverse_table(words.frequencies, 20)
     word = slots[stream.bits32(len(owner)) >> 12]
-    # Three forms of each word: first of a sentence, following, following a comma.
-    forms = [[w.capitalize() for w in words.words], [f" {w}" for w in words.words], [f", {w}" for w in words.words]]
-    dictionary = pool_of([w.encode() for form in forms for w in form], _WORD_BYTES)
     form = 1 + stream.chance(0.06, len(owner))
     form[heads] = 0
-    return _punctuate(*_write(dictionary, word + form * len(words.words), owner, heads), stream)
+    return _punctuate(*_write(dictionary, word + form * (len(dictionary) // 3), owner, heads), stream)
 
 
 def _write(dictionary: Pool, index: Ints, owner: Ints, heads: Ints) -> tuple[Octets, Ints]:
@@ -92,9 +107,7 @@ def build_sentences(text: Text, folder: Path, seed: int) -> Sentences:
     words = dict(zip(LANGUAGES, (text.russian_words, text.english_words), strict=True))
     filled = 0
     for place, language in enumerate(LANGUAGES):
-        drawn = sentence_pool(
-            vocabulary(language, words[language]), text.sentences, Stream(seed, f"sentences.{language}")
-        )
+        drawn = sentence_pool(vocabulary(language, words[language]), text.sentences, seed, f"sentences.{language}")
         base[place, :, 0], size[place, :, 0] = filled, len(drawn)
         pools.append(drawn)
         filled += len(drawn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import threading
 import time
@@ -47,6 +48,8 @@ class Done:
     octets: int
     checksum: int
     cpu: float  # seconds of this process
+    server_cpu: float | None  # of its backend, where that is a process of this machine
+    peak_mb: float  # largest memory of this process so far
     windows: tuple[int, tuple[int, ...]] = (0, ())  # of conversations: messages by window from the first
 
 
@@ -58,6 +61,7 @@ class Worker:
     folder: Path
     connection: Connection | None
     slice: int = SLICE
+    backend_used: float = 0.0
 
     def run(self, task: Task) -> Done:
         started = time.process_time()
@@ -71,8 +75,20 @@ class Worker:
             len(data),
             block_checksum(data),
             time.process_time() - started,
+            self._server_cpu(),
+            peak_mb(),
             windows,
         )
+
+    def _server_cpu(self) -> float | None:
+        """Seconds that the backend has used since the last call."""
+        if self.connection is None:
+            return None
+        used = backend_cpu(self.connection.info.backend_pid)
+        if used is None:
+            return None
+        spent, self.backend_used = used - self.backend_used, used
+        return spent
 
     def _build(self, task: Task) -> tuple[Octets, int, tuple[int, tuple[int, ...]]]:
         none: tuple[int, tuple[int, ...]] = (0, ())
@@ -140,6 +156,27 @@ def owned(material: Material, table: str) -> int:
     }[table]
 
 
+def peak_mb() -> float:
+    """Largest memory of this process. Linux counts ru_maxrss through exec, so a parent's peak would show."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def backend_cpu(pid: int) -> float | None:
+    """CPU seconds of a local PostgreSQL process; None for one that is not on this machine."""
+    try:
+        name, _, rest = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")
+    except (OSError, UnicodeDecodeError):
+        return None
+    if "postgres" not in name:
+        return None
+    user, system = rest.split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def _write_at(path: Path, offset: int, array: AnyArray) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
@@ -159,9 +196,6 @@ def send(connection: Connection, table: str, data: Octets, slice_size: int = SLI
         for start in range(0, len(view), slice_size):
             copy.write(view[start : start + slice_size])
         copy.write(TRAILER)
-
-
-_worker: Worker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,16 +222,40 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
+class Bench:
+    """A place for one worker, opened with its first task: what the task needs is in the folder by then."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._worker: Worker | None = None
+
+    def run(self, task: Task) -> Done:
+        if self._worker is None:
+            self._worker = open_worker(self._job)
+        return self._worker.run(task)
+
+    def close(self) -> None:
+        if self._worker is not None and self._worker.connection is not None:
+            self._worker.connection.close()
+
+
+_bench: Bench | None = None
+
+
 def start(job: Job) -> None:
     """Initialise a worker process. Ctrl-C is the parent's to handle."""
-    global _worker  # noqa: PLW0603 - the one way to hand state to a process pool's tasks
+    global _bench  # noqa: PLW0603 - the one way to hand state to a process pool's tasks
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    _worker = open_worker(job)
+    _bench = Bench(job)
+
+
+def warm() -> None:
+    """A task that does nothing: the process has started and imported this module when it is done."""
 
 
 def run(task: Task) -> Done:
     """Do `task` in a worker process."""
-    if _worker is None:
+    if _bench is None:
         raise RuntimeError("the worker process was not started")
-    return _worker.run(task)
+    return _bench.run(task)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from inboxbench.seed.checksum import block_checksum, table_checksum
 from inboxbench.seed.encoding import (
+    Field,
     Framed,
     Joined,
     Number,
@@ -80,7 +81,7 @@ def test_encode_reads_back(rows: list[tuple[int, int | None, str | None, str]], 
     present = np.array([w is not None for w in word])
     body = texts(list(long))
     joined = Joined([literal("<", count), body.take(np.arange(count)), literal(">", count)], present)
-    narrow = [short, Framed(words, np.arange(count), present)]
+    narrow: list[Field] = [short, Framed(words, np.arange(count), present)]
     data = encode([Number(np.array(big))], narrow if apart else [*narrow, joined], [joined] if apart else [])
     assert read_rows(data.tobytes()) == [
         [

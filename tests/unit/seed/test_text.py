@@ -12,7 +12,6 @@ from inboxbench.errors import UsageError
 from inboxbench.project import find_project
 from inboxbench.seed.people import fingerprint, people
 from inboxbench.seed.profile import load_profile
-from inboxbench.seed.streams import Stream
 from inboxbench.seed.text import SENTENCE_BYTES, build_sentences, sentence_pool
 from inboxbench.seed.vocabulary import phrases, vocabulary
 
@@ -51,7 +50,7 @@ def test_vocabulary_is_inflected() -> None:
 
 
 def test_sentences_read_like_sentences() -> None:
-    pool = sentence_pool(vocabulary("ru", 20_000), 2_000, Stream(1, "t"))
+    pool = sentence_pool(vocabulary("ru", 20_000), 2_000, 1, "t")
     found = strings(pool.records, pool.lengths)
     assert all(text[0] == " " and text[1].isupper() and text[-1] in ".!?…" for text in found)
     assert max(len(text.encode()) for text in found) <= SENTENCE_BYTES
@@ -60,7 +59,7 @@ def test_sentences_read_like_sentences() -> None:
 
 def test_words_occur_as_often_as_in_the_language() -> None:
     words = vocabulary("en", 15_000)
-    pool = sentence_pool(words, 8_000, Stream(3, "t"))
+    pool = sentence_pool(words, 8_000, 3, "t")
     counted = Counter(
         word.strip(",.!?…").lower() for text in strings(pool.records, pool.lengths) for word in text.split()
     )
@@ -94,7 +93,7 @@ def test_missing_phrase_file(tmp_path: Path) -> None:
 def test_pool_tells_languages_and_roles_apart() -> None:
     text = load_profile(find_project().seeds, "tiny").text
     pool = build_sentences(text, FOLDER, 1)
-    assert pool.size[:, :, 0].tolist() == [[4096] * 3] * 2
+    assert pool.size[:, :, 0].tolist() == [[16_384] * 3] * 2
     for language, name in enumerate(("ru", "en")):
         for role, lines in enumerate(phrases(FOLDER, name).values()):
             base, size = pool.base[language, role, 1], pool.size[language, role, 1]
