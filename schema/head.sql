@@ -276,15 +276,18 @@ DECLARE
     address text := 'contact:' || NEW.contact_id;
 BEGIN
     NEW.contact_inbox_id := NULL;
-    SELECT id INTO NEW.contact_inbox_id FROM contact_inboxes
-    WHERE contact_id = NEW.contact_id AND inbox_id = NEW.inbox_id ORDER BY id LIMIT 1;
-    WHILE NEW.contact_inbox_id IS NULL LOOP
+    LOOP
+        SELECT id INTO NEW.contact_inbox_id FROM contact_inboxes
+        WHERE inbox_id = NEW.inbox_id AND source_id = address;
+        EXIT WHEN FOUND;
+        SELECT id INTO NEW.contact_inbox_id
+        FROM (SELECT id, inbox_id FROM contact_inboxes WHERE contact_id = NEW.contact_id OFFSET 0) AS own
+        WHERE inbox_id = NEW.inbox_id ORDER BY id LIMIT 1;
+        EXIT WHEN FOUND;
         INSERT INTO contact_inboxes (contact_id, inbox_id, source_id)
         VALUES (NEW.contact_id, NEW.inbox_id, address)
         ON CONFLICT (inbox_id, source_id) DO NOTHING RETURNING id INTO NEW.contact_inbox_id;
         EXIT WHEN FOUND;
-        SELECT id INTO NEW.contact_inbox_id FROM contact_inboxes
-        WHERE inbox_id = NEW.inbox_id AND source_id = address;
     END LOOP;
     RETURN NEW;
 END

@@ -19,6 +19,7 @@ ids = ("K1",)
 kind = "backfill"
 
 # Entries are made in the order of their first conversation: the same ids, however large the batches are.
+# OFFSET 0: see the trigger's function in 0035.
 _FILL = backfill.Backfill(
     name="conversations.contact_inbox_id",
     table="conversations",
@@ -30,8 +31,9 @@ _FILL = backfill.Backfill(
         FROM (SELECT contact_id, inbox_id, min(id) AS first_id FROM conversations
               WHERE id = ANY(%(ids)s) GROUP BY contact_id, inbox_id) AS c
         JOIN contacts k ON k.id = c.contact_id
-        WHERE NOT EXISTS (SELECT FROM contact_inboxes e
-                          WHERE e.contact_id = c.contact_id AND e.inbox_id = c.inbox_id)
+        WHERE NOT EXISTS (
+            SELECT FROM (SELECT inbox_id FROM contact_inboxes WHERE contact_id = c.contact_id OFFSET 0) AS own
+            WHERE own.inbox_id = c.inbox_id)
         ORDER BY c.first_id
         ON CONFLICT (inbox_id, source_id) DO NOTHING
         """,
@@ -39,9 +41,10 @@ _FILL = backfill.Backfill(
         UPDATE conversations c
         SET contact_inbox_id = coalesce(
             (SELECT e.id FROM contact_inboxes e
-             WHERE e.contact_id = c.contact_id AND e.inbox_id = c.inbox_id ORDER BY e.id LIMIT 1),
-            (SELECT e.id FROM contact_inboxes e
-             WHERE e.inbox_id = c.inbox_id AND e.source_id = 'contact:' || c.contact_id))
+             WHERE e.inbox_id = c.inbox_id AND e.source_id = 'contact:' || c.contact_id),
+            (SELECT own.id
+             FROM (SELECT id, inbox_id FROM contact_inboxes WHERE contact_id = c.contact_id OFFSET 0) AS own
+             WHERE own.inbox_id = c.inbox_id ORDER BY own.id LIMIT 1))
         WHERE c.id = ANY(%(ids)s)
         """,
     ),

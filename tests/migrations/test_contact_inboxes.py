@@ -98,6 +98,29 @@ def test_old_code_may_delete_a_contact_without_conversations(messenger_at: At) -
     assert messenger.value("SELECT count(*) FROM contact_inboxes WHERE contact_id = %s", contact) == 0
 
 
+def test_other_entries_of_a_large_inbox_are_not_read(messenger_at: At) -> None:
+    messenger = messenger_at("0040")
+    contact = messenger.value(NEW_CONTACT)
+    messenger.execute(
+        """
+        INSERT INTO contact_inboxes (contact_id, inbox_id, source_id)
+        SELECT 1 + n %% 500, (SELECT min(id) FROM inboxes WHERE account_id = 1), n::text
+        FROM generate_series(1, %s) n
+        """,
+        5000,
+    )
+    messenger.execute("ANALYZE contact_inboxes")
+    read = """
+        SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid)) FROM pg_index
+        WHERE indrelid = 'contact_inboxes'::regclass
+    """
+    with psycopg.connect(messenger.conninfo) as connection:
+        connection.execute(OLD_INSERT.encode(), (contact,))
+        row = connection.execute(read.encode()).fetchone()
+    assert row is not None
+    assert row[0] < 10
+
+
 def test_sixteen_at_once_make_one_entry(messenger_at: At) -> None:
     messenger = messenger_at("0040")
     writers, contacts = 16, [messenger.value(NEW_CONTACT) for _ in range(5)]
