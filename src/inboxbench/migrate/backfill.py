@@ -31,7 +31,7 @@ class Backfill:
 
     name: key of its record. table: whose rows are walked and locked, by `key` (bigint).
     only: condition of the rows worth locking. write: statements that get the locked keys as %(ids)s and write
-    only rows that differ; the rows they change are counted.
+    only rows that differ; the rows they change are counted. A percent sign is doubled in all of them.
     """
 
     name: str
