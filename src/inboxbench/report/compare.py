@@ -13,6 +13,8 @@ from inboxbench.report.units import known, ratio
 
 # Reads this close to the best are as good as the best: then writes decide.
 _NEAR = 2.0
+# A cell that another set reads with so many times fewer pages is told, however good the rest is.
+_LOST = 1.5
 # WAL repeats within 0.03 % and sizes exactly; closer than this is the same cost.
 _SAME_COST = 0.005
 
@@ -71,16 +73,21 @@ def set_result(matrix: Matrix, index_set: IndexSet) -> SetResult:
     """One set's figures over all the cells measured under it."""
     cells = [cell for cell in matrix.cells if cell.index_set == index_set.name]
     reads = [cell.buffers for cell in cells if known(cell.buffers)]
-    worsts = [worst_cell(cells, query.name) for query in matrix.queries]
-    typical = [max(cell.buffers or 0.0, 1.0) for cell in worsts if cell is not None]
     return SetResult(
         index_set=index_set,
-        typical_reads=geometric_mean(typical) if typical else None,
+        typical_reads=typical_reads(matrix, matrix.queries, index_set.name),
         median_reads=median(reads) if reads else None,
         worst=_most_reads(cells),
         wrong=tuple(cell for cell in cells if cell.same_rows is False),
         failed=tuple(cell for cell in cells if cell.failure),
     )
+
+
+def typical_reads(matrix: Matrix, queries: Iterable[Query], index_set: str) -> float | None:
+    """The geometric mean over these queries of the reads of their worst class; a read of nothing counts as one."""
+    worsts = [worst_cell(matrix.cells, query.name, index_set) for query in queries]
+    reads = [max(cell.buffers or 0.0, 1.0) for cell in worsts if cell is not None]
+    return geometric_mean(reads) if reads else None
 
 
 def worst_cell(cells: Iterable[Cell], query: str, index_set: str | None = None) -> Cell | None:
@@ -100,6 +107,22 @@ def most_saved(matrix: Matrix, base: SetResult, chosen: SetResult) -> tuple[Quer
     pairs = [(query, *_pair(matrix, query, base, chosen)) for query in matrix.queries]
     whole = [(query, before, after) for query, before, after in pairs if before and after]
     return max(whole, key=lambda found: ratio(found[1].buffers, found[2].buffers) or 0.0, default=None)
+
+
+def most_lost(matrix: Matrix, chosen: SetResult, results: Iterable[SetResult]) -> tuple[Cell, Cell, SetResult] | None:
+    """The chosen set's cell that another set beats by most, that set's cell, and the set; None where none gains."""
+    pairs = [
+        (cell, other, result)
+        for result in results
+        for cell in matrix.cells
+        if cell.index_set == chosen.name and (other := same_cell(matrix.cells, cell, result.name))
+    ]
+    beaten = [pair for pair in pairs if (ratio(pair[0].buffers, pair[1].buffers) or 0.0) > _LOST]
+    return max(
+        beaten,
+        key=lambda pair: (ratio(pair[0].buffers, pair[1].buffers) or 0.0, -(pair[2].typical_reads or 0.0)),
+        default=None,
+    )
 
 
 def families(matrix: Matrix) -> dict[str, list[Query]]:

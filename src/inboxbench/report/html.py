@@ -14,7 +14,7 @@ from inboxbench.report import units
 from inboxbench.report.charts.data import rows_chart
 from inboxbench.report.charts.migration import timeline, traffic_chart
 from inboxbench.report.charts.pareto import scatter
-from inboxbench.report.charts.races import race_charts, unsafe
+from inboxbench.report.charts.races import race_charts, race_groups, unsafe
 from inboxbench.report.charts.reads import LEVELS, dot_plot, heat_map
 from inboxbench.report.charts.sizes import size_charts
 from inboxbench.report.compare import Comparison, compare, families
@@ -73,6 +73,7 @@ def _charts(run: Run, comparison: Comparison) -> dict[str, Any]:
         "timeline": timeline(migration) if migration else None,
         "traffic": traffic_chart(migration.traffic) if migration else None,
         "races": race_charts(run.races) if run.races else None,
+        "race_groups": race_groups(run.races),
         "rows": rows_chart(seed) if seed else None,
     }
 

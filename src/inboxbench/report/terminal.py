@@ -23,7 +23,7 @@ PLAIN_WIDTH = 100
 _MOST_SETS = 5  # columns of names and figures that fit beside the queries
 _TONES = {"good": "green", "bad": "bold red", "plain": "bold"}
 # What a console that cannot print Unicode gets instead; names in other scripts become question marks.
-_ASCII = str.maketrans({"×": "x", "–": "-", "·": "-", "●": "*", "±": "+-", "≥": ">=", "…": "..."})
+_ASCII = str.maketrans({"×": "x", "–": "-", "·": "-", "●": "*", "±": "+-", "≥": ">=", "→": "->", "…": "..."})
 
 
 def print_summary(run: Mapping[str, Any], console: Console) -> None:

@@ -4,16 +4,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from inboxbench.report import units
-from inboxbench.report.compare import Comparison, SetResult, most_saved
+from inboxbench.report.compare import Comparison, SetResult, families, most_lost, most_saved, typical_reads
 from inboxbench.report.model import Cell, IndexSet, Matrix, Run
 from inboxbench.report.words import Finding, Sentence, Strong, describe_cell, listed
 
 
 def index_findings(run: Run, comparison: Comparison) -> tuple[Finding | None, ...]:
-    """The choice, why, its price, the sets not worth building, and the answers that were wrong or missing."""
+    """The choice, its price, the sets not worth building, and the answers that were wrong or missing."""
     return (
         _choice(run, comparison),
-        _reasons(run),
         _cost(comparison),
         _dominated(comparison),
         _wrong_rows(comparison),
@@ -28,13 +27,15 @@ def _choice(run: Run, comparison: Comparison) -> Finding | None:
     if base is None or base.name == chosen.name:
         keep: Sentence = ("Keep ", Strong(chosen.name), ": no other set that was measured reads less.")
         return Finding("Index set", (keep, _still_worst(run.matrix, chosen)), "good")
-    title = f" ({chosen.index_set.title})" if chosen.index_set.title else ""
+    title = f" ({chosen.index_set.title})" if chosen.index_set.title not in ("", chosen.name) else ""
     sentences = [("Choose ", Strong(chosen.name), f"{title}."), _typical(chosen, base), _median(chosen, base)]
+    sentences.append(_by_family(run.matrix, chosen, base))
     gained = most_saved(run.matrix, base, chosen)
-    if gained is not None and not run.verdict.get("reasons"):
+    if gained is not None:
         _, before, after = gained
         sentences.append(_gain(describe_cell(run.matrix, before), before, after))
-    return Finding("Index set", (*sentences, _still_worst(run.matrix, chosen)), "good")
+    sentences += [_still_worst(run.matrix, chosen), _beaten(run.matrix, chosen, comparison)]
+    return Finding("Index set", tuple(sentence for sentence in sentences if sentence), "good")
 
 
 def _typical(chosen: SetResult, base: SetResult) -> Sentence:
@@ -50,6 +51,30 @@ def _median(chosen: SetResult, base: SetResult) -> Sentence:
         "The median of all measurements goes from "
         f"{units.number(base.median_reads)} to {units.pages(chosen.median_reads)}"
         f"{_less(chosen.median_reads, base.median_reads)}.",
+    )
+
+
+def _by_family(matrix: Matrix, chosen: SetResult, base: SetResult) -> Sentence:
+    """Each family's typical reads before and after; nothing to say where there is only one."""
+    told = []
+    for family, queries in families(matrix).items():
+        before, after = (typical_reads(matrix, queries, r.name) for r in (base, chosen))
+        if units.known(before) and units.known(after):
+            told.append(f"{family} {units.number(before)} → {units.number(after)}")
+    return (f"By family, in pages: {', '.join(told)}.",) if len(told) > 1 else ()
+
+
+def _beaten(matrix: Matrix, chosen: SetResult, comparison: Comparison) -> Sentence:
+    """The cell in which another set beats the chosen one by most, and what that set pays."""
+    found = most_lost(matrix, chosen, comparison.results)
+    if found is None:
+        return ()
+    mine, theirs, other = found
+    wal = units.change(other.index_set.insert_wal_bytes, chosen.index_set.insert_wal_bytes)
+    price = f" at {wal} WAL per insert" if wal else ""
+    return (
+        f"It is not best at everything: {describe_cell(matrix, mine)} reads {units.pages(mine.buffers)}, "
+        f"{units.number(theirs.buffers)} under {other.name}{price}.",
     )
 
 
@@ -72,12 +97,6 @@ def _still_worst(matrix: Matrix, chosen: SetResult) -> Sentence:
         return ("It has no measured reads.",)
     where = describe_cell(matrix, chosen.worst)
     return (f"Its own worst read is {where} with {units.pages(chosen.worst_reads)}.",)
-
-
-def _reasons(run: Run) -> Finding | None:
-    """What those who measured have to say, in their words."""
-    reasons = tuple((reason,) for reason in run.verdict.get("reasons") or ())
-    return Finding("Why", reasons) if reasons else None
 
 
 def _cost(comparison: Comparison) -> Finding | None:
@@ -120,17 +139,16 @@ def _hot(chosen: SetResult, base: SetResult | None) -> Sentence:
 
 
 def _dominated(comparison: Comparison) -> Finding | None:
-    losers = [r for r in comparison.results if r.dominated_by and r is not comparison.chosen]
-    if not losers:
-        return None
-    return Finding("Not worth building", tuple(_loser(r) for r in losers))
-
-
-def _loser(result: SetResult) -> Sentence:
-    return (
-        Strong(result.name),
-        f": {result.dominated_by} is no worse in reads, WAL and size, and better in one of them.",
+    """The losers by the set that beats them."""
+    losers: dict[str, list[str]] = {}
+    for result in comparison.results:
+        if result.dominated_by and result is not comparison.chosen:
+            losers.setdefault(result.dominated_by, []).append(result.name)
+    sentences = tuple(
+        (Strong(listed(names)), f": {winner} is no worse in reads, WAL and size, and better in one of them.")
+        for winner, names in losers.items()
     )
+    return Finding("Not worth building", sentences) if sentences else None
 
 
 def _wrong_rows(comparison: Comparison) -> Finding | None:

@@ -11,13 +11,18 @@ from inboxbench.report.model import Race
 def race_charts(races: Sequence[Race]) -> dict[str, BarChart]:
     """A chart per server and worker count, all on one scale so that they compare."""
     scale = linear_scale(race.per_s for race in races)
+    return {
+        heading: chart((_bar(race, scale) for race in group), scale, units.compact)
+        for heading, group in race_groups(races).items()
+    }
+
+
+def race_groups(races: Sequence[Race]) -> dict[str, list[Race]]:
+    """Races run under the same conditions, by what these were."""
     grouped: dict[str, list[Race]] = {}
     for race in races:
         grouped.setdefault(_heading(race), []).append(race)
-    return {
-        heading: chart((_bar(race, scale) for race in group), scale, units.compact)
-        for heading, group in grouped.items()
-    }
+    return grouped
 
 
 def _bar(race: Race, scale: Scale) -> Bar:
