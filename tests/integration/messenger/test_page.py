@@ -131,6 +131,12 @@ def test_every_way_gives_the_same_rows(office: Office, read: Read, way: str, nam
     assert rows == expected(office, listing)[: listing.size]
 
 
+def test_the_order_comes_from_the_statement(office: Office, read: Read) -> None:
+    """And not a gift of the index that happens to be read: messages and conversations of one instant."""
+    bare = office.session(enable_indexscan="off", enable_indexonlyscan="off", enable_bitmapscan="off")
+    assert read_page(bare, LISTINGS["all"]) == expected(office, LISTINGS["all"])[:25]
+
+
 def test_the_list_holds_what_it_is_to_tell_apart(office: Office, read: Read) -> None:
     """Otherwise agreement would prove nothing."""
     rows = expected(office, LISTINGS["all"])
