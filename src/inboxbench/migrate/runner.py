@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from inboxbench.project import Project
 from inboxbench.server import reason
 
 BASE = "base"
+_ONE_AT_A_TIME = threading.Lock()  # Alembic keeps the running migration in module globals
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,8 @@ def _run(action: Callable[[Config, str], None], target: str, conninfo: str, conf
     before, started = current(conninfo) or BASE, time.monotonic()
     _known(before, recorder.history)
     try:
-        action(config, target)
+        with _ONE_AT_A_TIME:
+            action(config, target)
     except InboxbenchError:
         raise
     except CommandError as error:
