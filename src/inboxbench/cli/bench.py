@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,8 +126,8 @@ def _reads_table(matrix: Matrix) -> Table:
     return table
 
 
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"
+def _known(say: Callable[[float], str], value: float | None) -> str:
+    return "–" if value is None else say(value)
 
 
 def _sets_table(matrix: Matrix) -> Table:
@@ -141,10 +141,9 @@ def _sets_table(matrix: Matrix) -> Table:
             str(len(one.built)),
             amount(one.bytes),
             f"{one.build_s:.1f}",
-            amount(one.wal_bytes("insert") or 0),
-            amount(one.wal_bytes("update") or 0),
-            f"{one.insert_per_s or 0:,.0f}",
-            _share(one.hot_share),
+            *(_known(amount, one.wal_bytes(family)) for family in ("insert", "update")),
+            _known("{:,.0f}".format, one.insert_per_s),
+            _known("{:.0%}".format, one.hot_share),
         )
     return table
 
@@ -169,6 +168,7 @@ def _print(matrix: Matrix) -> None:
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="of the profile")
 @click.option("--sets", help="index sets with commas between (default: those marked so in schema/indexes.toml)")
 @click.option("--queries", help="queries or families with commas between (default: all of bench/queries)")
+@click.option("--writes/--no-writes", default=True, show_default=True, help="measure what writes cost, too")
 @click.option("--rounds", default=DEFAULT_ROUNDS, show_default=True, type=click.IntRange(1), help="times a cell is run")
 @click.option("--budget", type=click.FloatRange(min=1), help="seconds that reading may take in all, roughly")
 @click.option("--timeout", default=TIMEOUT_S, show_default=True, type=click.FloatRange(0.001), help="seconds a query")
@@ -185,6 +185,7 @@ def command(
     seed: int,
     sets: str | None,
     queries: str | None,
+    writes: bool,
     rounds: int,
     budget: float | None,
     timeout: float,
@@ -199,11 +200,11 @@ def command(
     chosen, wanted = _names(sets), _names(queries)
     read_catalogue(session.project.schema / "indexes.toml").choose(chosen)
     read_workload(session.project, wanted)
-    options: dict[str, Any] = {"sets": chosen, "queries": wanted, "rounds": rounds, "budget_s": budget}
+    options: dict[str, Any] = {"sets": chosen, "queries": wanted, "writes": writes, "rounds": rounds}
     source = Source(database, profile, seed, allow_foreign)
     with session.server() as server, _database(session, server, source) as name, _counting() as progress:
         matrix = run_matrix(
-            server, name, session.project, timeout_s=timeout, progress=progress, **options
+            server, name, session.project, budget_s=budget, timeout_s=timeout, progress=progress, **options
         )
     if output is not None:
         _write(output, as_document(matrix))

@@ -166,7 +166,7 @@ def _measure(probe: Probe, execute: sql.Composed, pace: Pace) -> Measured:
         # Too slow to repeat: what the first execution showed stands, its counters are the same as a later one's.
         plan = plan or probe.explain(execute)
         return Measured(plan, summarise([plan.execution_ms]), rows, slow=True)
-    with _quiet(probe):
+    with quiet(probe):
         plans = [probe.explain(execute) for _ in range(rounds)]
     return Measured(
         plan=plans[-1],
@@ -177,8 +177,8 @@ def _measure(probe: Probe, execute: sql.Composed, pace: Pace) -> Measured:
 
 
 @contextmanager
-def _quiet(probe: Probe) -> Iterator[None]:
-    """auto_explain off: its own bookkeeping must not be in the timings."""
+def quiet(probe: Probe) -> Iterator[None]:
+    """auto_explain off for the block: its own bookkeeping must not be in the timings."""
     _trace_above(probe, "-1")
     try:
         yield

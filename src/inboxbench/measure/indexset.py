@@ -171,9 +171,7 @@ def install_extensions(connection: Connection, indexes: Iterable[Index]) -> None
     for index in indexes:
         for name in index.needs:
             try:
-                connection.execute(
-                    sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name))
-                )
+                connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name)))
             except psycopg.Error as error:
                 raise UsageError(f"[index.{index.name}] needs: extension {name!r}: {reason(error)}") from None
 
@@ -201,9 +199,7 @@ def _try_one(connection: Connection, index: Index) -> None:
     connection.execute(index.create)
 
 
-def build(
-    connection: Connection, indexes: Iterable[Index], tell: Callable[[str], None]
-) -> tuple[BuiltIndex, ...]:
+def build(connection: Connection, indexes: Iterable[Index], tell: Callable[[str], None]) -> tuple[BuiltIndex, ...]:
     """Create indexes one after the other. Raises UsageError naming the one that fails."""
     built = []
     for index in indexes:

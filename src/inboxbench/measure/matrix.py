@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inboxbench.database import connect, read_marker
+from inboxbench.database import Connection, connect, read_marker
 from inboxbench.measure.cell import Probe, open_probe
 from inboxbench.measure.indexset import IndexSet, install_extensions, read_catalogue, try_definitions
 from inboxbench.measure.ledger import Ledger
@@ -44,6 +44,7 @@ class Request:
     targets: Targets
     pace: Pace
     timeout_s: float
+    notes: tuple[str, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -71,6 +72,7 @@ def run_matrix(
     *,
     sets: Sequence[str] | None = None,
     queries: Sequence[str] | None = None,
+    writes: bool = True,
     rounds: int = DEFAULT_ROUNDS,
     budget_s: float | None = None,
     timeout_s: float = TIMEOUT_S,
@@ -78,15 +80,16 @@ def run_matrix(
 ) -> Matrix:
     """Measure the project's queries on `source`, a database at head, which is read and never written.
 
-    sets, queries: names (None: the default ones, all). budget_s: about how long reading may take in all; slow
-    cells get fewer rounds for it, never fewer than one execution. progress(done, total, what comes next).
+    sets, queries: names (None: the default ones, all). writes: measure what they cost, too. budget_s: about how
+    long reading may take in all; slow cells get fewer rounds for it, never fewer than one execution.
+    progress(done, total, what comes next).
 
     Raises UsageError for unknown names and wrong definitions before anything is built. A cell that fails or
     differs does not stop the rest: see Matrix.failures.
     """
     catalogue = read_catalogue(project.schema / "indexes.toml")
     chosen = catalogue.choose(sets)
-    workload, writes = read_workload(project, queries), read_writes(project)
+    workload, changes = read_workload(project, queries), read_writes(project) if writes else ()
     if progress:
         progress(0, 0, "preparing a copy without secondary indexes")
     with prepared_template(server, source) as template:
@@ -95,9 +98,10 @@ def run_matrix(
             install_extensions(connection, indexes)
             try_definitions(connection, catalogue.path, indexes)
             workload = draw_cases(workload, connection, project)
-            targets = {one.classes[0]: draw_targets(connection, project.bench / "targets", one) for one in writes}
+            targets = {one.classes[0]: draw_targets(connection, project.bench / "targets", one) for one in changes}
+            notes = (*workload.skipped, *_remarks(connection))
         pace = _pace(rounds, budget_s, len(chosen) * len(workload.cases))
-        request = Request(chosen, workload, writes, targets, pace, timeout_s)
+        request = Request(chosen, workload, changes, targets, pace, timeout_s, notes)
         return _measure_sets(server, template, request, _profile(server, source), progress)
 
 
@@ -108,15 +112,21 @@ def _pace(rounds: int, budget_s: float | None, cells: int) -> Pace:
     return Pace(rounds, cell_s=share, slow_s=min(2 * share, Pace().slow_s))
 
 
+def _remarks(connection: Connection) -> list[str]:
+    """What about this server makes figures mean something else than usual."""
+    row = connection.execute("SELECT current_setting('full_page_writes')").fetchone()
+    if row and row[0] == "on":
+        return ["full_page_writes is on: WAL holds whole pages after each checkpoint, so its bytes compare roughly"]
+    return []
+
+
 def _profile(server: Server, source: str) -> str:
     """The profile the source was seeded with, as its marker says, else its name."""
     marker = read_marker(server, source) or {}
     return str(marker.get("profile", source))
 
 
-def _measure_sets(
-    server: Server, template: str, request: Request, profile: str, progress: Progress | None
-) -> Matrix:
+def _measure_sets(server: Server, template: str, request: Request, profile: str, progress: Progress | None) -> Matrix:
     tell = _Counter(request.steps, progress)
     ledger = Ledger()
     results: list[SetResult] = []
@@ -129,9 +139,7 @@ def _measure_sets(
                 tell(f"{one.title}: writing", len(request.writes))
                 writes = measure_writes(server, name, request.writes, request.targets)
             results.append(SetResult(one, built, size, writes))
-    return Matrix(
-        profile, request.workload, tuple(results), ledger.cells, ledger.settings, request.workload.skipped
-    )
+    return Matrix(profile, request.workload, tuple(results), ledger.cells, ledger.settings, request.notes)
 
 
 def _titled(tell: _Counter, one: IndexSet, what: str) -> Callable[[str], None]:

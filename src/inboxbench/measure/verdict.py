@@ -173,7 +173,7 @@ def _largest_gain(matrix: Matrix, best: Standing, others: Sequence[Standing]) ->
 
 
 def _write_reasons(best: Standing, others: Sequence[Standing]) -> list[str]:
-    if not others:
+    if not others or not best.insert_wal:
         return []
     wal = ", ".join(f"{times(best.insert_wal / one.insert_wal)} {one.title}" for one in others if one.insert_wal)
     size = ", ".join(f"{times(best.result.bytes / one.result.bytes)} {one.title}" for one in others)
@@ -203,7 +203,7 @@ def _weakest(matrix: Matrix, best: Standing, others: Sequence[Standing]) -> list
         return []
     own, cell, other = max(pairs, key=lambda pair: (_buffers(pair[0]) / _buffers(pair[1]), -pair[2].reads))
     extra = other.insert_wal - best.insert_wal
-    price = f", for {amount(abs(extra))} {'more' if extra > 0 else 'less'} WAL an insert"
+    price = f", for {amount(abs(extra))} {'more' if extra > 0 else 'less'} WAL an insert" if extra else ""
     return [
         f"It is not best at everything: {cell.case.query.title} ({cell.case.parameter_class.title}) reads "
         f"{_buffers(own):,} buffers, {_buffers(cell):,} under {other.title}{price}."

@@ -92,6 +92,8 @@ def measure_writes(
     Updates come first: rows that a fresh load packed full have no room for HOT, so a pass that is not measured
     moves the targets to where updated rows live. Raises SubjectFailed when a write fails.
     """
+    if not writes:
+        return ()
     ranked = sorted(writes, key=lambda write: (write.family != "update", write.name))
     with connect(server.conninfo(database)) as connection:
         for write in ranked:

@@ -148,8 +148,9 @@ def test_stopped_under_one_set_is_a_finding_and_under_all_a_failure() -> None:
 
 def test_record_is_json_and_holds_what_a_report_needs() -> None:
     document = json.loads(json.dumps(matrix([result("a", 100.26)], [cell(LIST, "a", 9)]).to_json()))
-    assert document["cells"][0] | {"query": "all", "class": "huge", "set": "a", "buffers": 9, "rows": 25} == (
-        document["cells"][0]
+    assert (
+        document["cells"][0] | {"query": "all", "class": "huge", "set": "a", "buffers": 9, "rows": 25}
+        == (document["cells"][0])
     )
     assert document["sets"][0]["insert_wal_bytes"] == 100.3
     assert document["sets"][0]["hot_share"] == 1.0
