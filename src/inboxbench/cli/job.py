@@ -87,7 +87,7 @@ def describe_server(server: Server) -> dict[str, Any]:
     """Label, version and the settings that decide what a measurement means, as the server reports them."""
     with connect(server.conninfo()) as connection:
         query = "SELECT name, current_setting(name) FROM pg_settings WHERE lower(name) = ANY(%s) ORDER BY name"
-        settings = dict(connection.execute(query, (list(tuned_settings()),)).fetchall())
+        settings: dict[str, str] = dict(connection.execute(query, (list(tuned_settings()),)).fetchall())
     return {"label": server.label, "version": server.version, "settings": settings}
 
 
