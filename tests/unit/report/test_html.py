@@ -57,8 +57,8 @@ def _attributes(page: Element) -> Iterator[tuple[str, str, str]]:
 def test_every_query_stands_once_in_the_heat_map_and_once_in_the_details(page: Element, run: dict[str, Any]) -> None:
     queries = {query["name"]: 1 for query in run["matrix"]["queries"]}
     assert _first_words(_rows(_by_id(page, "reads"))) == queries
-    details = [e.get("id", "") for e in _by_id(page, "queries").iter("details")]
-    assert Counter(identity.removeprefix("query-") for identity in details) == queries
+    regions = [e.get("id", "") for details in _by_id(page, "queries").iter("details") for e in details.iter("div")]
+    assert Counter(identity.removeprefix("query-") for identity in regions) == queries
 
 
 def test_every_set_stands_once_among_the_prices(page: Element, run: dict[str, Any]) -> None:
