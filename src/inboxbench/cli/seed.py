@@ -44,6 +44,7 @@ class Amount(click.ParamType[int]):
 @click.option("--scale", default=1.0, show_default=True, help="times the profile's number of messages")
 @click.option("--messages", type=Amount(), help="this many messages instead, e.g. 7e6")
 @click.option("--workers", type=click.IntRange(1), help="processes (default: all processors)")
+@click.option("--at", type=click.Choice(["baseline", "head"]), default="baseline", show_default=True, help="schema")
 @click.option("--fresh", is_flag=True, help="as loaded: without the churn of a live database")
 @click.option("--benchmark", is_flag=True, help="compare with the raw binary COPY rate of the same server")
 @click.option("--describe", is_flag=True, help="measure skew, lengths, words and files of what is there")
@@ -59,6 +60,7 @@ def command(
     scale: float,
     messages: int | None,
     workers: int | None,
+    at: str,
     fresh: bool,
     benchmark: bool,
     describe: bool,
@@ -90,7 +92,7 @@ def command(
         elif database is not None and describe and exists(server, database):
             result = describe_database(server.conninfo(database))
         else:
-            options |= {"fresh": fresh, "progress": report}
+            options |= {"fresh": fresh, "at": at, "progress": report}
             result = _load(server, database, profile, seed, allow_foreign=allow_foreign, options=options)
             if describe:
                 result = describe_database(server.conninfo(result.name))

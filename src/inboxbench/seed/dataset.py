@@ -26,6 +26,7 @@ from inboxbench.database import (
 )
 from inboxbench.errors import UsageError, unknown
 from inboxbench.project import Project, find_project
+from inboxbench.seed.catalogue import layout
 from inboxbench.seed.load import Loaded, Progress, check_empty, load, silent
 from inboxbench.seed.profile import Profile, load_profile, scaled
 from inboxbench.server import Server
@@ -94,19 +95,19 @@ class Dataset:
         }
 
 
-def fingerprint(profile: Profile, seed: int, project: Project, *, fresh: bool) -> str:
+def fingerprint(profile: Profile, seed: int, project: Project, *, fresh: bool, at: str) -> str:
     """Of everything that a dataset depends on: profile, seed, generator, phrases, schema, both word sources, churn."""
     digest = hashlib.sha256()
-    parts = [GENERATOR, profile, seed, fresh, version("faker"), version("wordfreq")]
-    files = [_schema(project), *sorted(_vocabulary(project).glob("*.txt"))]
+    parts = [GENERATOR, profile, seed, fresh, at, version("faker"), version("wordfreq")]
+    files = [_schema(project, at), *sorted(_vocabulary(project).glob("*.txt"))]
     digest.update(repr(parts).encode())
     for path in files:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _schema(project: Project) -> Path:
-    return project.schema / "baseline.sql"
+def _schema(project: Project, at: str) -> Path:
+    return project.schema / layout(at).schema
 
 
 def _vocabulary(project: Project) -> Path:
@@ -121,10 +122,11 @@ def _amount(count: int) -> str:
     return str(count)
 
 
-def dataset_name(profile: Profile, seed: int, mark: str) -> str:
+def dataset_name(profile: Profile, seed: int, mark: str, *, at: str = "baseline") -> str:
     """By profile, size, seed and version; the last part tells apart what no name can say."""
     size = _amount(profile.messages.count)
-    return f"{PREFIX}ds_{profile.name[:16]}_{size}_s{seed}_v{GENERATOR}_{mark[:8]}".lower()
+    end = "" if at == "baseline" else f"_{at}"
+    return f"{PREFIX}ds_{profile.name[:16]}_{size}_s{seed}{end}_v{GENERATOR}_{mark[:8]}".lower()
 
 
 def resolve(
@@ -144,6 +146,7 @@ def load_dataset(
     messages: int | None = None,
     workers: int | None = None,
     fresh: bool = False,
+    at: str = "baseline",
     progress: Progress | None = None,
     project: Project | None = None,
 ) -> Dataset:
@@ -152,13 +155,13 @@ def load_dataset(
     Clone it (database.clone_database) rather than work in it. An interrupted load leaves no database behind.
     """
     sized, found = resolve(profile, scale=scale, messages=messages, project=project)
-    mark = fingerprint(sized, seed, found, fresh=fresh)
-    name = dataset_name(sized, seed, mark)
+    mark = fingerprint(sized, seed, found, fresh=fresh, at=at)
+    name = dataset_name(sized, seed, mark, at=at)
     if existing := _found(server, name, mark):
         return existing
     create_database(server, name, kind=_LOADING)
     with _dropped_on_failure(server, name):
-        return fill(server, name, sized, seed, project=found, workers=workers, fresh=fresh, progress=progress)
+        return fill(server, name, sized, seed, project=found, workers=workers, fresh=fresh, at=at, progress=progress)
 
 
 def seed_into(
@@ -171,6 +174,7 @@ def seed_into(
     messages: int | None = None,
     workers: int | None = None,
     fresh: bool = False,
+    at: str = "baseline",
     progress: Progress | None = None,
     project: Project | None = None,
     allow_foreign: bool = False,
@@ -184,7 +188,16 @@ def seed_into(
         create_database(server, name, kind=_LOADING)
         with _dropped_on_failure(server, name):
             return fill(
-                server, name, sized, seed, project=found, workers=workers, fresh=fresh, progress=progress, kind="seeded"
+                server,
+                name,
+                sized,
+                seed,
+                project=found,
+                workers=workers,
+                fresh=fresh,
+                at=at,
+                progress=progress,
+                kind="seeded",
             )
     if not allow_foreign:
         require_ours(server, name)
@@ -199,6 +212,7 @@ def seed_into(
             project=found,
             workers=workers,
             fresh=fresh,
+            at=at,
             progress=progress,
             kind=None if allow_foreign else "seeded",
         )
@@ -234,6 +248,7 @@ def fill(
     project: Project,
     workers: int | None = None,
     fresh: bool = False,
+    at: str = "baseline",
     progress: Progress | None = None,
     kind: str | None = KIND,
 ) -> Dataset:
@@ -243,17 +258,30 @@ def fill(
         server.conninfo(name),
         profile,
         seed,
-        schema=_schema(project),
+        schema=_schema(project, at),
         vocabulary=_vocabulary(project),
         workers=workers,
         fresh=fresh,
+        at=layout(at),
         progress=progress or silent,
     )
-    mark = fingerprint(profile, seed, project, fresh=fresh)
+    if layout(at).at_head:
+        stamp_head(server.conninfo(name), project)
+    mark = fingerprint(profile, seed, project, fresh=fresh, at=at)
     dataset = _described(name, profile, seed, loaded, mark=mark, elapsed=time.monotonic() - begun)
     if kind is not None:
         write_marker(server, name, {"kind": kind, **_marker(dataset)})
     return dataset
+
+
+def stamp_head(conninfo: str, project: Project) -> None:
+    """Write down, where Alembic looks for it, that the schema is at the last revision."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - needed here alone, and slow to import
+
+    head = ScriptDirectory(str(project.migrations)).get_current_head()
+    with connect(conninfo) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+        connection.execute("INSERT INTO alembic_version VALUES (%s)", (head,))
 
 
 def _described(name: str, profile: Profile, seed: int, loaded: Loaded, *, mark: str, elapsed: float) -> Dataset:

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from inboxbench.database import Connection, connect
 from inboxbench.errors import UsageError
-from inboxbench.seed.catalogue import COLUMNS
+from inboxbench.seed.catalogue import LAYOUTS
 
 # Words are counted in about this many messages.
 _SAMPLE = 40_000
@@ -145,12 +145,12 @@ def describe(conninfo: str) -> Description:
             shares={name: _number(connection, query) for name, query in _SHARES.items()},
             words=words,
             columns=tuple(_columns(connection)),
-            files=tuple(_file(connection, table) for table in COLUMNS),
+            files=tuple(_file(connection, table) for table in LAYOUTS["baseline"].columns),
         )
 
 
 def _check(connection: Connection) -> None:
-    for table in COLUMNS:
+    for table in LAYOUTS["baseline"].columns:
         row = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
         if row is None or row[0] is None:
             raise UsageError(

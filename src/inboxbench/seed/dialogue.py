@@ -60,6 +60,8 @@ class Block:
     last_read: Ints
     waiting_since: Ints  # NEVER where nobody waits
     first_reply: Ints  # NEVER where no human replied
+    agent_seen: Ints  # NEVER where nobody looked
+    contact_seen: Ints
     state: AnyArray
 
 
@@ -111,6 +113,18 @@ def _limits(status: Status) -> Ints:
 @cache
 def _agent_ranks(largest: int, exponent: float) -> Ints:
     return rank_tables(largest, exponent)
+
+
+def read_moments(keys: Ints, agent_read: Ints, contact_read: Ints, end: int) -> Ints:
+    """When the other side read each message: soon, but not after its last visit; NEVER for not yet.
+
+    How soon is a scramble of the key and no draw, so that blocks and windows agree about it.
+    """
+    moment, place = moments(keys), positions(keys)
+    until = np.where(kinds(keys) == CONTACT, agent_read, contact_read)
+    draw = ((moment & 0xFFFFF) * 40_503 + place * 30_011 >> 5) & 0xFFFF
+    soon = np.minimum(moment + 500 + (draw * draw >> 13), end)
+    return np.where(moment <= until, np.maximum(np.minimum(soon, until), moment), NEVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +278,15 @@ def _state(world: World, part: slice, talk: _Talk, read: tuple[Ints, Ints]) -> A
     return state
 
 
+def _seen(lines: _Lines, keys: Ints, read: tuple[Ints, Ints], visited: Ints) -> tuple[Ints, Ints]:
+    """C6: when each side last looked: the last moment at which it read a message, and the assignee's last visit."""
+    at = read_moments(keys, read[0][lines.owner], read[1][lines.owner], lines.end)
+    incoming = kinds(keys) == CONTACT
+    by_agent = np.asarray(np.maximum.reduceat(np.where(incoming, at, NEVER), lines.heads))
+    by_contact = np.asarray(np.maximum.reduceat(np.where(incoming, NEVER, at), lines.heads))
+    return np.maximum(by_agent, visited), by_contact
+
+
 def converse(profile: Profile, world: World, clock: Clock, seed: int, number: int) -> Block:
     """Block `number` of the conversations."""
     whole = world.conversations
@@ -276,6 +299,8 @@ def converse(profile: Profile, world: World, clock: Clock, seed: int, number: in
     assigned_at = _assigned(lines, first_reply, stream)
     read = _read(profile, lines, talk, assigned_at, stream)
     keys = (talk.moment << MOMENT_SHIFT) | ((first + lines.owner) << KIND_BITS) | talk.kind
+    last_read = np.maximum(read[0], assigned_at)
+    seen = _seen(lines, keys, read, np.where(talk.assignee > 0, last_read, NEVER))
     return Block(
         first=first,
         last=last,
@@ -285,8 +310,10 @@ def converse(profile: Profile, world: World, clock: Clock, seed: int, number: in
         status=talk.status,
         assignee=talk.assignee,
         assigned_at=assigned_at,
-        last_read=np.maximum(read[0], assigned_at),
+        last_read=last_read,
         waiting_since=_waiting(lines, talk),
         first_reply=first_reply,
+        agent_seen=seen[0],
+        contact_seen=seen[1],
         state=_state(world, part, talk, read),
     )

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,17 +14,15 @@ import psycopg
 from psycopg import sql
 
 from inboxbench.database import Connection, connect
-from inboxbench.errors import InboxbenchError, ServerError, UsageError
-from inboxbench.seed import bare, churn, work
-from inboxbench.seed.catalogue import COLUMNS
+from inboxbench.errors import UsageError
+from inboxbench.seed import bare, churn
+from inboxbench.seed.catalogue import LAYOUTS, Layout
 from inboxbench.seed.checksum import table_checksum
-from inboxbench.seed.dialogue import BLOCK, block_count
-from inboxbench.seed.people import save_people
+from inboxbench.seed.job import SLICE, Job
+from inboxbench.seed.plan import outline, outline_tasks, total_rows, window_tasks
+from inboxbench.seed.pool import runner
 from inboxbench.seed.profile import Profile
-from inboxbench.seed.rows import CONTACT_BLOCK
-from inboxbench.seed.text import build_sentences, save_sentences
-from inboxbench.seed.work import Done, Job, Task
-from inboxbench.seed.world import World, build_world, save_arrays
+from inboxbench.seed.work import Done
 
 # Heap, baseline indexes and the sort files of their build, for a message and its share of the other tables.
 _BYTES_A_MESSAGE = 620
@@ -118,7 +112,8 @@ def load(
     schema: Path,
     vocabulary: Path,
     workers: int | None = None,
-    slice_size: int = work.SLICE,
+    at: Layout = LAYOUTS["baseline"],
+    slice_size: int = SLICE,
     fresh: bool = False,
     progress: Progress = silent,
 ) -> Loaded:
@@ -131,30 +126,30 @@ def load(
         check_empty(connection)
         check_disk(connection, profile)
         connection.execute(schema.read_text(encoding="utf-8"))
-        parts = bare.strip(connection, _largest_first())
+        parts = bare.strip(connection, _largest_first(at))
     count = workers or default_workers(profile)
     watch = _Stopwatch()
     with tempfile.TemporaryDirectory(prefix="inboxbench_seed_") as name:
-        job = Job(Path(name), profile, seed, conninfo, slice_size)
+        job = Job(Path(name), profile, seed, at, conninfo, slice_size)
         with runner(count, job) as each:
-            world = outline(job.folder, profile, seed, vocabulary)
+            plan = outline(job, vocabulary)
             watch.lap("outline")
-            tally = _Tally(total_rows(world), progress)
-            for result in each(outline_tasks(world)):
+            tally = _Tally(total_rows(plan), progress)
+            for result in each(outline_tasks(plan)):
                 tally.add(result)
-            for result in each(window_tasks(world, tally.blocks("conversations"))):
+            for result in each(window_tasks(plan, tally.blocks("conversations"))):
                 tally.add(result)
     watch.lap("rows")
-    _finish(conninfo, parts, progress)
+    _finish(conninfo, at, parts, progress)
     watch.lap("keys")
     if not fresh:
         churn.run_churn(conninfo, profile.churn, _counted("churn", churn.steps(profile.churn), progress))
         watch.lap("churn")
-    return _summary(tally, count, watch.seconds)
+    return _summary(tally, at, count, watch.seconds)
 
 
-def _largest_first() -> list[str]:
-    return list(reversed(COLUMNS))
+def _largest_first(at: Layout) -> list[str]:
+    return list(reversed(tuple(at.columns)))
 
 
 def check_empty(connection: Connection) -> None:
@@ -190,119 +185,12 @@ def check_disk(connection: Connection, profile: Profile) -> None:
         )
 
 
-def outline(folder: Path, profile: Profile, seed: int, vocabulary: Path) -> World:
-    """Build what all blocks share and leave it in `folder` for the workers."""
-    world = build_world(profile, seed)
-    save_arrays(folder, world)
-    save_people(folder)
-    save_sentences(folder, build_sentences(profile.text, vocabulary, seed))
-    return world
-
-
-def total_rows(world: World) -> int:
-    owners = world.owners
-    small = len(owners.created) + len(owners.users.account) + len(owners.inboxes.account)
-    contacts, conversations = len(world.contacts.account), len(world.conversations.start)
-    return small + len(owners.member_user) + contacts + conversations + int(world.conversations.messages.sum())
-
-
-def outline_tasks(world: World) -> list[Task]:
-    """Everything but messages. Conversations come first: their blocks prepare the windows."""
-    conversations = block_count(len(world.conversations.start))
-    contacts = -(-len(world.contacts.account) // CONTACT_BLOCK)
-    return [
-        *(Task("conversations", number) for number in range(conversations)),
-        *(Task("contacts", number) for number in range(contacts)),
-        *(Task(table) for table in ("accounts", "users", "inboxes", "inbox_members")),
-    ]
-
-
-def window_tasks(world: World, blocks: Iterable[Done]) -> list[Task]:
-    """A task for each window of time: the runs of keys that the conversation blocks left for it."""
-    first_message = world.conversations.first_message
-    runs: dict[int, list[tuple[int, int]]] = {}
-    for number, block in enumerate(blocks):
-        place = int(first_message[number * BLOCK])
-        first_window, counts = block.windows
-        for window, count in enumerate(counts, first_window):
-            if count:
-                runs.setdefault(window, []).append((place, count))
-                place += count
-    tasks, first_id = [], 1
-    for window in sorted(runs):
-        tasks.append(Task("messages", window, first_id, tuple(runs[window])))
-        first_id += sum(count for _, count in runs[window])
-    return tasks
-
-
-Each = Callable[[list[Task]], Iterator[Done]]
-
-
-@contextmanager
-def runner(workers: int, job: Job) -> Iterator[Each]:
-    """A function that does tasks, in this process or in several, and yields them as they are done."""
-    if workers == 1:
-        with closing(work.Bench(job)) as bench:
-            yield lambda tasks: map(bench.run, tasks)
-        return
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=work.start,
-        initargs=(job,),
-    )
-    try:
-        for _ in range(workers):  # they start and import while the outline is made
-            pool.submit(work.warm)
-        yield lambda tasks: _results(pool, tasks, workers)
-    except BaseException:
-        _abandon(pool)
-        raise
-    else:
-        pool.shutdown()
-
-
-def _results(pool: ProcessPoolExecutor, tasks: list[Task], workers: int) -> Iterator[Done]:
-    """In order of completion; few tasks wait in the queue, so that rows keep nearly their order of arrival."""
-    waiting: set[Future[Done]] = set()
-    left = iter(tasks)
-    try:
-        for task in left:
-            waiting.add(pool.submit(work.run, task))
-            if len(waiting) > workers:
-                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in finished)
-        while waiting:
-            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in finished)
-    except BrokenProcessPool:
-        raise InboxbenchError(
-            "a seeding worker died (out of memory, or killed); the load is abandoned, nothing of it remains"
-        ) from None
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise ServerError(f"the connection to the server was lost while loading: {_line(error)}") from None
-
-
-def _line(error: BaseException) -> str:
-    return str(error).strip().split("\n", 1)[0]
-
-
-def _abandon(pool: ProcessPoolExecutor) -> None:
-    """End the workers now: what they are sending is going to be dropped."""
-    processes = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join(5)
-
-
-def _finish(conninfo: str, parts: bare.Parts, progress: Progress) -> None:
-    tables = _largest_first()
+def _finish(conninfo: str, at: Layout, parts: bare.Parts, progress: Progress) -> None:
+    tables = _largest_first(at)
     advance = _counted("keys", bare.steps(parts, tables), progress)
     with connect(conninfo) as connection:
         for table in tables:
-            if "id" in COLUMNS[table]:
+            if "id" in at.columns[table]:
                 _advance_sequence(connection, table)
     bare.restore(conninfo, parts, tables, advance)
 
@@ -315,8 +203,8 @@ def _advance_sequence(connection: Connection, table: str) -> None:
     )
 
 
-def _summary(tally: _Tally, workers: int, seconds: dict[str, float]) -> Loaded:
-    blocks = {table: tally.blocks(table) for table in COLUMNS}
+def _summary(tally: _Tally, at: Layout, workers: int, seconds: dict[str, float]) -> Loaded:
+    blocks = {table: tally.blocks(table) for table in at.columns}
     everything = [block for done in blocks.values() for block in done]
     server_cpu = [block.server_cpu for block in everything if block.server_cpu is not None]
     return Loaded(

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
 from inboxbench.seed.arrays import Ints
+from inboxbench.seed.catalogue import Layout
 from inboxbench.seed.clock import Clock
 from inboxbench.seed.distributions import inverse_table, zipf_weights
 from inboxbench.seed.encoding import Pool, framed, pool_of, texts
+from inboxbench.seed.head import Head, load_head
+from inboxbench.seed.job import Job
 from inboxbench.seed.people import People, load_people
 from inboxbench.seed.profile import Profile
 from inboxbench.seed.streams import Stream
@@ -29,6 +31,7 @@ _REFERRERS = {
     "https://shop.example/": 30, "https://www.google.com/": 22, "https://yandex.ru/": 20,
     "https://shop.example/checkout": 12, "https://t.me/": 8, "https://shop.example/orders": 8,
 }  # fmt: skip
+_ORIGIN = ("browser", "os", "referrer")
 _PLANS = {"free": 55, "basic": 28, "pro": 13, "enterprise": 4}
 
 
@@ -54,7 +57,11 @@ class Material:
     companies: dict[str, list[str]]
     mail_names: Pool
     mail_domains: Pool
-    documents: Pool  # metadata, as jsonb's binary form; the last _ORDER_DIGITS digits are filled in by row
+    documents: Pool  # metadata, as jsonb's binary form; ends with eight digits that are the row's own, and a brace
+    origins: Pool  # C8: of the same documents the part that additional_attributes holds
+    customs: Pool  # and the rest, for custom_attributes
+    layout: Layout
+    head: Head | None
     branches: Names
     regions: Names
 
@@ -100,7 +107,9 @@ def _as_jsonb(document: dict[str, object]) -> bytes:
     return b"\x01" + json.dumps(document, ensure_ascii=False).encode()
 
 
-def build_material(profile: Profile, seed: int, world: World, sentences: Sentences, pools: People) -> Material:
+def build_material(job: Job, world: World, sentences: Sentences, pools: People, head: Head | None) -> Material:
+    profile, seed = job.profile, job.seed
+    documents = metadata_documents(Stream(seed, "metadata"))
     return Material(
         profile=profile,
         seed=seed,
@@ -113,7 +122,11 @@ def build_material(profile: Profile, seed: int, world: World, sentences: Sentenc
         companies=pools.companies,
         mail_names=texts(pools.mail_names),
         mail_domains=texts([f"@{domain}" for domain in pools.mail_domains]),
-        documents=pool_of([_as_jsonb(d) for d in metadata_documents(Stream(seed, "metadata"))]),
+        documents=pool_of([_as_jsonb(d) for d in documents]),
+        origins=framed(pool_of([_as_jsonb({k: d[k] for k in d if k in _ORIGIN}) for d in documents])),
+        customs=pool_of([_as_jsonb({k: d[k] for k in d if k not in _ORIGIN}) for d in documents]),
+        layout=job.layout,
+        head=head,
         branches=_labels([_branches(pools, language) for language in ("ru", "en")]),
         regions=_labels([pools.cities[language] for language in ("ru", "en")]),
     )
@@ -129,7 +142,8 @@ def label_table(count: int, exponent: float) -> Ints:
     return inverse_table(zipf_weights(count, exponent), 10)
 
 
-def material_from(folder: Path, profile: Profile, seed: int) -> Material:
-    """The material of a worker whose parent left its arrays in `folder`."""
-    world = load_world(folder, profile, seed)
-    return build_material(profile, seed, world, load_sentences(folder), load_people(folder))
+def material_from(job: Job) -> Material:
+    """The material of a worker whose parent left its arrays in the job's folder."""
+    world = load_world(job.folder, job.profile, job.seed)
+    head = load_head(job.folder) if job.layout.at_head else None
+    return build_material(job, world, load_sentences(job.folder), load_people(job.folder), head)

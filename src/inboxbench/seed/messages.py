@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from inboxbench.seed.arrays import AnyArray, IntLike, Ints, Octets
 from inboxbench.seed.bodies import Bodies, put_bodies, write_bodies
-from inboxbench.seed.dialogue import BOT, CONTACT, USER, kinds, moments, positions
+from inboxbench.seed.dialogue import BOT, CONTACT, USER, kinds, moments, positions, read_moments
 from inboxbench.seed.encoding import rows_of, scatter, timestamps
 from inboxbench.seed.material import Material
 from inboxbench.seed.streams import Stream
@@ -32,53 +33,67 @@ _READ = np.dtype([("length", ">i4"), ("value", ">i8")])
 _READ_WIDTH, _UNREAD_WIDTH = 12, 4
 
 
-def _tail_template(kind: int) -> bytes:
-    """sender_type, sender_id, direction and the length word of the body."""
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """The varying columns between read_at and body, as templates by sender with their ends aligned."""
+
+    columns: int
+    tails: Octets
+    widths: Ints
+    fields: np.dtype[np.void]
+    bot_bytes: np.int64  # of the bot's template, at the place where others have a sender_id
+
+    @property
+    def width(self) -> int:
+        return int(self.tails.shape[1])
+
+
+def _tail_template(kind: int, *, at_head: bool) -> bytes:
+    """sender_type, sender_id, direction, at head message_type, and the length word of the body."""
     sender, direction = _SENDERS[kind], _DIRECTIONS[kind]
-    sender_id = b"\xff" * 4 if kind == BOT else (8).to_bytes(4, "big") + bytes(8)
-    return b"".join(
-        [
-            len(sender).to_bytes(4, "big"),
-            sender,
-            sender_id,
-            len(direction).to_bytes(4, "big"),
-            direction,
-            bytes(4),
-        ]
+    parts = [len(sender).to_bytes(4, "big"), sender]
+    parts += [b"\xff" * 4] if kind == BOT else [(8).to_bytes(4, "big"), bytes(8)]
+    parts += [len(direction).to_bytes(4, "big"), direction]
+    if at_head:
+        parts += [(2).to_bytes(4, "big"), int(kind != CONTACT).to_bytes(2, "big")]
+    return b"".join([*parts, bytes(4)])
+
+
+@cache
+def _shape(*, at_head: bool) -> _Shape:
+    templates = [_tail_template(kind, at_head=at_head) for kind in (CONTACT, USER, BOT)]
+    widths = np.array([len(template) for template in templates])
+    width = int(widths.max())
+    tails = np.frombuffer(b"".join(t.rjust(width, b"\0") for t in templates), dtype=np.uint8).reshape(-1, width)
+    behind = 12 + 4 + (6 if at_head else 0)  # direction, body's length word, message_type
+    fields = np.dtype(
+        {
+            "names": ["sender_id", "body_length"],
+            "formats": [">i8", ">i4"],
+            "offsets": [width - behind - 8, width - 4],
+            "itemsize": width,
+        }
     )
-
-
-_TEMPLATES = [_tail_template(kind) for kind in (CONTACT, USER, BOT)]
-_TAIL_WIDTHS = np.array([len(template) for template in _TEMPLATES])
-_TAIL_WIDTH = int(_TAIL_WIDTHS.max())
-_TAILS = np.frombuffer(b"".join(t.rjust(_TAIL_WIDTH, b"\0") for t in _TEMPLATES), dtype=np.uint8).reshape(
-    -1, _TAIL_WIDTH
-)
-_TAIL = np.dtype(
-    {
-        "names": ["sender_id", "body_length"],
-        "formats": [">i8", ">i4"],
-        "offsets": [_TAIL_WIDTH - 24, _TAIL_WIDTH - 4],
-        "itemsize": _TAIL_WIDTH,
-    }
-)
-# A bot has no id: its template's own bytes at the place where others have one.
-_BOT_BYTES = np.int64(_TAILS.view(_TAIL)["sender_id"][BOT, 0])
+    bot_bytes = np.int64(tails.view(fields)["sender_id"][BOT, 0])
+    return _Shape(_COLUMNS + at_head, tails, widths, fields, bot_bytes)
 
 
 def window(m: Material, state: AnyArray, keys: Ints, first_id: int, number: int) -> Octets:
     """COPY rows of the messages of `keys` (sorted); ids begin at `first_id`; `state` is of all conversations."""
     stream = Stream(m.seed, "messages", number)
-    kind, moment = kinds(keys), moments(keys)
+    shape = _shape(at_head=m.layout.at_head)
+    kind = kinds(keys)
     of = state.take(positions(keys))
-    read_at = _read_moments(m, kind, moment, of, stream)
+    read_at = read_moments(keys, of["agent_read"], of["contact_read"], span(m.profile))
     bodies = write_bodies(m, kind, 1 - of["russian"].astype(np.int64), stream)
+    head = _heads(m, keys, of, first_id)
+    head["columns"] = shape.columns
     row = _Row(
-        head=_heads(m, keys, of, first_id),
+        head=head,
         read=_reads(m, read_at),
         read_width=np.where(read_at >= 0, _READ_WIDTH, _UNREAD_WIDTH),
-        tail=_tails(kind, _senders(m, kind, of, stream), bodies.size),
-        tail_width=_TAIL_WIDTHS[kind],
+        tail=_tails(shape, kind, _senders(m, kind, of, stream), bodies.size),
+        tail_width=shape.widths[kind],
         bodies=bodies,
     )
     return _assemble(m, row)
@@ -86,21 +101,12 @@ def window(m: Material, state: AnyArray, keys: Ints, first_id: int, number: int)
 
 def _heads(m: Material, keys: Ints, of: AnyArray, first_id: int) -> AnyArray:
     head = np.empty(len(keys), dtype=_HEAD)
-    head["columns"] = _COLUMNS
     for name in ("id", "account", "inbox", "conversation", "created"):
         head[f"{name}_length"] = 8
     head["id"] = np.arange(first_id, first_id + len(keys))
     head["account"], head["inbox"] = of["account"], of["inbox"]
     head["conversation"], head["created"] = positions(keys) + 1, timestamps(m.epoch, moments(keys))
     return head
-
-
-def _read_moments(m: Material, kind: Ints, moment: Ints, of: AnyArray, stream: Stream) -> Ints:
-    """When the other side read it: soon, but not after its last visit; -1 for not yet."""
-    until = np.where(kind == CONTACT, of["agent_read"], of["contact_read"])
-    draw = stream.bits16(len(kind))
-    soon = np.minimum(moment + 500 + (draw * draw >> 13), span(m.profile))
-    return np.where(moment <= until, np.maximum(np.minimum(soon, until), moment), -1)
 
 
 def _senders(m: Material, kind: Ints, of: AnyArray, stream: Stream) -> IntLike:
@@ -137,15 +143,15 @@ def _assemble(m: Material, row: _Row) -> Octets:
     tail_at = body_at - row.tail_width
     out = np.empty(int(ends[-1]) + m.sentences.pool.width, dtype=np.uint8)
     put_bodies(m, out, body_at, row.bodies, row.head["id"])
-    scatter(out, body_at - _TAIL_WIDTH, _octets(row.tail))
+    scatter(out, body_at - row.tail.dtype.itemsize, _octets(row.tail))
     scatter(out, tail_at - _READ_WIDTH, _octets(row.read))
     scatter(out, ends - size, _octets(row.head))
     return out[: int(ends[-1])]
 
 
-def _tails(kind: Ints, sender_id: IntLike, body_size: Ints) -> AnyArray:
-    tails = rows_of(_TAILS, kind).view(_TAIL).ravel()
-    tails["sender_id"] = np.where(kind == BOT, _BOT_BYTES, sender_id)
+def _tails(shape: _Shape, kind: Ints, sender_id: IntLike, body_size: Ints) -> AnyArray:
+    tails = rows_of(shape.tails, kind).view(shape.fields).ravel()
+    tails["sender_id"] = np.where(kind == BOT, shape.bot_bytes, sender_id)
     tails["body_length"] = body_size
     return tails
 

@@ -6,13 +6,14 @@ import numpy as np
 
 from inboxbench.seed.arrays import Flags, Ints, Octets
 from inboxbench.seed.clock import DAY, HOUR, MINUTE
-from inboxbench.seed.dialogue import BLOCK, CONTACT, RESOLVED, Block
+from inboxbench.seed.dialogue import BLOCK, CONTACT, NEVER, RESOLVED, Block
 from inboxbench.seed.distributions import inverse_table
 from inboxbench.seed.encoding import (
     Field,
     Framed,
     Joined,
     Number,
+    Pool,
     digits,
     encode,
     framed,
@@ -20,12 +21,16 @@ from inboxbench.seed.encoding import (
     texts,
     timestamps,
 )
+from inboxbench.seed.head import Head
 from inboxbench.seed.material import Material, label_table
 from inboxbench.seed.owners import members_joined, ragged
 from inboxbench.seed.streams import Stream
 from inboxbench.seed.world import span
 
 CONTACT_BLOCK = 4096
+_CONTACT_BEFORE = 250
+# The revision that resolves duplicates of external_id, the table and the column.
+_RESOLUTION = ("0038", "contacts", "external_id")
 _CHANNELS = ("Website", "Telegram", "WhatsApp", "E-mail", "VK", "Mobile app", "Instagram", "Marketplace")
 _STATUSES = framed(texts(["open", "pending", "resolved"]))
 _ROLES = framed(texts(["agent", "administrator"]))
@@ -117,9 +122,7 @@ def contacts(m: Material, block: int) -> Octets:
     count = last - first
     stream = Stream(m.seed, "contacts.rows", block)
     known = m.profile.contacts
-    # A widget makes the contact moments before the conversation.
-    before = 200 + (stream.bits16(count) >> 4)
-    created = Number(timestamps(m.epoch, group.first_start[part] - before))
+    created = Number(_contact_created(m, group.first_start[part]))
     external, russian = group.external[part], group.russian[part]
     return encode(
         [Number(_ids(first, last)), Number(group.account[part] + 1), created, created],
@@ -127,9 +130,21 @@ def contacts(m: Material, block: int) -> Octets:
             _person(m, russian, stream),
             _email(m, _ids(first, last), stream.chance(known.email_share, count), stream),
             _phone(russian, stream.chance(known.phone_share, count), stream),
-            Joined([literal("crm-", count), _digits(external, 9)], external > 0),
+            Joined([literal("crm-", count), _digits(external, 9)], _has_external(m, first, external)),
         ],
     )
+
+
+def _has_external(m: Material, first: int, external: Ints) -> Flags:
+    """At head (K2) only the oldest of those that share one still has it: it is its own number."""
+    if m.layout.at_head:
+        return np.asarray(external == np.arange(first + 1, first + len(external) + 1))
+    return external > 0
+
+
+def _contact_created(m: Material, first_start: Ints) -> Ints:
+    """A widget makes the contact a moment before the conversation."""
+    return timestamps(m.epoch, first_start - _CONTACT_BEFORE)
 
 
 def _phone(russian: Flags, present: Flags, stream: Stream) -> Joined:
@@ -148,6 +163,9 @@ def conversations(m: Material, block: Block) -> Octets:
     count = block.last - block.first
     account = whole.account[part]
     assigned = block.assignee > 0
+    uuid, updated = _uuid(stream, count), _updated(m, block, stream)
+    documents, own = _documents(m, stream, count)
+    places = _places(m, account, stream)
     *scores, comment = _rating(m, block, stream)
     return encode(
         [
@@ -156,18 +174,20 @@ def conversations(m: Material, block: Block) -> Octets:
             Number(whole.inbox[part]),
             Number(whole.contact[part]),
             Number(timestamps(m.epoch, block.start)),
-            Number(timestamps(m.epoch, _updated(m, block, stream))),
+            Number(timestamps(m.epoch, updated)),
+            *_head_numbers(m, block),
         ],
         [
-            _uuid(stream, count),
+            uuid,
             Number(block.assignee, present=assigned),
             Number(timestamps(m.epoch, block.assigned_at), present=assigned),
             Number(timestamps(m.epoch, block.last_read), present=assigned),
             Framed(_STATUSES, block.status),
-            *_places(m, account, stream),
+            *places,
             *scores,
+            *_head_clocks(m, block),
         ],
-        [_metadata(m, stream, count), comment],
+        [*_attributes(m, documents, own), comment],
     )
 
 
@@ -186,11 +206,74 @@ def _uuid(stream: Stream, count: int) -> Joined:
     return Joined([(octets, np.full(count, 16, dtype=np.int64))])
 
 
-def _metadata(m: Material, stream: Stream, count: int) -> Joined:
-    """A drawn document whose last number, just before the closing brace, is the row's own."""
-    records, lengths = m.documents.take(stream.below(len(m.documents), count))
-    own = digits(10_000_000 + stream.below(90_000_000, count), 8)
-    return Joined([(records, lengths - 9), (own, np.full(count, 8, dtype=np.int64)), literal("}", count)])
+def _documents(m: Material, stream: Stream, count: int) -> tuple[Ints, Ints]:
+    """Which document of metadata, and the number that is the row's own."""
+    return stream.below(len(m.documents), count), 10_000_000 + stream.below(90_000_000, count)
+
+
+def _with_number(pool: Pool, index: Ints, own: Ints) -> Joined:
+    """Documents that end with a number of eight digits and a brace, with the rows' own numbers."""
+    records, lengths = pool.take(index)
+    return Joined([(records, lengths - 9), _digits(own, 8), literal("}", len(index))])
+
+
+def _attributes(m: Material, documents: Ints, own: Ints) -> list[Field]:
+    """metadata; at head the two columns that it was split into (C8)."""
+    if not m.layout.at_head:
+        return [_with_number(m.documents, documents, own)]
+    return [Framed(m.origins, documents), _with_number(m.customs, documents, own)]
+
+
+def _head_numbers(m: Material, block: Block) -> list[Number]:
+    if m.head is None:
+        return []
+    part = slice(block.first, block.last)
+    return [
+        Number(m.head.display[part], "i4"),
+        Number(timestamps(m.epoch, block.last_message)),
+        Number(m.head.entry[part]),
+    ]
+
+
+def _head_clocks(m: Material, block: Block) -> list[Number]:
+    if m.head is None:
+        return []
+    clocks = (block.waiting_since, block.first_reply, block.agent_seen, block.contact_seen)
+    return [Number(timestamps(m.epoch, clock), present=clock != NEVER) for clock in clocks]
+
+
+def contact_inboxes(m: Material, block: int) -> Octets:
+    head = _head(m)
+    first, last = block * CONTACT_BLOCK, min((block + 1) * CONTACT_BLOCK, len(head.entry_contact))
+    contact = head.entry_contact[first:last]
+    created = Number(_contact_created(m, m.world.contacts.first_start[contact - 1]))
+    names = [f"contact:{number}" for number in contact]
+    return encode(
+        [Number(_ids(first, last)), Number(contact), Number(head.entry_inbox[first:last]), created, created],
+        [_listed(names)],
+    )
+
+
+def conversation_counters(m: Material) -> Octets:
+    counters = _head(m).counters
+    return encode([Number(_ids(0, len(counters))), Number(counters, "i4")])
+
+
+def duplicate_resolutions(m: Material) -> Octets:
+    """K2: what the migration writes down of contacts whose external_id an older one has, at the span's end."""
+    head = _head(m)
+    count = len(head.twin)
+    if not count:
+        return np.empty(0, dtype=np.uint8)
+    resolved = Number(timestamps(m.epoch, np.full(count, span(m.profile))))
+    facts = [Framed(framed(texts([text])), np.zeros(count, dtype=np.int64)) for text in _RESOLUTION]
+    value = Joined([literal("crm-", count), _digits(head.kept, 9)])
+    return encode([Number(_ids(0, count)), Number(head.twin), Number(head.kept), resolved], [*facts, value])
+
+
+def _head(m: Material) -> Head:
+    assert m.head is not None
+    return m.head
 
 
 def _places(m: Material, account: Ints, stream: Stream) -> list[Field]:

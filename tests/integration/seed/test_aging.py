@@ -56,7 +56,7 @@ def test_churn_moves_rows_and_grows_files(tiny: Loaded, fresh: Connection) -> No
     assert one(tiny.connection, size) > 1.3 * one(fresh, size)
     order = """
         SELECT count(*) FROM (SELECT ctid < lag(ctid) OVER (ORDER BY id) AS back FROM conversations) x WHERE back"""
-    assert one(fresh, order) == 0
+    assert one(fresh, order) < 20  # COPY fills pages that it added several at once
     assert one(tiny.connection, order) > 100
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from inboxbench.project import find_project
+from inboxbench.seed.catalogue import LAYOUTS
 from inboxbench.seed.dialogue import BOT, CONTACT, NEVER, RESOLVED, USER, converse, kinds, moments, positions
-from inboxbench.seed.load import outline, outline_tasks, window_tasks
+from inboxbench.seed.job import Job
+from inboxbench.seed.plan import Outline, outline, outline_tasks, window_tasks
 from inboxbench.seed.profile import load_profile, scaled
-from inboxbench.seed.work import Done, Job, Worker, open_worker
-from inboxbench.seed.world import World, build_world, make_clock, span
+from inboxbench.seed.work import Done, Worker
+from inboxbench.seed.world import World, make_clock, span
 
 SEEDS = find_project().seeds
 TINY = load_profile(SEEDS, "tiny")
@@ -21,19 +23,23 @@ TINY = load_profile(SEEDS, "tiny")
 WIDE = scaled(TINY, messages=80_000)
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return build_world(WIDE, 5)
+def job(folder: Path, seed: int) -> Job:
+    return Job(folder, WIDE, seed, LAYOUTS["baseline"], None)
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, world: World) -> tuple[Worker, list[Done], list[Done]]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outline, list[Done], list[Done]]:
     folder = tmp_path_factory.mktemp("blocks")
-    outline(folder, WIDE, 5, SEEDS / "vocabulary")
-    worker = open_worker(Job(folder, WIDE, 5, None))
-    others = [worker.run(task) for task in outline_tasks(world)]
-    windows = window_tasks(world, [done for done in others if done.table == "conversations"])
-    return worker, others, [worker.run(task) for task in windows]
+    plan = outline(job(folder, 5), SEEDS / "vocabulary")
+    worker = Worker(job(folder, 5))
+    others = [worker.run(task) for task in outline_tasks(plan)]
+    windows = window_tasks(plan, [done for done in others if done.table == "conversations"])
+    return plan, others, [worker.run(task) for task in windows]
+
+
+@pytest.fixture(scope="module")
+def world(built: tuple[Outline, list[Done], list[Done]]) -> World:
+    return built[0].world
 
 
 def test_counts_are_exact(world: World) -> None:
@@ -90,7 +96,7 @@ def test_sides_take_turns(world: World) -> None:
     assert set(np.unique(kinds(block.keys)).tolist()) == {CONTACT, USER, BOT}
 
 
-def test_windows_cover_every_message_once(built: tuple[Worker, list[Done], list[Done]]) -> None:
+def test_windows_cover_every_message_once(built: tuple[Outline, list[Done], list[Done]]) -> None:
     _, _, windows = built
     assert sum(done.rows for done in windows) == 80_000
     assert len(windows) > 2
@@ -100,25 +106,22 @@ def sums(done: list[Done]) -> dict[tuple[str, int], int]:
     return {(one.table, one.number): one.checksum for one in done}
 
 
-def test_blocks_do_not_depend_on_their_order(
-    tmp_path: Path, world: World, built: tuple[Worker, list[Done], list[Done]]
-) -> None:
+def test_blocks_do_not_depend_on_their_order(tmp_path: Path, built: tuple[Outline, list[Done], list[Done]]) -> None:
     """Another worker, in the opposite order, makes the same bytes."""
-    outline(tmp_path, WIDE, 5, SEEDS / "vocabulary")
-    worker = open_worker(Job(tmp_path, WIDE, 5, None))
-    others = [worker.run(task) for task in reversed(outline_tasks(world))]
+    plan = outline(job(tmp_path, 5), SEEDS / "vocabulary")
+    worker = Worker(job(tmp_path, 5))
+    others = [worker.run(task) for task in reversed(outline_tasks(plan))]
     talks = sorted((done for done in others if done.table == "conversations"), key=lambda done: done.number)
-    windows = [worker.run(task) for task in reversed(window_tasks(world, talks))]
+    windows = [worker.run(task) for task in reversed(window_tasks(plan, talks))]
     assert sums(others) == sums(built[1])
     assert sums(windows) == sums(built[2])
 
 
-def test_another_seed_gives_other_rows(tmp_path: Path, built: tuple[Worker, list[Done], list[Done]]) -> None:
-    other = outline(tmp_path, WIDE, 6, SEEDS / "vocabulary")
-    worker = open_worker(Job(tmp_path, WIDE, 6, None))
-    first = sums([worker.run(task) for task in outline_tasks(other)])
-    shared = [key for key, value in sums(built[1]).items() if first.get(key) == value]
-    assert shared == []
+def test_another_seed_gives_other_rows(tmp_path: Path, built: tuple[Outline, list[Done], list[Done]]) -> None:
+    plan = outline(job(tmp_path, 6), SEEDS / "vocabulary")
+    worker = Worker(job(tmp_path, 6))
+    other = sums([worker.run(task) for task in outline_tasks(plan)])
+    assert [key for key, value in sums(built[1]).items() if other.get(key) == value] == []
 
 
 def test_a_profile_key_changes_its_rows(world: World) -> None:

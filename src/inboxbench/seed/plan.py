@@ -1,0 +1,77 @@
+"""What all blocks share, and the list of blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from inboxbench.seed.dialogue import BLOCK, block_count
+from inboxbench.seed.head import Head, build_head, save_head
+from inboxbench.seed.job import Job, Task
+from inboxbench.seed.people import save_people
+from inboxbench.seed.rows import CONTACT_BLOCK
+from inboxbench.seed.text import build_sentences, save_sentences
+from inboxbench.seed.work import Done
+from inboxbench.seed.world import World, build_world, save_arrays
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    world: World
+    head: Head | None
+
+
+def outline(job: Job, vocabulary: Path) -> Outline:
+    """Build what all blocks share and leave it in the job's folder for the workers."""
+    world = build_world(job.profile, job.seed)
+    save_arrays(job.folder, world)
+    save_people(job.folder)
+    save_sentences(job.folder, build_sentences(job.profile.text, vocabulary, job.seed))
+    head = build_head(world) if job.layout.at_head else None
+    if head is not None:
+        save_head(job.folder, head)
+    return Outline(world, head)
+
+
+def total_rows(plan: Outline) -> int:
+    owners, head = plan.world.owners, plan.head
+    rows = len(owners.created) + len(owners.users.account) + len(owners.inboxes.account) + len(owners.member_user)
+    rows += len(plan.world.contacts.account) + len(plan.world.conversations.start)
+    if head is not None:
+        rows += len(head.entry_contact) + len(head.counters) + len(head.twin)
+    return rows + int(plan.world.conversations.messages.sum())
+
+
+def _blocks(table: str, rows: int) -> list[Task]:
+    return [Task(table, number) for number in range(-(-rows // CONTACT_BLOCK))]
+
+
+def outline_tasks(plan: Outline) -> list[Task]:
+    """Everything but messages. Conversations come first: their blocks prepare the windows."""
+    conversations = block_count(len(plan.world.conversations.start))
+    tasks = [Task("conversations", number) for number in range(conversations)]
+    tasks += _blocks("contacts", len(plan.world.contacts.account))
+    tasks += [Task(table) for table in ("accounts", "users", "inboxes", "inbox_members")]
+    if plan.head is not None:
+        tasks += _blocks("contact_inboxes", len(plan.head.entry_contact))
+        tasks += [Task("conversation_counters"), Task("duplicate_resolutions")]
+    return tasks
+
+
+def window_tasks(plan: Outline, blocks: Iterable[Done]) -> list[Task]:
+    """A task for each window of time: the runs of keys that the conversation blocks left for it."""
+    first_message = plan.world.conversations.first_message
+    runs: dict[int, list[tuple[int, int]]] = {}
+    for number, block in enumerate(blocks):
+        place = int(first_message[number * BLOCK])
+        first_window, counts = block.windows
+        for window, count in enumerate(counts, first_window):
+            if count:
+                runs.setdefault(window, []).append((place, count))
+                place += count
+    tasks, first_id = [], 1
+    for window in sorted(runs):
+        tasks.append(Task("messages", window, first_id, tuple(runs[window])))
+        first_id += sum(count for _, count in runs[window])
+    return tasks

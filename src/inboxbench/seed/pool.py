@@ -1,0 +1,77 @@
+"""Tasks done in this process or in several, all abandoned when one of them fails."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+
+import psycopg
+
+from inboxbench.errors import InboxbenchError, ServerError
+from inboxbench.seed import work
+from inboxbench.seed.job import Job, Task
+from inboxbench.seed.work import Done
+
+Each = Callable[[list[Task]], Iterator[Done]]
+
+
+@contextmanager
+def runner(workers: int, job: Job) -> Iterator[Each]:
+    """A function that does tasks, in this process or in several, and yields them as they are done."""
+    if workers == 1:
+        with closing(work.Worker(job)) as worker:
+            yield lambda tasks: map(worker.run, tasks)
+        return
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=work.start,
+        initargs=(job,),
+    )
+    try:
+        for _ in range(workers):  # they start and import while the outline is made
+            pool.submit(work.warm)
+        yield lambda tasks: _results(pool, tasks, workers)
+    except BaseException:
+        _abandon(pool)
+        raise
+    else:
+        pool.shutdown()
+
+
+def _results(pool: ProcessPoolExecutor, tasks: list[Task], workers: int) -> Iterator[Done]:
+    """In order of completion; few tasks wait in the queue, so that rows keep nearly their order of arrival."""
+    waiting: set[Future[Done]] = set()
+    left = iter(tasks)
+    try:
+        for task in left:
+            waiting.add(pool.submit(work.run, task))
+            if len(waiting) > workers:
+                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in finished)
+        while waiting:
+            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in finished)
+    except BrokenProcessPool:
+        raise InboxbenchError(
+            "a seeding worker died (out of memory, or killed); the load is abandoned, nothing of it remains"
+        ) from None
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise ServerError(f"the connection to the server was lost while loading: {_line(error)}") from None
+
+
+def _line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0]
+
+
+def _abandon(pool: ProcessPoolExecutor) -> None:
+    """End the workers now: what they are sending is going to be dropped."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(5)
