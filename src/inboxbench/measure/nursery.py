@@ -7,6 +7,7 @@ is the same one, page by page.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -28,18 +29,15 @@ _EXPRESSIONS = """
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """A database that holds some inverted indexes; `built` says what they took."""
+    """A database that holds some inverted indexes; `cost_s`: what they took, their statistics included."""
 
     name: str
     built: tuple[BuiltIndex, ...] = ()
+    cost_s: float = 0.0
 
     @property
     def key(self) -> frozenset[str]:
         return frozenset(one.index.name for one in self.built)
-
-    @property
-    def build_s(self) -> float:
-        return sum(one.build_s for one in self.built)
 
 
 @dataclass
@@ -78,12 +76,14 @@ class Nursery:
     def _base(self, wanted: Sequence[Index], tell: Tell) -> _Base:
         """The base with exactly these indexes, grown from the one that already has the costliest of them."""
         names = {index.name for index in wanted}
-        parent = max((base for base in self._bases if base.key <= names), key=lambda base: base.build_s)
+        parent = max((base for base in self._bases if base.key <= names), key=lambda base: base.cost_s)
         missing = [index for index in wanted if index.name not in parent.key]
         if not missing:
             return parent
         name = self._stack.enter_context(scratch_database(self.server, "base", parent.name))
-        base = _Base(name, (*parent.built, *self._build(name, missing, tell)))
+        begun = time.perf_counter()
+        built = (*parent.built, *self._build(name, missing, tell))
+        base = _Base(name, built, parent.cost_s + time.perf_counter() - begun)
         self._bases.append(base)
         return base
 

@@ -17,7 +17,7 @@ from inboxbench.server import Server
 # ANALYZE samples 300 rows for each unit of the target, so rows / 300 reads the whole table: no luck is left.
 _ROWS_PER_TARGET = 300
 _LOWEST_TARGET = 100
-_HIGHEST_TARGET = 10_000  # PostgreSQL's limit: tables above three million rows are sampled
+_HIGHEST_TARGET = 4_000  # tables above 1.2 million rows are sampled: a full read would not fit in memory
 
 _SECONDARY = """
     SELECT n.nspname, i.relname
@@ -41,10 +41,10 @@ _COLUMNS = """
 
 
 def statistics_target(rows: int) -> int:
-    """The target at which ANALYZE reads every row, within PostgreSQL's limits.
+    """The target at which ANALYZE reads every row, within limits.
 
     >>> statistics_target(350_000), statistics_target(10), statistics_target(5_000_000)
-    (1167, 100, 10000)
+    (1167, 100, 4000)
     """
     return min(max(-(-rows // _ROWS_PER_TARGET), _LOWEST_TARGET), _HIGHEST_TARGET)
 

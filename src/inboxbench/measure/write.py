@@ -52,9 +52,14 @@ class WriteCost:
         }
 
 
+# Since 18 a session's own WAL is counted; before, the server's, which others write to as well.
+_WAL = "SELECT wal_bytes FROM pg_stat_get_backend_wal(pg_backend_pid())"
+_WAL_OF_ALL = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
+
+
 @dataclass(frozen=True, slots=True)
 class _State:
-    lsn: int
+    wal: int
     updates: int
     hot: int
 
@@ -119,7 +124,7 @@ def _cost(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, 
         title=write.title,
         family=write.family,
         executions=executions,
-        wal_bytes=(after.lsn - before.lsn) / executions,
+        wal_bytes=(after.wal - before.wal) / executions,
         per_s=executions / seconds,
         hot_share=(after.hot - before.hot) / updates if updates else None,
     )
@@ -155,7 +160,7 @@ def _merge_pending(connection: Connection) -> None:
 def _state(connection: Connection) -> _State:
     connection.execute("SELECT pg_stat_force_next_flush()")
     counted = connection.execute(_UPDATES).fetchone()
-    position = connection.execute("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn").fetchone()
+    written = connection.execute(_WAL if connection.info.server_version >= 180000 else _WAL_OF_ALL).fetchone()
     assert counted is not None
-    assert position is not None
-    return _State(int(position[0]), int(counted[0]), int(counted[1]))
+    assert written is not None
+    return _State(int(written[0]), int(counted[0]), int(counted[1]))
