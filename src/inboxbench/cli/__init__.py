@@ -23,6 +23,7 @@ _COMMANDS = {
     "dataset": "list and remove seeded databases",
     "demo": "the whole job on one page: seed, migrate, measure, race, report",
     "migrate": "upgrade or downgrade online, step by step",
+    "report": "show a recorded run again: summary, page, Markdown",
     "race": "what concurrent writers do to each other",
     "seed": "fill a database with a profile",
     "schema": "the schema at head: write it down, compare it with migrations and models",
