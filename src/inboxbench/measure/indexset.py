@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from inboxbench.database import Connection
-from inboxbench.errors import UsageError, unknown
+from inboxbench.errors import ServerError, UsageError, unknown
 from inboxbench.server import reason
 from inboxbench.sqlfile import read_text
 
@@ -200,13 +200,18 @@ def _try_one(connection: Connection, index: Index) -> None:
 
 
 def build(connection: Connection, indexes: Iterable[Index], tell: Callable[[str], None]) -> tuple[BuiltIndex, ...]:
-    """Create indexes one after the other. Raises UsageError naming the one that fails."""
+    """Create indexes one after the other.
+
+    Raises UsageError naming a wrong definition, ServerError when the server is at its end (a full disk).
+    """
     built = []
     for index in indexes:
         tell(index.name)
         begun = time.perf_counter()
         try:
             connection.execute(index.create)
+        except psycopg.OperationalError as error:  # the disk, memory or the connection, not the definition
+            raise ServerError(f"index {index.name} could not be built: {reason(error)}") from None
         except psycopg.Error as error:
             raise UsageError(f"[index.{index.name}] definition: {reason(error)}") from None
         seconds = time.perf_counter() - begun

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from inboxbench.database import connect, list_databases
-from inboxbench.errors import SubjectFailed, UsageError
+from inboxbench.errors import ServerError, SubjectFailed, UsageError
 from inboxbench.measure import Matrix, run_matrix
+from inboxbench.measure.indexset import build
 from inboxbench.measure.workload import Case
 from inboxbench.project import Project
 from inboxbench.server import Server
 from inboxbench.sqlfile import as_psycopg
+
+from .conftest import Lab
 
 HEADER = """-- name: {0}
 -- title: {0}
@@ -337,3 +340,23 @@ def test_progress_counts_to_its_end(server: Server, filled: str, project: Projec
     totals: Sequence[int] = [total for _step, total in seen if total]
     assert len(set(totals)) == 1
     assert done[-1] <= totals[0]
+
+
+@pytest.mark.parametrize("moment", ["building", "list_all", "writing"])
+def test_interruption_leaves_nothing_behind(server: Server, filled: str, project: Project, moment: str) -> None:
+    def interrupt(_done: int, _total: int, text: str) -> None:
+        if moment in text:
+            raise KeyboardInterrupt
+
+    before = names(server)
+    with pytest.raises(KeyboardInterrupt):
+        run_matrix(server, filled, project, sets=["recommended"], queries=["list_all"], progress=interrupt)
+    assert names(server) == before
+
+
+def test_full_disk_is_named_while_building(late_lab: Lab) -> None:
+    """temp_file_limit stands in for a disk that is full: the sort of an index build runs into it."""
+    index = late_lab.catalogue.indexes["messages_thread_covering_idx"]
+    late_lab.connection.execute("SET LOCAL maintenance_work_mem = '1MB'; SET LOCAL temp_file_limit = 0")
+    with pytest.raises(ServerError, match=f"index {index.name} could not be built: temporary file size"):
+        build(late_lab.connection, [index], lambda _name: None)
