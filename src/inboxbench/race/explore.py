@@ -16,6 +16,7 @@ from psycopg import IsolationLevel
 from inboxbench.database import Connection, connect
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.race.scheduler import LETTERS, Outcome, Play, Scheduler, SessionFunction
+from inboxbench.race.seats import Seats
 from inboxbench.server import reason
 
 # What an oracle says of a finished schedule: complaints, none when all is well.
@@ -55,7 +56,9 @@ class Counterexample:
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
-    """Counts over schedules. permutations: orders of the steps if nobody ever waited. complete: no bound was met.
+    """Counts over schedules. permutations: orders of the steps if nobody ever waited.
+
+    complete: no bound was met and nothing diverged, so there are no other schedules.
 
     aborted: a session was refused, by a deadlock or otherwise; waited: a session waited for another.
     """
@@ -105,34 +108,65 @@ def permutations(steps: Sequence[int]) -> int:
     return math.factorial(sum(steps)) // math.prod(math.factorial(number) for number in steps)
 
 
-class Arena:
-    """Sessions, a monitor and a referee on one database, for one scenario."""
+Judged = tuple[Play, tuple[str, ...]]
 
-    def __init__(self, scenario: Scenario, scheduler: Scheduler, referee: Connection) -> None:
-        self._scenario = scenario
-        self._scheduler = scheduler
+
+class Arena:
+    """A referee, a monitor and the sessions' connections on one database, for one scenario after another."""
+
+    def __init__(self, seats: Seats, monitor: Connection, referee: Connection) -> None:
+        self._seats = seats
+        self._monitor = monitor
         self._referee = referee
 
-    def play(self, prefix: str) -> tuple[Play, tuple[str, ...]]:
-        """Reset, play, judge: the schedule as it happened, and the oracle's complaints."""
-        try:
-            self._scenario.reset(self._referee)
-            play = self._scheduler.play(prefix)
-            return play, tuple(self._scenario.oracle(self._referee, play.outcomes))
-        except psycopg.Error as error:
-            raise SubjectFailed(f"the reset or the invariant failed: {reason(error)}") from None
+    def explore(self, scenario: Scenario, bounds: Bounds | None = None) -> Exploration:
+        """Play all feasible schedules of `scenario` and judge each.
+
+        Raises SubjectFailed when a function raises, commits and goes on, or does not end; when the invariant fails
+        although the sessions ran one after another, it is no race, and that is said too.
+        """
+        bounds = bounds or Bounds()
+        with self._player(scenario, bounds.limit_s) as play:
+            return _explore(play, len(scenario.functions), bounds)
+
+    def replay(self, scenario: Scenario, schedule: str, *, limit_s: float = LIMIT_S) -> Counterexample:
+        """Play `schedule` once. Raises UsageError when it is not feasible."""
+        if not schedule or not set(schedule.upper()) <= set(LETTERS[: len(scenario.functions)]):
+            raise UsageError(f"schedule {schedule!r}: use the letters A to {LETTERS[len(scenario.functions) - 1]}")
+        with self._player(scenario, limit_s) as play:
+            played, complaints = play(schedule)
+        if played.diverged:
+            raise UsageError(
+                f"schedule {schedule!r} is not feasible: it went {played.schedule} because a session had to wait"
+            )
+        return Counterexample(played, complaints)
+
+    @contextmanager
+    def _player(self, scenario: Scenario, limit_s: float) -> Iterator[Callable[[str], Judged]]:
+        """Reset, play a prefix and on to the end, judge."""
+        if not 1 <= len(scenario.functions) <= len(LETTERS):
+            raise UsageError(f"sessions: {len(scenario.functions)} is outside 1 … {len(LETTERS)}")
+        scheduler = Scheduler(self._seats, self._monitor, scenario.functions, level=scenario.level, limit_s=limit_s)
+
+        def play(prefix: str) -> Judged:
+            try:
+                scenario.reset(self._referee)
+                played = scheduler.play(prefix)
+                return played, tuple(scenario.oracle(self._referee, played.outcomes))
+            except psycopg.Error as error:
+                raise SubjectFailed(f"the reset or the invariant failed: {reason(error)}") from None
+
+        with closing(scheduler):
+            yield play
 
 
 @contextmanager
-def arena(conninfo: str, scenario: Scenario, limit_s: float = LIMIT_S) -> Iterator[Arena]:
+def open_arena(conninfo: str) -> Iterator[Arena]:
     """Connections for the block, all closed at its end, also those that wait for a lock."""
-    if not 1 <= len(scenario.functions) <= len(LETTERS):
-        raise UsageError(f"sessions: {len(scenario.functions)} is outside 1 … {len(LETTERS)}")
     with closing(connect(conninfo)) as referee, closing(connect(conninfo)) as monitor:
-        # Only the lab's own connections may look away from triggers or forget a commit in a crash.
-        referee.execute("SET synchronous_commit = off")
-        with closing(Scheduler(conninfo, monitor, scenario.functions, scenario.level, limit_s)) as scheduler:
-            yield Arena(scenario, scheduler, referee)
+        referee.execute("SET synchronous_commit = off")  # what a reset loses in a crash is reset again anyway
+        with closing(Seats(conninfo)) as seats:
+            yield Arena(seats, monitor, referee)
 
 
 def _branches(play: Play, start: int, deaths_left: int) -> Iterator[tuple[int, str]]:
@@ -149,42 +183,50 @@ def _branches(play: Play, start: int, deaths_left: int) -> Iterator[tuple[int, s
         preempted += int(choice.current is not None and LETTERS[choice.current] != taken.upper())
 
 
-def plays(ring: Arena, bounds: Bounds) -> Iterator[tuple[Play, tuple[str, ...]]]:
-    """Every feasible schedule within `bounds` once: serial ones first, then one preemption, then two."""
-    ticket = count()
-    queue: list[tuple[int, int, str]] = [(0, next(ticket), "")]
-    while queue:
-        _, _, prefix = heapq.heappop(queue)
-        play, complaints = ring.play(prefix)
-        yield play, complaints
+class _Search:
+    """Prefixes still to play: serial ones first, then those with one preemption, then with two."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._ticket = count()
+        self._queue: list[tuple[int, int, str]] = [(0, next(self._ticket), "")]
+        self.cut = False
+
+    def prefixes(self) -> Iterator[str]:
+        while self._queue:
+            yield heapq.heappop(self._queue)[2]
+
+    def branch(self, play: Play, prefix: str) -> None:
+        """Everything that leaves `play` behind its `prefix` is another schedule."""
         if play.diverged:
-            continue
-        for preempted, branch in _branches(play, len(prefix), bounds.deaths):
-            if bounds.preemptions is None or preempted <= bounds.preemptions:
-                heapq.heappush(queue, (preempted, next(ticket), branch))
+            self.cut = True
+            return
+        for preempted, branch in _branches(play, len(prefix), self._bounds.deaths):
+            if self._bounds.preemptions is None or preempted <= self._bounds.preemptions:
+                heapq.heappush(self._queue, (preempted, next(self._ticket), branch))
+            else:
+                self.cut = True
+
+    @property
+    def complete(self) -> bool:
+        return not self.cut and not self._queue
 
 
-def explore(conninfo: str, scenario: Scenario, bounds: Bounds | None = None) -> Exploration:
-    """Play all feasible schedules of `scenario` and judge each.
-
-    Raises SubjectFailed when a function raises, commits, or does not end; when the invariant fails although the
-    sessions ran one after another, the function is wrong without any race, and that is said too.
-    """
-    bounds = bounds or Bounds()
-    tally = _Count()
+def _explore(play: Callable[[str], Judged], sessions: int, bounds: Bounds) -> Exploration:
+    tally, search = _Count(), _Search(bounds)
     first: Counterexample | None = None
-    most = [0] * len(scenario.functions)
-    with arena(conninfo, scenario, bounds.limit_s) as ring:
-        for play, complaints in plays(ring, bounds):
-            _require_serially_right(play, complaints)
-            tally.add(play, bad=bool(complaints))
-            most = [max(before, now) for before, now in zip(most, play.steps, strict=True)]
-            if complaints and first is None:
-                first = Counterexample(play, complaints)
-            if tally.schedules == bounds.schedules:
-                break
-    bounded = bounds.preemptions is not None or tally.schedules == bounds.schedules
-    return Exploration(permutations=permutations(most), **asdict(tally), complete=not bounded, counterexample=first)
+    most = [0] * sessions
+    for prefix in search.prefixes():
+        played, complaints = play(prefix)
+        _require_serially_right(played, complaints)
+        search.branch(played, prefix)
+        tally.add(played, bad=bool(complaints))
+        most = [max(before, now) for before, now in zip(most, played.steps, strict=True)]
+        if complaints and first is None:
+            first = Counterexample(played, complaints)
+        if tally.schedules == bounds.schedules:
+            break
+    return Exploration(permutations=permutations(most), **asdict(tally), complete=search.complete, counterexample=first)
 
 
 def _serial(play: Play) -> bool:
@@ -200,14 +242,13 @@ def _require_serially_right(play: Play, complaints: Sequence[str]) -> None:
         )
 
 
+def explore(conninfo: str, scenario: Scenario, bounds: Bounds | None = None) -> Exploration:
+    """`Arena.explore` in an arena of its own."""
+    with open_arena(conninfo) as arena:
+        return arena.explore(scenario, bounds)
+
+
 def replay(conninfo: str, scenario: Scenario, schedule: str, *, limit_s: float = LIMIT_S) -> Counterexample:
-    """Play `schedule` once. Raises UsageError when it is not feasible."""
-    if not schedule or not set(schedule.upper()) <= set(LETTERS[: len(scenario.functions)]):
-        raise UsageError(f"schedule {schedule!r}: use the letters A to {LETTERS[len(scenario.functions) - 1]}")
-    with arena(conninfo, scenario, limit_s) as ring:
-        play, complaints = ring.play(schedule)
-    if play.diverged:
-        raise UsageError(
-            f"schedule {schedule!r} is not feasible: it went {play.schedule} because a session had to wait"
-        )
-    return Counterexample(play, complaints)
+    """`Arena.replay` in an arena of its own."""
+    with open_arena(conninfo) as arena:
+        return arena.replay(scenario, schedule, limit_s=limit_s)

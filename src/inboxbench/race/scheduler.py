@@ -25,14 +25,12 @@ from psycopg.waiting import Ready, Wait
 from inboxbench.database import Connection
 from inboxbench.errors import SubjectFailed
 from inboxbench.race.gate import GatedConnection, Step
+from inboxbench.race.seats import Seats
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 # Long enough for a statement that is not blocked to end, short enough not to be felt: then the server is asked.
 _GLANCE_MS = 1
-# PostgreSQL looks for a cycle after this long. Longer than the gap between two steps, so that the first waiter of a
-# cycle is the one whose check finds it: the same victim each time.
-_DEADLOCK_TIMEOUT = "25ms"
 # Classes of error that concurrency may bring: integrity, rollback, a lock not available, a rule of our own.
 _REFUSALS = ("23", "40", "55", "P0", "IB")
 
@@ -170,42 +168,23 @@ class _Session:
         return Outcome("committed", value)
 
 
-def connect_gated(conninfo: str, level: IsolationLevel) -> GatedConnection:
-    """A session's connection: short deadlock check, commits that do not wait for the disk."""
-    connection = GatedConnection.connect(conninfo, autocommit=True)
-    connection.execute("SET synchronous_commit = off")
-    connection.execute("SELECT set_config('application_name', 'inboxbench race', false)")
-    _try_deadlock_timeout(connection)
-    connection.autocommit = False
-    connection.isolation_level = level
-    return connection
-
-
-def _try_deadlock_timeout(connection: GatedConnection) -> None:
-    """Only a superuser may shorten it; for others each deadlock takes the server's own second."""
-    try:
-        connection.execute("SELECT set_config('deadlock_timeout', %s, false)", (_DEADLOCK_TIMEOUT,))
-    except errors.InsufficientPrivilege:
-        return
-
-
 class Scheduler:
     """Plays schedules of the same sessions again and again. `monitor` sees other backends; it is never gated."""
 
     def __init__(
         self,
-        conninfo: str,
+        seats: Seats,
         monitor: Connection,
         functions: Sequence[SessionFunction],
+        *,
         level: IsolationLevel,
         limit_s: float,
     ) -> None:
-        self._conninfo = conninfo
+        self._seats = seats
         self._monitor = monitor
         self._functions = functions
         self._level = level
         self._limit_s = limit_s
-        self._connections = [connect_gated(conninfo, level) for _ in functions]
         self._sessions: list[_Session] = []
         self._events: list[Event] = []
 
@@ -213,8 +192,6 @@ class Scheduler:
         """End every session, also one that waits for a lock."""
         for session in self._sessions:
             self._abandon(session)
-        for connection in self._connections:
-            connection.close()
 
     def play(self, prefix: str) -> Play:
         """`prefix`, then on without preemption to the end. Raises SubjectFailed when a session cannot be played."""
@@ -230,14 +207,9 @@ class Scheduler:
         self._events = []
         self._sessions = []
         for index, function in enumerate(self._functions):
-            connection = self._connection(index)
+            connection = self._seats.take(index, self._level)
             connection.enter(hub)
             self._sessions.append(_Session(index, connection, function))
-
-    def _connection(self, index: int) -> GatedConnection:
-        if self._connections[index].closed:
-            self._connections[index] = connect_gated(self._conninfo, self._level)
-        return self._connections[index]
 
     def _play(self, prefix: str) -> Play:
         self._deadline = time.monotonic() + self._limit_s

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from inboxbench.race.atlas.jobs import LOCK_ORDER, REOPENING
 from inboxbench.race.atlas.limits import LIMITS
 from inboxbench.race.atlas.numbering import DELIVERY, NUMBERING
 from inboxbench.race.atlas.queueing import QUEUEING
-from inboxbench.race.explore import Bounds, Exploration, Reset, Scenario, explore
+from inboxbench.race.explore import Arena, Bounds, Exploration, Reset, Scenario, open_arena
 from inboxbench.server import Server
 
 __all__ = [
@@ -86,9 +86,9 @@ def _reset(family: Family) -> Reset:
     return reset
 
 
-def _explore(conninfo: str, family: Family, entry: Entry, level: Level) -> Cell:
+def _explore(arena: Arena, family: Family, entry: Entry, level: Level) -> Cell:
     scenario = Scenario(entry.functions, _reset(family), family.rule, LEVELS[level])
-    found = explore(conninfo, scenario, Bounds(preemptions=entry.preemptions))
+    found = arena.explore(scenario, Bounds(preemptions=entry.preemptions))
     return Cell(family.name, entry.name, level, level in entry.safe, found)
 
 
@@ -100,18 +100,23 @@ def run_atlas(
     progress: Callable[[str], None] | None = None,
 ) -> list[Cell]:
     """Explore every entry at every level, in a database of its own. `progress` gets a line before each entry."""
-    cells: list[Cell] = []
     with scratch_database(server, "atlas") as name:
         conninfo = server.conninfo(name)
         with closing(connect(conninfo)) as builder:
             # All of them: some families share tables, and a table costs a millisecond.
             builder.execute(";".join(family.setup for family in FAMILIES if family.setup).encode())
-        for family in families:
-            for entry in family.entries:
-                if progress:
-                    progress(f"{family.title}: {entry.meaning}")
-                cells.extend(_explore(conninfo, family, entry, level) for level in levels)
-    return cells
+        with open_arena(conninfo) as arena:
+            return list(_cells(arena, families, levels, progress or (lambda _line: None)))
+
+
+def _cells(
+    arena: Arena, families: Sequence[Family], levels: Sequence[Level], progress: Callable[[str], None]
+) -> Iterator[Cell]:
+    for family in families:
+        for entry in family.entries:
+            progress(f"{family.title}: {entry.meaning}")
+            for level in levels:
+                yield _explore(arena, family, entry, level)
 
 
 def require_claims(cells: Iterable[Cell]) -> None:

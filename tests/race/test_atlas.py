@@ -1,0 +1,93 @@
+"""The atlas, explored once for all these tests: its counts are the same on every machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from inboxbench.database import list_databases
+from inboxbench.errors import ThresholdExceeded, UsageError
+from inboxbench.race.atlas import FAMILIES, Cell, find_families, require_claims, run_atlas
+from inboxbench.server import Server
+
+# bad, feasible, aborted, deadlocked
+GOLDEN = Path(__file__).with_name("atlas.golden.json")
+
+# The lock of these is what makes them safe, so somebody has to wait for it in some schedule.
+LOCKING = {
+    ("assign", "for-update"),
+    ("assign", "for-no-key-update"),
+    ("assign", "advisory"),
+    ("limit", "write-then-count"),
+    ("hand over", "for-update"),
+    ("first_reply", "lock-then-read"),
+    ("waiting_since", "lock-first"),
+}
+
+
+@pytest.fixture(scope="module")
+def cells(server: Server) -> list[Cell]:
+    return run_atlas(server)
+
+
+def test_the_counts_are_the_known_ones(cells: list[Cell]) -> None:
+    """P1.2, and every other rule of the atlas: bad / feasible, aborts and deadlocks of each cell."""
+    found = {
+        f"{cell.family} / {cell.entry} / {cell.level}": [
+            cell.found.bad,
+            cell.found.schedules,
+            cell.found.aborted,
+            cell.found.deadlocked,
+        ]
+        for cell in cells
+    }
+    assert found == json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+
+def test_nothing_diverged_and_two_sessions_are_played_whole(cells: list[Cell]) -> None:
+    bounded = {(family.name, entry.name) for family in FAMILIES for entry in family.entries if entry.preemptions}
+    assert [cell for cell in cells if cell.found.diverged] == []
+    assert {(cell.family, cell.entry) for cell in cells if not cell.found.complete} == bounded
+
+
+def test_every_entry_is_what_it_claims(cells: list[Cell]) -> None:
+    require_claims(cells)
+
+
+def test_every_mutant_fails_where_its_original_is_safe(cells: list[Cell]) -> None:
+    """Without its guard the same code is caught: the guard is what keeps it safe, and the explorer sees it."""
+    bad = {(cell.family, cell.entry): cell.found.bad for cell in cells if cell.level == "rc"}
+    pairs = [(family.name, entry.name, entry.mutant) for family in FAMILIES for entry in family.entries if entry.mutant]
+    assert len(pairs) > 30
+    assert [pair for pair in pairs if bad[pair[0], pair[1]] != 0] == []
+    assert [pair for pair in pairs if bad[pair[0], str(pair[2])] == 0] == []
+
+
+def test_locks_block_and_serializable_aborts_somewhere(cells: list[Cell]) -> None:
+    """A locking entry in which nobody ever waits, or a level that never refuses, would have proved nothing."""
+    waited = {(cell.family, cell.entry) for cell in cells if cell.found.waited}
+    assert waited >= LOCKING
+    naive = [cell for cell in cells if cell.entry in ("naive", "count", "max-plus-one") and cell.level == "ser"]
+    assert all(cell.found.aborted for cell in naive)
+    assert len(naive) == 4
+
+
+def test_a_cell_that_is_not_as_claimed_passes_the_threshold(server: Server) -> None:
+    (assign,) = find_families(["assign"])
+    cells = run_atlas(server, families=[assign], levels=["rc"])
+    naive = next(cell for cell in cells if cell.entry == "naive")
+    pretending = Cell(naive.family, naive.entry, naive.level, True, naive.found)
+    with pytest.raises(ThresholdExceeded, match="assign / naive at rc claims to be safe, but 12 of 14"):
+        require_claims([pretending])
+
+
+def test_an_unknown_family_is_named() -> None:
+    with pytest.raises(UsageError, match="did you mean 'limit'"):
+        find_families(["limits"])
+
+
+def test_the_atlas_leaves_nothing(server: Server, cells: list[Cell]) -> None:
+    assert cells
+    assert [info.name for info in list_databases(server) if "atlas" in info.name] == []
