@@ -14,7 +14,8 @@ from selenium.webdriver.chrome.service import Service
 
 from inboxbench.report import render_html
 
-SAMPLE = Path(__file__).parents[1] / "unit" / "report" / "sample_run.json"
+_RUNS = Path(__file__).parents[1] / "unit" / "report"
+SAMPLE, RECORDED = _RUNS / "sample_run.json", _RUNS / "recorded_run.json"
 # Without the background flags Chromium calls home at every start; as root it has no sandbox to run in.
 FLAGS = (
     "--headless",
@@ -80,6 +81,12 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture
 def run() -> dict[str, Any]:
     document: dict[str, Any] = json.loads(SAMPLE.read_text(encoding="utf-8"))
+    return document
+
+
+@pytest.fixture(params=[SAMPLE, RECORDED], ids=["sample", "recorded"])
+def any_run(request: pytest.FixtureRequest) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(request.param.read_text(encoding="utf-8"))
     return document
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -13,7 +14,8 @@ import pytest
 
 from inboxbench.report import render_html
 
-SAMPLE = Path(__file__).with_name("sample_run.json")
+SAMPLE = Path(__file__).with_name("sample_run.json")  # made up: tests know its figures
+RECORDED = Path(__file__).with_name("recorded_run.json")  # of a real demo: tests know its shape alone
 Parse = Callable[[str], Element]
 
 
@@ -36,6 +38,20 @@ def parse() -> Parse:
         return root
 
     return parse_page
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run and its page; nobody changes either."""
+
+    run: dict[str, Any]
+    page: Element
+
+
+@pytest.fixture(scope="session", params=[SAMPLE, RECORDED], ids=["sample", "recorded"])
+def shown(request: pytest.FixtureRequest, parse: Parse) -> Shown:
+    document: dict[str, Any] = json.loads(request.param.read_text(encoding="utf-8"))
+    return Shown(document, parse(render_html(document)))
 
 
 @pytest.fixture(scope="session")

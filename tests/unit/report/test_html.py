@@ -14,7 +14,7 @@ import pytest
 from inboxbench.errors import UsageError
 from inboxbench.report import render_html
 
-from .conftest import Parse
+from .conftest import Parse, Shown
 
 PARTS = ("machine", "server", "seed", "migration", "matrix", "races", "verdict")
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> & {{ 7*7 }} [x](javascript:alert(1))"
@@ -54,20 +54,23 @@ def _attributes(page: Element) -> Iterator[tuple[str, str, str]]:
                 yield element.tag, str(name), value
 
 
-def test_every_query_stands_once_in_the_heat_map_and_once_in_the_details(page: Element, run: dict[str, Any]) -> None:
+def test_every_query_stands_once_in_the_heat_map_and_once_in_the_details(shown: Shown) -> None:
+    page, run = shown.page, shown.run
     queries = {query["name"]: 1 for query in run["matrix"]["queries"]}
     assert _first_words(_rows(_by_id(page, "reads"))) == queries
     regions = [e.get("id", "") for details in _by_id(page, "queries").iter("details") for e in details.iter("div")]
     assert Counter(identity.removeprefix("query-") for identity in regions) == queries
 
 
-def test_every_set_stands_once_among_the_prices(page: Element, run: dict[str, Any]) -> None:
+def test_every_set_stands_once_among_the_prices(shown: Shown) -> None:
+    page, run = shown.page, shown.run
     price = _by_id(page, "price")
     table = next(price.iter("table"))
     assert _first_words(_rows(table)) == {s["name"]: 1 for s in run["matrix"]["sets"]}
 
 
-def test_every_index_of_every_set_is_listed_with_its_definition(page: Element, run: dict[str, Any]) -> None:
+def test_every_index_of_every_set_is_listed_with_its_definition(shown: Shown) -> None:
+    page, run = shown.page, shown.run
     indexes = [index for s in run["matrix"]["sets"] for index in s["indexes"]]
     rows = Counter(row for row in _rows(_by_id(page, "price")))
     for index in indexes:
@@ -75,24 +78,28 @@ def test_every_index_of_every_set_is_listed_with_its_definition(page: Element, r
         assert rows[row] == sum(i["name"] == index["name"] for i in indexes)
 
 
-def test_every_revision_stands_once(page: Element, run: dict[str, Any]) -> None:
+def test_every_revision_stands_once(shown: Shown) -> None:
+    page, run = shown.page, shown.run
     rows = _first_words(_rows(_by_id(page, "migration")))
     for revision in run["migration"]["revisions"]:
         assert rows[revision["revision"]] == 1
 
 
-def test_every_traffic_class_stands_once(page: Element, run: dict[str, Any]) -> None:
-    rows = _first_words(_rows(_by_id(page, "migration")))
+def test_every_traffic_class_stands_once(shown: Shown) -> None:
+    page, run = shown.page, shown.run
+    rows = Counter(_rows(_by_id(page, "migration")))
     for traffic in run["migration"]["traffic"]:
         assert rows[traffic["class"]] == 1
 
 
-def test_every_strategy_stands_once_for_each_number_of_workers(page: Element, run: dict[str, Any]) -> None:
+def test_every_strategy_stands_once_for_each_number_of_workers(shown: Shown) -> None:
+    page, run = shown.page, shown.run
     rows = _first_words(_rows(_by_id(page, "races")))
     assert rows == Counter(race["strategy"] for race in run["races"])
 
 
-def test_every_cell_is_in_the_details_with_its_figures(page: Element, run: dict[str, Any]) -> None:
+def test_every_cell_is_in_the_details_with_its_figures(shown: Shown) -> None:
+    page, run = shown.page, shown.run
     text = _text(_by_id(page, "queries"))
     rows = [e for e in _by_id(page, "queries").iter("tr") if e.find("td") is not None]
     assert len(rows) == len(run["matrix"]["cells"])
@@ -133,7 +140,8 @@ def test_the_verdict_comes_first_and_opens_with_the_choice(page: Element) -> Non
     assert "9,800/s" in text
 
 
-def test_nothing_is_fetched_from_anywhere(page: Element) -> None:
+def test_nothing_is_fetched_from_anywhere(shown: Shown) -> None:
+    page = shown.page
     for tag, name, value in _attributes(page):
         if name in {"src", "srcset", "poster", "data", "action"} or (tag == "link" and name == "href"):
             assert value == "data:,", f"<{tag} {name}={value!r}>"
@@ -147,28 +155,32 @@ def test_nothing_is_fetched_from_anywhere(page: Element) -> None:
     assert "@font-face" not in style
 
 
-def test_there_is_no_script_and_the_policy_forbids_one(page: Element) -> None:
+def test_there_is_no_script_and_the_policy_forbids_one(shown: Shown) -> None:
+    page = shown.page
     assert not list(page.iter("script"))
     assert not [name for _, name, _ in _attributes(page) if name.startswith("on")]
     (policy,) = [e for e in page.iter("meta") if e.get("http-equiv") == "Content-Security-Policy"]
     assert (policy.get("content") or "").startswith("default-src 'none';")
 
 
-def test_links_lead_somewhere_and_ids_are_unique(page: Element) -> None:
+def test_links_lead_somewhere_and_ids_are_unique(shown: Shown) -> None:
+    page = shown.page
     ids = Counter(value for _, name, value in _attributes(page) if name == "id")
     assert set(ids.values()) == {1}
     targets = {value.removeprefix("#") for _, name, value in _attributes(page) if name.endswith("href")} - {"data:,"}
     assert targets <= set(ids)
 
 
-def test_headings_descend_one_level_at_a_time(page: Element) -> None:
+def test_headings_descend_one_level_at_a_time(shown: Shown) -> None:
+    page = shown.page
     levels = [int(e.tag[1]) for e in page.iter() if isinstance(e.tag, str) and re.fullmatch("h[1-6]", e.tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(below - above <= 1 for above, below in pairwise(levels))
 
 
-def test_tables_have_captions_and_headings_with_scope(page: Element) -> None:
+def test_tables_have_captions_and_headings_with_scope(shown: Shown) -> None:
+    page = shown.page
     tables = list(page.iter("table"))
     assert tables
     for table in tables:
@@ -189,7 +201,8 @@ def test_charts_are_drawn_and_have_text_alternatives(page: Element) -> None:
     assert len(hidden) == len(others)
 
 
-def test_positions_in_charts_are_numbers_inside(page: Element) -> None:
+def test_positions_in_charts_are_numbers_inside(shown: Shown) -> None:
+    page = shown.page
     seen = 0
     for svg in page.iter("svg"):
         for shape in svg.iter():

@@ -8,6 +8,7 @@ from inboxbench.report.units import known
 
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _TICKS = 5
+_NOTHING = 1e-12  # smaller figures have no round number above them that a float can hold apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def linear_scale(values: Iterable[float | None], *, octets: bool = False) -> Sca
     """From zero to a round number above the largest value; of `octets`, round in kB, MB, … of 1024."""
     top = max((value for value in values if known(value)), default=0.0)
     unit = 1024.0 ** int(math.log(top, 1024)) if octets and top >= 1 else 1.0
-    step = _round_step(top / unit / _TICKS) * unit if top > 0 else 1.0
+    step = _round_step(top / unit / _TICKS) * unit if top > _NOTHING else 1.0
     count = max(math.ceil(top / step - 1e-9), 1)
     return Scale(0.0, step * count, False, tuple(step * number for number in range(count + 1)))
 
