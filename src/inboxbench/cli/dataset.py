@@ -36,7 +36,7 @@ def _table(datasets: list[Stored]) -> Table:
         facts = (
             (found.profile, str(found.seed), f"{found.messages:,}", found.checksums["messages"])
             if found
-            else ("a killed load left this: remove it", "", "", "")
+            else ("left by a killed load or another version: remove it", "", "", "")
         )
         size = f"{stored.size / 1e6:,.0f} MB"
         table.add_row(stored.name, *facts[:3], size, age(stored.created), facts[3])

@@ -51,10 +51,10 @@ def _piece_table(weights: tuple[float, ...]) -> Ints:
 
 
 @cache
-def _tokens() -> tuple[Pool, list[int]]:
+def _tokens() -> tuple[Pool, Ints]:
     """The templates as a pool, and where each has its digits."""
     encoded = [text.encode() for text in _TOKENS]
-    return pool_of(encoded), [text.index(_ZEROS) for text in encoded]
+    return pool_of(encoded), np.array([text.index(_ZEROS) for text in encoded])
 
 
 def _long_limits(text: Text, count: int, stream: Stream) -> Ints:
@@ -133,12 +133,7 @@ def put_bodies(m: Material, out: Octets, places: Ints, bodies: Bodies, ids: Ints
 
 
 def _put_tokens(out: Octets, places: Ints, token: Ints, ids: Ints) -> None:
+    """What a template spills behind its body falls on the next row's head."""
     pool, digits_at = _tokens()
-    order = np.argsort(token.astype(np.uint8), kind="stable")
-    records = rows_of(pool.records, token[order])
-    numbers = digits(ids[order] * _FACTOR % _PRIME, len(_ZEROS))
-    ends = np.cumsum(np.bincount(token, minlength=len(pool)))
-    for kind, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-        at, same = digits_at[kind], slice(start, end)
-        records[same, at : at + len(_ZEROS)] = numbers[same]
-        scatter(out, places[order[same]], records[same, : int(pool.lengths[kind])])
+    scatter(out, places, rows_of(pool.records, token))
+    scatter(out, places + digits_at[token], digits(ids * _FACTOR % _PRIME, len(_ZEROS)))

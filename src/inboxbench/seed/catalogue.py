@@ -21,8 +21,8 @@ _BASELINE: dict[str, tuple[str, ...]] = {
         "name", "email", "phone_number", "external_id",
     ),
     "conversations": (
-        "id", "account_id", "inbox_id", "contact_id", "created_at", "updated_at",
-        "uuid", "assignee_id", "assignee_assigned_at", "assignee_last_read_at", "status",
+        "id", "account_id", "inbox_id", "contact_id", "created_at", "updated_at", "uuid",
+        "assignee_id", "assignee_assigned_at", "assignee_last_read_at", "status",
         "branch", "region", "rating_score", "rated_at",
         "metadata", "rating_comment",
     ),
@@ -40,9 +40,9 @@ _HEAD: dict[str, tuple[str, ...]] = {
     "contact_inboxes": ("id", "contact_id", "inbox_id", "created_at", "updated_at", "source_id"),
     "conversation_counters": ("account_id", "last_display_id"),
     "conversations": (
-        "id", "account_id", "inbox_id", "contact_id", "created_at", "updated_at",
+        "id", "account_id", "inbox_id", "contact_id", "created_at", "updated_at", "uuid",
         "display_id", "last_activity_at", "contact_inbox_id",
-        "uuid", "assignee_id", "assignee_assigned_at", "assignee_last_read_at", "status",
+        "assignee_id", "assignee_assigned_at", "assignee_last_read_at", "status",
         "branch", "region", "rating_score", "rated_at",
         "waiting_since", "first_reply_created_at", "agent_last_seen_at", "contact_last_seen_at",
         "additional_attributes", "custom_attributes", "rating_comment",

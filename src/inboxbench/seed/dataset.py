@@ -315,17 +315,21 @@ def _marker(dataset: Dataset) -> dict[str, Any]:
     return {key: getattr(dataset, key) for key in _KEPT}
 
 
-def _from_marker(name: str, marker: dict[str, Any]) -> Dataset:
+def _from_marker(name: str, marker: dict[str, Any]) -> Dataset | None:
+    """None for a marker that another version of inboxbench wrote with other facts."""
+    if not marker.keys() >= set(_KEPT):
+        return None
     return Dataset(name=name, reused=True, **{key: marker[key] for key in _KEPT})
 
 
 def _found(server: Server, name: str, mark: str) -> Dataset | None:
-    """The dataset of that name if it is whole; remains of a load that was killed are removed."""
+    """The dataset of that name if it is whole; what a killed load or another version left is removed."""
     marker = read_marker(server, name)
     if marker is None:
         return None
-    if marker.get("kind") == KIND and marker.get("fingerprint") == mark:
-        return _from_marker(name, marker)
+    whole = _from_marker(name, marker) if marker.get("kind") == KIND else None
+    if whole is not None and whole.fingerprint == mark:
+        return whole
     if _sessions(server, name):
         raise UsageError(f"dataset {name} is being loaded by another process; wait for it, or end it first")
     drop_database(server, name)
@@ -340,7 +344,7 @@ def _sessions(server: Server, name: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A dataset as `dataset list` shows it; whole is false for what a killed load left."""
+    """A dataset as `dataset list` shows it; `dataset` is None for what a killed load or another version left."""
 
     name: str
     size: int

@@ -287,8 +287,8 @@ def _seen(lines: _Lines, keys: Ints, read: tuple[Ints, Ints], visited: Ints) -> 
     return np.maximum(by_agent, visited), by_contact
 
 
-def converse(profile: Profile, world: World, clock: Clock, seed: int, number: int) -> Block:
-    """Block `number` of the conversations."""
+def converse(profile: Profile, world: World, clock: Clock, seed: int, number: int, *, clocks: bool = True) -> Block:
+    """Block `number` of the conversations. Without `clocks`, those that only the head schema has stay empty."""
     whole = world.conversations
     first, last = number * BLOCK, min((number + 1) * BLOCK, len(whole.start))
     part = slice(first, last)
@@ -300,7 +300,10 @@ def converse(profile: Profile, world: World, clock: Clock, seed: int, number: in
     read = _read(profile, lines, talk, assigned_at, stream)
     keys = (talk.moment << MOMENT_SHIFT) | ((first + lines.owner) << KIND_BITS) | talk.kind
     last_read = np.maximum(read[0], assigned_at)
-    seen = _seen(lines, keys, read, np.where(talk.assignee > 0, last_read, NEVER))
+    never = np.full(last - first, NEVER, dtype=np.int64)
+    seen = (never, never)
+    if clocks:
+        seen = _seen(lines, keys, read, np.where(talk.assignee > 0, last_read, NEVER))
     return Block(
         first=first,
         last=last,
@@ -311,7 +314,7 @@ def converse(profile: Profile, world: World, clock: Clock, seed: int, number: in
         assignee=talk.assignee,
         assigned_at=assigned_at,
         last_read=last_read,
-        waiting_since=_waiting(lines, talk),
+        waiting_since=_waiting(lines, talk) if clocks else never,
         first_reply=first_reply,
         agent_seen=seen[0],
         contact_seen=seen[1],

@@ -94,6 +94,21 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
+class Fixed:
+    """A column of raw bytes, as many in every row, that is never NULL: a uuid."""
+
+    octets: Octets
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Numbers that are all present in a row or all NULL: one piece instead of one each."""
+
+    numbers: Sequence[Number]
+    present: Flags
+
+
+@dataclass(frozen=True, slots=True)
 class Framed:
     """Text, jsonb or uuid out of a pool made by `framed`; NULL where `present` is false."""
 
@@ -110,7 +125,7 @@ class Joined:
     present: Flags | None = None
 
 
-Field = Number | Framed | Joined
+Field = Number | Together | Framed | Joined
 
 
 def framed(pool: Pool) -> Pool:
@@ -145,7 +160,16 @@ def _number(field: Number) -> Part:
     return records, lengths
 
 
+def _together(field: Together) -> Part:
+    """Where absent, the length words -1 of all of them."""
+    records = np.concatenate([_number(number)[0] for number in field.numbers], axis=1)
+    records[~field.present, : 4 * len(field.numbers)] = 0xFF
+    return records, np.where(field.present, records.shape[1], 4 * len(field.numbers))
+
+
 def _pieces(field: Field) -> list[Part]:
+    if isinstance(field, Together):
+        return [_together(field)]
     if isinstance(field, Number):
         return [_number(field)]
     if isinstance(field, Framed):
@@ -159,21 +183,32 @@ def _pieces(field: Field) -> list[Part]:
     return [(_big_endian(total, "i4"), _constant(4, len(total))), *parts]
 
 
-def _head(fields: Sequence[Number], columns: int) -> Part:
+def _fixed(field: Number | Fixed) -> Octets:
+    if isinstance(field, Number):
+        return _number(field)[0]
+    count, width = field.octets.shape
+    return np.concatenate((_big_endian(_constant(width, count), "i4"), field.octets), axis=1)
+
+
+def _head(fields: Sequence[Number | Fixed], columns: int) -> Part:
     """The count of columns and the columns that are never NULL and of fixed width: one piece."""
     word = np.frombuffer(columns.to_bytes(2, "big"), dtype=np.uint8)
-    count = len(fields[0].values)
-    records = np.concatenate([np.tile(word, (count, 1)), *(_number(field)[0] for field in fields)], axis=1)
-    return records, _constant(records.shape[1], count)
+    parts = [_fixed(field) for field in fields]
+    records = np.concatenate([np.tile(word, (len(parts[0]), 1)), *parts], axis=1)
+    return records, _constant(records.shape[1], len(records))
 
 
-def encode(head: Sequence[Number], narrow: Sequence[Field] = (), wide: Sequence[Field] = ()) -> Octets:
+def _columns(field: Field) -> int:
+    return len(field.numbers) if isinstance(field, Together) else 1
+
+
+def encode(head: Sequence[Number | Fixed], narrow: Sequence[Field] = (), wide: Sequence[Field] = ()) -> Octets:
     """The COPY rows of a block, without the file's header and trailer.
 
-    Columns stand in this order: `head`, numbers that are never NULL; `narrow`, fields whose pieces are short;
+    Columns stand in this order: `head`, of one width and never NULL; `narrow`, fields whose pieces are short;
     `wide`, the others.
     """
-    first = _head(head, len(head) + len(narrow) + len(wide))
+    first = _head(head, len(head) + sum(map(_columns, [*narrow, *wide])))
     pieces = [first, *(piece for field in narrow for piece in _pieces(field))]
     if not wide:
         return _lay_out(pieces)

@@ -86,10 +86,8 @@ def window(m: Material, state: AnyArray, keys: Ints, first_id: int, number: int)
     of = state.take(positions(keys))
     read_at = read_moments(keys, of["agent_read"], of["contact_read"], span(m.profile))
     bodies = write_bodies(m, kind, 1 - of["russian"].astype(np.int64), stream)
-    head = _heads(m, keys, of, first_id)
-    head["columns"] = shape.columns
     row = _Row(
-        head=head,
+        head=_heads(m, keys, of, first_id),
         read=_reads(m, read_at),
         read_width=np.where(read_at >= 0, _READ_WIDTH, _UNREAD_WIDTH),
         tail=_tails(shape, kind, _senders(m, kind, of, stream), bodies.size),
@@ -99,10 +97,18 @@ def window(m: Material, state: AnyArray, keys: Ints, first_id: int, number: int)
     return _assemble(m, row)
 
 
-def _heads(m: Material, keys: Ints, of: AnyArray, first_id: int) -> AnyArray:
-    head = np.empty(len(keys), dtype=_HEAD)
+@cache
+def _blank_head(columns: int) -> AnyArray:
+    """One head with everything that is the same in all rows."""
+    head = np.zeros(1, dtype=_HEAD)
+    head["columns"] = columns
     for name in ("id", "account", "inbox", "conversation", "created"):
         head[f"{name}_length"] = 8
+    return head
+
+
+def _heads(m: Material, keys: Ints, of: AnyArray, first_id: int) -> AnyArray:
+    head = np.repeat(_blank_head(_shape(at_head=m.layout.at_head).columns), len(keys))
     head["id"] = np.arange(first_id, first_id + len(keys))
     head["account"], head["inbox"] = of["account"], of["inbox"]
     head["conversation"], head["created"] = positions(keys) + 1, timestamps(m.epoch, moments(keys))

@@ -10,10 +10,12 @@ from inboxbench.seed.dialogue import BLOCK, CONTACT, NEVER, RESOLVED, Block
 from inboxbench.seed.distributions import inverse_table
 from inboxbench.seed.encoding import (
     Field,
+    Fixed,
     Framed,
     Joined,
     Number,
     Pool,
+    Together,
     digits,
     encode,
     framed,
@@ -162,11 +164,10 @@ def conversations(m: Material, block: Block) -> Octets:
     whole = m.world.conversations
     count = block.last - block.first
     account = whole.account[part]
-    assigned = block.assignee > 0
     uuid, updated = _uuid(stream, count), _updated(m, block, stream)
     documents, own = _documents(m, stream, count)
     places = _places(m, account, stream)
-    *scores, comment = _rating(m, block, stream)
+    scores, comment = _rating(m, block, stream)
     return encode(
         [
             Number(_ids(block.first, block.last)),
@@ -175,16 +176,21 @@ def conversations(m: Material, block: Block) -> Octets:
             Number(whole.contact[part]),
             Number(timestamps(m.epoch, block.start)),
             Number(timestamps(m.epoch, updated)),
+            uuid,
             *_head_numbers(m, block),
         ],
         [
-            uuid,
-            Number(block.assignee, present=assigned),
-            Number(timestamps(m.epoch, block.assigned_at), present=assigned),
-            Number(timestamps(m.epoch, block.last_read), present=assigned),
+            Together(
+                [
+                    Number(block.assignee),
+                    Number(timestamps(m.epoch, block.assigned_at)),
+                    Number(timestamps(m.epoch, block.last_read)),
+                ],
+                block.assignee > 0,
+            ),
             Framed(_STATUSES, block.status),
             *places,
-            *scores,
+            scores,
             *_head_clocks(m, block),
         ],
         [*_attributes(m, documents, own), comment],
@@ -199,11 +205,11 @@ def _updated(m: Material, block: Block, stream: Stream) -> Ints:
     return np.minimum(moved, span(m.profile))
 
 
-def _uuid(stream: Stream, count: int) -> Joined:
+def _uuid(stream: Stream, count: int) -> Fixed:
     octets = stream.words(2 * count).view(np.uint8).reshape(count, 16).copy()
     octets[:, 6] = octets[:, 6] & 0x0F | 0x40
     octets[:, 8] = octets[:, 8] & 0x3F | 0x80
-    return Joined([(octets, np.full(count, 16, dtype=np.int64))])
+    return Fixed(octets)
 
 
 def _documents(m: Material, stream: Stream, count: int) -> tuple[Ints, Ints]:
@@ -214,7 +220,8 @@ def _documents(m: Material, stream: Stream, count: int) -> tuple[Ints, Ints]:
 def _with_number(pool: Pool, index: Ints, own: Ints) -> Joined:
     """Documents that end with a number of eight digits and a brace, with the rows' own numbers."""
     records, lengths = pool.take(index)
-    return Joined([(records, lengths - 9), _digits(own, 8), literal("}", len(index))])
+    ending = np.concatenate((digits(own, 8), np.full((len(own), 1), ord("}"), dtype=np.uint8)), axis=1)
+    return Joined([(records, lengths - 9), (ending, np.full(len(own), 9, dtype=np.int64))])
 
 
 def _attributes(m: Material, documents: Ints, own: Ints) -> list[Field]:
@@ -300,7 +307,6 @@ def _rating(m: Material, block: Block, stream: Stream) -> list[Field]:
     base, size = m.sentences.base[language, CONTACT, 0], m.sentences.size[language, CONTACT, 0]
     records, lengths = m.sentences.pool.take(base + stream.below(size, count))
     return [
-        Number(score, "i2", rated),
-        Number(timestamps(m.epoch, at), present=rated),
+        Together([Number(score, "i2"), Number(timestamps(m.epoch, at))], rated),
         Joined([(records[:, 1:], lengths - 1)], comment),  # without the space that separates sentences
     ]

@@ -158,6 +158,14 @@ def test_remains_of_a_killed_load_are_replaced(server: Server, project: Project)
     remove_dataset(server, dataset.name)
 
 
+def test_a_dataset_of_another_version_is_replaced(server: Server, project: Project) -> None:
+    dataset = load_dataset(server, "tiny", 14, messages=TEN_THOUSAND, project=project)
+    write_marker(server, dataset.name, {"kind": "dataset", "created": 1, "fingerprint": dataset.fingerprint})
+    assert {one.name: one.dataset for one in list_datasets(server)}[dataset.name] is None
+    assert not load_dataset(server, "tiny", 14, messages=TEN_THOUSAND, project=project).reused
+    remove_dataset(server, dataset.name)
+
+
 def test_a_load_that_another_process_runs_is_left_alone(server: Server, project: Project) -> None:
     dataset = load_dataset(server, "tiny", 6, messages=TEN_THOUSAND, project=project)
     write_marker(server, dataset.name, {"kind": "loading", "created": 1})

@@ -250,9 +250,9 @@ def test_traffic_keeps_working_hours(tiny: Loaded) -> None:
 
 
 def test_rows_of_tenants_interleave(tiny: Loaded) -> None:
-    """Physical order is order of arrival: correlation with time near 1, and pages shared by accounts."""
+    """Physical order is order of arrival: correlated with time, and pages shared by accounts."""
     correlation = tiny.value("SELECT correlation FROM pg_stats WHERE tablename = 'messages' AND attname = 'created_at'")
-    assert correlation == pytest.approx(1.0, abs=0.01)
+    assert 0.8 < float(str(correlation)) < 1  # churn has moved some rows
     per_page = tiny.value("""
         SELECT avg(n)::float FROM (SELECT count(DISTINCT conversation_id) n FROM messages
                                    GROUP BY (ctid::text::point)[0]) x""")

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from inboxbench.seed.checksum import block_checksum, table_checksum
 from inboxbench.seed.encoding import (
     Field,
+    Fixed,
     Framed,
     Joined,
     Number,
+    Together,
     digits,
     encode,
     framed,
@@ -91,6 +93,17 @@ def test_encode_reads_back(rows: list[tuple[int, int | None, str | None, str]], 
             None if w is None else f"<{t}>".encode(),
         ]
         for b, s, w, t in rows
+    ]
+
+
+def test_columns_that_are_null_together() -> None:
+    both = Together([Number(np.array([1, 2]), "i2"), Number(np.array([3, 4]))], np.array([True, False]))
+    data = encode(
+        [Number(np.array([8, 9]), "i4"), Fixed(np.frombuffer(b"abcdef", dtype=np.uint8).reshape(2, 3))], [both]
+    )
+    assert read_rows(data.tobytes()) == [
+        [struct.pack(">i", 8), b"abc", struct.pack(">h", 1), struct.pack(">q", 3)],
+        [struct.pack(">i", 9), b"def", None, None],
     ]
 
 
