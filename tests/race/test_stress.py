@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from contextlib import ExitStack, closing
 
 import pytest
 
-from inboxbench.database import list_databases
+from inboxbench.database import Connection, connect, list_databases
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.race import STRATEGIES, RaceResult, require_safe, run_races
+from inboxbench.race.stress import MOST_WORKERS
 from inboxbench.server import Server, open_server
 
 IMAGE = os.environ.get("INBOXBENCH_CONTAINER_IMAGE", "postgres:18")
@@ -75,6 +77,24 @@ def test_conditions_are_checked_before_anything_starts(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         run_races(server, **conditions)  # type: ignore[arg-type]
+
+
+def test_more_workers_than_the_server_has_room_for(server: Server) -> None:
+    """Other people's connections fill it up to where the largest crowd does not fit any more."""
+    with ExitStack() as stack:
+        while room(first := stack.enter_context(closing(connect(server.conninfo())))) > MOST_WORKERS:
+            assert not first.closed
+        with pytest.raises(UsageError, match=rf"has room for \d+ more connections and {MOST_WORKERS} workers need"):
+            run_races(server, workers=[MOST_WORKERS])
+
+
+def room(connection: Connection) -> int:
+    row = connection.execute(
+        "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+        " - count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def test_a_safe_strategy_with_a_double_passes_the_threshold(server: Server) -> None:

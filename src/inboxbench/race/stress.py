@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any
 
+from inboxbench.database import connect
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.project import Project, find_project
 from inboxbench.race.crowd import Crowd, crowd
@@ -162,6 +164,25 @@ def _check_conditions(workers: Sequence[int], conversations: int, think_ms: floa
         raise UsageError("think-ms must be 0 or more and seconds above 0")
 
 
+_ROOM = """
+    SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+           - (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend')
+"""
+
+
+def _check_room(server: Server, workers: int) -> None:
+    """Raises UsageError when the server cannot take as many connections."""
+    with closing(connect(server.conninfo())) as connection:
+        row = connection.execute(_ROOM).fetchone()
+    assert row is not None
+    room = int(row[0])
+    if workers >= room:
+        raise UsageError(
+            f"workers: {server.label} has room for {room} more connections and {workers} workers need one each, "
+            "besides the referee's; name fewer, or raise max_connections"
+        )
+
+
 def run_races(
     server: Server,
     *,
@@ -180,6 +201,7 @@ def run_races(
     """
     chosen = [find_strategy(name) for name in strategies]
     _check_conditions(workers, conversations, think_ms, seconds)
+    _check_room(server, max(workers))
     results = []
     with open_lab(server, project or find_project(), max(workers)) as lab, crowd(max(workers)) as team:
         track = _Track(lab, team, lab.open_inbox(max(workers), conversations))
