@@ -6,8 +6,9 @@ What:   1. opens each account: waits for the inserts in flight, counts its conve
 Why:    the plan is made once, by one snapshot, after which no row without a number can be added: batches, crashes
         and inserts cannot change it. Opened first, so there is no moment at which two rows could get one number.
         Rows that were written past the triggers (session_replication_role = replica) are swept up at the end.
-Locks:  opening blocks inserts into that one account while it counts: MEASURED.
-        Then row locks of one batch at a time, about 50 ms.
+Locks:  opening blocks inserts into that one account while it counts: 20 ms for 17,000 conversations, 70 ms for
+        505,000 after VACUUM and 170 ms before it (PostgreSQL 18, two busy cores). Waiting for an insert in flight
+        it holds others up for lock_timeout at most. Then row locks of one batch at a time, about 50 ms.
 Down:   forgets the record; counters stay open and numbers go with their column in 0012.
 """
 

@@ -26,6 +26,14 @@ from inboxbench.migrate.session import Event, LockRefused, Progress, RevisionApp
 
 _VARIABLE = "INBOXBENCH_DATABASE_URL"
 _UPGRADE_LOCK = 0x696E626F78  # "inbox": our key among the advisory locks of the database
+# CONCURRENTLY and VALIDATE may take long and hold up nobody: no limit of the role's may end them; short steps set
+# a lock_timeout of their own. A backfill that locks before it reads needs a new snapshot for each statement.
+_SESSION = {
+    "lock_timeout": "0",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "default_transaction_isolation": "read committed",
+}
 _log = logging.getLogger("inboxbench.migrate")
 
 _HOLDER = """
@@ -100,10 +108,8 @@ def _bound(conninfo: str) -> Iterator[tuple[sa.Connection, Connection]]:
     with engine.connect() as bind:
         connection = bind.connection.driver_connection
         assert isinstance(connection, psycopg.Connection)
-        # CONCURRENTLY and VALIDATE may take long and hold up nobody: no limit of the role's may end them.
-        # Short steps set a lock_timeout of their own.
-        for setting in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
-            connection.execute("SELECT set_config(%s, '0', false)", (setting,))
+        for setting, value in _SESSION.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
         yield bind, connection
 
 

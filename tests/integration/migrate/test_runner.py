@@ -13,6 +13,7 @@ import pytest
 
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.migrate import runner
+from inboxbench.migrate.environment import _bound
 from inboxbench.migrate.record import migration_record
 from inboxbench.migrate.session import Event, Settings, StepStarted
 from inboxbench.project import Project
@@ -150,3 +151,22 @@ def test_alembic_says_in_one_line_what_is_wrong(database: Database, project: Pro
 def test_alembic_offline_mode_is_refused(database: Database, project: Project) -> None:
     refused = _alembic(project, database.server.url(database.name), "upgrade", "head", "--sql")
     assert "--sql has none to look at" in refused.stdout + refused.stderr
+
+
+# The role's own settings -----------------------------------------------------------------------------------
+
+
+def test_limits_and_isolation_of_the_role_do_not_reach_a_migration(database: Database) -> None:
+    """A statement_timeout meant for requests would end an index build, REPEATABLE READ would blind a backfill."""
+    role = {
+        "statement_timeout": "1s",
+        "lock_timeout": "1s",
+        "default_transaction_isolation": "serializable",
+        "idle_in_transaction_session_timeout": "1s",
+    }
+    with database.connect() as connection:
+        for name, value in role.items():
+            connection.execute(f"ALTER DATABASE {database.name} SET {name} = '{value}'".encode())
+    with _bound(database.conninfo) as (_, connection):
+        seen = {name: connection.execute(f"SHOW {name}".encode()).fetchone() for name in role}
+    assert seen == {name: ("read committed" if "isolation" in name else "0",) for name in role}
