@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from inboxbench.errors import unknown
 
@@ -68,8 +67,8 @@ class Layout:
 
 
 LAYOUTS = {
-    "baseline": Layout("baseline", "baseline.sql", MappingProxyType(_BASELINE)),
-    "head": Layout("head", "head.sql", MappingProxyType(_HEAD)),
+    "baseline": Layout("baseline", "baseline.sql", _BASELINE),
+    "head": Layout("head", "head.sql", _HEAD),
 }
 
 

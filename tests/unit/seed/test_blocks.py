@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,3 +130,9 @@ def test_a_profile_key_changes_its_rows(world: World) -> None:
     first = converse(WIDE, world, make_clock(WIDE), 5, 0)
     second = converse(calm, world, make_clock(calm), 5, 0)
     assert not np.array_equal(first.keys, second.keys)
+
+
+def test_a_job_travels_to_other_processes(tmp_path: Path) -> None:
+    for layout in LAYOUTS.values():
+        sent = Job(tmp_path, WIDE, 5, layout, None)
+        assert pickle.loads(pickle.dumps(sent)) == sent  # noqa: S301 - our own bytes
