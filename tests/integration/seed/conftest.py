@@ -33,5 +33,6 @@ class Loaded:
 @pytest.fixture(scope="session")
 def tiny(server: Server, project: Project) -> Iterator[Loaded]:
     dataset = load_dataset(server, "tiny", 1, project=project)
-    with connect(server.conninfo(dataset.name)) as connection:
-        yield Loaded(dataset, load_profile(project.seeds, "tiny"), connection)
+    loaded = Loaded(dataset, load_profile(project.seeds, "tiny"), connect(server.conninfo(dataset.name)))
+    yield loaded
+    loaded.connection.close()  # a test that clones the dataset has put another one in its place

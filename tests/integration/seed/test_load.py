@@ -91,8 +91,8 @@ class _Clone:
 def test_statistics_and_visibility_are_there(tiny: Loaded) -> None:
     rows = tiny.connection.execute(
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace "
-        # COPY extends a file by several pages at once; the last ones may still be new.
-        "AND (reltuples <= 0 OR relallvisible < relpages - 64)"
+        # Churn has been over these two; test_aging.py looks at them.
+        "AND (reltuples <= 0 OR relallvisible < relpages AND relname NOT IN ('messages', 'conversations'))"
     ).fetchall()
     assert rows == []
 
