@@ -11,6 +11,7 @@ from rich.table import Table
 from inboxbench.cli.race_atlas import atlas
 from inboxbench.cli.race_explore import explore_command
 from inboxbench.cli.race_format import format_option
+from inboxbench.cli.race_spec import spec
 from inboxbench.cli.session import Session, pass_session, progress_console, results_console
 from inboxbench.errors import UsageError
 from inboxbench.race import STRATEGIES, RaceResult, find_strategy, require_safe, run_races
@@ -23,6 +24,7 @@ def command() -> None:
 
 command.add_command(explore_command)
 command.add_command(atlas)
+command.add_command(spec)
 
 
 @command.command()

@@ -63,7 +63,7 @@ def _custom_ring(server: Server, target: str, sessions: int, level: Level | None
         yield conninfo, scenario
 
 
-def _print_exploration(found: Exploration, title: str) -> None:
+def print_exploration(found: Exploration, title: str) -> None:
     console = results_console()
     verdict = (
         f"[red]{found.bad}[/] of {found.schedules} feasible schedules break it"
@@ -139,6 +139,6 @@ def explore_command(
     if form == "json":
         click.echo(json.dumps(found.to_json(), indent=2))
     else:
-        _print_exploration(found, target)
+        print_exploration(found, target)
     if found.bad:
         raise ThresholdExceeded(f"{target}: {found.bad} of {found.schedules} schedules break the invariant")
