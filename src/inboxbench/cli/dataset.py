@@ -1,23 +1,25 @@
-"""`inboxbench dataset list|rm`: the seeded databases that a server keeps."""
+"""`inboxbench dataset list|rm|export|import`: the seeded databases that a server keeps."""
 
 from __future__ import annotations
 
 import json
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 from rich.table import Table
 
-from inboxbench.cli.session import Session, pass_session, results_console
-from inboxbench.seed import Stored, list_datasets, remove_dataset
+from inboxbench.cli.seed_progress import SeedProgress
+from inboxbench.cli.session import Session, pass_session, progress_console, results_console
+from inboxbench.seed import Stored, export_dataset, import_dataset, list_datasets, remove_dataset
 
 _FORM = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
 @click.group()
 def command() -> None:
-    """List and remove seeded databases."""
+    """List, remove, export and import seeded databases."""
 
 
 def age(created: int) -> str:
@@ -67,3 +69,24 @@ def rm(session: Session, names: tuple[str, ...]) -> None:
         for name in names:
             remove_dataset(server, name)
             click.echo(f"removed {name}")
+
+
+@command.command(name="export")
+@click.argument("name")
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+@pass_session
+def export_command(session: Session, name: str, path: Path) -> None:
+    """Write a dataset to one file, for another machine."""
+    with session.server() as server, SeedProgress(progress_console) as progress:
+        export_dataset(server, name, path, project=session.project, progress=progress)
+    click.echo(f"wrote {path}: {path.stat().st_size / 1e6:,.1f} MB")
+
+
+@command.command(name="import")
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+@pass_session
+def import_command(session: Session, path: Path) -> None:
+    """Make the dataset of a file, with keys, statistics and churn."""
+    with session.server() as server, SeedProgress(progress_console) as progress:
+        dataset = import_dataset(server, path, project=session.project, progress=progress)
+    click.echo(f"made {dataset.name}: {sum(dataset.rows.values()):,} rows")

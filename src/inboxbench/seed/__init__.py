@@ -1,14 +1,8 @@
 """Seeds: skewed, bilingual data, the same for the same profile, seed and version, at the speed of COPY."""
 
-from inboxbench.seed.dataset import (
-    GENERATOR,
-    Dataset,
-    Stored,
-    list_datasets,
-    load_dataset,
-    remove_dataset,
-    seed_into,
-)
+from inboxbench.seed.archive import export_dataset, import_dataset
+from inboxbench.seed.dataset import load_dataset, seed_into
+from inboxbench.seed.kept import GENERATOR, Dataset, Stored, list_datasets, remove_dataset
 from inboxbench.seed.load import Progress, Step
 from inboxbench.seed.profile import Profile, load_profile, profile_names, scaled
 
@@ -19,6 +13,8 @@ __all__ = [
     "Progress",
     "Step",
     "Stored",
+    "export_dataset",
+    "import_dataset",
     "list_datasets",
     "load_dataset",
     "load_profile",

@@ -17,7 +17,8 @@ from psycopg import sql
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.errors import UsageError
 from inboxbench.project import Project
-from inboxbench.seed.dataset import Dataset, fill, resolve
+from inboxbench.seed.dataset import fill, resolve
+from inboxbench.seed.kept import Dataset
 from inboxbench.seed.load import Progress
 from inboxbench.seed.work import backend_cpu
 from inboxbench.server import Server

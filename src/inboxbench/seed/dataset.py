@@ -6,12 +6,9 @@ import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-import psycopg
 
 from inboxbench.database import (
     PREFIX,
@@ -19,94 +16,31 @@ from inboxbench.database import (
     create_database,
     drop_database,
     exists,
-    list_databases,
     read_marker,
     require_ours,
     write_marker,
 )
-from inboxbench.errors import UsageError, unknown
+from inboxbench.errors import UsageError
 from inboxbench.project import Project, find_project
 from inboxbench.seed.catalogue import layout
+from inboxbench.seed.kept import GENERATOR, KIND, LOADING, Dataset, from_marker, marker_of
 from inboxbench.seed.load import Loaded, Progress, check_empty, load, silent
 from inboxbench.seed.profile import Profile, load_profile, scaled
 from inboxbench.server import Server
-
-# Raised whenever the same profile and seed would give other rows than before.
-GENERATOR = 1
-KIND = "dataset"
-_LOADING = "loading"
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """A seeded database. `elapsed` is what its load took, also when it was found and not loaded now."""
-
-    name: str
-    profile: str
-    seed: int
-    messages: int
-    rows: dict[str, int]
-    octets: dict[str, int]
-    checksums: dict[str, str]
-    elapsed: float
-    seconds: dict[str, float]
-    client_cpu: float
-    server_cpu: float | None
-    client_peak_mb: float
-    workers: int
-    created: int  # Unix seconds
-    fingerprint: str
-    reused: bool = False
-
-    @property
-    def messages_per_s(self) -> float:
-        """Of generating and sending, keys and indexes not counted."""
-        return self.messages / max(self.seconds["rows"], 1e-9)
-
-    @property
-    def rows_per_s(self) -> float:
-        return sum(self.rows.values()) / max(self.seconds["rows"], 1e-9)
-
-    @property
-    def bytes(self) -> int:
-        """Sent to the server."""
-        return sum(self.octets.values())
-
-    def to_json(self) -> dict[str, Any]:
-        """What run.json says of a dataset."""
-        return {
-            "profile": self.profile,
-            "seed": self.seed,
-            "messages": self.messages,
-            "database": self.name,
-            "rows": self.rows,
-            "elapsed_s": self.elapsed,
-            "stages_s": self.seconds,
-            "messages_per_s": round(self.messages_per_s),
-            "rows_per_s": round(self.rows_per_s),
-            "bytes": self.bytes,
-            "checksums": self.checksums,
-            "client_cpu_s": self.client_cpu,
-            "server_cpu_s": self.server_cpu,
-            "client_peak_mb": self.client_peak_mb,
-            "workers": self.workers,
-            "generator": GENERATOR,
-            "reused": self.reused,
-        }
 
 
 def fingerprint(profile: Profile, seed: int, project: Project, *, fresh: bool, at: str) -> str:
     """Of everything that a dataset depends on: profile, seed, generator, phrases, schema, both word sources, churn."""
     digest = hashlib.sha256()
     parts = [GENERATOR, profile, seed, fresh, at, version("faker"), version("wordfreq")]
-    files = [_schema(project, at), *sorted(_vocabulary(project).glob("*.txt"))]
+    files = [schema_file(project, at), *sorted(_vocabulary(project).glob("*.txt"))]
     digest.update(repr(parts).encode())
     for path in files:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _schema(project: Project, at: str) -> Path:
+def schema_file(project: Project, at: str) -> Path:
     return project.schema / layout(at).schema
 
 
@@ -159,8 +93,8 @@ def load_dataset(
     name = dataset_name(sized, seed, mark, at=at)
     if existing := _found(server, name, mark):
         return existing
-    create_database(server, name, kind=_LOADING)
-    with _dropped_on_failure(server, name):
+    create_database(server, name, kind=LOADING)
+    with dropped_on_failure(server, name):
         return fill(server, name, sized, seed, project=found, workers=workers, fresh=fresh, at=at, progress=progress)
 
 
@@ -185,8 +119,8 @@ def seed_into(
     """
     sized, found = resolve(profile, scale=scale, messages=messages, project=project)
     if not exists(server, name):
-        create_database(server, name, kind=_LOADING)
-        with _dropped_on_failure(server, name):
+        create_database(server, name, kind=LOADING)
+        with dropped_on_failure(server, name):
             return fill(
                 server,
                 name,
@@ -219,7 +153,7 @@ def seed_into(
 
 
 @contextmanager
-def _dropped_on_failure(server: Server, name: str) -> Iterator[None]:
+def dropped_on_failure(server: Server, name: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
@@ -258,7 +192,7 @@ def fill(
         server.conninfo(name),
         profile,
         seed,
-        schema=_schema(project, at),
+        schema=schema_file(project, at),
         vocabulary=_vocabulary(project),
         workers=workers,
         fresh=fresh,
@@ -268,9 +202,13 @@ def fill(
     if layout(at).at_head:
         stamp_head(server.conninfo(name), project)
     mark = fingerprint(profile, seed, project, fresh=fresh, at=at)
-    dataset = _described(name, profile, seed, loaded, mark=mark, elapsed=time.monotonic() - begun)
+    dataset = replace(
+        _described(name, profile, seed, loaded, mark=mark, elapsed=time.monotonic() - begun),
+        at=at,
+        churn=None if fresh else asdict(profile.churn),
+    )
     if kind is not None:
-        write_marker(server, name, {"kind": kind, **_marker(dataset)})
+        write_marker(server, name, {"kind": kind, **marker_of(dataset)})
     return dataset
 
 
@@ -301,25 +239,9 @@ def _described(name: str, profile: Profile, seed: int, loaded: Loaded, *, mark: 
         workers=loaded.workers,
         created=int(time.time()),
         fingerprint=mark,
+        at="baseline",
+        churn=None,
     )
-
-
-_KEPT = (
-    "profile", "seed", "messages", "rows", "octets", "checksums", "elapsed", "seconds", "client_cpu", "server_cpu",
-    "client_peak_mb", "workers",
-    "created", "fingerprint",
-)  # fmt: skip
-
-
-def _marker(dataset: Dataset) -> dict[str, Any]:
-    return {key: getattr(dataset, key) for key in _KEPT}
-
-
-def _from_marker(name: str, marker: dict[str, Any]) -> Dataset | None:
-    """None for a marker that another version of inboxbench wrote with other facts."""
-    if not marker.keys() >= set(_KEPT):
-        return None
-    return Dataset(name=name, reused=True, **{key: marker[key] for key in _KEPT})
 
 
 def _found(server: Server, name: str, mark: str) -> Dataset | None:
@@ -327,7 +249,7 @@ def _found(server: Server, name: str, mark: str) -> Dataset | None:
     marker = read_marker(server, name)
     if marker is None:
         return None
-    whole = _from_marker(name, marker) if marker.get("kind") == KIND else None
+    whole = from_marker(name, marker) if marker.get("kind") == KIND else None
     if whole is not None and whole.fingerprint == mark:
         return whole
     if _sessions(server, name):
@@ -340,34 +262,3 @@ def _sessions(server: Server, name: str) -> int:
     with connect(server.conninfo()) as connection:
         row = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", (name,)).fetchone()
     return int(row[0]) if row else 0
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A dataset as `dataset list` shows it; `dataset` is None for what a killed load or another version left."""
-
-    name: str
-    size: int
-    created: int
-    dataset: Dataset | None
-
-
-def list_datasets(server: Server) -> list[Stored]:
-    found = []
-    for info in list_databases(server):
-        marker = info.marker or {}
-        if marker.get("kind") in (KIND, _LOADING):
-            whole = _from_marker(info.name, marker) if marker["kind"] == KIND else None
-            found.append(Stored(info.name, info.size, int(marker.get("created", 0)), whole))
-    return found
-
-
-def remove_dataset(server: Server, name: str) -> None:
-    """Drop a dataset. Raises UsageError for a name that is none, or one that is in use."""
-    names = [stored.name for stored in list_datasets(server)]
-    if name not in names:
-        raise unknown("dataset", name, names)
-    try:
-        drop_database(server, name)
-    except psycopg.errors.ObjectInUse:
-        raise UsageError(f"dataset {name} is in use; end the sessions connected to it first") from None

@@ -21,7 +21,7 @@ from inboxbench.seed.checksum import table_checksum
 from inboxbench.seed.job import SLICE, Job
 from inboxbench.seed.plan import outline, outline_tasks, total_rows, window_tasks
 from inboxbench.seed.pool import runner
-from inboxbench.seed.profile import Profile
+from inboxbench.seed.profile import Churn, Profile
 from inboxbench.seed.work import Done
 
 # Heap, baseline indexes and the sort files of their build, for a message and its share of the other tables.
@@ -125,8 +125,7 @@ def load(
     with connect(conninfo) as connection:
         check_empty(connection)
         check_disk(connection, profile)
-        connection.execute(schema.read_text(encoding="utf-8"))
-        parts = bare.strip(connection, _largest_first(at))
+        parts = bare_schema(connection, schema, at)
     count = workers or default_workers(profile)
     watch = _Stopwatch()
     with tempfile.TemporaryDirectory(prefix="inboxbench_seed_") as name:
@@ -140,10 +139,10 @@ def load(
             for result in each(window_tasks(plan, tally.blocks("conversations"))):
                 tally.add(result)
     watch.lap("rows")
-    _finish(conninfo, at, parts, progress)
+    finish(conninfo, at, parts, progress)
     watch.lap("keys")
     if not fresh:
-        churn.run_churn(conninfo, profile.churn, _counted("churn", churn.steps(profile.churn), progress))
+        age(conninfo, profile.churn, progress)
         watch.lap("churn")
     return _summary(tally, at, count, watch.seconds)
 
@@ -185,7 +184,18 @@ def check_disk(connection: Connection, profile: Profile) -> None:
         )
 
 
-def _finish(conninfo: str, at: Layout, parts: bare.Parts, progress: Progress) -> None:
+def bare_schema(connection: Connection, schema: Path, at: Layout) -> bare.Parts:
+    """Create the tables without keys and indexes; returns what was left out."""
+    connection.execute(schema.read_text(encoding="utf-8"))
+    return bare.strip(connection, _largest_first(at))
+
+
+def age(conninfo: str, past: Churn, progress: Progress) -> None:
+    churn.run_churn(conninfo, past, _counted("churn", churn.steps(past), progress))
+
+
+def finish(conninfo: str, at: Layout, parts: bare.Parts, progress: Progress) -> None:
+    """Sequences, keys, indexes, statistics and foreign keys of filled tables."""
     tables = _largest_first(at)
     advance = _counted("keys", bare.steps(parts, tables), progress)
     with connect(conninfo) as connection:
