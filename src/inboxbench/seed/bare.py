@@ -84,18 +84,32 @@ def strip(connection: Connection, tables: list[str]) -> Parts:
     return parts
 
 
-def _in_parallel(conninfo: str, statements: Iterable[sql.SQL | sql.Composed], done: Callable[[], None]) -> None:
-    """Run statements on as many connections as there are processors, in the order given."""
-    workers = min(4, len(os.sched_getaffinity(0)))
+def in_parallel(conninfo: str, statements: Iterable[sql.SQL | sql.Composed], done: Callable[[], None]) -> None:
+    """Run statements on as many connections as there are processors, in the order given.
+
+    When one fails, or we are interrupted, those that run are cancelled: an index build would hold us up for long.
+    """
+    running: set[Connection] = set()
 
     def run(statement: sql.SQL | sql.Composed) -> None:
         with connect(conninfo, maintenance_work_mem="512MB", max_parallel_maintenance_workers="0") as connection:
-            connection.execute(statement)
+            running.add(connection)
+            try:
+                connection.execute(statement)
+            finally:
+                running.discard(connection)
         done()
 
-    with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(run, list(statements)):
-            pass
+    with ThreadPoolExecutor(min(4, len(os.sched_getaffinity(0)))) as pool:
+        started = [pool.submit(run, statement) for statement in statements]
+        try:
+            for future in started:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for connection in list(running):
+                connection.cancel_safe()
+            raise
 
 
 def steps(parts: Parts, tables: list[str]) -> int:
@@ -110,7 +124,7 @@ def restore(conninfo: str, parts: Parts, tables: list[str], done: Callable[[], N
     The vacuum comes before the foreign keys: their validation then reads pages with hint bits and plans with
     statistics.
     """
-    _in_parallel(conninfo, [sql.SQL(part.definition) for part in parts.indexes], done)
+    in_parallel(conninfo, [sql.SQL(part.definition) for part in parts.indexes], done)
     with connect(conninfo) as connection:
         _add_keys_and_checks(connection, parts, tables)
         done()
@@ -118,7 +132,7 @@ def restore(conninfo: str, parts: Parts, tables: list[str], done: Callable[[], N
     with connect(conninfo) as connection:
         if connection.info.server_version < 160000:
             vacuum = sql.SQL("VACUUM (ANALYZE) {}")
-    _in_parallel(conninfo, [vacuum.format(sql.Identifier(table)) for table in tables], done)
+    in_parallel(conninfo, [vacuum.format(sql.Identifier(table)) for table in tables], done)
     with connect(conninfo) as connection:
         _add_foreign_keys(connection, parts, done)
         for table in tables:

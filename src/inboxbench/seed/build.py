@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from inboxbench.seed import messages, rows
+from inboxbench.seed import head_rows, messages, rows
 from inboxbench.seed.arrays import AnyArray, Ints, Octets
-from inboxbench.seed.dialogue import BLOCK, MOMENT_SHIFT, STATE, Block, converse
+from inboxbench.seed.columns import CONTACT_BLOCK
+from inboxbench.seed.dialogue import BLOCK, Block, converse
 from inboxbench.seed.job import Built, Task
+from inboxbench.seed.keys import MOMENT_SHIFT, STATE
 from inboxbench.seed.material import Material
-from inboxbench.seed.rows import CONTACT_BLOCK
 
 _KEYS = "messages.keys"
 _STATE = "conversations.state"
@@ -23,12 +24,12 @@ _WHOLE: dict[str, Callable[[Material], Octets]] = {
     "users": rows.users,
     "inboxes": rows.inboxes,
     "inbox_members": rows.inbox_members,
-    "conversation_counters": rows.conversation_counters,
-    "duplicate_resolutions": rows.duplicate_resolutions,
+    "conversation_counters": head_rows.conversation_counters,
+    "duplicate_resolutions": head_rows.duplicate_resolutions,
 }
 _BLOCKS: dict[str, Callable[[Material, int], Octets]] = {
     "contacts": rows.contacts,
-    "contact_inboxes": rows.contact_inboxes,
+    "contact_inboxes": head_rows.contact_inboxes,
 }
 
 

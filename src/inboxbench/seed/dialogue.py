@@ -1,8 +1,4 @@
-"""What happens inside the conversations of one block: who writes when, and the state that follows from it.
-
-A message in outline is one sort key of 63 bits: its moment (36 bits of milliseconds), its conversation (24)
-and who wrote it (3). Keys are unique, so sorting them gives one order however they were brought together.
-"""
+"""What happens inside the conversations of one block: who writes when, and the state that follows from it."""
 
 from __future__ import annotations
 
@@ -14,6 +10,17 @@ import numpy as np
 from inboxbench.seed.arrays import AnyArray, Flags, Ints
 from inboxbench.seed.clock import DAY, HOUR, Clock
 from inboxbench.seed.distributions import QUANTILES, lognormal_quantiles, rank_tables, thresholds
+from inboxbench.seed.keys import (
+    BOT,
+    CONTACT,
+    KIND_BITS,
+    MOMENT_SHIFT,
+    NEVER,
+    STATE,
+    USER,
+    kinds,
+    read_moments,
+)
 from inboxbench.seed.owners import Owners, ragged
 from inboxbench.seed.profile import Dialogue, Profile, Status
 from inboxbench.seed.streams import Stream
@@ -21,28 +28,9 @@ from inboxbench.seed.world import World, span
 
 BLOCK = 2048  # conversations; part of the generator's version, since streams are keyed by block
 
-CONTACT, USER, BOT = 0, 1, 2
 OPEN, PENDING, RESOLVED = 0, 1, 2
-KIND_BITS = 3
-MOMENT_SHIFT = 27
-_CONVERSATION_MASK = (1 << 24) - 1
-NEVER = -1
 _FAR = np.iinfo(np.int64).max
 _SAME, _AGENT, _CONTACT, _BOT_PAUSE = range(4)
-
-# What a message needs to know of its conversation; one cache line's gather for all of it.
-STATE = np.dtype(
-    [
-        ("agent_read", "<i8"),  # incoming messages up to here are read; NEVER for none
-        ("contact_read", "<i8"),  # outgoing ones
-        ("account", "<i4"),
-        ("inbox", "<i4"),
-        ("contact", "<i4"),
-        ("assignee", "<i4"),  # 0 for nobody
-        ("russian", "<i4"),
-        ("spare", "<i4"),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +55,6 @@ class Block:
 
 def block_count(conversations: int) -> int:
     return -(-conversations // BLOCK)
-
-
-def moments(keys: Ints) -> Ints:
-    return keys >> MOMENT_SHIFT
-
-
-def positions(keys: Ints) -> Ints:
-    """Position (id - 1) of each message's conversation."""
-    return (keys >> KIND_BITS) & _CONVERSATION_MASK
-
-
-def kinds(keys: Ints) -> Ints:
-    return keys & ((1 << KIND_BITS) - 1)
 
 
 @cache
@@ -113,18 +88,6 @@ def _limits(status: Status) -> Ints:
 @cache
 def _agent_ranks(largest: int, exponent: float) -> Ints:
     return rank_tables(largest, exponent)
-
-
-def read_moments(keys: Ints, agent_read: Ints, contact_read: Ints, end: int) -> Ints:
-    """When the other side read each message: soon, but not after its last visit; NEVER for not yet.
-
-    How soon is a scramble of the key and no draw, so that blocks and windows agree about it.
-    """
-    moment, place = moments(keys), positions(keys)
-    until = np.where(kinds(keys) == CONTACT, agent_read, contact_read)
-    draw = ((moment & 0xFFFFF) * 40_503 + place * 30_011 >> 5) & 0xFFFF
-    soon = np.minimum(moment + 500 + (draw * draw >> 13), end)
-    return np.where(moment <= until, np.maximum(np.minimum(soon, until), moment), NEVER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from inboxbench.seed.arrays import Ints
 from inboxbench.seed.catalogue import Layout
 from inboxbench.seed.clock import Clock
 from inboxbench.seed.distributions import inverse_table, zipf_weights
-from inboxbench.seed.encoding import Pool, framed, pool_of, texts
+from inboxbench.seed.encoding import Pool, pool_of, texts
+from inboxbench.seed.fields import framed
 from inboxbench.seed.head import Head, load_head
 from inboxbench.seed.job import Job
 from inboxbench.seed.people import People, load_people

@@ -9,8 +9,8 @@ import numpy as np
 
 from inboxbench.seed.arrays import AnyArray, IntLike, Ints, Octets
 from inboxbench.seed.bodies import Bodies, put_bodies, write_bodies
-from inboxbench.seed.dialogue import BOT, CONTACT, USER, kinds, moments, positions, read_moments
 from inboxbench.seed.encoding import rows_of, scatter, timestamps
+from inboxbench.seed.keys import BOT, CONTACT, USER, kinds, moments, positions, read_moments
 from inboxbench.seed.material import Material
 from inboxbench.seed.streams import Stream
 from inboxbench.seed.world import span

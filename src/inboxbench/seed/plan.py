@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from inboxbench.seed.columns import CONTACT_BLOCK
 from inboxbench.seed.dialogue import BLOCK, block_count
 from inboxbench.seed.head import Head, build_head, save_head
 from inboxbench.seed.job import Job, Task
 from inboxbench.seed.people import save_people
-from inboxbench.seed.rows import CONTACT_BLOCK
 from inboxbench.seed.text import build_sentences, save_sentences
 from inboxbench.seed.work import Done
 from inboxbench.seed.world import World, build_world, save_arrays

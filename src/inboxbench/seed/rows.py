@@ -6,46 +6,23 @@ import numpy as np
 
 from inboxbench.seed.arrays import Flags, Ints, Octets
 from inboxbench.seed.clock import DAY, HOUR, MINUTE
-from inboxbench.seed.dialogue import BLOCK, CONTACT, NEVER, RESOLVED, Block
+from inboxbench.seed.columns import CONTACT_BLOCK, contact_created, digit_part, ids, listed
+from inboxbench.seed.dialogue import BLOCK, RESOLVED, Block
 from inboxbench.seed.distributions import inverse_table
-from inboxbench.seed.encoding import (
-    Field,
-    Fixed,
-    Framed,
-    Joined,
-    Number,
-    Pool,
-    Together,
-    digits,
-    encode,
-    framed,
-    literal,
-    texts,
-    timestamps,
-)
-from inboxbench.seed.head import Head
+from inboxbench.seed.encoding import Pool, digits, texts, timestamps
+from inboxbench.seed.fields import Field, Fixed, Framed, Joined, Number, Together, encode, framed, literal
+from inboxbench.seed.head_rows import head_clocks, head_numbers
+from inboxbench.seed.keys import CONTACT
 from inboxbench.seed.material import Material, label_table
 from inboxbench.seed.owners import members_joined, ragged
 from inboxbench.seed.streams import Stream
 from inboxbench.seed.world import span
 
-CONTACT_BLOCK = 4096
-_CONTACT_BEFORE = 250
-# The revision that resolves duplicates of external_id, the table and the column.
-_RESOLUTION = ("0038", "contacts", "external_id")
 _CHANNELS = ("Website", "Telegram", "WhatsApp", "E-mail", "VK", "Mobile app", "Instagram", "Marketplace")
 _STATUSES = framed(texts(["open", "pending", "resolved"]))
 _ROLES = framed(texts(["agent", "administrator"]))
 _LOCALES = framed(texts(["ru", "en"]))
 _PREFIXES = texts(["+79", "+1202"])
-
-
-def _ids(first: int, last: int) -> Ints:
-    return np.arange(first + 1, last + 1)
-
-
-def _listed(names: list[str]) -> Framed:
-    return Framed(framed(texts(names)), np.arange(len(names)))
 
 
 def accounts(m: Material) -> Octets:
@@ -57,7 +34,7 @@ def accounts(m: Material) -> Octets:
     place = stream.below(min(len(names) for names in companies.values()), count)
     names = [companies[("ru", "en")[lang]][i] for lang, i in zip(language, place, strict=True)]
     created = Number(timestamps(m.epoch, owners.created))
-    return encode([Number(_ids(0, count)), created, created], [_listed(names), Framed(_LOCALES, language)])
+    return encode([Number(ids(0, count)), created, created], [listed(names), Framed(_LOCALES, language)])
 
 
 def users(m: Material) -> Octets:
@@ -68,11 +45,11 @@ def users(m: Material) -> Octets:
     russian = stream.chance(owners.russian[group.account], count)
     created = Number(timestamps(m.epoch, group.created))
     return encode(
-        [Number(_ids(0, count)), Number(group.account + 1), created, created],
+        [Number(ids(0, count)), Number(group.account + 1), created, created],
         [
             Framed(_ROLES, owners.administrator.astype(np.int64)),
             _person(m, russian, stream),
-            _email(m, _ids(0, count), None, stream),
+            _email(m, ids(0, count), None, stream),
         ],
     )
 
@@ -86,7 +63,7 @@ def inboxes(m: Material) -> Octets:
     channel = Stream(m.seed, "inboxes.rows").below(len(_CHANNELS), count)
     names = [f"{_CHANNELS[c]} {n + 1}" for c, n in zip(channel, number, strict=True)]
     created = Number(timestamps(m.epoch, group.created))
-    return encode([Number(_ids(0, count)), Number(group.account + 1), created, created], [_listed(names)])
+    return encode([Number(ids(0, count)), Number(group.account + 1), created, created], [listed(names)])
 
 
 def inbox_members(m: Material) -> Octets:
@@ -110,11 +87,7 @@ def _email(m: Material, number: Ints, present: Flags | None, stream: Stream) -> 
     count = len(number)
     name = m.mail_names.take(stream.below(len(m.mail_names), count))
     domain = m.mail_domains.take(stream.below(len(m.mail_domains), count))
-    return Joined([name, _digits(number, 8), domain], present)
-
-
-def _digits(values: Ints, width: int) -> tuple[Octets, Ints]:
-    return digits(values, width), np.full(len(values), width, dtype=np.int64)
+    return Joined([name, digit_part(number, 8), domain], present)
 
 
 def contacts(m: Material, block: int) -> Octets:
@@ -124,15 +97,15 @@ def contacts(m: Material, block: int) -> Octets:
     count = last - first
     stream = Stream(m.seed, "contacts.rows", block)
     known = m.profile.contacts
-    created = Number(_contact_created(m, group.first_start[part]))
+    created = Number(contact_created(m, group.first_start[part]))
     external, russian = group.external[part], group.russian[part]
     return encode(
-        [Number(_ids(first, last)), Number(group.account[part] + 1), created, created],
+        [Number(ids(first, last)), Number(group.account[part] + 1), created, created],
         [
             _person(m, russian, stream),
-            _email(m, _ids(first, last), stream.chance(known.email_share, count), stream),
+            _email(m, ids(first, last), stream.chance(known.email_share, count), stream),
             _phone(russian, stream.chance(known.phone_share, count), stream),
-            Joined([literal("crm-", count), _digits(external, 9)], _has_external(m, first, external)),
+            Joined([literal("crm-", count), digit_part(external, 9)], _has_external(m, first, external)),
         ],
     )
 
@@ -144,15 +117,10 @@ def _has_external(m: Material, first: int, external: Ints) -> Flags:
     return external > 0
 
 
-def _contact_created(m: Material, first_start: Ints) -> Ints:
-    """A widget makes the contact a moment before the conversation."""
-    return timestamps(m.epoch, first_start - _CONTACT_BEFORE)
-
-
 def _phone(russian: Flags, present: Flags, stream: Stream) -> Joined:
     count = len(russian)
     prefix = _PREFIXES.take(np.where(russian, 0, 1))
-    number = _digits(stream.below(1_000_000_000, count), 9)
+    number = digit_part(stream.below(1_000_000_000, count), 9)
     # An American number is two digits shorter after its longer prefix.
     shown = np.where(russian, 9, 7)
     return Joined([prefix, (number[0], shown)], present)
@@ -170,14 +138,14 @@ def conversations(m: Material, block: Block) -> Octets:
     scores, comment = _rating(m, block, stream)
     return encode(
         [
-            Number(_ids(block.first, block.last)),
+            Number(ids(block.first, block.last)),
             Number(account + 1),
             Number(whole.inbox[part]),
             Number(whole.contact[part]),
             Number(timestamps(m.epoch, block.start)),
             Number(timestamps(m.epoch, updated)),
             uuid,
-            *_head_numbers(m, block),
+            *head_numbers(m, block),
         ],
         [
             Together(
@@ -191,7 +159,7 @@ def conversations(m: Material, block: Block) -> Octets:
             Framed(_STATUSES, block.status),
             *places,
             scores,
-            *_head_clocks(m, block),
+            *head_clocks(m, block),
         ],
         [*_attributes(m, documents, own), comment],
     )
@@ -229,58 +197,6 @@ def _attributes(m: Material, documents: Ints, own: Ints) -> list[Field]:
     if not m.layout.at_head:
         return [_with_number(m.documents, documents, own)]
     return [Framed(m.origins, documents), _with_number(m.customs, documents, own)]
-
-
-def _head_numbers(m: Material, block: Block) -> list[Number]:
-    if m.head is None:
-        return []
-    part = slice(block.first, block.last)
-    return [
-        Number(m.head.display[part], "i4"),
-        Number(timestamps(m.epoch, block.last_message)),
-        Number(m.head.entry[part]),
-    ]
-
-
-def _head_clocks(m: Material, block: Block) -> list[Number]:
-    if m.head is None:
-        return []
-    clocks = (block.waiting_since, block.first_reply, block.agent_seen, block.contact_seen)
-    return [Number(timestamps(m.epoch, clock), present=clock != NEVER) for clock in clocks]
-
-
-def contact_inboxes(m: Material, block: int) -> Octets:
-    head = _head(m)
-    first, last = block * CONTACT_BLOCK, min((block + 1) * CONTACT_BLOCK, len(head.entry_contact))
-    contact = head.entry_contact[first:last]
-    created = Number(_contact_created(m, m.world.contacts.first_start[contact - 1]))
-    names = [f"contact:{number}" for number in contact]
-    return encode(
-        [Number(_ids(first, last)), Number(contact), Number(head.entry_inbox[first:last]), created, created],
-        [_listed(names)],
-    )
-
-
-def conversation_counters(m: Material) -> Octets:
-    counters = _head(m).counters
-    return encode([Number(_ids(0, len(counters))), Number(counters, "i4")])
-
-
-def duplicate_resolutions(m: Material) -> Octets:
-    """K2: what the migration writes down of contacts whose external_id an older one has, at the span's end."""
-    head = _head(m)
-    count = len(head.twin)
-    if not count:
-        return np.empty(0, dtype=np.uint8)
-    resolved = Number(timestamps(m.epoch, np.full(count, span(m.profile))))
-    facts = [Framed(framed(texts([text])), np.zeros(count, dtype=np.int64)) for text in _RESOLUTION]
-    value = Joined([literal("crm-", count), _digits(head.kept, 9)])
-    return encode([Number(_ids(0, count)), Number(head.twin), Number(head.kept), resolved], [*facts, value])
-
-
-def _head(m: Material) -> Head:
-    assert m.head is not None
-    return m.head
 
 
 def _places(m: Material, account: Ints, stream: Stream) -> list[Field]:

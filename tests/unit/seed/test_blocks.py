@@ -11,8 +11,9 @@ import pytest
 
 from inboxbench.project import find_project
 from inboxbench.seed.catalogue import LAYOUTS
-from inboxbench.seed.dialogue import BOT, CONTACT, NEVER, RESOLVED, USER, converse, kinds, moments, positions
+from inboxbench.seed.dialogue import RESOLVED, converse
 from inboxbench.seed.job import Job
+from inboxbench.seed.keys import BOT, CONTACT, NEVER, USER, kinds, moments, positions
 from inboxbench.seed.plan import Outline, outline, outline_tasks, window_tasks
 from inboxbench.seed.profile import load_profile, scaled
 from inboxbench.seed.work import Done, Worker

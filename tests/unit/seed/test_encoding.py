@@ -9,23 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inboxbench.seed.checksum import block_checksum, table_checksum
-from inboxbench.seed.encoding import (
-    Field,
-    Fixed,
-    Framed,
-    Joined,
-    Number,
-    Together,
-    digits,
-    encode,
-    framed,
-    literal,
-    pool_of,
-    rows_of,
-    scatter,
-    texts,
-    timestamps,
-)
+from inboxbench.seed.encoding import digits, pool_of, rows_of, scatter, texts, timestamps
+from inboxbench.seed.fields import Field, Fixed, Framed, Joined, Number, Together, encode, framed, literal
 
 
 def read_rows(data: bytes) -> list[list[bytes | None]]:
