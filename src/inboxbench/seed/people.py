@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-_NAMES = 1200
-_COMPANIES = 800
-_LOCALS = 1500
+_NAMES = 500
+_COMPANIES = 300
+_LOCALS = 600
 # Those that names, companies and addresses are made with: all of them would take three times as long.
 _PROVIDERS = [f"faker.providers.{name}" for name in ("person", "company", "internet", "address", "date_time", "lorem")]
 # Its own seed: the pools are part of the generator's version, not of a dataset's seed.
@@ -67,7 +67,7 @@ def people() -> People:
         mail_names=_many(fakers["en"].user_name, _LOCALS),
         mail_domains=_distinct(fakers["en"].free_email_domain, 50)
         + _distinct(fakers["ru"].free_email_domain, 50)
-        + _distinct(fakers["en"].domain_name, 300),
+        + _distinct(fakers["en"].domain_name, 120),
         cities={name: _distinct(f.city, 200) for name, f in fakers.items()},
         streets={name: _distinct(f.street_name, 200) for name, f in fakers.items()},
     )

@@ -24,14 +24,14 @@ def strings(records: np.ndarray, lengths: np.ndarray) -> list[str]:
 
 def test_faker_pools_are_the_pinned_ones() -> None:
     """Another release of Faker may draw other names: then this fails, and datasets get another fingerprint."""
-    assert fingerprint() == "85b775d85903"
+    assert fingerprint() == "675439d1f3ef"
 
 
 def test_names_keep_their_sex_and_repeat() -> None:
     pools = people()
     assert all(name.endswith(("а", "я")) for name in pools.last["ru0"][:200])
     assert not any(name.endswith("ова") for name in pools.last["ru1"])
-    assert Counter(pools.first["en1"]).most_common(1)[0][1] > 10
+    assert Counter(pools.first["en1"]).most_common(1)[0][1] > 4
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])
