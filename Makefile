@@ -22,8 +22,9 @@ $(READY): pyproject.toml uv.lock
 demo: $(READY)   ## the whole job: seed, migrate, measure, race, report (ARGS="--profile medium")
 	$(BIN)/inboxbench demo $(ARGS)
 
+# A server for each of two processes; files stay whole, so that what a file shares is made once.
 test: $(READY)   ## every test (ARGS="-k name")
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --benchmark-disable $(ARGS)
 
 lint: $(READY)   ## ruff, mypy --strict, the import directions
 	$(BIN)/ruff check .

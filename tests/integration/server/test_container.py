@@ -6,21 +6,24 @@ import os
 
 import docker
 import pytest
+from testcontainers.core.labels import LABEL_SESSION_ID, SESSION_ID
 
 from inboxbench.database import connect, scratch_database
 from inboxbench.errors import ServerError
 from inboxbench.server import open_server
 from inboxbench.server.spec import DEFAULT_IMAGE
 
-IMAGE = os.environ.get("INBOXBENCH_TEST_IMAGE", DEFAULT_IMAGE)
+IMAGE = os.environ.get("INBOXBENCH_CONTAINER_IMAGE", DEFAULT_IMAGE)
 
 pytestmark = pytest.mark.container
 
 
 def _containers() -> set[str]:
+    """Of this process: another one may be testing beside us."""
     client = docker.from_env()
     try:
-        return {container.id for container in client.containers.list(all=True, filters={"ancestor": IMAGE})}
+        ours = {"label": f"{LABEL_SESSION_ID}={SESSION_ID}"}
+        return {container.id for container in client.containers.list(all=True, filters=ours)}
     finally:
         client.close()
 
