@@ -12,6 +12,7 @@ from inboxbench.cli.job import Order, run_job
 from inboxbench.cli.session import Session, pass_session, progress_console, results_console
 from inboxbench.errors import UsageError
 from inboxbench.report import print_summary, render_html
+from inboxbench.seed.profile import load_profile, scaled
 
 
 def _prepare(folder: Path) -> None:
@@ -48,6 +49,7 @@ def write_run(folder: Path, run: dict[str, Any]) -> tuple[Path, Path]:
 @pass_session
 def command(session: Session, profile: str, number: int, scale: float, output: Path) -> None:
     """Seed, migrate online, measure index sets, race writers, and write run.json and report.html."""
+    scaled(load_profile(session.project.seeds, profile), scale=scale)  # a wrong size is said before the work
     _prepare(output)
     with session.server() as server:
         progress_console.print(f"[bold]{server.label}[/]")

@@ -72,8 +72,6 @@ def command(
     and version are found again instead of being loaded twice. With --describe, a --database that exists is
     measured as it is.
     """
-    if scale <= 0:
-        raise UsageError("--scale must be more than 0")
     if allow_foreign and database is None:
         raise UsageError("--allow-foreign says something about --database; name one")
     if benchmark and (database or describe or fresh):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -230,8 +231,10 @@ def parse_profile(source: str, name: str, where: str) -> Profile:
 def scaled(profile: Profile, *, scale: float = 1.0, messages: int | None = None) -> Profile:
     """The profile at another size: accounts keep their number and shares, everything they own follows.
 
-    Raises UsageError when both sizes are given or the result is empty.
+    Raises UsageError when both sizes are given, one is no size, or the result is empty.
     """
+    if not 0 < scale < math.inf:
+        raise UsageError(f"--scale {scale:g} is no size; name a number above 0, such as 0.1 or 10")
     if messages is not None and scale != 1.0:
         raise UsageError("--scale and --messages both set the size; give one of them")
     count = messages if messages is not None else round(profile.messages.count * scale)

@@ -170,7 +170,7 @@ def test_command_lists_datasets(server: Server, tiny: Loaded) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("tiny", "--scale", "0"), "--scale must be more than 0"),
+        (("tiny", "--scale", "0"), "--scale 0 is no size"),
         (("tiny", "--allow-foreign"), "--allow-foreign says something about --database"),
         (("tiny", "--scale", "2", "--messages", "9"), "--scale and --messages both set the size"),
         (("tny",), "unknown profile 'tny'; did you mean 'tiny'?"),
