@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 
 from inboxbench.cli.seed_progress import SeedProgress
 from inboxbench.cli.session import Session, pass_session, progress_console, results_console
@@ -32,7 +32,7 @@ def age(created: int) -> str:
 
 
 def _table(datasets: list[Stored]) -> Table:
-    table = Table("name", "profile", "seed", "messages", "size", "age", "checksum of messages")
+    table = Table(Column("name", no_wrap=True), "profile", "seed", "messages", "size", "age", "checksum of messages")
     for stored in datasets:
         found = stored.dataset
         facts = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import threading
 import time
@@ -125,10 +126,11 @@ def backend_cpu(pid: int) -> float | None:
 _worker: Worker | None = None
 
 
-def _end_with(parent: int) -> None:
-    """A killed parent cannot stop its workers: they look whether it is still there."""
+def _end_with(parent: int, folder: Path) -> None:
+    """A killed parent can neither stop its workers nor remove its folder: they look whether it is still there."""
     while os.getppid() == parent:
         time.sleep(1)
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 
@@ -136,7 +138,7 @@ def start(job: Job) -> None:
     """Initialise a worker process. Ctrl-C is the parent's to handle."""
     global _worker  # noqa: PLW0603 - the one way to hand state to a process pool's tasks
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(os.getppid(), job.folder), daemon=True).start()
     _worker = Worker(job)
 
 

@@ -277,6 +277,28 @@ def test_a_signal_leaves_nothing(server: Server, number: int) -> None:
     assert {info.name for info in list_databases(server)} == before
 
 
+def test_a_killed_command_leaves_no_workers_and_no_files(server: Server, project: Project, tmp_path: Path) -> None:
+    """SIGKILL cannot be handled: workers notice that their parent is gone, and the next load replaces the rest."""
+    command = [sys.executable, "-m", "inboxbench", "seed", "tiny", "--messages", "4e5", "--seed", "15"]
+    process = subprocess.Popen(
+        [*command, "--workers", "2", "--server", server.url("postgres")],
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    _wait_for_rows(server, "inboxbench_ds_tiny_%s15%")
+    process.kill()
+    process.wait()
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'inboxbench_ds_tiny_%s15%'"
+    deadline = time.monotonic() + 60
+    with connect(server.conninfo()) as connection:
+        while (connection.execute(query).fetchone(), list(tmp_path.glob("inboxbench_seed_*"))) != ((0,), []):
+            assert time.monotonic() < deadline, "workers outlived their parent"
+            time.sleep(0.1)
+    left = {one.name: one.dataset for one in list_datasets(server) if "_s15_" in one.name}
+    assert list(left.values()) == [None]
+    remove_dataset(server, *left)
+
+
 def _wait_for_rows(server: Server, pattern: str) -> None:
     """Until a worker's COPY runs in the database."""
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE %s AND query LIKE 'COPY%%'"
