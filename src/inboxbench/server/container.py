@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from inboxbench.errors import ServerError
 from inboxbench.server.settings import tuned_settings
+
+if TYPE_CHECKING:
+    from testcontainers.community.postgres import PostgresContainer
 
 # Any major version reads this; 17 and newer get the same provider as our embedded clusters by database.py.
 _INITDB = "--encoding=UTF8 --locale=C.UTF-8"
@@ -44,13 +48,17 @@ def running_container(image: str) -> Iterator[str]:
     container = PostgresContainer(image, username="postgres", password=_PASSWORD, dbname="postgres", driver=None)
     container.with_command(_command()).with_kwargs(shm_size="1g")
     container.with_env("POSTGRES_INITDB_ARGS", _INITDB)
+    # Also when Ctrl-C or SIGTERM comes while it starts: the container exists by then.
     try:
-        container.start()
-    except Exception as error:
-        container.stop()
-        raise ServerError(f"container {image} did not come up: {str(error).splitlines()[0][:300]}") from error
-    try:
+        _start(container, image)
         host, port = container.get_container_host_ip(), container.get_exposed_port(5432)
         yield f"host={host} port={port} user=postgres password={_PASSWORD} dbname=postgres"
     finally:
         container.stop()
+
+
+def _start(container: PostgresContainer, image: str) -> None:
+    try:
+        container.start()
+    except Exception as error:
+        raise ServerError(f"container {image} did not come up: {str(error).splitlines()[0][:300]}") from error
