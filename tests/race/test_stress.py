@@ -11,7 +11,7 @@ import pytest
 from inboxbench.database import Connection, connect, list_databases
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.race import STRATEGIES, RaceResult, require_safe, run_races
-from inboxbench.race.stress import MOST_WORKERS
+from inboxbench.race.conditions import MOST_WORKERS
 from inboxbench.server import Server, open_server
 
 IMAGE = os.environ.get("INBOXBENCH_CONTAINER_IMAGE", "postgres:18")
@@ -47,6 +47,22 @@ def test_results_come_in_the_order_asked_for(server: Server) -> None:
     assert required | {"seconds", "per_s", "safe"} <= set(row)
 
 
+def test_one_worker_is_the_base_and_every_load_compares_with_its_own_naive(server: Server) -> None:
+    """A worker alone races with nobody: no double, and no complaint that the naive strategy was not caught."""
+    names = ["naive", "skip-locked-one"]
+    results = run_races(server, strategies=names, workers=[1], conversations=15, think_ms=[0, 1], seconds=60)
+    assert [(r.think_ms, r.strategy, r.assigned, r.doubles) for r in results] == [
+        (think, name, 15, 0) for think in (0, 1) for name in names
+    ]
+    bases = {r.think_ms: r.per_s for r in results if r.strategy == "naive"}
+    assert [r.times_naive for r in results] == [round(r.per_s / bases[r.think_ms], 2) for r in results]
+
+
+def test_without_a_naive_round_there_is_nothing_to_compare_with(server: Server) -> None:
+    (result,) = run_races(server, strategies=["skip-locked"], workers=[2], conversations=5, seconds=30)
+    assert result.times_naive is None
+
+
 def test_nothing_is_left_behind(server: Server) -> None:
     before = [info.name for info in list_databases(server)]
     run_races(server, strategies=["skip-locked-one"], workers=[2], conversations=5, seconds=30)
@@ -64,11 +80,12 @@ def test_a_load_that_proves_nothing_is_an_error(server: Server) -> None:
 @pytest.mark.parametrize(
     ("conditions", "message"),
     [
-        ({"workers": [1]}, "one alone cannot race"),
-        ({"workers": [1000]}, "outside 2"),
+        ({"workers": [0]}, "outside 1"),
+        ({"workers": [1000]}, "outside 1"),
         ({"workers": []}, "at least one"),
         ({"conversations": 0}, "leaves nothing"),
         ({"think_ms": -1}, "0 or more"),
+        ({"think_ms": []}, "0 or more"),
         ({"strategies": ["skip-lock"]}, "did you mean 'skip-locked'"),
     ],
 )

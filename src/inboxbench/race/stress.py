@@ -4,71 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass
-from itertools import chain
-from typing import Any
+from dataclasses import dataclass
+from itertools import chain, product
 
-from inboxbench.database import connect
-from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
+from inboxbench.errors import SubjectFailed
 from inboxbench.project import Project, find_project
+from inboxbench.race.conditions import check_conditions, check_room
 from inboxbench.race.crowd import Crowd, crowd
 from inboxbench.race.history import Verdict, check
 from inboxbench.race.lab import IDLE_INBOX_ID, Lab, open_lab, put_back
+from inboxbench.race.result import Conditions, RaceResult, against_naive
 from inboxbench.race.sample import fairness, percentile
 from inboxbench.race.strategies import STRATEGIES, Strategy, find_strategy
 from inboxbench.race.worker import Tally, Task
 from inboxbench.server import Server
 
-MOST_WORKERS = 150
 _ROUNDS_TO_SEE_A_DOUBLE = 5
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """think_ms: application time inside the transaction; seconds: a round ends then, or when nothing is left."""
-
-    workers: int
-    conversations: int
-    think_ms: float
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class RaceResult:
-    """One strategy under one load. Times are of won claims; per_s counts distinct conversations a second.
-
-    doubles: assignments that replaced a holder. retries: attempts that won nothing although something was left
-    (lost, refused, or everything locked). fairness: Jain's index over workers. safe: what the strategy claims.
-    """
-
-    server: str
-    strategy: str
-    workers: int
-    conversations: int
-    think_ms: float
-    assigned: int
-    claims: int
-    doubles: int
-    retries: int
-    deadlocks: int
-    serialization_failures: int
-    seconds: float
-    per_s: float
-    p50_ms: float
-    p99_ms: float
-    fairness: float
-    rounds: int
-    safe: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """A row of `races` in run.json; a number that does not exist (nobody won) is null."""
-        return {
-            key: None if isinstance(value, float) and math.isnan(value) else value
-            for key, value in asdict(self).items()
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +92,11 @@ def _play(strategy: Strategy, conditions: Conditions, track: _Track, rounds: int
 
 
 def _race(strategy: Strategy, conditions: Conditions, track: _Track) -> RaceResult:
-    """One round; an unsafe strategy gets more, until it is caught. Raises SubjectFailed when it never is."""
-    if strategy.safe:
+    """One round; an unsafe strategy gets more, until it is caught. Raises SubjectFailed when it never is.
+
+    A worker alone races with nobody: nothing can be caught, and its round is the base that others compare with.
+    """
+    if strategy.safe or conditions.workers == 1:
         return _play(strategy, conditions, track, 1)
     for rounds in range(1, _ROUNDS_TO_SEE_A_DOUBLE + 1):
         result = _play(strategy, conditions, track, rounds)
@@ -152,74 +108,31 @@ def _race(strategy: Strategy, conditions: Conditions, track: _Track) -> RaceResu
     )
 
 
-def _check_conditions(workers: Sequence[int], conversations: int, think_ms: float, seconds: float) -> None:
-    for count in workers:
-        if not 2 <= count <= MOST_WORKERS:
-            raise UsageError(f"workers: {count} is outside 2 … {MOST_WORKERS}; one alone cannot race")
-    if not workers:
-        raise UsageError("workers: name at least one number of workers, such as 16")
-    if conversations < 1:
-        raise UsageError(f"conversations: {conversations} leaves nothing to take; name 1 or more")
-    if think_ms < 0 or seconds <= 0:
-        raise UsageError("think-ms must be 0 or more and seconds above 0")
-
-
-_ROOM = """
-    SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-           - (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend')
-"""
-
-
-def _check_room(server: Server, workers: int) -> None:
-    """Raises UsageError when the server cannot take as many connections."""
-    with closing(connect(server.conninfo())) as connection:
-        row = connection.execute(_ROOM).fetchone()
-    assert row is not None
-    room = int(row[0])
-    if workers >= room:
-        raise UsageError(
-            f"workers: {server.label} has room for {room} more connections and {workers} workers need one each, "
-            "besides the referee's; name fewer, or raise max_connections"
-        )
-
-
 def run_races(
     server: Server,
     *,
     strategies: Iterable[str] = tuple(STRATEGIES),
     workers: Sequence[int] = (16, 64),
     conversations: int = 4000,
-    think_ms: float = 2.0,
+    think_ms: float | Sequence[float] = 2.0,
     seconds: float = 1.0,
     project: Project | None = None,
     progress: Progress | None = None,
 ) -> list[RaceResult]:
-    """Every strategy under every number of workers, in a database of its own that is dropped at the end.
+    """Every strategy under every number of workers and think time, in a database that is dropped at the end.
 
     `progress` gets a line before each round. Raises UsageError for bad conditions or an unknown strategy,
     SubjectFailed when a strategy fails, or when an unsafe one cannot be caught.
     """
     chosen = [find_strategy(name) for name in strategies]
-    _check_conditions(workers, conversations, think_ms, seconds)
-    _check_room(server, max(workers))
+    thinks = [think_ms] if isinstance(think_ms, int | float) else think_ms
+    check_conditions(workers, conversations, thinks, seconds)
+    check_room(server, max(workers))
     results = []
     with open_lab(server, project or find_project(), max(workers)) as lab, crowd(max(workers)) as team:
         track = _Track(lab, team, lab.open_inbox(max(workers), conversations))
-        for count in workers:
-            conditions = Conditions(count, conversations, think_ms, seconds)
-            for strategy in chosen:
-                if progress:
-                    progress(f"{strategy.title}, {count} workers")
-                results.append(_race(strategy, conditions, track))
-    return results
-
-
-def require_safe(results: Iterable[RaceResult]) -> None:
-    """Raises ThresholdExceeded when a strategy that is meant to be safe gave a conversation away twice."""
-    broken = [result for result in results if result.safe and result.doubles]
-    if broken:
-        worst = max(broken, key=lambda result: result.doubles)
-        raise ThresholdExceeded(
-            f"strategy {worst.strategy!r} is meant to be safe and assigned {worst.doubles} conversations that were "
-            f"held already ({worst.workers} workers, {worst.server}); do not use it"
-        )
+        for think, count, strategy in product(thinks, workers, chosen):
+            if progress:
+                progress(f"{strategy.title}, {count} workers, {think:g} ms")
+            results.append(_race(strategy, Conditions(count, conversations, think, seconds), track))
+    return against_naive(results)
