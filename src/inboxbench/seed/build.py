@@ -59,7 +59,7 @@ class Builder:
 
     def _conversations(self, task: Task) -> tuple[Octets, Built]:
         m = self._material
-        block = converse(m.profile, m.world, m.clock, m.seed, task.number, clocks=m.layout.at_head)
+        block = converse(m.profile, m.world, m.clock, m.seed, task.number, at_head=m.layout.at_head)
         first = int(m.world.conversations.first_message[block.first])
         _write_at(self._folder / _KEYS, first * 8, block.keys)
         _write_at(self._folder / _STATE, block.first * STATE.itemsize, block.state)

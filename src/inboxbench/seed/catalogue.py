@@ -31,7 +31,11 @@ _BASELINE: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 _HEAD: dict[str, tuple[str, ...]] = {
-    **{table: _BASELINE[table] for table in ("accounts", "users", "inboxes", "inbox_members", "contacts")},
+    **{table: _BASELINE[table] for table in ("accounts", "users", "inboxes", "inbox_members")},
+    "contacts": (
+        "id", "account_id", "created_at", "updated_at", "blocked",
+        "name", "email", "phone_number", "external_id",
+    ),
     "duplicate_resolutions": (
         "id", "row_id", "kept_id", "resolved_at",
         "revision", "table_name", "column_name", "value",
@@ -44,11 +48,13 @@ _HEAD: dict[str, tuple[str, ...]] = {
         "assignee_id", "assignee_assigned_at", "assignee_last_read_at", "status",
         "branch", "region", "rating_score", "rated_at",
         "waiting_since", "first_reply_created_at", "agent_last_seen_at", "contact_last_seen_at",
+        "priority", "snoozed_until", "identifier",
         "additional_attributes", "custom_attributes", "rating_comment",
     ),
     "messages": (
         "id", "account_id", "inbox_id", "conversation_id", "created_at",
-        "read_at", "sender_type", "sender_id", "direction", "message_type", "body",
+        "read_at", "sender_type", "sender_id", "direction", "message_type", "private", "body",
+        "source_id", "content_attributes",
     ),
 }  # fmt: skip
 

@@ -116,6 +116,21 @@ _SHARES: dict[str, LiteralString] = {
         SELECT 1 - count(DISTINCT (account_id, external_id))::float / greatest(count(*), 1)
         FROM contacts WHERE external_id IS NOT NULL""",
 }
+_SHARES_AT_HEAD: dict[str, LiteralString] = {
+    "snoozed": "SELECT avg((status = 'snoozed')::int) FROM conversations",
+    "with priority": "SELECT avg((priority IS NOT NULL)::int) FROM conversations",
+    "with identifier": "SELECT avg((identifier IS NOT NULL)::int) FROM conversations",
+    "waiting": "SELECT avg((waiting_since IS NOT NULL)::int) FROM conversations",
+    "private notes": "SELECT avg(private::int) FROM messages",
+    "templates": "SELECT avg((message_type = 3)::int) FROM messages",
+    "with attachments": "SELECT avg((content_attributes ? 'attachments')::int) FROM messages",
+    "with source id": "SELECT avg((source_id IS NOT NULL)::int) FROM messages",
+    "repeated source id": """
+        SELECT 1 - count(DISTINCT source_id)::float / greatest(count(*), 1) FROM messages
+        WHERE source_id IS NOT NULL""",
+    "blocked contacts": "SELECT avg(blocked::int) FROM contacts",
+}
+_AT_HEAD: LiteralString = "SELECT to_regclass('conversation_counters') IS NOT NULL"
 _COLUMNS: LiteralString = """
     SELECT correlation, n_distinct FROM pg_stats
     WHERE schemaname = current_schema() AND tablename = %s AND attname = %s
@@ -142,7 +157,7 @@ def describe(conninfo: str) -> Description:
             ),
             body_length=_percentiles(connection, "SELECT char_length(body) AS n FROM messages"),
             cyrillic_share=_number(connection, "SELECT avg((body ~ '[а-яё]')::int) FROM messages"),
-            shares={name: _number(connection, query) for name, query in _SHARES.items()},
+            shares={name: _number(connection, query) for name, query in _shares(connection).items()},
             words=words,
             columns=tuple(_columns(connection)),
             files=tuple(_file(connection, table) for table in LAYOUTS["baseline"].columns),
@@ -157,6 +172,11 @@ def _check(connection: Connection) -> None:
                 f"database {connection.info.dbname!r} has no table {table!r}, so it is no messenger to describe; "
                 "seed one first"
             )
+
+
+def _shares(connection: Connection) -> dict[str, LiteralString]:
+    row = connection.execute(_AT_HEAD).fetchone()
+    return _SHARES | _SHARES_AT_HEAD if row and row[0] else _SHARES
 
 
 def _number(connection: Connection, query: LiteralString) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from inboxbench.seed.arrays import AnyArray, Flags, Ints
 from inboxbench.seed.clock import DAY, HOUR, Clock
 from inboxbench.seed.distributions import QUANTILES, lognormal_quantiles, rank_tables, thresholds
+from inboxbench.seed.features import SNOOZED, Treatment, marked, treatment
 from inboxbench.seed.keys import (
     BOT,
     CONTACT,
@@ -34,6 +35,16 @@ _SAME, _AGENT, _CONTACT, _BOT_PAUSE = range(4)
 
 
 @dataclass(frozen=True, slots=True)
+class Clocks:
+    """By conversation, of the schema at head; NEVER where nobody waits, no human replied, nobody looked."""
+
+    waiting_since: Ints
+    first_reply: Ints
+    agent_seen: Ints
+    contact_seen: Ints
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """Conversations first .. last-1 (positions, id - 1) with everything that depends on their messages."""
 
@@ -46,11 +57,9 @@ class Block:
     assignee: Ints  # user id, 0 for nobody
     assigned_at: Ints
     last_read: Ints
-    waiting_since: Ints  # NEVER where nobody waits
-    first_reply: Ints  # NEVER where no human replied
-    agent_seen: Ints  # NEVER where nobody looked
-    contact_seen: Ints
+    clocks: Clocks
     state: AnyArray
+    treatment: Treatment | None  # at head
 
 
 def block_count(conversations: int) -> int:
@@ -226,7 +235,7 @@ def _read(profile: Profile, lines: _Lines, talk: _Talk, assigned_at: Ints, strea
 
 def _waiting(lines: _Lines, talk: _Talk) -> Ints:
     """The first customer message after our latest public reply; nobody waits in a resolved conversation."""
-    replied = _latest(lines, talk.moment, talk.kind != CONTACT)
+    replied = _latest(lines, talk.moment, (talk.kind == USER) | (talk.kind == BOT))
     unanswered = (talk.kind == CONTACT) & (talk.moment > replied[lines.owner])
     return np.where(talk.status == RESOLVED, NEVER, _earliest(lines, talk.moment, unanswered))
 
@@ -250,36 +259,49 @@ def _seen(lines: _Lines, keys: Ints, read: tuple[Ints, Ints], visited: Ints) -> 
     return np.maximum(by_agent, visited), by_contact
 
 
-def converse(profile: Profile, world: World, clock: Clock, seed: int, number: int, *, clocks: bool = True) -> Block:
-    """Block `number` of the conversations. Without `clocks`, those that only the head schema has stay empty."""
+def _clocks(lines: _Lines, talk: _Talk, keys: Ints, read: tuple[Ints, Ints], last_read: Ints) -> Clocks:
+    """C3 C5 C6. `keys` stand in the order of `lines`."""
+    visited = np.where(talk.assignee > 0, last_read, NEVER)
+    first_reply = _earliest(lines, talk.moment, talk.kind == USER)
+    return Clocks(_waiting(lines, talk), first_reply, *_seen(lines, keys, read, visited))
+
+
+def _no_clocks(count: int) -> Clocks:
+    never = np.full(count, NEVER, dtype=np.int64)
+    return Clocks(never, never, never, never)
+
+
+def converse(profile: Profile, world: World, clock: Clock, seed: int, number: int, *, at_head: bool = True) -> Block:
+    """Block `number` of the conversations. Below head, what only its schema holds stays empty."""
     whole = world.conversations
     first, last = number * BLOCK, min((number + 1) * BLOCK, len(whole.start))
     part = slice(first, last)
     lines = _lines(whole.messages[part], whole.start[part], span(profile))
     stream = Stream(seed, "dialogue", number)
     talk = _talk(profile, world, clock, part, lines, stream=stream)
-    first_reply = _earliest(lines, talk.moment, talk.kind == USER)
-    assigned_at = _assigned(lines, first_reply, stream)
+    last_message = talk.moment[lines.heads + lines.count - 1]
+    assigned_at = _assigned(lines, _earliest(lines, talk.moment, talk.kind == USER), stream)
     read = _read(profile, lines, talk, assigned_at, stream)
-    keys = (talk.moment << MOMENT_SHIFT) | ((first + lines.owner) << KIND_BITS) | talk.kind
     last_read = np.maximum(read[0], assigned_at)
-    never = np.full(last - first, NEVER, dtype=np.int64)
-    seen = (never, never)
-    if clocks:
-        seen = _seen(lines, keys, read, np.where(talk.assignee > 0, last_read, NEVER))
+    treated, status = None, talk.status
+    if at_head:
+        later = Stream(seed, "features", number)
+        talk = replace(talk, kind=marked(profile.features, talk.kind, later))
+        treated = treatment(profile.features, status, talk.assignee, last_message, lines.end, stream=later)
+        status = np.where(treated.snoozed_until != NEVER, SNOOZED, status)
+    keys = (talk.moment << MOMENT_SHIFT) | ((first + lines.owner) << KIND_BITS) | talk.kind
+    clocks = _clocks(lines, talk, keys, read, last_read) if at_head else _no_clocks(last - first)
     return Block(
         first=first,
         last=last,
         keys=np.sort(keys),
         start=lines.start,
-        last_message=talk.moment[lines.heads + lines.count - 1],
-        status=talk.status,
+        last_message=last_message,
+        status=status,
         assignee=talk.assignee,
         assigned_at=assigned_at,
         last_read=last_read,
-        waiting_since=_waiting(lines, talk) if clocks else never,
-        first_reply=first_reply,
-        agent_seen=seen[0],
-        contact_seen=seen[1],
+        clocks=clocks,
         state=_state(world, part, talk, read),
+        treatment=treated,
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from inboxbench.seed.arrays import Octets
+from inboxbench.seed.arrays import Ints, Octets
 from inboxbench.seed.columns import CONTACT_BLOCK, contact_created, digit_part, ids, listed
 from inboxbench.seed.dialogue import Block
 from inboxbench.seed.encoding import texts, timestamps
-from inboxbench.seed.fields import Framed, Joined, Number, encode, framed, literal
+from inboxbench.seed.fields import Field, Framed, Joined, Number, encode, framed, literal
 from inboxbench.seed.head import Head
 from inboxbench.seed.keys import NEVER
 from inboxbench.seed.material import Material
@@ -32,8 +32,25 @@ def head_numbers(m: Material, block: Block) -> list[Number]:
 def head_clocks(m: Material, block: Block) -> list[Number]:
     if m.head is None:
         return []
-    clocks = (block.waiting_since, block.first_reply, block.agent_seen, block.contact_seen)
-    return [Number(timestamps(m.epoch, clock), present=clock != NEVER) for clock in clocks]
+    clocks = (block.clocks.waiting_since, block.clocks.first_reply, block.clocks.agent_seen, block.clocks.contact_seen)
+    return [_moment(m, clock) for clock in clocks]
+
+
+def _moment(m: Material, clock: Ints) -> Number:
+    return Number(timestamps(m.epoch, clock), present=clock != NEVER)
+
+
+def head_treatment(m: Material, block: Block) -> list[Field]:
+    """C2 C4: priority, snoozed_until and identifier."""
+    if block.treatment is None:
+        return []
+    given = block.treatment
+    number = digit_part(ids(block.first, block.last), 9)
+    return [
+        Number(given.priority, "i2", present=given.priority >= 0),
+        _moment(m, given.snoozed_until),
+        Joined([literal("ticket-", block.last - block.first), number], given.identified),
+    ]
 
 
 def contact_inboxes(m: Material, block: int) -> Octets:

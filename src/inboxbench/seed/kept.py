@@ -12,7 +12,7 @@ from inboxbench.errors import UsageError, unknown
 from inboxbench.server import Server
 
 # Raised whenever the same profile and seed would give other rows than before.
-GENERATOR = 1
+GENERATOR = 2
 KIND = "dataset"
 LOADING = "loading"
 

@@ -9,6 +9,9 @@ import numpy as np
 from inboxbench.seed.arrays import Ints
 
 CONTACT, USER, BOT = 0, 1, 2
+# At head: a user's private note, a bot's template. Everything else about them is as for users and bots.
+NOTE, TEMPLATE = 3, 4
+SENDER = np.array([CONTACT, USER, BOT, USER, BOT])
 KIND_BITS = 3
 MOMENT_SHIFT = 27
 _CONVERSATION_MASK = (1 << 24) - 1
@@ -51,4 +54,5 @@ def read_moments(keys: Ints, agent_read: Ints, contact_read: Ints, end: int) -> 
     until = np.where(kinds(keys) == CONTACT, agent_read, contact_read)
     draw = ((moment & 0xFFFFF) * 40_503 + place * 30_011 >> 5) & 0xFFFF
     soon = np.minimum(moment + 500 + (draw * draw >> 13), end)
-    return np.where(moment <= until, np.maximum(np.minimum(soon, until), moment), NEVER)
+    seen = (moment <= until) & (kinds(keys) != NOTE)  # no customer reads a note
+    return np.where(seen, np.maximum(np.minimum(soon, until), moment), NEVER)

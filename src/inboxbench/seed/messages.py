@@ -10,17 +10,20 @@ import numpy as np
 from inboxbench.seed.arrays import AnyArray, IntLike, Ints, Octets
 from inboxbench.seed.bodies import Bodies, put_bodies, write_bodies
 from inboxbench.seed.encoding import rows_of, scatter, timestamps
-from inboxbench.seed.keys import BOT, CONTACT, USER, kinds, moments, positions, read_moments
+from inboxbench.seed.extras import Extras, draw_extras, put_extras
+from inboxbench.seed.keys import BOT, CONTACT, NOTE, SENDER, TEMPLATE, USER, kinds, moments, positions, read_moments
 from inboxbench.seed.material import Material
 from inboxbench.seed.streams import Stream
 from inboxbench.seed.world import span
 
-_COLUMNS = 10
+_COLUMNS, _COLUMNS_AT_HEAD = 10, 14
 _SENDERS = {CONTACT: b"contact", USER: b"user", BOT: b"bot"}
 _DIRECTIONS = {CONTACT: b"incoming", USER: b"outgoing", BOT: b"outgoing"}
+_TYPES = {CONTACT: 0, USER: 1, BOT: 1, NOTE: 1, TEMPLATE: 3}
 
-# A row is head, read_at, tail and body. Only the head has a fixed width, so the others are written first, each
-# over what it may spoil next: bodies spill to the right, tails and read_at (their ends aligned) to the left.
+# A row is head, read_at, tail, body and at head extras. Only the head has a fixed width, so the others are written
+# first, each over what it may spoil next: bodies and extras spill to the right, tails and read_at (their ends
+# aligned) to the left.
 _HEAD = np.dtype(
     [("columns", ">i2")]
     + [
@@ -49,23 +52,25 @@ class _Shape:
 
 
 def _tail_template(kind: int, *, at_head: bool) -> bytes:
-    """sender_type, sender_id, direction, at head message_type, and the length word of the body."""
-    sender, direction = _SENDERS[kind], _DIRECTIONS[kind]
+    """sender_type, sender_id, direction, at head message_type and private, and the length word of the body."""
+    by = int(SENDER[kind])
+    sender, direction = _SENDERS[by], _DIRECTIONS[by]
     parts = [len(sender).to_bytes(4, "big"), sender]
-    parts += [b"\xff" * 4] if kind == BOT else [(8).to_bytes(4, "big"), bytes(8)]
+    parts += [b"\xff" * 4] if by == BOT else [(8).to_bytes(4, "big"), bytes(8)]
     parts += [len(direction).to_bytes(4, "big"), direction]
     if at_head:
-        parts += [(2).to_bytes(4, "big"), int(kind != CONTACT).to_bytes(2, "big")]
+        parts += [(2).to_bytes(4, "big"), _TYPES[kind].to_bytes(2, "big")]
+        parts += [(1).to_bytes(4, "big"), bytes([kind == NOTE])]
     return b"".join([*parts, bytes(4)])
 
 
 @cache
 def _shape(*, at_head: bool) -> _Shape:
-    templates = [_tail_template(kind, at_head=at_head) for kind in (CONTACT, USER, BOT)]
+    templates = [_tail_template(kind, at_head=at_head) for kind in range(len(SENDER))]
     widths = np.array([len(template) for template in templates])
     width = int(widths.max())
     tails = np.frombuffer(b"".join(t.rjust(width, b"\0") for t in templates), dtype=np.uint8).reshape(-1, width)
-    behind = 12 + 4 + (6 if at_head else 0)  # direction, body's length word, message_type
+    behind = 12 + 4 + (6 + 5 if at_head else 0)  # direction, body's length word, message_type, private
     fields = np.dtype(
         {
             "names": ["sender_id", "body_length"],
@@ -75,7 +80,7 @@ def _shape(*, at_head: bool) -> _Shape:
         }
     )
     bot_bytes = np.int64(tails.view(fields)["sender_id"][BOT, 0])
-    return _Shape(_COLUMNS + at_head, tails, widths, fields, bot_bytes)
+    return _Shape(_COLUMNS_AT_HEAD if at_head else _COLUMNS, tails, widths, fields, bot_bytes)
 
 
 def window(m: Material, state: AnyArray, keys: Ints, first_id: int, number: int) -> Octets:
@@ -83,16 +88,18 @@ def window(m: Material, state: AnyArray, keys: Ints, first_id: int, number: int)
     stream = Stream(m.seed, "messages", number)
     shape = _shape(at_head=m.layout.at_head)
     kind = kinds(keys)
+    sender = SENDER[kind]
     of = state.take(positions(keys))
     read_at = read_moments(keys, of["agent_read"], of["contact_read"], span(m.profile))
-    bodies = write_bodies(m, kind, 1 - of["russian"].astype(np.int64), stream)
+    bodies = write_bodies(m, sender, 1 - of["russian"].astype(np.int64), stream)
     row = _Row(
         head=_heads(m, keys, of, first_id),
         read=_reads(m, read_at),
         read_width=np.where(read_at >= 0, _READ_WIDTH, _UNREAD_WIDTH),
-        tail=_tails(shape, kind, _senders(m, kind, of, stream), bodies.size),
+        tail=_tails(shape, kind, _senders(m, sender, of, stream), bodies.size),
         tail_width=shape.widths[kind],
         bodies=bodies,
+        extras=draw_extras(m, kind, of, first_id, number) if m.layout.at_head else None,
     )
     return _assemble(m, row)
 
@@ -115,11 +122,11 @@ def _heads(m: Material, keys: Ints, of: AnyArray, first_id: int) -> AnyArray:
     return head
 
 
-def _senders(m: Material, kind: Ints, of: AnyArray, stream: Stream) -> IntLike:
+def _senders(m: Material, sender: Ints, of: AnyArray, stream: Stream) -> IntLike:
     """The contact; or the assignee, or at times another member of the inbox."""
     owners = m.world.owners
-    chosen = np.where(kind == CONTACT, of["contact"], of["assignee"])
-    other = np.flatnonzero(stream.chance(m.profile.dialogue.handover, len(kind)) & (kind == USER))
+    chosen = np.where(sender == CONTACT, of["contact"], of["assignee"])
+    other = np.flatnonzero(stream.chance(m.profile.dialogue.handover, len(sender)) & (sender == USER))
     inbox = of["inbox"][other] - 1
     turn = stream.below(owners.member_count[inbox], len(other))
     chosen[other] = owners.member_user[owners.member_first[inbox] + turn]
@@ -140,15 +147,19 @@ class _Row:
     tail: AnyArray
     tail_width: Ints
     bodies: Bodies
+    extras: Extras | None  # at head
 
 
 def _assemble(m: Material, row: _Row) -> Octets:
-    size = row.read_width + row.tail_width + row.bodies.size + _HEAD.itemsize
+    behind = row.bodies.size if row.extras is None else row.bodies.size + row.extras.size
+    size = row.read_width + row.tail_width + behind + _HEAD.itemsize
     ends = np.cumsum(size)
-    body_at = ends - row.bodies.size
+    body_at = ends - behind
     tail_at = body_at - row.tail_width
     out = np.empty(int(ends[-1]) + m.sentences.pool.width, dtype=np.uint8)
     put_bodies(m, out, body_at, row.bodies, row.head["id"])
+    if row.extras is not None:
+        put_extras(out, ends, row.extras)
     scatter(out, body_at - row.tail.dtype.itemsize, _octets(row.tail))
     scatter(out, tail_at - _READ_WIDTH, _octets(row.read))
     scatter(out, ends - size, _octets(row.head))
@@ -157,7 +168,7 @@ def _assemble(m: Material, row: _Row) -> Octets:
 
 def _tails(shape: _Shape, kind: Ints, sender_id: IntLike, body_size: Ints) -> AnyArray:
     tails = rows_of(shape.tails, kind).view(shape.fields).ravel()
-    tails["sender_id"] = np.where(kind == BOT, shape.bot_bytes, sender_id)
+    tails["sender_id"] = np.where(SENDER[kind] == BOT, shape.bot_bytes, sender_id)
     tails["body_length"] = body_size
     return tails
 

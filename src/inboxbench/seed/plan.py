@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from inboxbench.seed.beside import beside
 from inboxbench.seed.columns import CONTACT_BLOCK
 from inboxbench.seed.dialogue import BLOCK, block_count
 from inboxbench.seed.head import Head, build_head, save_head
@@ -14,6 +16,9 @@ from inboxbench.seed.people import save_people
 from inboxbench.seed.text import build_sentences, save_sentences
 from inboxbench.seed.work import Done
 from inboxbench.seed.world import World, build_world, save_arrays
+
+# Sentences of a language from which on their pool is worth a process of its own.
+_LARGE_POOL = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +29,19 @@ class Outline:
 
 def outline(job: Job, vocabulary: Path) -> Outline:
     """Build what all blocks share and leave it in the job's folder for the workers."""
-    world = build_world(job.profile, job.seed)
-    save_arrays(job.folder, world)
-    save_people(job.folder)
-    save_sentences(job.folder, build_sentences(job.profile.text, vocabulary, job.seed))
-    head = build_head(world) if job.layout.at_head else None
-    if head is not None:
-        save_head(job.folder, head)
+    text = partial(_leave_text, job, vocabulary)
+    with beside(text, alone=job.profile.text.sentences < _LARGE_POOL):
+        world = build_world(job.profile, job.seed)
+        save_arrays(job.folder, world)
+        save_people(job.folder)
+        head = build_head(world) if job.layout.at_head else None
+        if head is not None:
+            save_head(job.folder, head)
     return Outline(world, head)
+
+
+def _leave_text(job: Job, vocabulary: Path) -> None:
+    save_sentences(job.folder, build_sentences(job.profile.text, vocabulary, job.seed))
 
 
 def total_rows(plan: Outline) -> int:

@@ -143,6 +143,23 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
+class Features:
+    """Shares of what only the schema at head can hold. All zero: exactly what the migrations make of the baseline."""
+
+    private_notes: float  # of human messages on our side: notes among colleagues
+    templates: float  # of a bot's messages: prepared ones, which answer nobody
+    attachments: float  # of messages: files, described in content_attributes
+    outside_inboxes: float  # of inboxes that belong to another channel, whose messages carry its source_id
+    source_id_repeats: float  # of those: delivered to another inbox too, under the same source_id
+    identifiers: float  # of conversations with a key of an outside system
+    priority: tuple[float, ...]  # of conversations: low, medium, high, urgent; the rest has none
+    snoozed: float  # of open conversations that somebody holds
+    snoozed_due: float  # of those: their time has come, and nobody woke them yet
+    snoozed_days: float  # until the others come back, median
+    blocked: float  # of contacts
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """Languages and bodies. Shares of accounts that speak only Russian, only English; the others speak both."""
 
@@ -199,6 +216,7 @@ class Profile:
     reading: Reading
     rating: Rating
     labels: Labels
+    features: Features
     text: Text
     hours: WorkingHours
     churn: Churn
@@ -253,6 +271,12 @@ def scaled(profile: Profile, *, scale: float = 1.0, messages: int | None = None)
     for key, problem in contradictions(sized):
         raise UsageError(f"profile {profile.name!r} with {count} messages: {key}: {problem}")
     return sized
+
+
+def without_features(profile: Profile) -> Profile:
+    """The profile whose rows at head are exactly what the migrations make of its rows at the baseline."""
+    none = {field.name: 0.0 for field in fields(Features)}
+    return replace(profile, features=Features(**none | {"priority": (0.0,) * 4, "snoozed_days": 1.0}))  # type: ignore[arg-type]
 
 
 def _fleet(fleet: Fleet, factor: float, accounts: int) -> Fleet:

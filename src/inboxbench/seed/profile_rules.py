@@ -17,7 +17,7 @@ LONGEST_SENTENCE = 128
 
 Problem = tuple[str, str]
 
-_SHARES = {
+_SHARES: dict[str, tuple[str, ...]] = {
     "accounts": ("largest_share", "late_share"),
     "membership": ("share", "administrators"),
     "contacts": ("new_share", "email_share", "phone_share", "external_id_share", "external_id_duplicates"),
@@ -28,11 +28,23 @@ _SHARES = {
     "reading": ("agent_unread", "contact_unread"),
     "rating": ("share", "comment_share"),
     "labels": ("without",),
+    "features": (
+        "private_notes",
+        "templates",
+        "attachments",
+        "outside_inboxes",
+        "source_id_repeats",
+        "identifiers",
+        "priority",
+        "snoozed",
+        "snoozed_due",
+        "blocked",
+    ),
     "text": ("russian", "english", "mixed_russian", "phrase_share", "token_share", "long_share"),
     "hours": ("night",),
     "churn": ("conversations_updated", "messages_updated", "messages_deleted"),
 }
-_POSITIVE = {
+_POSITIVE: dict[str, tuple[str, ...]] = {
     "time": ("weeks", "growth"),
     "accounts": ("count",),
     "users": ("count", "minimum"),
@@ -41,6 +53,7 @@ _POSITIVE = {
     "messages": ("count", "median", "sigma", "tail_exponent", "largest"),
     "dialogue": ("same_side_pause", "agent_pause", "contact_pause", "pause_sigma", "return_pause"),
     "labels": ("branches", "regions"),
+    "features": ("snoozed_days",),
     "churn": ("rounds",),
     "text": ("russian_words", "english_words", "sentences", "long_smallest"),
 }
@@ -91,6 +104,8 @@ def _lists(profile: Profile) -> Iterator[Problem]:
             yield "status.pending", f"with status.open it makes {opened + pending:g}, more than 1, of one age"
     if len(profile.rating.scores) != 5 or min(profile.rating.scores, default=0) < 0:
         yield "rating.scores", "needs five weights, one for each score from 1 to 5"
+    if len(profile.features.priority) != 4 or sum(profile.features.priority) > 1:
+        yield "features.priority", "needs four shares, low to urgent, that make at most 1 together"
     if len(profile.hours.weekdays) != 7 or min(profile.hours.weekdays, default=0) < 0:
         yield "hours.weekdays", "needs seven weights, from Monday to Sunday"
     if not profile.hours.timezones:

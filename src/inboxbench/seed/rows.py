@@ -10,8 +10,9 @@ from inboxbench.seed.columns import CONTACT_BLOCK, contact_created, digit_part, 
 from inboxbench.seed.dialogue import BLOCK, RESOLVED, Block
 from inboxbench.seed.distributions import inverse_table
 from inboxbench.seed.encoding import Pool, digits, texts, timestamps
+from inboxbench.seed.features import blocked
 from inboxbench.seed.fields import Field, Fixed, Framed, Joined, Number, Together, encode, framed, literal
-from inboxbench.seed.head_rows import head_clocks, head_numbers
+from inboxbench.seed.head_rows import head_clocks, head_numbers, head_treatment
 from inboxbench.seed.keys import CONTACT
 from inboxbench.seed.material import Material, label_table
 from inboxbench.seed.owners import members_joined, ragged
@@ -19,7 +20,7 @@ from inboxbench.seed.streams import Stream
 from inboxbench.seed.world import span
 
 _CHANNELS = ("Website", "Telegram", "WhatsApp", "E-mail", "VK", "Mobile app", "Instagram", "Marketplace")
-_STATUSES = framed(texts(["open", "pending", "resolved"]))
+_STATUSES = framed(texts(["open", "pending", "resolved", "snoozed"]))
 _ROLES = framed(texts(["agent", "administrator"]))
 _LOCALES = framed(texts(["ru", "en"]))
 _PREFIXES = texts(["+79", "+1202"])
@@ -100,7 +101,7 @@ def contacts(m: Material, block: int) -> Octets:
     created = Number(contact_created(m, group.first_start[part]))
     external, russian = group.external[part], group.russian[part]
     return encode(
-        [Number(ids(first, last)), Number(group.account[part] + 1), created, created],
+        [Number(ids(first, last)), Number(group.account[part] + 1), created, created, *_blocked(m, block, count)],
         [
             _person(m, russian, stream),
             _email(m, ids(first, last), stream.chance(known.email_share, count), stream),
@@ -108,6 +109,10 @@ def contacts(m: Material, block: int) -> Octets:
             Joined([literal("crm-", count), digit_part(external, 9)], _has_external(m, first, external)),
         ],
     )
+
+
+def _blocked(m: Material, block: int, count: int) -> list[Number]:
+    return [Number(blocked(m.profile.features, m.seed, block, count), "u1")] if m.layout.at_head else []
 
 
 def _has_external(m: Material, first: int, external: Ints) -> Flags:
@@ -160,6 +165,7 @@ def conversations(m: Material, block: Block) -> Octets:
             *places,
             scores,
             *head_clocks(m, block),
+            *head_treatment(m, block),
         ],
         [*_attributes(m, documents, own), comment],
     )

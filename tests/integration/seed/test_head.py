@@ -11,11 +11,12 @@ from inboxbench.catalog import compare, explain, read_catalog
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.migrate import runner
 from inboxbench.project import Project
-from inboxbench.seed import seed_into
+from inboxbench.seed import load_profile, seed_into
+from inboxbench.seed.profile import without_features
 from inboxbench.server import Server
 
 # What the migration dates itself.
-CLOCKED = {"duplicate_resolutions": ("resolved_at",)}
+CLOCKED: dict[str, tuple[str, ...]] = {"duplicate_resolutions": ("resolved_at",)}
 TABLES = (
     "accounts",
     "users",
@@ -32,9 +33,10 @@ TABLES = (
 
 @pytest.fixture(scope="module")
 def both(server: Server, project: Project) -> Iterator[tuple[Connection, Connection]]:
-    """A database seeded at head, and one seeded at the baseline and migrated; churn in both."""
+    """A database seeded at head without features, and one seeded at the baseline and migrated; churn in both."""
     with scratch_database(server, "head") as head, scratch_database(server, "migrated") as migrated:
-        seed_into(server, head, "tiny", 21, at="head", project=project)
+        plain = without_features(load_profile(project.seeds, "tiny"))
+        seed_into(server, head, plain, 21, at="head", project=project)
         seed_into(server, migrated, "tiny", 21, project=project)
         runner.upgrade(server.conninfo(migrated), project)
         with connect(server.conninfo(head)) as one, connect(server.conninfo(migrated)) as other:

@@ -13,7 +13,7 @@ from inboxbench.project import find_project
 from inboxbench.seed.catalogue import LAYOUTS
 from inboxbench.seed.dialogue import RESOLVED, converse
 from inboxbench.seed.job import Job
-from inboxbench.seed.keys import BOT, CONTACT, NEVER, USER, kinds, moments, positions
+from inboxbench.seed.keys import BOT, CONTACT, NEVER, NOTE, TEMPLATE, USER, kinds, moments, positions
 from inboxbench.seed.plan import Outline, outline, outline_tasks, window_tasks
 from inboxbench.seed.profile import load_profile, scaled
 from inboxbench.seed.work import Done, Worker
@@ -81,12 +81,12 @@ def test_dialogue_state_follows_from_its_messages(world: World) -> None:
         assert at[0] == block.start[place]
         assert at[-1] == block.last_message[place]
         human = at[who == USER]
-        assert block.first_reply[place] == (human[0] if len(human) else NEVER)
+        assert block.clocks.first_reply[place] == (human[0] if len(human) else NEVER)
         assert (block.assignee[place] > 0) or not len(human)
-        ours = at[who != CONTACT]
+        ours = at[(who == USER) | (who == BOT)]
         waiting = at[(who == CONTACT) & (at > (ours[-1] if len(ours) else -1))]
         expected = waiting[0] if len(waiting) and block.status[place] != RESOLVED else NEVER
-        assert block.waiting_since[place] == expected
+        assert block.clocks.waiting_since[place] == expected
 
 
 def test_sides_take_turns(world: World) -> None:
@@ -95,7 +95,7 @@ def test_sides_take_turns(world: World) -> None:
     side = kinds(block.keys)[order] != CONTACT
     same = positions(block.keys)[order][1:] == positions(block.keys)[order][:-1]
     assert (side[1:] != side[:-1])[same].mean() == pytest.approx(WIDE.dialogue.turn_share, abs=0.01)
-    assert set(np.unique(kinds(block.keys)).tolist()) == {CONTACT, USER, BOT}
+    assert set(np.unique(kinds(block.keys)).tolist()) == {CONTACT, USER, BOT, NOTE, TEMPLATE}
 
 
 def test_windows_cover_every_message_once(built: tuple[Outline, list[Done], list[Done]]) -> None:
