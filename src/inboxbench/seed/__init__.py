@@ -2,7 +2,7 @@
 
 from inboxbench.seed.archive import export_dataset, import_dataset
 from inboxbench.seed.dataset import load_dataset, seed_into
-from inboxbench.seed.kept import GENERATOR, Dataset, Stored, list_datasets, remove_dataset
+from inboxbench.seed.kept import GENERATOR, Dataset, Stored, copy_dataset, list_datasets, remove_dataset
 from inboxbench.seed.load import Progress, Step
 from inboxbench.seed.profile import Profile, load_profile, profile_names, scaled
 
@@ -13,6 +13,7 @@ __all__ = [
     "Progress",
     "Step",
     "Stored",
+    "copy_dataset",
     "export_dataset",
     "import_dataset",
     "list_datasets",

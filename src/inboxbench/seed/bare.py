@@ -30,6 +30,15 @@ _CONSTRAINTS = """
 """
 
 
+# Of each of the connections that work side by side.
+_SETTINGS = {
+    "maintenance_work_mem": "512MB",
+    "max_parallel_maintenance_workers": "0",
+    "max_parallel_workers_per_gather": "0",
+    "synchronous_commit": "off",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class IndexPart:
     table: str
@@ -85,14 +94,14 @@ def strip(connection: Connection, tables: list[str]) -> Parts:
 
 
 def in_parallel(conninfo: str, statements: Iterable[sql.SQL | sql.Composed], done: Callable[[], None]) -> None:
-    """Run statements on as many connections as there are processors, in the order given.
+    """Run statements on as many connections as there are processors, in the order given, each for itself.
 
     When one fails, or we are interrupted, those that run are cancelled: an index build would hold us up for long.
     """
     running: set[Connection] = set()
 
     def run(statement: sql.SQL | sql.Composed) -> None:
-        with connect(conninfo, maintenance_work_mem="512MB", max_parallel_maintenance_workers="0") as connection:
+        with connect(conninfo, autocommit=True, **_SETTINGS) as connection:
             running.add(connection)
             try:
                 connection.execute(statement)

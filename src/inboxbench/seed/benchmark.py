@@ -58,6 +58,7 @@ def benchmark(
     scale: float = 1.0,
     messages: int | None = None,
     workers: int | None = None,
+    at: str = "baseline",
     progress: Progress | None = None,
     project: Project | None = None,
 ) -> Benchmark:
@@ -70,7 +71,7 @@ def benchmark(
         with connect(server.conninfo(name)) as connection:
             folder = _server_folder(connection, server)
         dataset = fill(
-            server, name, sized, seed, project=found, workers=workers, fresh=True, progress=progress, kind=None
+            server, name, sized, seed, project=found, workers=workers, fresh=True, at=at, progress=progress, kind=None
         )
         with connect(server.conninfo(name)) as connection, _prepared(connection, folder) as path:
             rounds = tuple(_raw(connection, path) for _ in range(_ROUNDS))

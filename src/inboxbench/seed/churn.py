@@ -13,6 +13,7 @@ from typing import LiteralString
 from psycopg import sql
 
 from inboxbench.database import Connection, connect
+from inboxbench.seed.bare import in_parallel
 from inboxbench.seed.profile import Churn
 
 # Which rows: by a fixed scramble of the id, another one each round, in parts of 10,000.
@@ -33,7 +34,7 @@ _DELETE_MESSAGES = sql.SQL("DELETE FROM messages WHERE id > {last}")
 
 
 def steps(churn: Churn) -> int:
-    return 2 * churn.rounds + 3
+    return 2 * churn.rounds + 4
 
 
 def _chosen(share: float, number: int) -> sql.Composed:
@@ -44,7 +45,8 @@ def run_churn(conninfo: str, churn: Churn, done: Callable[[], None]) -> None:
     """Age the database; calls `done` after each step. Ends with fresh statistics and without a vacuum.
 
     Early rounds touch messages of all ages. The last one comes after a vacuum and touches the newest only, so
-    that old pages are all-visible and the hot tail is not.
+    that old pages are all-visible and the hot tail is not. The two tables age side by side: nothing that one
+    leaves behind in a round is old enough for the other to see, so the files come out the same each time.
     """
     with connect(conninfo, synchronous_commit="off") as connection:
         # Repeated values are no news: the rules of the head schema must not take them for traffic.
@@ -52,21 +54,22 @@ def run_churn(conninfo: str, churn: Churn, done: Callable[[], None]) -> None:
         last = _spam(connection, churn)
         done()
         for number in range(churn.rounds):
-            newest = number == churn.rounds - 1
-            if newest:
-                connection.execute("VACUUM messages, conversations")
-                done()
-            after = round(last * (1 - churn.messages_updated / _NEWEST)) if newest else 0
-            share = 0.5 if newest else churn.messages_updated / max(1, churn.rounds - 1)
-            messages = _UPDATE_MESSAGES.format(chosen=_chosen(share, number), after=sql.Literal(after))
-            connection.execute(messages)
-            done()
-            chosen = _chosen(churn.conversations_updated, number)
-            connection.execute(_UPDATE_CONVERSATIONS.format(chosen=chosen))
-            done()
+            if number == churn.rounds - 1:
+                in_parallel(conninfo, [sql.SQL("VACUUM messages"), sql.SQL("VACUUM conversations")], done)
+            in_parallel(conninfo, _updates(churn, number, last), done)
         _switch_triggers(connection, "ENABLE")
         connection.execute("ANALYZE messages, conversations")
         done()
+
+
+def _updates(churn: Churn, number: int, last: int) -> list[sql.Composed]:
+    newest = number == churn.rounds - 1
+    after = round(last * (1 - churn.messages_updated / _NEWEST)) if newest else 0
+    share = 0.5 if newest else churn.messages_updated / max(1, churn.rounds - 1)
+    return [
+        _UPDATE_MESSAGES.format(chosen=_chosen(share, number), after=sql.Literal(after)),
+        _UPDATE_CONVERSATIONS.format(chosen=_chosen(churn.conversations_updated, number)),
+    ]
 
 
 def _switch_triggers(connection: Connection, how: LiteralString) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
-from inboxbench.database import drop_database, list_databases
+from inboxbench.database import clone_database, database_name, drop_database, list_databases
 from inboxbench.errors import UsageError, unknown
 from inboxbench.server import Server
 
@@ -15,6 +16,7 @@ from inboxbench.server import Server
 GENERATOR = 2
 KIND = "dataset"
 LOADING = "loading"
+COPY = "copy"  # of a dataset, made for the user
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +101,52 @@ def from_marker(name: str, marker: dict[str, Any]) -> Dataset | None:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A dataset as `dataset list` shows it; `dataset` is None for what a killed load or another version left."""
+    """A dataset as `dataset list` shows it; `dataset` is None for what a killed load or another version left, and
+    for a copy of the dataset `template`."""
 
     name: str
     size: int
     created: int
     dataset: Dataset | None
+    template: str | None = None
 
 
 def list_datasets(server: Server) -> list[Stored]:
     found = []
     for info in list_databases(server):
         marker = info.marker or {}
-        if marker.get("kind") in (KIND, LOADING):
+        if marker.get("kind") in (KIND, LOADING, COPY):
             whole = from_marker(info.name, marker) if marker["kind"] == KIND else None
-            found.append(Stored(info.name, info.size, int(marker.get("created", 0)), whole))
+            found.append(Stored(info.name, info.size, int(marker.get("created", 0)), whole, marker.get("template")))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A copy of a dataset: bytes, and the seconds it took."""
+
+    template: str
+    name: str
+    size: int
+    elapsed: float
+
+    @property
+    def seconds_per_gb(self) -> float:
+        return self.elapsed / (self.size / 1e9)
+
+
+def copy_dataset(server: Server, template: str, name: str | None = None) -> Copied:
+    """A database to work in, with the dataset's files as they are: order, dead tuples, visibility map.
+
+    Raises UsageError for a `template` that is no dataset and a `name` that is taken or not ours to make.
+    """
+    stored = {one.name: one for one in list_datasets(server)}
+    if template not in stored:
+        raise unknown("dataset", template, list(stored))
+    target = name or database_name("copy")
+    begun = time.monotonic()
+    clone_database(server, template, target, kind=COPY)
+    return Copied(template, target, stored[template].size, round(time.monotonic() - begun, 3))
 
 
 def remove_dataset(server: Server, name: str) -> None:

@@ -13,7 +13,7 @@ from inboxbench.cli import application
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.errors import UsageError
 from inboxbench.project import Project
-from inboxbench.seed import Dataset, Profile, seed_into
+from inboxbench.seed import Dataset, Profile, load_dataset, seed_into
 from inboxbench.seed.benchmark import benchmark
 from inboxbench.seed.describe import Description, describe
 from inboxbench.server import Server
@@ -165,6 +165,38 @@ def test_command_describes(server: Server, tiny: Loaded) -> None:
 def test_command_lists_datasets(server: Server, tiny: Loaded) -> None:
     assert tiny.dataset.checksums["messages"] in run(server, "dataset", "list", "--format", "json")
     assert "20,000" in run(server, "dataset", "list")
+
+
+def test_command_clones_and_removes(server: Server, project: Project) -> None:
+    """A copy has the dataset's files; a name that is none is refused."""
+    kept = load_dataset(server, "tiny", 77, messages=3_000, project=project).name
+    assert "s a GB" in run(server, "dataset", "clone", kept, "inboxbench_cloned")
+    listed = json.loads(run(server, "dataset", "list", "--format", "json"))
+    assert ("inboxbench_cloned", kept) in [(one["name"], one["template"]) for one in listed]
+    pages = "SELECT md5(string_agg(ctid::text || id, ',' ORDER BY ctid)) FROM conversations"
+    digests = set()
+    for name in (kept, "inboxbench_cloned"):
+        with connect(server.conninfo(name)) as connection:
+            digests.add(one(connection, pages))
+    assert len(digests) == 1
+    run(server, "dataset", "rm", "inboxbench_cloned", kept)
+    assert "inboxbench_cloned" not in run(server, "dataset", "list")
+    with pytest.raises(UsageError, match="unknown dataset"):
+        run(server, "dataset", "clone", "inboxbench_cloned")
+
+
+def test_churn_ages_files_the_same_way_each_time(server: Server, tiny: Loaded, project: Project) -> None:
+    """Both tables age side by side; their pages come out alike, dead rows included."""
+    pages = """
+        SELECT (SELECT md5(string_agg(ctid::text || id, ',' ORDER BY ctid)) FROM conversations),
+               (SELECT md5(string_agg(ctid::text || id, ',' ORDER BY ctid)) FROM messages),
+               pg_indexes_size('messages'), pg_indexes_size('conversations')"""
+    with scratch_database(server, "again") as name:
+        seed_into(server, name, "tiny", 1, project=project)
+        with connect(server.conninfo(name)) as connection:
+            again = connection.execute(pages).fetchone()
+    with connect(server.conninfo(tiny.dataset.name)) as connection:
+        assert connection.execute(pages).fetchone() == again
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 import pytest
@@ -222,6 +223,20 @@ def test_words_are_rare_and_frequent(tiny: Loaded) -> None:
     assert int(str(words)) > 10_000
     assert int(str(once)) > 3_000
     assert int(str(most)) > 2_000
+
+
+@pytest.mark.parametrize(
+    ("config", "word", "forms"),
+    [("russian", "заказа", {"заказ", "заказа", "заказы", "заказов"}), ("english", "orders", {"order", "orders"})],
+)
+def test_words_are_inflected(tiny: Loaded, config: str, word: str, forms: set[str]) -> None:
+    """Stemming finds messages with other forms of a word than the one asked for."""
+    matching = f"to_tsvector('{config}', body) @@ to_tsquery('{config}', '{word}')"
+    bodies = str(tiny.value(f"SELECT string_agg(lower(body), chr(0x7F)) FROM messages WHERE {matching}"))
+    found = bodies.split("\x7f")
+    used = {each for body in found for each in re.findall(r"\w+", body)}
+    assert forms <= used
+    assert sum(word not in body for body in found) > 20
 
 
 def test_metadata_is_what_the_widget_sends(tiny: Loaded) -> None:
