@@ -85,9 +85,44 @@ def test_stress_prints_a_table(run: Run, server: Server) -> None:
     assert "Fastest safe strategy" in done.stdout
 
 
+def test_bench_shows_safety_against_cost(run: Run) -> None:
+    load = ("--strategy", "naive", "--strategy", "skip-locked", "--workers", "8", "--seconds", "1", "--driver", "both")
+    done = run("bench", *load, "--conversations", "4000")
+    assert done.code == 0, done.stderr
+    assert "8 workers, 2 ms inside, pgbench" in done.stdout
+    assert "8 workers, 2 ms inside, python" in done.stdout
+    assert "claims took what somebody held" in done.stdout
+
+
+def test_bench_prints_rows_for_the_record(run: Run) -> None:
+    done = run("bench", "--strategy", "skip-locked-one", "--workers", "2", "--seconds", "1", "--format", "json")
+    assert done.code == 0, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert (row["driver"], row["workers"], row["doubles"], row["times_naive"]) == ("pgbench", 2, 0, None)
+
+
+def test_bench_writes_its_scripts_and_runs_nothing(run: Run, tmp_path: Path) -> None:
+    done = run("bench", "--scripts", str(tmp_path), "--strategy", "naive")
+    assert (done.code, done.stdout) == (0, f"{tmp_path / 'naive.sql'}\n")
+    assert "\\sleep 2000 us" in (tmp_path / "naive.sql").read_text()
+
+
+def test_million_writes_what_was_run_and_what_came_out(run: Run, tmp_path: Path) -> None:
+    page = tmp_path / "claims.md"
+    done = run("million", "--claims", "500", "--workers", "8", "--strategy", "skip-locked", "--output", str(page))
+    assert done.code == 0, done.stderr
+    assert "naive (control)" in done.stdout
+    text = page.read_text()
+    assert "Command: `inboxbench race million --claims 500" in text
+    assert "| skip-locked | 5" in text
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["bench", "--scripts", "x", "--think-ms", "0,2"], "a script holds one application time"),
+        (["million", "--strategy", "naive"], "It is the control already"),
+        (["million", "--output", "/nowhere/x.md"], "there is no folder /nowhere"),
         (["stress", "--strategy", "skip-lock"], "unknown strategy 'skip-lock'; did you mean 'skip-locked'?"),
         (["stress", "--workers", "many"], "--workers 'many'"),
         (["stress", "--workers", "0"], "outside 1"),

@@ -8,8 +8,10 @@ import click
 from rich.table import Table
 
 from inboxbench.cli.race_atlas import atlas
+from inboxbench.cli.race_bench import bench
 from inboxbench.cli.race_explore import explore_command
 from inboxbench.cli.race_format import format_option
+from inboxbench.cli.race_million import million
 from inboxbench.cli.race_spec import spec
 from inboxbench.cli.race_stress import stress
 from inboxbench.cli.session import results_console
@@ -25,6 +27,8 @@ command.add_command(explore_command)
 command.add_command(atlas)
 command.add_command(spec)
 command.add_command(stress)
+command.add_command(bench)
+command.add_command(million)
 
 
 @command.command()

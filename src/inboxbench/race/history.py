@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 Win = tuple[int, int]  # conversation id, agent id
+Histories = Mapping[int, Sequence[int | None]]  # conversation id → whom it was given to, oldest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def doubles(versions: Sequence[int | None]) -> int:
     return sum(before is not None and after is not None for before, after in pairs)
 
 
-def check(wins: Iterable[Win], histories: Mapping[int, Sequence[int | None]]) -> Verdict:
+def check(wins: Iterable[Win], histories: Histories) -> Verdict:
     """Compare both records. Linear in their length."""
     reported = Counter(wins)
     written = Counter((row, agent) for row, agents in histories.items() for agent in agents if agent is not None)
