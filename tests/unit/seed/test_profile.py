@@ -79,6 +79,16 @@ def test_not_toml() -> None:
             "seeds/mine.toml: contacts.new_share: 1.6 is no share: it must lie between 0 and 1",
         ),
         (
+            "priority = [0.06,",
+            "priority = [0.96,",
+            "seeds/mine.toml: features.priority: needs four shares, low to urgent, that make at most 1 together",
+        ),
+        (
+            "private_notes = 0.05",
+            "private_notes = -0.05",
+            "seeds/mine.toml: features.private_notes: -0.05 is no share: it must lie between 0 and 1",
+        ),
+        (
             "russian = 0.45",
             "russian = 0.75",
             "seeds/mine.toml: text.english: with text.russian it makes 1.1, more than 1",
