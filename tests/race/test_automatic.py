@@ -11,10 +11,11 @@ from psycopg import IsolationLevel
 from inboxbench.errors import UsageError
 from inboxbench.messenger import assignment, automatic
 from inboxbench.messenger.automatic import Policy
-from inboxbench.race.explore import Scenario, explore
+from inboxbench.race.explore import explore
 from inboxbench.race.gate import GatedConnection
 from inboxbench.race.lab import Lab, put_back
 from inboxbench.race.oracle import query_is_empty
+from inboxbench.race.scenario import Scenario
 
 LEVELS = list(IsolationLevel)[1:]
 OVER = """

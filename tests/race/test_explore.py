@@ -19,11 +19,13 @@ from inboxbench.models import Conversation
 from inboxbench.project import Project
 from inboxbench.race.bouts import bout
 from inboxbench.race.engine import engine_of
-from inboxbench.race.explore import Bounds, Scenario, explore, replay
+from inboxbench.race.explore import explore, replay
 from inboxbench.race.gate import GatedConnection
 from inboxbench.race.lab import Lab, put_back
 from inboxbench.race.oracle import invariants_hold
-from inboxbench.race.scheduler import Outcome, SessionFunction
+from inboxbench.race.play import Outcome
+from inboxbench.race.scenario import Bounds, Scenario
+from inboxbench.race.session import SessionFunction
 from inboxbench.race.strategies import find_strategy
 from inboxbench.race.trace import explain
 

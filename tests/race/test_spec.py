@@ -9,7 +9,8 @@ import pytest
 
 from inboxbench.database import scratch_database
 from inboxbench.errors import SubjectFailed
-from inboxbench.race.explore import Exploration, explore
+from inboxbench.race.exploration import Exploration
+from inboxbench.race.explore import explore
 from inboxbench.race.isolation import Isolation, run_spec
 from inboxbench.race.oracle import query_is_empty
 from inboxbench.race.spec import parse_spec_file

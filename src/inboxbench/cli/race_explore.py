@@ -18,9 +18,11 @@ from inboxbench.messenger.invariants import read_invariants
 from inboxbench.race.atlas import LEVELS, Level
 from inboxbench.race.bouts import bout
 from inboxbench.race.custom import load_function, rebuild_reset, run_script, script_reset
-from inboxbench.race.explore import LIMIT_S, Bounds, Counterexample, Exploration, Scenario, explore, replay
+from inboxbench.race.exploration import Counterexample, Exploration
+from inboxbench.race.explore import explore, replay
 from inboxbench.race.lab import open_lab
 from inboxbench.race.oracle import query_is_empty
+from inboxbench.race.scenario import LIMIT_S, Bounds, Scenario
 from inboxbench.race.strategies import find_strategy
 from inboxbench.race.trace import explain
 from inboxbench.server import Server

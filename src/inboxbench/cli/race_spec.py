@@ -12,9 +12,11 @@ from inboxbench.cli.race_format import format_option
 from inboxbench.cli.session import Session, pass_session
 from inboxbench.database import scratch_database
 from inboxbench.errors import ThresholdExceeded, UsageError
-from inboxbench.race.explore import Bounds, Exploration, explore
+from inboxbench.race.exploration import Exploration
+from inboxbench.race.explore import explore
 from inboxbench.race.isolation import run_spec
 from inboxbench.race.oracle import query_is_empty
+from inboxbench.race.scenario import Bounds
 from inboxbench.race.spec import Spec, parse_spec_file
 from inboxbench.race.spec_scenario import spec_scenario
 from inboxbench.server import Server

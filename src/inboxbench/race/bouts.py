@@ -5,11 +5,11 @@ from __future__ import annotations
 from psycopg import IsolationLevel
 
 from inboxbench.messenger.invariants import Invariant
-from inboxbench.race.explore import Scenario
 from inboxbench.race.gate import GatedConnection
 from inboxbench.race.lab import Lab, put_back
 from inboxbench.race.oracle import invariants_hold
-from inboxbench.race.scheduler import SessionFunction
+from inboxbench.race.scenario import Scenario
+from inboxbench.race.session import SessionFunction
 from inboxbench.race.strategies import Strategy
 
 

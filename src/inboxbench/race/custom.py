@@ -13,9 +13,9 @@ import psycopg
 
 from inboxbench.database import Connection
 from inboxbench.errors import UsageError, unknown
-from inboxbench.race.explore import Reset
 from inboxbench.race.gate import GatedConnection
-from inboxbench.race.scheduler import SessionFunction
+from inboxbench.race.scenario import Reset
+from inboxbench.race.session import SessionFunction
 from inboxbench.server import reason
 from inboxbench.sqlfile import read_text
 

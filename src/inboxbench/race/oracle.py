@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from inboxbench.database import Connection
 from inboxbench.messenger.invariants import Invariant, Violation, violations
-from inboxbench.race.explore import Oracle
-from inboxbench.race.scheduler import Outcome
+from inboxbench.race.play import Outcome
+from inboxbench.race.scenario import Oracle
 
 
 def _complaint(broken: Violation) -> str:

@@ -46,6 +46,10 @@ class Seats:
             connection.isolation_level = level
         return connection
 
+    def pids(self) -> set[int]:
+        """Backends of the connections that are open."""
+        return {seat.pgconn.backend_pid for seat in self._connections.values() if not seat.closed}
+
     def close(self) -> None:
         for connection in self._connections.values():
             connection.close()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import psycopg
 
 from inboxbench.database import Connection
-from inboxbench.race.explore import Oracle, Reset, Scenario
 from inboxbench.race.gate import GatedConnection
-from inboxbench.race.scheduler import SessionFunction
+from inboxbench.race.scenario import Oracle, Reset, Scenario
+from inboxbench.race.session import SessionFunction
 from inboxbench.race.spec import Spec, SpecSession
 
 # What `BEGIN … COMMIT` in the steps means is the spec's own affair, so the connection adds no transaction to it.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from inboxbench.race.explore import Counterexample
-from inboxbench.race.scheduler import LETTERS, Event, Outcome, Play
+from inboxbench.race.exploration import Counterexample
+from inboxbench.race.play import LETTERS, Event, Outcome, Play
 
 _WIDTH = 52
 

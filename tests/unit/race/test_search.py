@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inboxbench.race.explore import Bounds, _explore, permutations
-from inboxbench.race.scheduler import Choice, Outcome, Play
+from inboxbench.race.exploration import permutations
+from inboxbench.race.play import Choice, Outcome, Play
+from inboxbench.race.scenario import Bounds
+from inboxbench.race.search import search
 
 DONE = Outcome("committed")
 
@@ -27,13 +29,13 @@ def test_a_beginning_that_went_another_way_is_played_again() -> None:
         asked.append(prefix)
         return next(answers), ()
 
-    found = _explore(play, 2, Bounds())
+    found = search(play, 2, Bounds(), str.__add__)
     assert asked == ["", "B", "B", "B"]
     assert (found.schedules, found.diverged, found.complete) == (2, 0, True)
 
 
 def test_one_that_never_comes_back_is_counted_as_diverged() -> None:
-    found = _explore(lambda prefix: (STRANGE if prefix else FIRST, ()), 2, Bounds())
+    found = search(lambda prefix: (STRANGE if prefix else FIRST, ()), 2, Bounds(), str.__add__)
     assert (found.schedules, found.diverged, found.complete) == (2, 1, False)
 
 

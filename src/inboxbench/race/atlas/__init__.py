@@ -17,7 +17,9 @@ from inboxbench.race.atlas.jobs import LOCK_ORDER, REOPENING
 from inboxbench.race.atlas.limits import LIMITS
 from inboxbench.race.atlas.numbering import DELIVERY, NUMBERING
 from inboxbench.race.atlas.queueing import QUEUEING
-from inboxbench.race.explore import Arena, Bounds, Exploration, Reset, Scenario, open_arena
+from inboxbench.race.exploration import Exploration
+from inboxbench.race.explore import Arena, open_arena
+from inboxbench.race.scenario import Bounds, Reset, Scenario
 from inboxbench.server import Server
 
 __all__ = [
@@ -65,7 +67,7 @@ class Cell:
 
     def to_json(self) -> dict[str, Any]:
         labels = {key: field for key, field in asdict(self).items() if key != "found"}
-        return labels | self.found.to_json()
+        return labels | self.found.to_json() | {"waited": self.found.waited, "complete": self.found.complete}
 
 
 def find_families(names: Iterable[str]) -> tuple[Family, ...]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from inboxbench.database import Connection
 from inboxbench.race.atlas.family import ALL, Entry, Family, changed, twice, value
 from inboxbench.race.gate import GatedConnection
-from inboxbench.race.scheduler import Outcome, SessionFunction
+from inboxbench.race.play import Outcome
+from inboxbench.race.session import SessionFunction
 
 _SETUP = """
     CREATE TABLE race_talk (id int PRIMARY KEY, activity int NOT NULL DEFAULT 0, replied int, waiting int,
@@ -146,7 +147,7 @@ def _answer(guard: str | None) -> SessionFunction:
 
 _WAITING_RESET = """
     UPDATE race_talk SET activity = 0, replied = NULL, waiting = 0, unread = 0;
-    DELETE FROM race_said; INSERT INTO race_said VALUES (0, true); ALTER SEQUENCE race_time RESTART
+    DELETE FROM race_said; INSERT INTO race_said VALUES (0, true); SELECT setval('race_time', 1, false)
 """
 _TOUCH = "UPDATE race_talk SET activity = activity + 1 WHERE id = 1"
 

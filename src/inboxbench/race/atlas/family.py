@@ -9,9 +9,10 @@ from typing import Any, Literal
 from psycopg import IsolationLevel
 
 from inboxbench.database import Connection
-from inboxbench.race.explore import Oracle
 from inboxbench.race.gate import GatedConnection
-from inboxbench.race.scheduler import Outcome, SessionFunction
+from inboxbench.race.play import Outcome
+from inboxbench.race.scenario import Oracle
+from inboxbench.race.session import SessionFunction
 
 Level = Literal["rc", "rr", "ser"]
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from inboxbench.database import Connection
 from inboxbench.race.atlas.family import ALL, Entry, Family, changed, twice, value
 from inboxbench.race.gate import GatedConnection
-from inboxbench.race.scheduler import Outcome, SessionFunction
+from inboxbench.race.play import Outcome
+from inboxbench.race.session import SessionFunction
 
 # One agent who may hold one conversation, or one conversation that may get one message: the same shape.
 _SETUP = """

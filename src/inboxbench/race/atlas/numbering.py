@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from inboxbench.database import Connection
 from inboxbench.race.atlas.family import ALL, Entry, Family, changed, twice, value
 from inboxbench.race.gate import GatedConnection
-from inboxbench.race.scheduler import Outcome, SessionFunction
+from inboxbench.race.play import Outcome
+from inboxbench.race.session import SessionFunction
 
 _SETUP = """
     CREATE TABLE race_account (id int PRIMARY KEY, last int NOT NULL DEFAULT 0);
@@ -19,7 +20,7 @@ _SETUP = """
 _RESET = """
     UPDATE race_account SET last = 0;
     DELETE FROM race_numbered; DELETE FROM race_numbered_once;
-    ALTER SEQUENCE race_number RESTART
+    SELECT setval('race_number', 1, false)
 """
 _DOUBLE = """
     SELECT count(*) FROM (
