@@ -39,6 +39,7 @@ SETTINGS = {
     "plan_cache_mode": "force_custom_plan",
     "default_transaction_read_only": "on",  # a query that writes fails and is named
     "work_mem": "32MB",
+    "effective_cache_size": "4GB",  # else the machine's memory, and with it plans, would differ between runners
 }
 _AUTO_EXPLAIN = {
     "auto_explain.log_min_duration": "0",

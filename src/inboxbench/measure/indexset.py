@@ -166,6 +166,25 @@ def read_catalogue(path: Path) -> Catalogue:
     return parse_catalogue(path, read_text(path))
 
 
+_LIVE = """
+    SELECT i.relname, pg_get_indexdef(x.indexrelid)
+    FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+    WHERE i.relnamespace = 'public'::regnamespace AND x.indisvalid AND NOT x.indisunique AND NOT x.indisexclusion
+    ORDER BY i.relname
+"""
+_DEFINITION = re.compile(r"CREATE INDEX .+? ON (?:ONLY )?(?:public\.)?(.+)", re.DOTALL)
+
+
+def live_set(connection: Connection, name: str, title: str) -> IndexSet:
+    """The set of indexes that a database has now, unique ones left out: those are rules and stay under every set."""
+    indexes = []
+    for index, definition in connection.execute(_LIVE).fetchall():
+        found = _DEFINITION.fullmatch(definition)
+        assert found is not None, definition
+        indexes.append(Index(name=index, definition=found[1]))
+    return IndexSet(name, title, "as the migrations leave it", tuple(indexes), default=False)
+
+
 def install_extensions(connection: Connection, indexes: Iterable[Index]) -> None:
     """CREATE EXTENSION for what the indexes need. Raises UsageError naming the index."""
     for index in indexes:

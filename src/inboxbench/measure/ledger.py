@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -39,8 +40,10 @@ class Ledger:
 
     def _cell(self, case: Case, one: IndexSet, outcome: Measured, under: str) -> Cell:
         same: bool | None = None
+        answer: str | None = None
         if outcome.rows is not None:
             rows = normal(outcome.rows, case.query.order)
+            answer = hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
             same = self._reference.setdefault(case.name, rows) == rows
         return Cell(
             case=case,
@@ -52,4 +55,5 @@ class Ledger:
             steady=outcome.steady,
             measured_under=under,
             stopped=outcome.stopped,
+            answer=answer,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from inboxbench.database import Connection, connect, read_marker
 from inboxbench.measure.cell import Probe, open_probe
-from inboxbench.measure.indexset import IndexSet, install_extensions, read_catalogue, try_definitions
+from inboxbench.measure.indexset import Catalogue, IndexSet, install_extensions, read_catalogue, try_definitions
 from inboxbench.measure.ledger import Ledger
 from inboxbench.measure.nursery import Nursery
 from inboxbench.measure.result import Matrix, SetResult
@@ -70,7 +70,7 @@ def run_matrix(
     source: str,
     project: Project,
     *,
-    sets: Sequence[str] | None = None,
+    sets: Sequence[str] | Sequence[IndexSet] | None = None,
     queries: Sequence[str] | None = None,
     writes: bool = True,
     rounds: int = DEFAULT_ROUNDS,
@@ -80,15 +80,15 @@ def run_matrix(
 ) -> Matrix:
     """Measure the project's queries on `source`, a database at head, which is read and never written.
 
-    sets, queries: names (None: the default ones, all). writes: measure what they cost, too. budget_s: about how
-    long reading may take in all; slow cells get fewer rounds for it, never fewer than one execution.
-    progress(done, total, what comes next).
+    sets: names (None: the default ones), or sets that are in no file. queries: names (None: all). writes: measure
+    what they cost, too. budget_s: about how long reading may take in all; slow cells get fewer rounds for it, never
+    fewer than one execution. progress(done, total, what comes next).
 
     Raises UsageError for unknown names and wrong definitions before anything is built. A cell that fails or
     differs does not stop the rest: see Matrix.failures.
     """
     catalogue = read_catalogue(project.schema / "indexes.toml")
-    chosen = catalogue.choose(sets)
+    chosen = _chosen(catalogue, sets)
     workload, changes = read_workload(project, queries), read_writes(project) if writes else ()
     if progress:
         progress(0, 0, "preparing a copy without secondary indexes")
@@ -103,6 +103,13 @@ def run_matrix(
         pace = _pace(rounds, budget_s, len(chosen) * len(workload.cases))
         request = Request(chosen, workload, changes, targets, pace, timeout_s, notes)
         return _measure_sets(server, template, request, _profile(server, source), progress)
+
+
+def _chosen(catalogue: Catalogue, sets: Sequence[str] | Sequence[IndexSet] | None) -> tuple[IndexSet, ...]:
+    found: list[IndexSet] = []
+    for one in catalogue.choose() if sets is None else sets:
+        found += [one] if isinstance(one, IndexSet) else catalogue.choose([one])
+    return tuple({one.name: one for one in found}.values())
 
 
 def _pace(rounds: int, budget_s: float | None, cells: int) -> Pace:

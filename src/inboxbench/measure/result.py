@@ -21,6 +21,7 @@ class Cell:
 
     same_rows: whether its rows are those of the first set that answered (None: nothing to compare).
     stopped: it ran into statement_timeout, which is a finding; `failure` then says so in words.
+    answer: a digest of its rows, alike wherever the same rows came out.
     measured_under: the set whose execution this is; another one's when a slow plan came out the same there.
     """
 
@@ -33,6 +34,7 @@ class Cell:
     steady: bool = True
     measured_under: str = ""
     stopped: bool = False
+    answer: str | None = None
 
     @property
     def name(self) -> str:
