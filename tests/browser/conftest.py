@@ -16,6 +16,7 @@ from inboxbench.report import render_html
 
 _RUNS = Path(__file__).parents[1] / "unit" / "report"
 SAMPLE, RECORDED = _RUNS / "sample_run.json", _RUNS / "recorded_run.json"
+PARTS_OF_RACES = {"atlas": "atlas.json", "races": "bench.json"}
 # Without the background flags Chromium calls home at every start; as root it has no sandbox to run in.
 FLAGS = (
     "--headless",
@@ -84,10 +85,21 @@ def run() -> dict[str, Any]:
     return document
 
 
-@pytest.fixture(params=[SAMPLE, RECORDED], ids=["sample", "recorded"])
+def _parts(path: Path) -> dict[str, Any]:
+    return {name: json.loads(path.with_name(file).read_text()) for name, file in PARTS_OF_RACES.items()}
+
+
+@pytest.fixture(params=[(SAMPLE, False), (RECORDED, False), (SAMPLE, True)], ids=["sample", "recorded", "raced"])
 def any_run(request: pytest.FixtureRequest) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(request.param.read_text(encoding="utf-8"))
-    return document
+    """The last with the atlas, and with races over four numbers of workers."""
+    path, raced = request.param
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return document | _parts(path) if raced else document
+
+
+@pytest.fixture
+def raced(run: dict[str, Any]) -> dict[str, Any]:
+    return run | _parts(SAMPLE)
 
 
 @pytest.fixture

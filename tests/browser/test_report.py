@@ -112,6 +112,29 @@ def test_nothing_in_a_chart_is_covered_or_cut_off(show: Show, any_run: dict[str,
     assert page.ask(OUTSIDE) == []
 
 
+CONTRASTS = """
+const channel = value => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+const light = colour => {
+  const [r, g, b] = colour.match(/[0-9.]+/g).slice(0, 3).map(Number).map(channel);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+return [...document.querySelectorAll('.atlas td b')].map(text => {
+  const lights = [light(getComputedStyle(text).color), light(getComputedStyle(text.parentElement).backgroundColor)];
+  return (Math.max(...lights) + 0.05) / (Math.min(...lights) + 0.05);
+});
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_figures_of_the_atlas_can_be_read_on_every_colour(show: Show, raced: dict[str, Any], scheme: str) -> None:
+    """WCAG 2, level AA: 4.5 to 1."""
+    page = show(raced)
+    page.emulate(width=1280, scheme=scheme)
+    contrasts = page.ask(CONTRASTS)
+    assert len(contrasts) == len(raced["atlas"])
+    assert min(contrasts) >= 4.5
+
+
 def test_the_reader_chooses_light_or_dark(show: Show, run: dict[str, Any]) -> None:
     page = show(run)
     papers = []

@@ -23,6 +23,8 @@ from inboxbench.measure.verdict import verdict
 from inboxbench.migrate.record import migration_record
 from inboxbench.project import Project
 from inboxbench.race import run_races
+from inboxbench.race.atlas import find_families, run_atlas
+from inboxbench.race.record import BRIEF, described
 from inboxbench.seed.dataset import load_dataset
 from inboxbench.server import Server
 from inboxbench.server.settings import tuned_settings
@@ -116,6 +118,13 @@ def _race(server: Server, session: Session, order: Order) -> list[dict[str, Any]
     return [result.to_json() for result in results]
 
 
+def _explore(server: Server) -> list[dict[str, Any]]:
+    """The families of the atlas that a reader asks about first; all of them take three times as long."""
+    with _stage("Playing every schedule of two writers"), progress_console.status("") as status:
+        cells = run_atlas(server, families=find_families(BRIEF), progress=status.update)
+    return described(cell.to_json() for cell in cells)
+
+
 def run_job(server: Server, session: Session, order: Order) -> tuple[dict[str, Any], Matrix]:
     """Every stage on one server; databases made for it are gone at the end. Returns run.json and the matrix."""
     begun, started = _now(), time.monotonic()
@@ -124,6 +133,7 @@ def run_job(server: Server, session: Session, order: Order) -> tuple[dict[str, A
         migration = _migrate(server, session, database)
         matrix = _measure(server, session, order, database)
     races = _race(server, session, order)
+    atlas = _explore(server)
     run = {
         "schema_version": RUN_SCHEMA_VERSION,
         "tool": {"name": "inboxbench", "version": __version__, "commit": commit_of(session.project)},
@@ -136,6 +146,7 @@ def run_job(server: Server, session: Session, order: Order) -> tuple[dict[str, A
         "migration": migration,
         "matrix": matrix.to_json() | {"profile": order.profile},
         "races": races,
+        "atlas": atlas,
         "verdict": verdict(matrix),
     }
     return run, matrix

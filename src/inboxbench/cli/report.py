@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from inboxbench import __version__
 from inboxbench.cli.session import results_console
 from inboxbench.errors import UsageError
-from inboxbench.report import load_run, print_summary, render_html, render_markdown
+from inboxbench.race.record import described
+from inboxbench.report import checked_run, load_rows, load_run, print_summary, render_html, render_markdown
 
 
 def _write(path: Path, page: str) -> None:
@@ -21,13 +24,35 @@ def _write(path: Path, page: str) -> None:
         raise UsageError(f"--html {path}: cannot be written: {error.strerror}; name another file.") from error
 
 
+def _begin(record: Path | None, added: list[Path]) -> dict[str, Any]:
+    """The recorded run, or an empty one for what is added to it."""
+    if record:
+        return load_run(record)
+    if not added:
+        raise UsageError("nothing to show: name a RECORD, or --atlas or --races with what they printed as JSON")
+    return {"schema_version": 1, "tool": {"name": "inboxbench", "version": __version__}}
+
+
+def _described(path: Path) -> list[dict[str, Any]]:
+    try:
+        return described(load_rows(path))
+    except KeyError as error:
+        raise UsageError(f"{path}: a row has no {error}; name what `race atlas` prints with --format json.") from None
+
+
 @click.command()
-@click.argument("record", type=click.Path(path_type=Path))
+@click.argument("record", required=False, type=click.Path(path_type=Path))
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="write the page into this file")
 @click.option("--markdown", is_flag=True, help="print Markdown, for a README or a job summary")
-def command(record: Path, html: Path | None, markdown: bool) -> None:
+@click.option("--atlas", type=click.Path(path_type=Path), help="show this too: `race atlas --format json`")
+@click.option("--races", type=click.Path(path_type=Path), help="show this too: `race bench --format json`, or stress")
+def command(record: Path | None, html: Path | None, markdown: bool, atlas: Path | None, races: Path | None) -> None:
     """Show RECORD, a run.json of `inboxbench demo`, again: no server is needed and nothing is measured."""
-    run = load_run(record)
+    run = _begin(record, [path for path in (atlas, races) if path])
+    if atlas:
+        run = checked_run(run | {"atlas": _described(atlas)}, str(atlas))
+    if races:
+        run = checked_run(run | {"races": [*(run.get("races") or []), *load_rows(races)]}, str(races))
     if html:
         _write(html, render_html(run))
     if markdown:

@@ -27,6 +27,14 @@ def load_run(path: Path) -> dict[str, Any]:
     return checked_run(_parsed(path), source=str(path))
 
 
+def load_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows that `race bench` or `race atlas` printed with --format json. Raises UsageError naming the file."""
+    found = _parsed(path)
+    if not isinstance(found, list) or not found or not all(isinstance(row, dict) for row in found):
+        raise UsageError(f"{path}: holds no rows; name what `race atlas` or `race bench` prints with --format json.")
+    return found
+
+
 def checked_run(document: object, source: str = "run") -> dict[str, Any]:
     """The document itself as a redacted copy, or UsageError saying which key is wrong and why."""
     _refuse_foreign(document, source)

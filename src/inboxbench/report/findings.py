@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from inboxbench.report import units
+from inboxbench.report.charts.atlas import LEVELS
 from inboxbench.report.compare import Comparison
-from inboxbench.report.model import Migration, Race, Run, Seed, Traffic
+from inboxbench.report.model import AtlasCell, Migration, Race, Run, Seed, Traffic
 from inboxbench.report.verdict import index_findings
 from inboxbench.report.words import Finding, Sentence, Strong, listed
 
@@ -15,6 +16,7 @@ def findings(run: Run, comparison: Comparison) -> tuple[Finding, ...]:
         *index_findings(run, comparison),
         _migration(run.migration),
         _races(run.races),
+        _atlas(run.atlas),
         _data(run.seed),
     )
     return tuple(finding for finding in found if finding is not None)
@@ -102,6 +104,23 @@ def _fastest(races: Sequence[Race]) -> Sentence:
         Strong(f"{best.strategy}, {units.number(best.per_s)} assignments/s"),
         f"{at}.",
     )
+
+
+def _atlas(cells: Sequence[AtlasCell]) -> Finding | None:
+    if not cells:
+        return None
+    ways = len({(cell.family, cell.entry) for cell in cells})
+    schedules = sum(cell.schedules for cell in cells)
+    every = [f"{_holding(cells, level):,} at {title}" for level, title in LEVELS.items() if _holding(cells, level)]
+    played: Sentence = (f"{ways:,} ways to write the same rows were played in {schedules:,} schedules. ",)
+    hold: Sentence = ("No schedule breaks ", Strong(listed(every)), ".") if every else ()
+    wrong = [cell for cell in cells if cell.safe is not None and cell.safe != (cell.bad == 0)]
+    claims: Sentence = (Strong(f"{len(wrong):,} cells are not what they claim."),) if wrong else ()
+    return Finding("Atlas", tuple(s for s in (played, hold, claims) if s), "bad" if wrong else "good")
+
+
+def _holding(cells: Sequence[AtlasCell], level: str) -> int:
+    return sum(cell.level == level and not cell.bad for cell in cells)
 
 
 def _data(seed: Seed | None) -> Finding | None:

@@ -11,6 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from inboxbench.report import units
+from inboxbench.report.charts.atlas import LEGEND, atlas_map
+from inboxbench.report.charts.crowds import crowd_charts
 from inboxbench.report.charts.data import rows_chart
 from inboxbench.report.charts.migration import timeline, traffic_chart
 from inboxbench.report.charts.pareto import scatter
@@ -74,6 +76,8 @@ def _charts(run: Run, comparison: Comparison) -> dict[str, Any]:
         "traffic": traffic_chart(migration.traffic) if migration else None,
         "races": race_charts(run.races) if run.races else None,
         "race_groups": race_groups(run.races),
+        "crowds": crowd_charts(run.races),
+        "atlas": atlas_map(run.atlas),
         "rows": rows_chart(seed) if seed else None,
     }
 
@@ -133,7 +137,7 @@ def _environment() -> Environment:
         rate=units.rate, share=units.share, times=units.times, moment=moment, breakable=breakable
     )
     environment.tests.update(strong=lambda part: isinstance(part, Strong), unsafe=unsafe)
-    environment.globals.update(ratio=units.ratio, levels=LEVELS)
+    environment.globals.update(ratio=units.ratio, levels=LEVELS, atlas_legend=LEGEND)
     return environment
 
 

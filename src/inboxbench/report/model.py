@@ -182,6 +182,13 @@ class Race:
     think_ms: float | None = None
     p50_ms: float | None = None
     p99_ms: float | None = None
+    driver: str | None = None
+    times_naive: float | None = None
+
+    @property
+    def load(self) -> tuple[str, str | None, float | None]:
+        """Races of one load differ in workers and strategy only."""
+        return self.server, self.driver, self.think_ms
 
     @property
     def doubled(self) -> bool:
@@ -191,6 +198,26 @@ class Race:
     def broken(self) -> bool:
         """It doubled and had not said that it would."""
         return self.doubled and self.safe is not False
+
+
+@dataclass(frozen=True, slots=True)
+class AtlasCell:
+    """One way to do one thing at one isolation level: `bad` of `schedules` break it; `safe` is what it claims.
+
+    aborted: schedules in which the server refused a session, deadlocked: for a deadlock.
+    """
+
+    family: str
+    entry: str
+    level: str
+    schedules: int = 0
+    bad: int = 0
+    aborted: int = 0
+    deadlocked: int = 0
+    safe: bool | None = None
+    counterexample: str | None = None
+    title: str = ""
+    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,4 +232,5 @@ class Run:
     migration: Migration | None = None
     matrix: Matrix | None = None
     races: Sequence[Race] = ()
+    atlas: Sequence[AtlasCell] = ()
     verdict: Mapping[str, Any] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from inboxbench.report.model import (
+    AtlasCell,
     Cell,
     Index,
     IndexSet,
@@ -38,6 +39,7 @@ def read_run(document: Mapping[str, Any]) -> Run:
     parts["migration"] = _migration(document.get("migration"))
     parts["matrix"] = _matrix(document.get("matrix"))
     parts["races"] = _records(Race, document.get("races"))
+    parts["atlas"] = _records(AtlasCell, document.get("atlas"))
     return Run(**parts)
 
 

@@ -16,7 +16,14 @@ from inboxbench.report import render_html
 
 SAMPLE = Path(__file__).with_name("sample_run.json")  # made up: tests know its figures
 RECORDED = Path(__file__).with_name("recorded_run.json")  # of a real demo: tests know its shape alone
+ATLAS, BENCH = (SAMPLE.with_name(name) for name in ("atlas.json", "bench.json"))  # printed by real runs
 Parse = Callable[[str], Element]
+
+
+def raced_run() -> dict[str, Any]:
+    """A run of races alone: what `race atlas` and `race bench` printed."""
+    rows = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in (("atlas", ATLAS), ("races", BENCH))}
+    return {"schema_version": 1, "tool": {"name": "inboxbench"}} | rows
 
 
 @pytest.fixture
