@@ -7,21 +7,21 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from inboxbench.cli.race_format import format_option
+from inboxbench.cli.race_law import Law, known_invariants
 from inboxbench.cli.session import Session, pass_session, progress_console, results_console
 from inboxbench.database import connect, scratch_database
 from inboxbench.errors import ThresholdExceeded, UsageError
-from inboxbench.messenger.invariants import read_invariants
 from inboxbench.race.atlas import LEVELS, Level
-from inboxbench.race.bouts import bout
+from inboxbench.race.bouts import assignment_holds, bout
 from inboxbench.race.custom import load_function, rebuild_reset, run_script, script_reset
 from inboxbench.race.exploration import Counterexample, Exploration
 from inboxbench.race.explore import explore, replay
 from inboxbench.race.lab import open_lab
-from inboxbench.race.oracle import query_is_empty
 from inboxbench.race.scenario import LIMIT_S, Bounds, Scenario
 from inboxbench.race.strategies import find_strategy
 from inboxbench.race.trace import explain
@@ -38,31 +38,44 @@ class Files:
 
     setup: Path | None
     reset: Path | None
-    invariant: str | None
 
 
 @contextmanager
-def _strategy_ring(session: Session, server: Server, name: str, sessions: int, level: Level | None) -> Iterator[Ring]:
+def _strategy_ring(
+    session: Session, server: Server, name: str, *, sessions: int, level: Level | None, law: Law
+) -> Iterator[Ring]:
     """A strategy of ours after the only conversation of an inbox."""
     strategy = find_strategy(name)
-    invariants = read_invariants(session.project.schema / "invariants.sql")
+    invariants = dict(law.known)
+    oracle = law.appoint(assignment_holds(invariants))
     with open_lab(server, session.project, sessions) as lab:
-        yield lab.conninfo, bout(strategy, lab, invariants, sessions=sessions, level=LEVELS[level] if level else None)
+        chosen = LEVELS[level] if level else None
+        yield lab.conninfo, bout(strategy, lab, invariants, sessions=sessions, level=chosen, oracle=oracle)
 
 
 @contextmanager
-def _custom_ring(server: Server, target: str, sessions: int, level: Level | None, files: Files) -> Iterator[Ring]:
+def _custom_ring(
+    server: Server, target: str, *, sessions: int, level: Level | None, law: Law, files: Files
+) -> Iterator[Ring]:
     """A function of the user's, in a database that their setup script builds."""
     function = load_function(target)
-    if files.setup is None or files.invariant is None:
-        raise UsageError(f"{target}: name --setup FILE (tables and rows) and --invariant QUERY (the offending rows)")
+    if files.setup is None:
+        raise UsageError(f"{target}: name --setup FILE, the script that makes its tables and rows")
     reset = script_reset(files.reset) if files.reset else rebuild_reset(files.setup)
-    scenario = Scenario((function,) * sessions, reset, query_is_empty(files.invariant), LEVELS[level or "rc"])
+    scenario = Scenario((function,) * sessions, reset, law.appoint(), LEVELS[level or "rc"])
     with scratch_database(server, "explore") as name:
         conninfo = server.conninfo(name)
         with closing(connect(conninfo)) as connection:
             run_script(connection, read_text(files.setup), files.setup)
         yield conninfo, scenario
+
+
+def remarks(found: Exploration) -> Iterator[str]:
+    """What takes from the weight of a verdict."""
+    if found.vacuous:
+        yield "[yellow]No two sessions were ever under way at once, so this proves nothing.[/]"
+    if not found.complete:
+        yield "[yellow]A bound was met, so schedules beyond it are not known.[/]"
 
 
 def print_exploration(found: Exploration, title: str) -> None:
@@ -77,8 +90,8 @@ def print_exploration(found: Exploration, title: str) -> None:
         f"If nobody ever waited there would be {found.permutations}. A session waited in {found.waited}, "
         f"was refused in {found.aborted} ({found.deadlocked} by a deadlock); {found.diverged} diverged."
     )
-    if not found.complete:
-        console.print("[yellow]A bound was met, so schedules beyond it are not known.[/]")
+    for remark in remarks(found):
+        console.print(remark)
     if found.counterexample:
         console.print("\nThe simplest one that breaks it:")
         _print_example(found.counterexample)
@@ -93,7 +106,14 @@ def _print_example(example: Counterexample) -> None:
 @click.argument("target")
 @click.option("--sessions", default=2, show_default=True, type=click.IntRange(1, 6), help="concurrent sessions")
 @click.option("--level", type=click.Choice(list(LEVELS)), help="isolation level (default: the strategy's, or rc)")
-@click.option("--invariant", help="for a function of yours: a query that returns the offending rows")
+@click.option("--invariant", help="a query that returns the offending rows; or one of schema/invariants.sql; or clocks")
+@click.option(
+    "--oracle",
+    type=click.Choice(["invariant", "serial"]),
+    help="who judges; serial: it must come to what some order of the sessions, one after another, comes to "
+    "(default: the invariant, serial without one)",
+)
+@click.option("--observe", "tables", multiple=True, help="with --oracle serial: compare this table (default: all)")
 @click.option("--setup", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="tables and rows")
 @click.option("--reset", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="put the rows back")
 @click.option("--schedule", help="play this one schedule instead, such as ABBA (small letter: the session dies)")
@@ -110,6 +130,8 @@ def explore_command(
     sessions: int,
     level: Level | None,
     invariant: str | None,
+    oracle: Literal["invariant", "serial"] | None,
+    tables: tuple[str, ...],
     setup: Path | None,
     reset: Path | None,
     schedule: str | None,
@@ -125,12 +147,12 @@ def explore_command(
     commits nor rolls back. Exit code 1 when a schedule breaks the invariant, 3 when the function itself fails.
     """
     bounds = Bounds(preemptions, max_schedules, deaths, limit_s)
-    files = Files(setup, reset, invariant)
+    law, files = Law(oracle, invariant, tables, known_invariants(session.project)), Files(setup, reset)
     with session.server() as server:
         if ":" in target:
-            ring = _custom_ring(server, target, sessions, level, files)
+            ring = _custom_ring(server, target, sessions=sessions, level=level, law=law, files=files)
         else:
-            ring = _strategy_ring(session, server, target, sessions, level)
+            ring = _strategy_ring(session, server, target, sessions=sessions, level=level, law=law)
         with ring as (conninfo, scenario):
             if schedule:
                 example = replay(conninfo, scenario, schedule, limit_s=limit_s)
@@ -140,7 +162,11 @@ def explore_command(
                 found = explore(conninfo, scenario, bounds)
     if form == "json":
         click.echo(json.dumps(found.to_json(), indent=2))
+        for remark in remarks(found):
+            progress_console.print(remark)
     else:
         print_exploration(found, target)
     if found.bad:
-        raise ThresholdExceeded(f"{target}: {found.bad} of {found.schedules} schedules break the invariant")
+        raise ThresholdExceeded(
+            f"{target}: {found.bad} of {found.schedules} schedules break {law.name(scenario.oracle)}"
+        )

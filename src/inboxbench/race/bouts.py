@@ -8,7 +8,7 @@ from inboxbench.messenger.invariants import Invariant
 from inboxbench.race.gate import GatedConnection
 from inboxbench.race.lab import Lab, put_back
 from inboxbench.race.oracle import invariants_hold
-from inboxbench.race.scenario import Scenario
+from inboxbench.race.scenario import Judge, Oracle, Scenario
 from inboxbench.race.session import SessionFunction
 from inboxbench.race.strategies import Strategy
 
@@ -21,6 +21,11 @@ def _taker(strategy: Strategy, inbox_id: int) -> SessionFunction:
     return take
 
 
+def assignment_holds(invariants: dict[str, Invariant]) -> Judge:
+    """Nobody is given what somebody else holds, and the last one to be given it has it."""
+    return invariants_hold([invariants[name] for name in ("no_double_assignment", "last_claim_holds")])
+
+
 def bout(
     strategy: Strategy,
     lab: Lab,
@@ -29,14 +34,14 @@ def bout(
     sessions: int = 2,
     queue: int = 1,
     level: IsolationLevel | None = None,
+    oracle: Oracle | None = None,
 ) -> Scenario:
-    """`sessions` agents after `queue` conversations of an inbox of their own."""
+    """`sessions` agents after `queue` conversations of an inbox of their own, judged by the rules of assignment."""
     inbox_id = lab.open_inbox(sessions, queue)
     take = _taker(strategy, inbox_id)
-    judges = [invariants[name] for name in ("no_double_assignment", "last_claim_holds")]
     return Scenario(
         functions=(take,) * sessions,
         reset=put_back,
-        oracle=invariants_hold(judges),
+        oracle=oracle or assignment_holds(invariants),
         level=level or strategy.isolation,
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from inboxbench.database import Connection
 from inboxbench.messenger.invariants import Invariant, Violation, violations
 from inboxbench.race.play import Outcome
-from inboxbench.race.scenario import Oracle
+from inboxbench.race.scenario import Judge
 
 
 def _complaint(broken: Violation) -> str:
@@ -16,7 +16,7 @@ def _complaint(broken: Violation) -> str:
     return f"{broken.invariant.name}: {row}{more}"
 
 
-def invariants_hold(invariants: Iterable[Invariant]) -> Oracle:
+def invariants_hold(invariants: Iterable[Invariant]) -> Judge:
     """Judge by queries that must return no rows."""
     known = tuple(invariants)
 
@@ -26,6 +26,15 @@ def invariants_hold(invariants: Iterable[Invariant]) -> Oracle:
     return judge
 
 
-def query_is_empty(query: str) -> Oracle:
+# What the clocks of a conversation have to be, whatever the order of its messages: serial equivalence cannot see it.
+CLOCKS = ("waiting_since_is_a_question", "first_reply_is_a_reply", "last_activity_not_behind")
+
+
+def clocks_hold(known: Mapping[str, Invariant]) -> Judge:
+    """Judge by the invariants of a conversation's clocks (C3, C5, C7)."""
+    return invariants_hold([known[name] for name in CLOCKS])
+
+
+def query_is_empty(query: str) -> Judge:
     """Judge by one query of the user's own, which returns the offending rows."""
     return invariants_hold([Invariant("invariant", "the given query returns no rows", (), "head", query)])
