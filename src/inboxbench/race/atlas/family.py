@@ -30,6 +30,7 @@ class Entry:
 
     mutant: the entry that is this one without its guard, and has to fail where this one is safe by its guard.
     preemptions: a bound for entries of three sessions, whose schedules are too many to play all.
+    deaths: how many sessions may die in one schedule, each at any step.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Entry:
     safe: tuple[Level, ...] = ()
     mutant: str | None = None
     preemptions: int | None = None
+    deaths: int = 0
 
 
 @dataclass(frozen=True, slots=True)
