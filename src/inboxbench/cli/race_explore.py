@@ -18,15 +18,15 @@ from inboxbench.database import connect, scratch_database
 from inboxbench.errors import ThresholdExceeded, UsageError
 from inboxbench.race.atlas import LEVELS, Level
 from inboxbench.race.bouts import assignment_holds, bout
-from inboxbench.race.custom import load_function, rebuild_reset, run_script, script_reset
+from inboxbench.race.custom import load_function
 from inboxbench.race.exploration import Counterexample, Exploration
 from inboxbench.race.explore import explore, replay
 from inboxbench.race.lab import open_lab
 from inboxbench.race.scenario import LIMIT_S, Bounds, Scenario
+from inboxbench.race.script import Script, rebuild_by, reset_by
 from inboxbench.race.strategies import find_strategy
 from inboxbench.race.trace import explain
 from inboxbench.server import Server
-from inboxbench.sqlfile import read_text
 
 # Where a scenario is played: the database's connection string, and the scenario.
 Ring = tuple[str, Scenario]
@@ -61,12 +61,13 @@ def _custom_ring(
     function = load_function(target)
     if files.setup is None:
         raise UsageError(f"{target}: name --setup FILE, the script that makes its tables and rows")
-    reset = script_reset(files.reset) if files.reset else rebuild_reset(files.setup)
+    setup = Script.read(files.setup)
+    reset = reset_by(Script.read(files.reset)) if files.reset else rebuild_by(setup)
     scenario = Scenario((function,) * sessions, reset, law.appoint(), LEVELS[level or "rc"])
     with scratch_database(server, "explore") as name:
         conninfo = server.conninfo(name)
         with closing(connect(conninfo)) as connection:
-            run_script(connection, read_text(files.setup), files.setup)
+            setup.run(connection)
         yield conninfo, scenario
 
 

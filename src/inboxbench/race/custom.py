@@ -1,4 +1,4 @@
-"""Somebody else's function and scripts, made fit for the explorer."""
+"""Somebody else's function, made fit for the explorer."""
 
 from __future__ import annotations
 
@@ -9,15 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
-from inboxbench.database import Connection
 from inboxbench.errors import UsageError, unknown
 from inboxbench.race.gate import GatedConnection
-from inboxbench.race.scenario import Reset
 from inboxbench.race.session import SessionFunction
-from inboxbench.server import reason
-from inboxbench.sqlfile import read_text
 
 
 def load_function(target: str) -> SessionFunction:
@@ -61,29 +55,3 @@ def adapt(function: Callable[..., Any], target: str = "") -> SessionFunction:
         return function(connection, number) if takes_session else function(connection)
 
     return session
-
-
-def run_script(connection: Connection, script: str, path: Path | str) -> None:
-    """Run a SQL script as one transaction. Raises UsageError naming the file and the line."""
-    try:
-        connection.execute(script.encode())
-    except psycopg.Error as error:
-        position = error.diag.statement_position
-        line = f" line {script[: int(position) - 1].count(chr(10)) + 1}" if position else ""
-        raise UsageError(f"{path}{line}: {reason(error)}") from None
-
-
-def script_reset(path: Path) -> Reset:
-    """Put the rows back by a script of the user's."""
-    script = read_text(path)
-    return lambda referee: run_script(referee, script, path)
-
-
-def rebuild_reset(setup: Path) -> Reset:
-    """Put everything back by building it again: right for any setup, and slow."""
-    script = read_text(setup)
-
-    def reset(referee: Connection) -> None:
-        run_script(referee, f"DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n{script}", setup)
-
-    return reset

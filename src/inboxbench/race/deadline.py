@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -36,9 +37,12 @@ def time_limit(seconds: float) -> Iterator[None]:
             raise OutOfTimeError
 
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_S)
+    begun = time.monotonic()
+    others, others_again = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_S)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if others:  # somebody else's alarm clock, such as pytest-timeout's, goes on
+            signal.setitimer(signal.ITIMER_REAL, max(others - (time.monotonic() - begun), 0.001), others_again)

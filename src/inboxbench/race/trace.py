@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from inboxbench.race.exploration import Counterexample
 from inboxbench.race.play import LETTERS, Event, Outcome, Play
 
-_WIDTH = 52
+_WIDTH = 64
+_GAP = 3
 
 
 def _short(text: str, width: int) -> str:
@@ -16,17 +17,19 @@ def _short(text: str, width: int) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
-def _cell(event: Event) -> str:
+def _cell(event: Event, width: int) -> str:
+    """At most `width` wide, as far as it can be."""
     names = " and ".join(LETTERS[blocker] for blocker in event.blockers)
     match event.kind:
         case "waits":
-            return f"{_short(event.text, _WIDTH - 12)} ⏳ waits for {names}"
+            return f"{_short(event.text, width - 15)} ⏳ waits for {names}"
         case "resumes":
-            return f"… goes on: {event.status}"
+            return f"… goes on: {_short(event.status, width - 12)}"
         case "dies":
-            return f"✝ dies before {_short(event.text, _WIDTH - 16)}"
+            return f"✝ dies before {_short(event.text, width - 15)}"
         case _:
-            return f"{_short(event.text, _WIDTH - len(event.status) - 4)} → {event.status}"
+            status = _short(event.status, width // 2)
+            return status if event.text == event.status else f"{_short(event.text, width - len(status) - 4)} → {status}"
 
 
 def _outcome(outcome: Outcome) -> str:
@@ -39,27 +42,27 @@ def _outcome(outcome: Outcome) -> str:
             return "died"
 
 
-def _line(mark: str, session: int, text: str, sessions: int) -> str:
+def _line(mark: str, session: int, text: str, *, sessions: int, width: int) -> str:
     cells = [text if index == session else "" for index in range(sessions)]
-    return f"{mark:>4}  " + "".join(cell.ljust(_WIDTH + 16) for cell in cells).rstrip()
+    return f"{mark:>4}  " + "".join(cell.ljust(width + _GAP) for cell in cells).rstrip()
 
 
-def timeline(play: Play) -> Iterator[str]:
+def timeline(play: Play, *, width: int = _WIDTH) -> Iterator[str]:
     """Lines to print. Numbered are the steps of the schedule; a step that goes on after a wait has no number."""
     sessions = len(play.outcomes)
-    yield "      " + "".join(f"session {LETTERS[index]}".ljust(_WIDTH + 16) for index in range(sessions)).rstrip()
+    yield "      " + "".join(f"session {LETTERS[index]}".ljust(width + _GAP) for index in range(sessions)).rstrip()
     number = 0
     for event in play.events:
         number += event.kind != "resumes"
-        yield _line("" if event.kind == "resumes" else str(number), event.session, _cell(event), sessions)
+        mark = "" if event.kind == "resumes" else str(number)
+        yield _line(mark, event.session, _cell(event, width), sessions=sessions, width=width)
     for index, outcome in enumerate(play.outcomes):
         yield f"      {LETTERS[index]}: {_outcome(outcome)}"
 
 
-def explain(example: Counterexample, *, replay: Sequence[str] = ()) -> Iterator[str]:
+def explain(example: Counterexample, *, width: int = _WIDTH) -> Iterator[str]:
     """The timeline, what is broken, and the schedule string that replays it."""
-    yield from timeline(example.play)
+    yield from timeline(example.play, width=width)
     for complaint in example.complaints:
         yield f"      broken: {complaint}"
     yield f"      replay: --schedule {example.play.schedule}"
-    yield from replay

@@ -1,0 +1,152 @@
+"""That no schedule of some sessions breaks a rule, as an assertion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Literal
+
+from psycopg import IsolationLevel
+
+from inboxbench.database import connect, scratch_database
+from inboxbench.errors import InboxbenchError, UsageError
+from inboxbench.race.custom import adapt
+from inboxbench.race.exploration import Counterexample, Exploration
+from inboxbench.race.explore import explore
+from inboxbench.race.oracle import query_is_empty
+from inboxbench.race.scenario import LIMIT_S, Bounds, Oracle, Scenario
+from inboxbench.race.script import Script, rebuild_by, reset_by
+from inboxbench.race.serial import SerialEquivalence
+from inboxbench.race.trace import timeline
+from inboxbench.server import Server, open_server
+from inboxbench.testing.place import PLACE
+
+Level = Literal["rc", "rr", "ser"]
+Claim = Callable[..., Any]
+
+_LEVELS: dict[str, IsolationLevel] = {
+    "rc": IsolationLevel.READ_COMMITTED,
+    "rr": IsolationLevel.REPEATABLE_READ,
+    "ser": IsolationLevel.SERIALIZABLE,
+}
+_WIDTH = 44
+
+
+class RaceFoundError(AssertionError):
+    """Some schedule breaks the rule: its timeline is the message. found: all counts."""
+
+    def __init__(self, message: str, found: Exploration) -> None:
+        super().__init__(message)
+        self.found = found
+
+
+def assert_race_free(
+    claim: Claim | Sequence[Claim],
+    *,
+    sessions: int = 2,
+    invariant: str | None = None,
+    setup: str | Path | None = None,
+    reset: str | Path | None = None,
+    level: Level = "rc",
+    preemptions: int | None = None,
+    deaths: int = 0,
+    limit_s: float = LIMIT_S,
+    server: str | None = None,
+) -> Exploration:
+    """Play every feasible schedule of `sessions` sessions that run `claim`, on a database of their own.
+
+    claim: `claim(connection)` or `claim(connection, session)`, which neither commits nor rolls back; several
+    functions are a session each. invariant: a query that returns the offending rows; without one, each schedule has to
+    come to what some order of the sessions, one after another, comes to. setup, reset: SQL, or the path of a script;
+    without a reset the set-up is built anew each time.
+
+    Raises RaceFoundError (an AssertionError) with the simplest bad schedule drawn, or when no two sessions were ever
+    under way at once; SubjectFailed when `claim` itself fails; UsageError for arguments that cannot be.
+    """
+    __tracebackhide__ = True
+    functions = tuple(claim) if isinstance(claim, Sequence) else (claim,) * sessions
+    name = " and ".join(dict.fromkeys(_name(function) for function in functions))
+    try:
+        built = _script(setup, "setup") or (Script.read(PLACE.setup) if PLACE.setup else None)
+        if built is None:
+            raise UsageError(
+                f"assert_race_free({name}) needs setup=…, SQL or the path of a script that makes the tables and rows; "
+                "or inboxbench_setup in pytest's configuration"
+            )
+        again = _script(reset, "reset") or (Script.read(PLACE.reset) if PLACE.reset and setup is None else None)
+        scenario = Scenario(
+            tuple(adapt(function) for function in functions),
+            reset_by(again) if again else rebuild_by(built),
+            _oracle(invariant),
+            _level(level),
+        )
+        found = _explore(built, scenario, Bounds(preemptions, None, deaths, limit_s), server)
+    except InboxbenchError as error:
+        raise error.with_traceback(None) from None
+    if found.counterexample is not None:
+        raise RaceFoundError(_message(name, scenario, found, found.counterexample), found)
+    if found.vacuous:
+        raise RaceFoundError(
+            f"{name}: this proves nothing: in {found.schedules} schedules no two sessions were under way at once.\n"
+            "Raise sessions or preemptions, or give the sessions more than one round trip each.",
+            found,
+        )
+    return found
+
+
+def _explore(setup: Script, scenario: Scenario, bounds: Bounds, server: str | None) -> Exploration:
+    if server is not None:
+        with open_server(server) as opened:
+            return _explore_on(opened, setup, scenario, bounds)
+    return _explore_on(PLACE.server(), setup, scenario, bounds)
+
+
+def _explore_on(opened: Server, setup: Script, scenario: Scenario, bounds: Bounds) -> Exploration:
+    with scratch_database(opened, "race") as database:
+        conninfo = opened.conninfo(database)
+        with closing(connect(conninfo)) as connection:
+            setup.run(connection)
+        return explore(conninfo, scenario, bounds)
+
+
+def _script(given: str | Path | None, what: str) -> Script | None:
+    if given is None:
+        return None
+    if isinstance(given, Path) or (given.endswith(".sql") and not set(given) & set(" \n;")):
+        return Script.read(Path(given))
+    return Script(given, what)
+
+
+def _oracle(invariant: str | None) -> Oracle:
+    return query_is_empty(invariant) if invariant else SerialEquivalence()
+
+
+def _level(level: str) -> IsolationLevel:
+    if level not in _LEVELS:
+        raise UsageError(f"level {level!r}: use rc, rr or ser")
+    return _LEVELS[level]
+
+
+def _name(function: Claim) -> str:
+    return getattr(function, "__name__", None) or repr(function)
+
+
+def _message(name: str, scenario: Scenario, found: Exploration, example: Counterexample) -> str:
+    """For somebody who has never seen a race: what happened line by line, what is wrong, what to do."""
+    level = scenario.level.name.replace("_", " ")
+    lines = [
+        f"{name} is not race-free: {found.bad} of {found.schedules} possible schedules of {len(scenario.functions)} "
+        f"sessions at {level} break it.",
+        "The simplest one, from top to bottom, a column a session:",
+        "",
+        *timeline(example.play, width=_WIDTH),
+        "",
+        *(f"broken: {complaint}" for complaint in example.complaints),
+        "",
+        "One after another the sessions are right, so what a session read was no longer true when it wrote.",
+        "Lock what you read (SELECT … FOR UPDATE), or test it again in the write (UPDATE … WHERE …, then look at its",
+        "rowcount), or use SERIALIZABLE and try again after error 40001.",
+        f"Schedule: {example.play.schedule}",
+    ]
+    return "\n".join(lines)
