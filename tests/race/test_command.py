@@ -117,9 +117,26 @@ def test_million_writes_what_was_run_and_what_came_out(run: Run, tmp_path: Path)
     assert "| skip-locked | 5" in text
 
 
+def test_costs_are_counted_and_written_down(run: Run, tmp_path: Path) -> None:
+    page = tmp_path / "rules.md"
+    done = run("costs", "--rule", "unread-look", "--executions", "5", "--output", str(page))
+    assert done.code == 0, done.stderr
+    assert "→ on-demand" in done.stdout
+    text = page.read_text()
+    assert "Command: `inboxbench race costs --rule unread-look" in text
+    assert "| ✗ unread / mark-then-zero |" in text
+    rows = json.loads(run("costs", "--rule", "unread-page", "--executions", "2", "--format", "json").stdout)
+    assert [(row["alternative"], row["ours"], row["wal_bytes"]) for row in rows] == [
+        ("on-demand", True, 0),
+        ("counter", False, 0),
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["costs", "--rule", "clock"], "did you mean 'clocks'?"),
+        (["costs", "--output", "/nowhere/x.md"], "there is no folder /nowhere"),
         (["bench", "--scripts", "x", "--think-ms", "0,2"], "a script holds one application time"),
         (["million", "--strategy", "naive"], "It is the control already"),
         (["million", "--output", "/nowhere/x.md"], "there is no folder /nowhere"),

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from inboxbench.cli.race_atlas import atlas
 from inboxbench.cli.race_bench import bench
+from inboxbench.cli.race_costs import costs
 from inboxbench.cli.race_explore import explore_command
 from inboxbench.cli.race_format import format_option
 from inboxbench.cli.race_million import million
@@ -28,6 +29,7 @@ command.add_command(atlas)
 command.add_command(spec)
 command.add_command(stress)
 command.add_command(bench)
+command.add_command(costs)
 command.add_command(million)
 
 
