@@ -1,5 +1,8 @@
 """Measuring: queries by classes of parameters under index sets; counters first, rows compared, writes weighed."""
 
+from inboxbench.measure.aging import Decay
+from inboxbench.measure.churn import Churn, read_churn
+from inboxbench.measure.decay import run_decay
 from inboxbench.measure.matrix import TIMEOUT_S, Progress, run_matrix
 from inboxbench.measure.result import Cell, Matrix, SetResult
 from inboxbench.measure.sample import DEFAULT_ROUNDS
@@ -9,9 +12,13 @@ __all__ = [
     "DEFAULT_ROUNDS",
     "TIMEOUT_S",
     "Cell",
+    "Churn",
+    "Decay",
     "Matrix",
     "Progress",
     "SetResult",
+    "read_churn",
+    "run_decay",
     "run_matrix",
     "verdict",
 ]

@@ -26,7 +26,7 @@ from inboxbench.server import Server, reason
 Row = tuple[Any, ...]
 Shape = tuple[Any, ...]
 
-_STOPPED = "stopped by statement_timeout"
+STOPPED = "stopped by statement_timeout"
 _STATEMENT = "inboxbench_case"
 _EXPLAIN = sql.SQL("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY ON, SETTINGS ON, FORMAT JSON) {}")
 _PLAN_ONLY = sql.SQL("EXPLAIN (COSTS OFF, FORMAT JSON) {}")
@@ -155,7 +155,7 @@ def measure(probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured
             shape = probe.shape(execute)
             return known[shape] if shape in known else replace(_measure(probe, execute, pace), shape=shape)
     except psycopg.errors.QueryCanceled:
-        return Measured(None, None, None, _STOPPED, shape=shape, slow=True, stopped=True)
+        return Measured(None, None, None, STOPPED, shape=shape, slow=True, stopped=True)
     except psycopg.Error as error:
         return Measured(None, None, None, reason(error))
 

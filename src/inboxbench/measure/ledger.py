@@ -17,6 +17,7 @@ from inboxbench.measure.workload import Case
 class Ledger:
     """Cells in the order they were measured; `settings` are those that EXPLAIN called changed."""
 
+    pace: Pace
     settings: dict[str, str] = field(default_factory=dict)
     _cells: list[Cell] = field(default_factory=list)
     _reference: dict[str, tuple[Row, ...]] = field(default_factory=dict)
@@ -26,10 +27,10 @@ class Ledger:
     def cells(self) -> tuple[Cell, ...]:
         return tuple(self._cells)
 
-    def measure(self, probe: Probe, case: Case, one: IndexSet, pace: Pace) -> None:
+    def measure(self, probe: Probe, case: Case, one: IndexSet) -> None:
         """Measure a case under a set and keep the cell."""
         slow = self._slow[case.name]
-        outcome = measure(probe, case, pace, {shape: known for shape, (_name, known) in slow.items()})
+        outcome = measure(probe, case, self.pace, {shape: known for shape, (_name, known) in slow.items()})
         under = one.name
         if outcome.shape is not None and outcome.shape in slow:
             under = slow[outcome.shape][0]

@@ -46,7 +46,8 @@ def _label(node: Mapping[str, Any]) -> str:
 def one_line(node: Mapping[str, Any]) -> str:
     """From the leaves to the root: `Index Scan conversations_pkey → Sort → Limit`; `+` joins siblings.
 
-    A bitmap's index stands in for its heap scan: `Bitmap messages_body_trgm_idx → Sort → Limit`.
+    A bitmap's index stands in for its heap scan: `Bitmap messages_body_trgm_idx → Sort → Limit`. Bitmaps that are
+    joined stand by name: which of them is scanned first changes no step.
     """
     children = [one_line(child) for child in node.get("Plans", ())]
     if node["Node Type"] == "Bitmap Index Scan":
@@ -55,6 +56,8 @@ def one_line(node: Mapping[str, Any]) -> str:
         return " + ".join(children)
     if not children:
         return _label(node)
+    if node["Node Type"] in ("BitmapAnd", "BitmapOr"):
+        children.sort()
     below = children[0] if len(children) == 1 else f"({' + '.join(children)})"
     return f"{below} → {_label(node)}"
 

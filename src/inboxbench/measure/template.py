@@ -80,10 +80,15 @@ def analyse_expressions(connection: Connection, table: str) -> None:
     analyse(connection, table)
 
 
+def tables(connection: Connection) -> tuple[str, ...]:
+    """Ordinary tables of the public schema, by name."""
+    return tuple(name for (name,) in connection.execute(_TABLES).fetchall())
+
+
 def strip(connection: Connection) -> None:
     """Turn a database into a template for measuring: secondary indexes dropped, tables frozen and analysed."""
     drop_secondary_indexes(connection)
-    for (table,) in connection.execute(_TABLES).fetchall():
+    for table in tables(connection):
         analyse(connection, table, freeze=True)
 
 

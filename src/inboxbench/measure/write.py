@@ -58,10 +58,27 @@ _WAL_OF_ALL = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
-    wal: int
-    updates: int
+class Updates:
+    """Rows updated so far in a database, and how many of them HOT: without an entry in any index."""
+
+    rows: int
     hot: int
+
+    def __sub__(self, before: Updates) -> Updates:
+        return Updates(self.rows - before.rows, self.hot - before.hot)
+
+    @property
+    def hot_share(self) -> float | None:
+        """None: nothing was updated."""
+        return self.hot / self.rows if self.rows else None
+
+
+def updates(connection: Connection) -> Updates:
+    """What the session's own and all earlier work comes to."""
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    row = connection.execute(_UPDATES).fetchone()
+    assert row is not None
+    return Updates(int(row[0]), int(row[1]))
 
 
 def read_writes(project: Project) -> tuple[QueryFile, ...]:
@@ -114,19 +131,18 @@ def _loosen(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str
 
 def _cost(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, Any]]) -> WriteCost:
     _merge_pending(connection)
-    before = _state(connection)
+    before, logged = updates(connection), _wal(connection)
     executions, seconds = _execute(connection, write, rows)
     _merge_pending(connection)
-    after = _state(connection)
-    updates = after.updates - before.updates
+    done, wal = updates(connection) - before, _wal(connection) - logged
     return WriteCost(
         name=write.name,
         title=write.title,
         family=write.family,
         executions=executions,
-        wal_bytes=(after.wal - before.wal) / executions,
+        wal_bytes=wal / executions,
         per_s=executions / seconds,
-        hot_share=(after.hot - before.hot) / updates if updates else None,
+        hot_share=done.hot_share,
     )
 
 
@@ -157,10 +173,7 @@ def _merge_pending(connection: Connection) -> None:
         connection.execute("SELECT gin_clean_pending_list(%s::regclass)", (index,))
 
 
-def _state(connection: Connection) -> _State:
-    connection.execute("SELECT pg_stat_force_next_flush()")
-    counted = connection.execute(_UPDATES).fetchone()
-    written = connection.execute(_WAL if connection.info.server_version >= 180000 else _WAL_OF_ALL).fetchone()
-    assert counted is not None
-    assert written is not None
-    return _State(int(written[0]), int(counted[0]), int(counted[1]))
+def _wal(connection: Connection) -> int:
+    row = connection.execute(_WAL if connection.info.server_version >= 180000 else _WAL_OF_ALL).fetchone()
+    assert row is not None
+    return int(row[0])

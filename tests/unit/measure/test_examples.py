@@ -10,7 +10,13 @@ import pytest
 
 @pytest.mark.parametrize(
     "name",
-    ["inboxbench.sqlfile", "inboxbench.measure.sample", "inboxbench.measure.template", "inboxbench.measure.verdict"],
+    [
+        "inboxbench.sqlfile",
+        "inboxbench.measure.churn",
+        "inboxbench.measure.sample",
+        "inboxbench.measure.template",
+        "inboxbench.measure.verdict",
+    ],
 )
 def test_examples(name: str) -> None:
     failed, tried = doctest.testmod(importlib.import_module(name))
