@@ -16,6 +16,7 @@ from inboxbench.errors import UsageError
 from inboxbench.seed import Dataset, load_dataset, load_profile, seed_into
 from inboxbench.seed.benchmark import Benchmark
 from inboxbench.seed.benchmark import benchmark as run_benchmark
+from inboxbench.seed.cluster import parse_cluster
 from inboxbench.seed.describe import Description
 from inboxbench.seed.describe import describe as describe_database
 from inboxbench.server import Server
@@ -44,6 +45,7 @@ class Amount(click.ParamType[int]):
 @click.option("--scale", default=1.0, show_default=True, help="times the profile's number of messages")
 @click.option("--messages", type=Amount(), help="this many messages instead, e.g. 7e6")
 @click.option("--workers", type=click.IntRange(1), help="processes (default: all processors)")
+@click.option("--dask", metavar="CLUSTER", help="tcp://HOST:PORT of a Dask scheduler, or local:N: its workers load")
 @click.option("--at", type=click.Choice(["baseline", "head"]), default="baseline", show_default=True, help="schema")
 @click.option("--fresh", is_flag=True, help="as loaded: without the churn of a live database")
 @click.option("--benchmark", is_flag=True, help="compare with the raw binary COPY rate of the same server")
@@ -60,6 +62,7 @@ def command(
     scale: float,
     messages: int | None,
     workers: int | None,
+    dask: str | None,
     at: str,
     fresh: bool,
     benchmark: bool,
@@ -76,11 +79,14 @@ def command(
         raise UsageError("--allow-foreign says something about --database; name one")
     if benchmark and (database or describe or fresh):
         raise UsageError("--benchmark loads into a database of its own; leave out --database, --describe and --fresh")
+    if dask and (workers or benchmark):
+        raise UsageError("--dask brings its own workers, on several machines; leave out --workers and --benchmark")
+    cluster = parse_cluster(dask) if dask else None
     load_profile(session.project.seeds, profile)  # a wrong name is said before a server is started
     options: dict[str, Any] = {
         "scale": scale,
         "messages": messages,
-        "workers": workers,
+        "workers": cluster or workers,
         "project": session.project,
     }
     result: Dataset | Benchmark | Description

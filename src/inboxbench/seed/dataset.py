@@ -23,6 +23,7 @@ from inboxbench.database import (
 from inboxbench.errors import UsageError
 from inboxbench.project import Project, find_project
 from inboxbench.seed.catalogue import layout
+from inboxbench.seed.cluster import Cluster
 from inboxbench.seed.kept import GENERATOR, KIND, LOADING, Dataset, from_marker, marker_of
 from inboxbench.seed.load import Loaded, Progress, check_empty, load, silent
 from inboxbench.seed.profile import Profile, load_profile, scaled
@@ -78,7 +79,7 @@ def load_dataset(
     *,
     scale: float = 1.0,
     messages: int | None = None,
-    workers: int | None = None,
+    workers: int | Cluster | None = None,
     fresh: bool = False,
     at: str = "baseline",
     progress: Progress | None = None,
@@ -106,7 +107,7 @@ def seed_into(
     *,
     scale: float = 1.0,
     messages: int | None = None,
-    workers: int | None = None,
+    workers: int | Cluster | None = None,
     fresh: bool = False,
     at: str = "baseline",
     progress: Progress | None = None,
@@ -180,7 +181,7 @@ def fill(
     seed: int,
     *,
     project: Project,
-    workers: int | None = None,
+    workers: int | Cluster | None = None,
     fresh: bool = False,
     at: str = "baseline",
     progress: Progress | None = None,

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from inboxbench.errors import UsageError
 from inboxbench.seed import bare, churn
 from inboxbench.seed.catalogue import LAYOUTS, Layout
 from inboxbench.seed.checksum import table_checksum
+from inboxbench.seed.cluster import Cluster, cluster_runner
 from inboxbench.seed.job import SLICE, Job
 from inboxbench.seed.plan import outline, outline_tasks, total_rows, window_tasks
-from inboxbench.seed.pool import runner
+from inboxbench.seed.pool import Crew, runner
 from inboxbench.seed.profile import Churn, Profile
 from inboxbench.seed.work import Done
 
@@ -104,6 +106,10 @@ def default_workers(profile: Profile) -> int:
     return 1 if profile.messages.count < _SMALL else len(os.sched_getaffinity(0))
 
 
+def _crew(workers: int | Cluster, job: Job) -> AbstractContextManager[Crew]:
+    return cluster_runner(workers, job) if isinstance(workers, Cluster) else runner(workers, job)
+
+
 def load(
     conninfo: str,
     profile: Profile,
@@ -111,7 +117,7 @@ def load(
     *,
     schema: Path,
     vocabulary: Path,
-    workers: int | None = None,
+    workers: int | Cluster | None = None,
     at: Layout = LAYOUTS["baseline"],
     slice_size: int = SLICE,
     fresh: bool = False,
@@ -126,17 +132,16 @@ def load(
         check_empty(connection)
         check_disk(connection, profile)
         parts = bare_schema(connection, schema, at)
-    count = workers or default_workers(profile)
     watch = _Stopwatch()
     with tempfile.TemporaryDirectory(prefix="inboxbench_seed_") as name:
         job = Job(Path(name), profile, seed, at, conninfo, slice_size)
-        with runner(count, job) as each:
+        with _crew(workers or default_workers(profile), job) as crew:
             plan = outline(job, vocabulary)
             watch.lap("outline")
             tally = _Tally(total_rows(plan), progress)
-            for result in each(outline_tasks(plan)):
+            for result in crew.each(outline_tasks(plan)):
                 tally.add(result)
-            for result in each(window_tasks(plan, tally.blocks("conversations"))):
+            for result in crew.each(window_tasks(plan, tally.blocks("conversations"))):
                 tally.add(result)
     watch.lap("rows")
     finish(conninfo, at, parts, progress)
@@ -144,7 +149,7 @@ def load(
     if not fresh:
         age(conninfo, profile.churn, progress)
         watch.lap("churn")
-    return _summary(tally, at, count, watch.seconds)
+    return _summary(tally, at, crew.workers, watch.seconds)
 
 
 def _largest_first(at: Layout) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 
 import psycopg
 
@@ -15,15 +16,21 @@ from inboxbench.seed import work
 from inboxbench.seed.job import Job, Task
 from inboxbench.seed.work import Done
 
-Each = Callable[[list[Task]], Iterator[Done]]
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """`each` does tasks and yields them as they are done, in any order; `workers` is how many share them."""
+
+    each: Callable[[list[Task]], Iterator[Done]]
+    workers: int
 
 
 @contextmanager
-def runner(workers: int, job: Job) -> Iterator[Each]:
-    """A function that does tasks, in this process or in several, and yields them as they are done."""
+def runner(workers: int, job: Job) -> Iterator[Crew]:
+    """This process, or several of this machine, that find what they share in the job's folder."""
     if workers == 1:
         with closing(work.Worker(job)) as worker:
-            yield lambda tasks: map(worker.run, tasks)
+            yield Crew(lambda tasks: map(worker.run, tasks), workers)
         return
     pool = ProcessPoolExecutor(
         workers,
@@ -34,7 +41,7 @@ def runner(workers: int, job: Job) -> Iterator[Each]:
     try:
         for _ in range(workers):  # they start and import while the outline is made
             pool.submit(work.warm)
-        yield lambda tasks: _results(pool, tasks, workers)
+        yield Crew(lambda tasks: _results(pool, tasks, workers), workers)
     except BaseException:
         _abandon(pool)
         raise

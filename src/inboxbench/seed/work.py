@@ -38,17 +38,20 @@ class Done:
 
 
 class Worker:
-    """Opened with its first task: what that needs is in the job's folder by then."""
+    """Opened with its first task: what that needs is in the job's folder by then.
 
-    def __init__(self, job: Job) -> None:
+    Each block is a transaction of its own, or part of one that is open on the `connection` given.
+    """
+
+    def __init__(self, job: Job, connection: Connection | None = None) -> None:
         self._job = job
         self._builder: Builder | None = None
-        self._connection: Connection | None = None
+        self._connection = connection
         self._backend_used = 0.0
 
     def _open(self) -> Builder:
         job = self._job
-        if job.conninfo:
+        if job.conninfo and self._connection is None:
             # Not inboxbench.database: a worker starts faster without the servers behind it.
             self._connection = psycopg.connect(job.conninfo, autocommit=True)
         self._builder = Builder(material_from(job), job.folder)
@@ -88,7 +91,7 @@ class Worker:
 def send(
     connection: Connection, table: str, columns: tuple[str, ...], data: Octets, *, slice_size: int = SLICE
 ) -> None:
-    """COPY one block, in a transaction of its own."""
+    """COPY one block."""
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )

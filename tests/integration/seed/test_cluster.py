@@ -10,30 +10,35 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
+from inboxbench.cli import application
 from inboxbench.database import Connection, connect, list_databases, scratch_database
-from inboxbench.errors import InboxbenchError, ServerError, UsageError
+from inboxbench.errors import InboxbenchError, UsageError
 from inboxbench.project import Project
 from inboxbench.seed import Dataset, Step, load_profile, scaled, seed_into
 from inboxbench.seed.catalogue import LAYOUTS
-from inboxbench.seed.cluster import Cluster
+from inboxbench.seed.cluster import Cluster, cluster_runner
 from inboxbench.seed.job import Job, Task
 from inboxbench.seed.ledger import Ledger, pieces_of
-from inboxbench.seed.load import silent
-from inboxbench.seed.plan import outline
+from inboxbench.seed.load import bare_schema, silent
+from inboxbench.seed.plan import outline, outline_tasks, window_tasks
+from inboxbench.seed.pool import Crew, runner
 from inboxbench.seed.station import Order, Station
 from inboxbench.server import Server
 
+from ...conftest import Database
+
 # Several blocks of conversations, so that windows of messages need what other workers left.
-MESSAGES = 160_000
-TABLES = tuple(LAYOUTS["head"].columns)
+MESSAGES = 100_000
+BASELINE, HEAD = LAYOUTS["baseline"], LAYOUTS["head"]
 
 
 @dataclass(frozen=True)
@@ -46,27 +51,24 @@ class Stored:
 
 def contents(connection: Connection) -> dict[str, tuple[object, ...]]:
     found = {}
-    for table in TABLES:
-        key = {"inbox_members": "(inbox_id, user_id)", "conversation_counters": "account_id"}.get(table, "id")
+    for table in BASELINE.columns:
+        key = "(inbox_id, user_id)" if table == "inbox_members" else "id"
         query = f"SELECT count(*), count(DISTINCT {key}), sum(hashtextextended(t::text, 0)) FROM {table} t"
-        row = connection.execute(query).fetchone()  # type: ignore[call-overload]
+        row = connection.execute(query).fetchone()
         assert row is not None
         found[table] = row
     return found
 
 
-def seeded(
-    server: Server, project: Project, workers: int | Cluster, progress: Callable[[Step], None] = silent
+def filled(
+    server: Server, name: str, project: Project, workers: int | Cluster, progress: Callable[[Step], None] = silent
 ) -> Stored:
-    """At head, where the most tables are; made, read and dropped."""
-    with scratch_database(server, "dask") as name:
-        dataset = seed_into(
-            server, name, "tiny", 21, messages=MESSAGES, workers=workers, at="head", fresh=True,
-            progress=progress, project=project,
-        )  # fmt: skip
-        with connect(server.conninfo(name)) as connection:
-            assert ledgers(connection) == 0
-            return Stored(dataset, contents(connection))
+    dataset = seed_into(
+        server, name, "tiny", 21, messages=MESSAGES, workers=workers, fresh=True, progress=progress, project=project
+    )
+    with connect(server.conninfo(name)) as connection:
+        assert ledgers(connection) == 0
+        return Stored(dataset, contents(connection))
 
 
 def ledgers(connection: Connection) -> int:
@@ -77,7 +79,8 @@ def ledgers(connection: Connection) -> int:
 
 @pytest.fixture(scope="module")
 def single(server: Server, project: Project) -> Stored:
-    return seeded(server, project, 1)
+    with scratch_database(server, "single") as name:
+        return filled(server, name, project, 1)
 
 
 def same(found: Stored, single: Stored) -> None:
@@ -88,8 +91,10 @@ def same(found: Stored, single: Stored) -> None:
         assert rows == keys == single.dataset.rows[table], table
 
 
-def test_two_workers_load_what_one_process_does(server: Server, project: Project, single: Stored) -> None:
-    found = seeded(server, project, Cluster(None, 2))
+def test_two_workers_load_what_one_process_does(
+    server: Server, project: Project, single: Stored, database: Database
+) -> None:
+    found = filled(server, database.name, project, Cluster(None, 2))
     same(found, single)
     assert found.dataset.workers == 2
     assert found.dataset.client_peak_mb < 300
@@ -102,54 +107,55 @@ def dask_processes() -> list[psutil.Process]:
 
 
 class Killer:
-    """Progress that kills a worker while it has a block of messages half done, once."""
+    """Progress that kills a worker while each of them is in the middle of a block of messages.
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self.outstanding: str | None = None  # the block that the killed worker was loading
-        self.rows_done = 0
+    It holds the workers there by a lock on the table, which they meet after they have claimed their blocks.
+    """
+
+    def __init__(self, server: Server, database: str, workers: int) -> None:
+        self._server, self._database, self._workers = server, database, workers
+        self._thread: threading.Thread | None = None
+        self.outstanding: list[str] = []  # the blocks of all workers when one was killed
 
     def __call__(self, step: Step) -> None:
-        if self.outstanding is None and step.stage == "rows" and step.done > step.total / 3:
-            self.rows_done = step.done
-            self._kill()
+        if self._thread is None and step.stage == "rows":
+            lock = connect(self._server.conninfo(self._database), autocommit=False)
+            lock.execute("LOCK TABLE messages IN ACCESS EXCLUSIVE MODE")
+            self._thread = threading.Thread(target=self._kill, args=(lock,))
+            self._thread.start()
 
-    def _kill(self) -> None:
-        """Stop each worker in turn until one is found to be in the middle of a block, and kill that one."""
-        for process in dask_processes():
-            process.suspend()
-            if held := self._held():
-                process.kill()
-                process.wait(10)
-                self.outstanding = held
-                return
-            process.resume()
+    def _kill(self, lock: Connection) -> None:
+        with lock, connect(self._server.conninfo()) as watch:
+            deadline = time.monotonic() + 60
+            while len(blocks := self._waiting(watch)) < self._workers and time.monotonic() < deadline:
+                time.sleep(0.05)
+            victim, *others = dask_processes()
+            if len(blocks) == self._workers == len(others) + 1:
+                self.outstanding = blocks
+                victim.kill()
+                victim.wait(10)
 
-    def _held(self) -> str | None:
-        """The block of a session whose transaction does not end: live workers finish theirs meanwhile."""
-        deadline = time.monotonic() + 1.5
-        with connect(self._server.conninfo()) as connection:
-            before = self._busy(connection)
-            while before and time.monotonic() < deadline:
-                time.sleep(0.1)
-                before &= self._busy(connection)
-        return min(before)[1] if before else None
-
-    def _busy(self, connection: Connection) -> set[tuple[str, str]]:
-        rows = connection.execute(
-            "SELECT pid || '@' || xact_start, application_name FROM pg_stat_activity "
-            "WHERE application_name LIKE 'inboxbench % messages %' AND xact_start IS NOT NULL"
+    def _waiting(self, watch: Connection) -> list[str]:
+        rows = watch.execute(
+            "SELECT application_name FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock' "
+            "AND application_name LIKE 'inboxbench %% messages %%'",
+            (self._database,),
         ).fetchall()
-        return {(str(transaction), str(name)) for transaction, name in rows}
+        return [str(name) for (name,) in rows]
+
+    def join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
 
 
 def test_a_killed_worker_is_replaced_and_no_row_is_there_twice(
     server: Server, project: Project, single: Stored
 ) -> None:
-    killer = Killer(server)
-    found = seeded(server, project, Cluster(None, 4), killer)
-    assert killer.outstanding is not None, "no worker was killed in the middle of a block"
-    assert killer.rows_done < sum(found.dataset.rows.values())
+    with scratch_database(server, "dask") as name:
+        killer = Killer(server, name, 4)
+        found = filled(server, name, project, Cluster(None, 4), killer)
+        killer.join()
+    assert len(set(killer.outstanding)) == 4, "no worker was killed in the middle of a block"
     same(found, single)
     assert found.dataset.workers == 4
 
@@ -165,12 +171,13 @@ def free_port() -> int:
 
 @contextmanager
 def started(*command: str, folder: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dask", *command],
-        cwd=folder,
-        stderr=(folder / "dask.log").open("ab"),
-        env={**os.environ, "TMPDIR": str(folder), **environment},
-    )
+    with (folder / "dask.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dask", *command],
+            cwd=folder,
+            stderr=log,
+            env={**os.environ, "TMPDIR": str(folder), **environment},
+        )
     try:
         yield process
     finally:
@@ -181,8 +188,20 @@ def started(*command: str, folder: Path, **environment: str) -> Iterator[subproc
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port, folder = free_port(), tmp_path_factory.mktemp("scheduler")
-    with started("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard", folder=folder):
+    with started(
+        "scheduler", "--host", "127.0.0.1", "--port", str(port), "--dashboard-address", "127.0.0.1:0", folder=folder
+    ):
+        _once_listening(port)
         yield f"tcp://127.0.0.1:{port}"
+
+
+def _once_listening(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the scheduler did not start")
 
 
 @contextmanager
@@ -196,17 +215,43 @@ def left_by_workers(folder: Path) -> list[Path]:
     return list(folder.glob("dask-scratch-space/*/inboxbench_*"))
 
 
-def test_workers_of_a_scheduler_load_and_tidy_up(
-    server: Server, project: Project, single: Stored, scheduler: str, tmp_path: Path
+Blocks = dict[tuple[str, int], tuple[int, int]]
+
+
+def blocks_of(job: Job, crew: Crew, vocabulary: Path) -> Blocks:
+    """Rows and checksum of every block, as load() has them made; keys and indexes are not what this is about."""
+    plan = outline(job, vocabulary)
+    first = list(crew.each(outline_tasks(plan)))
+    talks = sorted((done for done in first if done.table == "conversations"), key=lambda done: done.number)
+    done = [*first, *crew.each(window_tasks(plan, talks))]
+    return {(one.table, one.number): (one.rows, one.checksum) for one in done}
+
+
+def test_workers_of_a_scheduler_load_at_head_and_tidy_up(
+    database: Database, project: Project, scheduler: str, tmp_path: Path
 ) -> None:
-    seen = []
+    """They have a folder of their own, as on another machine, and the database."""
+    (tmp_path / "job").mkdir()
+    profile, vocabulary = scaled(load_profile(project.seeds, "tiny"), messages=MESSAGES), project.seeds / "vocabulary"
+    job = Job(tmp_path / "job", profile, 21, HEAD, database.conninfo)
+    with runner(1, replace(job, conninfo=None)) as crew:
+        expected = blocks_of(job, crew, vocabulary)
+    with database.connect() as connection:
+        bare_schema(connection, project.schema / HEAD.schema, HEAD)
+    for left in (tmp_path / "job").iterdir():
+        left.unlink()
     with a_worker(scheduler, tmp_path) as process:
-        found = seeded(server, project, Cluster(scheduler), lambda _: seen.extend(left_by_workers(tmp_path)))
+        with cluster_runner(Cluster(scheduler), job) as crew:
+            assert blocks_of(job, crew, vocabulary) == expected
+            assert len(left_by_workers(tmp_path)) == 1
         assert process.poll() is None
-        assert seen
         assert left_by_workers(tmp_path) == []
-    same(found, single)
-    assert "password" not in (tmp_path / "dask.log").read_text(encoding="utf-8")
+    with database.connect() as connection:
+        assert ledgers(connection) == 0
+        for table in HEAD.columns:
+            rows = sum(rows for (name, _), (rows, _) in expected.items() if name == table)
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (rows,), table
+    assert not {"messages.keys", "conversations.state"} & {path.name for path in (tmp_path / "job").iterdir()}
 
 
 def databases(server: Server) -> set[str]:
@@ -268,6 +313,25 @@ def test_a_scheduler_that_is_not_there(server: Server, project: Project) -> None
     assert said.startswith(f"2 no Dask scheduler answers at {address}: ")
 
 
+def test_a_lost_server_is_said_in_one_line_without_a_password(
+    server: Server, project: Project, scheduler: str, tmp_path: Path
+) -> None:
+    def cut(step: Step) -> None:
+        if step.stage == "rows":
+            with connect(server.conninfo()) as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'inboxbench %'"
+                )
+
+    secret = replace(server, base=make_conninfo(server.base, password="hunter2"))
+    with a_worker(scheduler, tmp_path):
+        said = refused(secret, project, Cluster(scheduler), cut)
+    assert said.startswith("2 the connection to the server was lost while loading: ")
+    log = (tmp_path / "dask.log").read_text(encoding="utf-8")
+    assert "Compute Failed" in log
+    assert "hunter2" not in log
+
+
 # --- two workers with one block -------------------------------------------------------------------------------
 
 
@@ -296,18 +360,14 @@ class Stage:
 
 @pytest.fixture
 def stage(server: Server, project: Project, tmp_path: Path) -> Iterator[Stage]:
-    profile, layout, shared = scaled(load_profile(project.seeds, "tiny"), messages=10_000), LAYOUTS["baseline"], "ab12"
+    profile, layout, shared = scaled(load_profile(project.seeds, "tiny"), messages=10_000), BASELINE, "ab12"
     with scratch_database(server, "ledger") as name:
         conninfo, ledger = server.conninfo(name), Ledger(shared)
         folder = tmp_path / "job"
         folder.mkdir()
         outline(Job(folder, profile, 1, layout, conninfo), project.seeds / "vocabulary")
         with connect(conninfo) as connection:
-            connection.execute((project.schema / layout.schema).read_bytes())
-            connection.execute("SET session_replication_role = replica")
-            connection.execute("ALTER TABLE conversations DROP CONSTRAINT conversations_pkey CASCADE")
-            for table in ("conversations",):
-                connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+            bare_schema(connection, project.schema / layout.schema, layout)
             ledger.create(connection)
             ledger.put(connection, pieces_of(folder))
         yield Stage(Order(shared, profile, 1, layout, 4096, "0.1.0", conninfo), ledger, tmp_path)
@@ -394,15 +454,13 @@ def _once_loading(server: Server, pid: int) -> list[psutil.Process]:
     ("options", "said"),
     [
         (["--dask", "local:2", "--workers", "2"], "--dask brings its own workers, on several machines; leave out"),
+        (["--dask", "local:2", "--benchmark"], "leave out --workers and --benchmark"),
         (["--dask", "8786"], "unknown Dask cluster '8786'; accepted: tcp://HOST:PORT of a scheduler, local:N"),
     ],
 )
 def test_wrong_options(options: list[str], said: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "inboxbench", "seed", "tiny", *options], check=False, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert said in done.stderr
+    with pytest.raises(UsageError, match=said):
+        application.main(["seed", "tiny", *options], standalone_mode=False)
 
 
 def test_without_the_extra_one_line_says_what_to_install() -> None:
@@ -414,15 +472,3 @@ def test_without_the_extra_one_line_says_what_to_install() -> None:
     assert done.stderr == (
         "inboxbench: error: --dask needs Dask, which is not installed; run: pip install 'inboxbench[cluster]'\n"
     )
-
-
-def test_a_lost_server_is_said_in_one_line(server: Server, project: Project) -> None:
-    def cut(step: Step) -> None:
-        if step.stage == "rows":
-            with connect(server.conninfo()) as connection:
-                connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'inboxbench %'"
-                )
-
-    said = refused(server, project, Cluster(None, 2), cut)
-    assert said.startswith("2 the connection to the server was lost while loading: ")
