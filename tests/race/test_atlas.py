@@ -9,7 +9,7 @@ import pytest
 
 from inboxbench.database import list_databases
 from inboxbench.errors import ThresholdExceeded, UsageError
-from inboxbench.race.atlas import FAMILIES, Cell, find_families, require_claims, run_atlas
+from inboxbench.race.atlas import ALL, FAMILIES, Cell, find_families, require_claims, run_atlas
 from inboxbench.server import Server
 
 # bad, feasible, aborted, deadlocked
@@ -24,6 +24,8 @@ LOCKING = {
     ("hand over", "for-update"),
     ("first_reply", "lock-then-read"),
     ("waiting_since", "lock-first"),
+    ("turn", "least-loaded-locked"),
+    ("team", "whole-row-locked"),
 }
 
 
@@ -63,6 +65,32 @@ def test_every_mutant_fails_where_its_original_is_safe(cells: list[Cell]) -> Non
     assert len(pairs) > 30
     assert [pair for pair in pairs if bad[pair[0], pair[1]] != 0] == []
     assert [pair for pair in pairs if bad[pair[0], str(pair[2])] == 0] == []
+
+
+def test_every_safe_strategy_has_a_mutant() -> None:
+    """Safe at READ COMMITTED: by a guard, and an entry without it is named. Only above: by the level itself."""
+    entries = [(family, entry) for family in FAMILIES for entry in family.entries]
+    guarded = [(family.name, entry.name) for family, entry in entries if "rc" in entry.safe and entry.mutant is None]
+    assert guarded == []
+    named = [(family.name, entry.mutant) for family, entry in entries if entry.mutant]
+    assert [pair for pair in named if pair not in {(family.name, entry.name) for family, entry in entries}] == []
+
+
+def test_what_a_level_alone_makes_safe_fails_below_it(cells: list[Cell]) -> None:
+    """The other kind of mutant: the same code one level down."""
+    bad = {(cell.family, cell.entry, cell.level): cell.found.bad for cell in cells}
+    levels = [
+        (family.name, entry.name, ALL[ALL.index(entry.safe[0]) - 1])
+        for family in FAMILIES
+        for entry in family.entries
+        if entry.safe and "rc" not in entry.safe
+    ]
+    assert len(levels) > 20
+    assert [where for where in levels if bad[where] == 0] == []
+
+
+def test_every_cell_has_sessions_that_overlap(cells: list[Cell]) -> None:
+    assert [(cell.family, cell.entry) for cell in cells if cell.found.vacuous] == []
 
 
 def test_locks_block_and_serializable_aborts_somewhere(cells: list[Cell]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import IsolationLevel
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session as OrmSession
 
 from inboxbench.database import Connection, connect
@@ -22,7 +23,7 @@ from inboxbench.race.engine import engine_of
 from inboxbench.race.explore import explore, replay
 from inboxbench.race.gate import GatedConnection
 from inboxbench.race.lab import Lab, put_back
-from inboxbench.race.oracle import invariants_hold
+from inboxbench.race.oracle import invariants_hold, query_is_empty
 from inboxbench.race.play import Outcome
 from inboxbench.race.scenario import Bounds, Scenario
 from inboxbench.race.session import SessionFunction
@@ -130,6 +131,45 @@ def test_locked_reads_of_one_conversation(lab: Lab, head: int, fair: list[Invari
     assert found.waited == 4
 
 
+def test_three_locked_reads_of_one_conversation(lab: Lab, head: int, fair: list[Invariant]) -> None:
+    """The third waits for the first two, so 54 of 1,680 orders are feasible; the server keeps to who came first."""
+    found = explore(lab.conninfo, Scenario((locked(head, "FOR UPDATE"),) * 3, put_back, invariants_hold(fair)))
+    assert (found.bad, found.schedules, found.permutations, found.diverged) == (0, 54, 1680, 0)
+
+
+def test_one_skip_locked_claim_of_one_conversation(lab: Lab, head: int, fair: list[Invariant]) -> None:
+    def claim(connection: GatedConnection, session: int) -> bool:
+        free = "SELECT id FROM conversations WHERE id = %s AND assignee_id IS NULL FOR UPDATE SKIP LOCKED"
+        if connection.execute(free, (head,)).fetchone() is None:
+            return False
+        assignment.overwrite_assignee(connection, head, session + 1)
+        return True
+
+    found = explore(lab.conninfo, Scenario((claim,) * 2, put_back, invariants_hold(fair)))
+    assert (found.bad, found.schedules, found.waited) == (0, 12, 0)
+
+
+@pytest.mark.parametrize(("level", "bad"), [(RC, 0), (RR, 6)])
+def test_a_lock_protects_a_later_read_only_if_its_snapshot_is_younger(
+    lab: Lab, level: IsolationLevel, bad: int
+) -> None:
+    """Lock the agent's row FOR UPDATE, then count: safe at READ COMMITTED, and worse than useless above it."""
+    inbox = lab.open_inbox(1, 2)
+    free = sorted(lab.histories(inbox))
+    load = "SELECT count(*) FROM conversations WHERE inbox_id = %s AND assignee_id = 1"
+
+    def take(connection: GatedConnection, session: int) -> None:
+        connection.execute("SELECT FROM users WHERE id = 1 FOR UPDATE")
+        row = connection.execute(load, (inbox,)).fetchone()
+        if row is not None and row[0] == 0:
+            assignment.overwrite_assignee(connection, free[session], 1)
+
+    over = query_is_empty(f"SELECT 1 FROM conversations WHERE inbox_id = {inbox} HAVING count(assignee_id) > 1")
+    found = explore(lab.conninfo, Scenario((take, take), put_back, over, level))
+    put_back(lab.connection)
+    assert (found.bad, found.schedules, found.aborted) == (bad, 8, 0)
+
+
 def test_the_guard_is_what_keeps_it_safe(lab: Lab, head: int, fair: list[Invariant]) -> None:
     """The mutant: the same code without its lock must be caught, or the explorer proves nothing."""
     found = explore(lab.conninfo, Scenario((locked(head, ""),) * 2, put_back, invariants_hold(fair)))
@@ -201,6 +241,19 @@ def test_a_death_ends_the_session(lab: Lab, invariants: dict[str, Invariant]) ->
     assert "dies before" in "\n".join(explain(example))
 
 
+def test_sqlalchemy_core_passes_the_same_gate(lab: Lab, head: int, fair: list[Invariant]) -> None:
+    table = Conversation.__table__
+
+    def claim(connection: GatedConnection, session: int) -> None:
+        with engine_of(connection).begin() as core:
+            holder = core.execute(select(table.c.assignee_id).where(table.c.id == head)).scalar_one()
+            if holder is None:
+                core.execute(update(Conversation).where(table.c.id == head).values(assignee_id=session + 1))
+
+    found = explore(lab.conninfo, Scenario((claim, claim), put_back, invariants_hold(fair)))
+    assert (found.bad, found.schedules, found.permutations) == (12, 14, 20)
+
+
 def test_sqlalchemy_passes_the_same_gate(lab: Lab, head: int, fair: list[Invariant]) -> None:
     """Unmodified ORM code: SELECT, UPDATE, COMMIT are its steps too, and it has the same race."""
 
@@ -243,6 +296,30 @@ def committing(connection: GatedConnection, _session: int) -> None:
     connection.execute("SELECT 2")
 
 
+def stepping(connection: GatedConnection, _session: int) -> None:
+    while True:
+        connection.execute("SELECT 1")
+
+
+def idle(_connection: GatedConnection, _session: int) -> None:
+    return
+
+
+def opening(connection: GatedConnection, _session: int) -> None:
+    KEPT.append(psycopg.connect(connection.info.dsn))
+    connection.execute("SELECT 1")
+
+
+KEPT: list[psycopg.Connection[Any]] = []
+
+
+@pytest.fixture(autouse=True)
+def none_kept() -> Iterator[None]:
+    yield
+    while KEPT:
+        KEPT.pop().close()
+
+
 def slow(connection: GatedConnection, _session: int) -> None:
     connection.execute("SELECT pg_sleep(60)")
 
@@ -255,6 +332,8 @@ def slow(connection: GatedConnection, _session: int) -> None:
         (raising, "session A raised ValueError: no such agent"),
         (misspelt, "session A raised SyntaxError"),
         (committing, "session A committed inside and went on"),
+        (stepping, r"session A had made \d+ round trips and went on"),
+        (idle, "session A made no round trip over the connection that it was given"),
         (slow, r"session A got no answer to 'SELECT pg_sleep\(60\)'"),
     ],
 )
@@ -263,6 +342,11 @@ def test_misbehaviour_is_named_and_nothing_stays(lab: Lab, function: Misbehaviou
     with pytest.raises(SubjectFailed, match=message):
         explore(lab.conninfo, scenario, Bounds(limit_s=1.0))
     assert others(lab) == 0
+
+
+def test_a_connection_of_its_own_that_stays_open_is_named(lab: Lab) -> None:
+    with pytest.raises(SubjectFailed, match="a session opened a connection of its own"):
+        explore(lab.conninfo, Scenario((opening,), put_back, lambda *_: []))
 
 
 def test_a_connection_of_its_own_that_waits_is_named(lab: Lab, head: int) -> None:

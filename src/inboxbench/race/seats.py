@@ -29,6 +29,14 @@ def _try_deadlock_timeout(connection: GatedConnection) -> None:
         return
 
 
+def _set_default(connection: GatedConnection, level: IsolationLevel) -> None:
+    """For statements that commit by themselves: psycopg's own setting goes with BEGIN."""
+    connection.autocommit = True
+    name = level.name.replace("_", " ").lower()
+    connection.execute("SELECT set_config('default_transaction_isolation', %s, false)", (name,))
+    connection.autocommit = False
+
+
 class Seats:
     """The connection of session 0, 1 …; one that was closed or killed is opened anew when it is asked for."""
 
@@ -42,8 +50,11 @@ class Seats:
         if connection is None or connection.closed:
             connection = self._connections[index] = _connect(self._conninfo)
         connection.hub = None
+        if connection.autocommit:  # a function whose statements commit by themselves left it so
+            connection.autocommit = False
         if connection.isolation_level != level:
             connection.isolation_level = level
+            _set_default(connection, level)
         return connection
 
     def pids(self) -> set[int]:

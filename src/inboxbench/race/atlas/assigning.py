@@ -130,10 +130,18 @@ ASSIGNING = Family(
             "naive",
         ),
         Entry(
-            "for-share", "read FOR SHARE: both may, then neither can write", twice(_read_then_write(" FOR SHARE")), ALL
+            "for-share",
+            "read FOR SHARE: both may, then neither can write",
+            twice(_read_then_write(" FOR SHARE")),
+            ALL,
+            "naive",
         ),
         Entry(
-            "nowait", "FOR UPDATE NOWAIT: error instead of a wait", twice(_read_then_write(" FOR UPDATE NOWAIT")), ALL
+            "nowait",
+            "FOR UPDATE NOWAIT: error instead of a wait",
+            twice(_read_then_write(" FOR UPDATE NOWAIT")),
+            ALL,
+            "naive",
         ),
         Entry("skip-locked", "FOR UPDATE SKIP LOCKED, then write", twice(_skip_locked), ALL, "naive"),
         Entry("compare-and-set", "UPDATE … WHERE holder IS NULL", twice(_compare_and_set), ALL, "naive"),

@@ -7,26 +7,34 @@ from collections.abc import Iterable
 from inboxbench.errors import unknown
 from inboxbench.race.atlas.assigning import ASSIGNING
 from inboxbench.race.atlas.clocks import ACTIVITY, FIRST_REPLY, UNREAD, WAITING
+from inboxbench.race.atlas.echoing import ECHOING
 from inboxbench.race.atlas.family import Family
 from inboxbench.race.atlas.handing import HANDING
 from inboxbench.race.atlas.jobs import LOCK_ORDER, REOPENING
 from inboxbench.race.atlas.limits import LIMITS
+from inboxbench.race.atlas.losing import LOSING
 from inboxbench.race.atlas.numbering import DELIVERY, NUMBERING
 from inboxbench.race.atlas.queueing import QUEUEING
+from inboxbench.race.atlas.teams import TEAMS
+from inboxbench.race.atlas.turns import TURNS
 
 FAMILIES: tuple[Family, ...] = (
     ASSIGNING,
     QUEUEING,
     LIMITS,
+    TURNS,
     HANDING,
+    TEAMS,
     NUMBERING,
     DELIVERY,
+    ECHOING,
     ACTIVITY,
     FIRST_REPLY,
     WAITING,
     UNREAD,
     REOPENING,
     LOCK_ORDER,
+    LOSING,
 )
 
 

@@ -215,6 +215,16 @@ def _read_all_then_subtract(connection: GatedConnection, _session: int) -> None:
     connection.execute("UPDATE race_talk SET unread = unread - %s WHERE id = 1", (read,))
 
 
+def _arrive_and_recount(guard: str | None) -> SessionFunction:
+    def arrive(connection: GatedConnection, session: int) -> None:
+        if guard:
+            connection.execute(guard.encode())
+        _say(connection, session, asks=True)
+        connection.execute("UPDATE race_talk SET unread = (SELECT count(*) FROM race_said WHERE NOT read) WHERE id = 1")
+
+    return arrive
+
+
 UNREAD = Family(
     "unread",
     "a message arrives while another does, or while an agent reads",
@@ -230,6 +240,19 @@ UNREAD = Family(
             ("rr", "ser"),
         ),
         Entry("increment", "two messages: SET unread = unread + 1", twice(_arrive), ALL, "read-modify-write"),
+        Entry(
+            "recount",
+            "two messages: SET unread = (SELECT count(*) …)",
+            twice(_arrive_and_recount(None)),
+            ("rr", "ser"),
+        ),
+        Entry(
+            "lock-then-recount",
+            "two messages: lock the conversation, write, count again",
+            twice(_arrive_and_recount(_LOCK)),
+            ALL,
+            "recount",
+        ),
         Entry(
             "mark-then-zero",
             "message and reader: mark all read, then set 0",

@@ -63,6 +63,14 @@ def _slot(connection: GatedConnection, session: int) -> bool:
     return changed(connection, _ADD, session)
 
 
+def _slot_unlocked(connection: GatedConnection, session: int) -> bool:
+    slot = value(connection, "SELECT slot FROM race_slot WHERE owner = 1 AND session IS NULL LIMIT 1")
+    if slot is None:
+        return False
+    connection.execute("UPDATE race_slot SET session = %s WHERE owner = 1 AND slot = %s", (session, slot))
+    return changed(connection, _ADD, session)
+
+
 def _conditional_insert(connection: GatedConnection, session: int) -> bool:
     insert = "INSERT INTO race_item SELECT 1, %s WHERE (SELECT count(*) FROM race_item WHERE owner = 1) < 1"
     return changed(connection, insert, session)
@@ -94,6 +102,7 @@ LIMITS = Family(
         ),
         Entry("read-counter", "read the counter, add one, insert", twice(_read_counter), ("rr", "ser")),
         Entry("counter", "UPDATE … WHERE held < limit, insert", twice(_counter), ALL, "read-counter"),
-        Entry("slots", "take a free slot with SKIP LOCKED, insert", twice(_slot), ALL),
+        Entry("slots-unlocked", "read a free slot, take it, insert", twice(_slot_unlocked), ("rr", "ser")),
+        Entry("slots", "take a free slot with SKIP LOCKED, insert", twice(_slot), ALL, "slots-unlocked"),
     ),
 )
