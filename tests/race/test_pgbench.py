@@ -115,6 +115,15 @@ def test_what_pgbench_says_comes_through(own_lab: Lab) -> None:
         run_pgbench(program, absent, "SELECT 1;\n", Load(1, 1))
 
 
+def test_a_run_in_which_nothing_ended_is_a_run_of_nothing(own_lab: Lab, tmp_path: Path) -> None:
+    """pgbench prints no rates then; seen with 64 clients of a slow container."""
+    idle = tmp_path / "pgbench"
+    idle.write_text("#!/bin/sh\necho 'number of transactions actually processed: 0'\n")
+    idle.chmod(idle.stat().st_mode | stat.S_IXUSR)
+    report = run_pgbench(idle, own_lab.conninfo, "SELECT 1;\n", Load(1, 1))
+    assert (report.transactions, report.retries, report.seconds, report.latencies_ms) == (0, 0, 0.0, [])
+
+
 def test_a_pgbench_that_is_too_old_is_said(own_lab: Lab, tmp_path: Path) -> None:
     old = tmp_path / "pgbench"
     old.write_text("#!/bin/sh\necho 'number of transactions actually processed: 5'\necho 'tps = 5.0'\n")

@@ -72,7 +72,7 @@ def _count(track: Track, strategy: Strategy, workers: int, claims: int, progress
         count.attempts += report.transactions + report.retries
         count.seconds += report.seconds
         progress(f"{strategy.title}: {count.claims:,} of {claims:,} claims, {count.doubles:,} doubles")
-        share_won = verdict.claims / report.transactions
+        share_won = verdict.claims / max(report.transactions, 1)
         if share_won < _LEAST_WON:
             raise SubjectFailed(
                 f"strategy {strategy.name!r}: {verdict.claims} of {report.transactions} attempts won a conversation; "

@@ -118,11 +118,13 @@ def _figure(output: str, label: str) -> float:
 
 def _report(output: str, latencies_ms: Sequence[float]) -> Report:
     transactions = int(_figure(output, "number of transactions actually processed"))
+    if not transactions:  # it prints no rates then: every client was still in its first when the time was up
+        return Report(0, 0, 0.0, [])
     tps = _figure(output, "tps")
     return Report(
         transactions=transactions,
         retries=int(_figure(output, "total number of retries")),
-        seconds=transactions / tps if tps else 0.0,
+        seconds=transactions / tps,
         latencies_ms=latencies_ms,
     )
 
