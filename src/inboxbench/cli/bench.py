@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from inboxbench.cli.bench_decay import decay
+from inboxbench.cli.bench_drop import drop_one
 from inboxbench.cli.bench_subject import (
     SCHEMA_VERSION,
     Source,
@@ -93,3 +94,4 @@ def _check_place(context: click.Context) -> None:
 
 
 command.add_command(decay)
+command.add_command(drop_one)

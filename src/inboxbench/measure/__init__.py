@@ -1,5 +1,6 @@
 """Measuring: queries by classes of parameters under index sets; counters first, rows compared, writes weighed."""
 
+from inboxbench.measure.ablation import Ablation, run_ablation
 from inboxbench.measure.aging import Decay
 from inboxbench.measure.churn import Churn, read_churn
 from inboxbench.measure.decay import run_decay
@@ -11,6 +12,7 @@ from inboxbench.measure.verdict import verdict
 __all__ = [
     "DEFAULT_ROUNDS",
     "TIMEOUT_S",
+    "Ablation",
     "Cell",
     "Churn",
     "Decay",
@@ -18,6 +20,7 @@ __all__ = [
     "Progress",
     "SetResult",
     "read_churn",
+    "run_ablation",
     "run_decay",
     "run_matrix",
     "verdict",

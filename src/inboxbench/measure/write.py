@@ -25,13 +25,15 @@ _GIN = """
     SELECT i.oid::regclass::text FROM pg_class i JOIN pg_am a ON a.oid = i.relam
     WHERE a.amname = 'gin' AND i.relkind = 'i' AND i.relnamespace = 'public'::regnamespace ORDER BY 1
 """
+_BLOCKS = "SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = current_database()"
 _UPDATES = "SELECT coalesce(sum(n_tup_upd), 0), coalesce(sum(n_tup_hot_upd), 0) FROM pg_stat_user_tables"
 
 
 @dataclass(frozen=True, slots=True)
 class WriteCost:
     """Of one kind of write: bytes of WAL each (search indexes' pending entries merged, and that counted too),
-    executions a second on one connection, share of row updates that were HOT (None: nothing was updated)."""
+    executions a second on one connection, share of row updates that were HOT (None: nothing was updated), buffers
+    each: those of the statement, of every rule that it fires and of the indexes it maintains."""
 
     name: str
     title: str
@@ -40,6 +42,7 @@ class WriteCost:
     wal_bytes: float
     per_s: float
     hot_share: float | None
+    buffers: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -49,6 +52,7 @@ class WriteCost:
             "wal_bytes": round(self.wal_bytes, 1),
             "per_s": round(self.per_s, 1),
             "hot_share": None if self.hot_share is None else round(self.hot_share, 4),
+            "buffers": None if self.buffers is None else round(self.buffers, 1),
         }
 
 
@@ -131,10 +135,11 @@ def _loosen(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str
 
 def _cost(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, Any]]) -> WriteCost:
     _merge_pending(connection)
-    before, logged = updates(connection), _wal(connection)
+    before, logged, touched = updates(connection), _wal(connection), _blocks(connection)
     executions, seconds = _execute(connection, write, rows)
     _merge_pending(connection)
     done, wal = updates(connection) - before, _wal(connection) - logged
+    blocks = _blocks(connection) - touched
     return WriteCost(
         name=write.name,
         title=write.title,
@@ -143,6 +148,7 @@ def _cost(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, 
         wal_bytes=wal / executions,
         per_s=executions / seconds,
         hot_share=done.hot_share,
+        buffers=blocks / executions,
     )
 
 
@@ -175,5 +181,13 @@ def _merge_pending(connection: Connection) -> None:
 
 def _wal(connection: Connection) -> int:
     row = connection.execute(_WAL if connection.info.server_version >= 180000 else _WAL_OF_ALL).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _blocks(connection: Connection) -> int:
+    """Pages that sessions of this database have looked at, as far as they have reported it."""
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    row = connection.execute(_BLOCKS).fetchone()
     assert row is not None
     return int(row[0])
