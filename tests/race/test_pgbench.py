@@ -61,6 +61,15 @@ def test_a_queue_that_ends_early_is_put_back_longer(server: Server) -> None:
     assert result.assigned < result.conversations
 
 
+def test_a_run_too_short_to_say_anything_is_made_again_for_longer(server: Server) -> None:
+    """Five attempts a client at least: here one lasts 0.3 s, so that a second is not enough."""
+    (result,) = run_bench(
+        server, strategies=["skip-locked-one"], workers=[2], conversations=100, thinks_ms=[300], seconds=1
+    )
+    assert result.assigned >= 10
+    assert result.seconds > 1.5
+
+
 def in_order(histories: Histories) -> list[Sequence[int | None]]:
     """Of the oldest conversation first."""
     return [versions for _, versions in sorted(histories.items())]
