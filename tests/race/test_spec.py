@@ -49,7 +49,7 @@ def test_the_output_is_isolationtesters(server: Server, tester: Path, path: Path
 
 
 def test_there_are_specs() -> None:
-    assert len(SPECS) >= 8
+    assert len(SPECS) >= 14
 
 
 def explored(server: Server, source: str, invariant: str) -> Exploration:
