@@ -165,6 +165,7 @@ def test_explore_says_what_breaks_and_how_to_see_it_again(run: Run, server: Serv
     numbers = json.loads(found.stdout)
     assert (numbers["permutations"], numbers["schedules"], numbers["bad"]) == (20, 14, 12)
     again = run("explore", "naive", "--schedule", numbers["counterexample"])
+    assert again.code == 1
     assert "broken: no_double_assignment" in again.stdout
     clean = run("explore", "for-update")
     assert clean.code == 0
@@ -207,10 +208,70 @@ def test_a_function_of_the_users_own(run: Run, theatre: Path) -> None:
 
     code, numbers = explore("claim", "--reset", "reset.sql")
     assert (code, numbers["bad"], numbers["schedules"]) == (1, 12, 14)
+    keys = ["permutations", "schedules", "bad", "aborted", "deadlocked", "diverged", "counterexample"]
+    assert list(numbers) == keys
+    assert numbers["counterexample"] == "ABBBAA"
     assert explore("claim")[1] == numbers  # without a reset the set-up is built anew each time
     code, numbers = explore("safe", "--reset", "reset.sql")
     assert (code, numbers["bad"], numbers["schedules"]) == (0, 0, 4)
     assert run("explore", "theatre:slip", *options).code == 3
+
+
+def test_without_an_invariant_serial_equivalence_judges(run: Run, theatre: Path) -> None:
+    (theatre / "setup.sql").write_text(SETUP)
+    found = run("explore", "theatre:claim", "--setup", "setup.sql")
+    assert found.code == 1
+    assert "12 of 14 schedules break serial equivalence" in found.stderr
+    assert "no order of A and B gives this" in found.stdout
+    assert run("explore", "theatre:safe", "--setup", "setup.sql", "--oracle", "serial").code == 0
+
+
+def test_a_run_that_proves_nothing_says_so(run: Run, theatre: Path) -> None:
+    (theatre / "setup.sql").write_text(SETUP)
+    done = run("explore", "theatre:claim", "--setup", "setup.sql", "--preemptions", "0", "--format", "json")
+    assert (done.code, json.loads(done.stdout)["schedules"]) == (0, 2)
+    assert "No two sessions were ever under way at once, so this proves nothing." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--invariant", "SELEC 1"], 2, "invariant 'SELEC 1' cannot be asked: syntax error at or near \"SELEC\""),
+        (["--invariant", "last_claim_hold"], 2, "unknown invariant 'last_claim_hold'; did you mean 'last_claim_holds'"),
+        (["--oracle", "invariant"], 2, "--oracle invariant needs --invariant QUERY"),
+        (["--observe", "seat"], 2, "unknown table 'seat'; did you mean 'seats'"),
+        (["--observe", "seats", "--invariant", "SELECT 1"], 2, "--observe names tables for --oracle serial"),
+        (["--invariant", "SELECT * FROM seats"], 3, "fails already when the sessions run one after another (AAABB)"),
+    ],
+)
+def test_an_oracle_that_cannot_judge_is_one_line(
+    run: Run, theatre: Path, *, options: list[str], code: int, message: str
+) -> None:
+    (theatre / "setup.sql").write_text(SETUP)
+    done = run("explore", "theatre:claim", "--setup", "setup.sql", *options)
+    assert (done.code, done.stderr.count("\n")) == (code, 1)
+    assert message in done.stderr
+
+
+def test_a_spec_with_a_syntax_error_names_file_line_and_column(run: Run, theatre: Path) -> None:
+    (theatre / "bad.spec").write_text("session s\nstep a { SELECT 1; }\nstepp b { SELECT 2; }\n")
+    done = run("spec", "bad.spec")
+    assert (done.code, done.stderr.count("\n")) == (2, 1)
+    assert "bad.spec:3:1: expected a permutation or the end, found 'stepp'" in done.stderr
+
+
+def test_a_spec_is_explored_against_an_invariant(run: Run, theatre: Path) -> None:
+    (theatre / "seat.spec").write_text(
+        "setup { CREATE TABLE seat (sold int); INSERT INTO seat VALUES (0); }\nteardown { DROP TABLE seat; }\n"
+        "session a\nsetup { BEGIN; }\nstep ar { SELECT sold FROM seat; }\n"
+        "step aw { UPDATE seat SET sold = sold + 1; }\nstep ac { COMMIT; }\n"
+        "session b\nstep bw { UPDATE seat SET sold = sold + 1; }\n"
+    )
+    whole = ["spec", "seat.spec", "--explore", "--format", "json", "--invariant"]
+    right = run(*whole, "SELECT * FROM seat WHERE sold <> 2")
+    assert (right.code, json.loads(right.stdout)["seat.spec"]["schedules"]) == (0, 4)
+    wrong = run(*whole, "SELECT * FROM seat WHERE sold = 2")
+    assert wrong.code == 3
 
 
 def test_a_broken_setup_names_its_file_and_line(run: Run, theatre: Path) -> None:

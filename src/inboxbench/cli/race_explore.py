@@ -158,6 +158,8 @@ def explore_command(
             if schedule:
                 example = replay(conninfo, scenario, schedule, limit_s=limit_s)
                 _print_example(example)
+                if example.complaints:
+                    raise ThresholdExceeded(f"{target}: schedule {schedule} breaks {law.name(scenario.oracle)}")
                 return
             with progress_console.status("exploring"):
                 found = explore(conninfo, scenario, bounds)

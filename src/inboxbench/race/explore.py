@@ -20,6 +20,9 @@ from inboxbench.race.seats import Seats
 from inboxbench.race.session import SessionFunction
 from inboxbench.server import reason
 
+# A reset or an invariant that takes longer hangs: on a lock that a session left behind, or by itself.
+_REFEREE_LIMIT = "60s"
+
 
 class Arena:
     """A referee, a lookout and the sessions' connections on one database, for one scenario after another."""
@@ -62,15 +65,14 @@ class Arena:
 
         def play(prefix: str) -> Judged:
             nonlocal fresh
-            try:
+            with _failures("the reset"):
                 scenario.reset(self._referee)
-                played = scheduler.play(prefix)
-                if fresh:
-                    self._require_gated(played, strangers)
-                    fresh = False
+            played = scheduler.play(prefix)
+            if fresh:
+                self._require_gated(played, strangers)
+                fresh = False
+            with _failures("the oracle"):
                 return played, tuple(judge(self._referee, played.outcomes))
-            except psycopg.Error as error:
-                raise SubjectFailed(f"the reset or the invariant failed: {reason(error)}") from None
 
         with closing(self._scheduler(scenario, scenario.functions, limit_s)) as scheduler:
             yield play
@@ -85,7 +87,8 @@ class Arena:
 
     def _rehearsal(self, scenario: Scenario, limit_s: float) -> Rehearse:
         def rehearse(order: Sequence[int]) -> tuple[Outcome, ...]:
-            scenario.reset(self._referee)
+            with _failures("the reset"):
+                scenario.reset(self._referee)
             functions = [_numbered(scenario.functions[index], index) for index in order]
             with closing(self._scheduler(scenario, functions, limit_s)) as scheduler:
                 return scheduler.play("").outcomes
@@ -107,6 +110,14 @@ class Arena:
             )
 
 
+@contextmanager
+def _failures(what: str) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise SubjectFailed(f"{what} failed: {reason(error)}") from None
+
+
 def _numbered(function: SessionFunction, index: int) -> SessionFunction:
     """A session that keeps its number wherever it stands in a rehearsal."""
 
@@ -121,6 +132,7 @@ def open_arena(conninfo: str) -> Iterator[Arena]:
     """Connections for the block, all closed at its end, also those that wait for a lock."""
     with closing(connect(conninfo)) as referee, closing(connect(conninfo)) as monitor:
         referee.execute("SET synchronous_commit = off")  # what a reset loses in a crash is reset again anyway
+        referee.execute(f"SET statement_timeout = '{_REFEREE_LIMIT}'")
         with closing(Seats(conninfo)) as seats:
             yield Arena(seats, Lookout(monitor), referee)
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import psycopg
+
 from inboxbench.database import Connection
-from inboxbench.messenger.invariants import Invariant, Violation, violations
+from inboxbench.errors import UsageError
+from inboxbench.messenger.invariants import Invariant, Violation, violation
 from inboxbench.race.play import Outcome
 from inboxbench.race.scenario import Judge
+from inboxbench.server import reason
 
 
 def _complaint(broken: Violation) -> str:
@@ -17,13 +21,23 @@ def _complaint(broken: Violation) -> str:
 
 
 def invariants_hold(invariants: Iterable[Invariant]) -> Judge:
-    """Judge by queries that must return no rows."""
+    """Judge by queries that must return no rows. One that cannot be asked is a UsageError of the judge."""
     known = tuple(invariants)
 
     def judge(referee: Connection, _outcomes: Sequence[Outcome]) -> list[str]:
-        return [_complaint(broken) for broken in violations(referee, known)]
+        return [_complaint(broken) for invariant in known if (broken := _asked(referee, invariant))]
 
     return judge
+
+
+def _asked(referee: Connection, invariant: Invariant) -> Violation | None:
+    try:
+        return violation(referee, invariant)
+    except psycopg.Error as error:
+        raise UsageError(
+            f"invariant {invariant.query.strip()[:60]!r} cannot be asked: {reason(error)}; it must be one query that "
+            "returns the offending rows"
+        ) from None
 
 
 # What the clocks of a conversation have to be, whatever the order of its messages: serial equivalence cannot see it.
