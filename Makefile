@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench million format readme head-sql lock clean
+.PHONY: help demo test lint bench prove-gate million format readme head-sql lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -34,6 +34,11 @@ lint: $(READY)   ## ruff, mypy --strict, the import directions
 
 bench: $(READY)  ## the query families under pytest-benchmark
 	$(BIN)/pytest bench $(ARGS)
+
+prove-gate: $(READY) ## the gate against 23 injected regressions, then 200 runs of nothing: hours (RUNS=20)
+	$(BIN)/python bench/proofs/prove_gate.py catalogue
+	$(BIN)/python bench/proofs/prove_gate.py aa --runs $(or $(RUNS),200)
+	$(BIN)/python bench/proofs/prove_gate.py aa --runs $(or $(RUNS),200) --neighbours 2
 
 million: $(READY) ## a million claims, none twice: minutes (ARGS="--output FILE.md")
 	$(BIN)/inboxbench race million $(ARGS)

@@ -50,6 +50,8 @@ def one_line(node: Mapping[str, Any]) -> str:
     joined stand by name: which of them is scanned first changes no step.
     """
     children = [one_line(child) for child in node.get("Plans", ())]
+    if node["Node Type"] in ("BitmapAnd", "BitmapOr"):
+        children.sort()  # which comes first is a toss-up between equal costs, and changes nothing
     if node["Node Type"] == "Bitmap Index Scan":
         return f"Bitmap {node['Index Name']}"
     if node["Node Type"] == "Bitmap Heap Scan":

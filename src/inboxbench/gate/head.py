@@ -1,0 +1,100 @@
+"""Head as it is: the migrated schema's own indexes, measured on a seeded database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from alembic.script import ScriptDirectory
+from psycopg import sql
+
+from inboxbench.database import Connection, connect, scratch_database
+from inboxbench.gate.environment import environment_of
+from inboxbench.gate.snapshot import Snapshot, snapshot_of
+from inboxbench.measure import Progress, run_matrix
+from inboxbench.measure.indexset import IndexSet, live_set, read_catalogue
+from inboxbench.migrate import runner
+from inboxbench.project import Project
+from inboxbench.seed import Dataset, load_dataset
+from inboxbench.server import Server
+
+# Name of the set that a head's own indexes make.
+MIGRATED = "migrated"
+_KEYS = """
+    SELECT t.relname, i.relname FROM pg_index x
+    JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
+    WHERE x.indisprimary AND t.relkind = 'r' AND t.relnamespace = 'public'::regnamespace
+    ORDER BY t.relname
+"""
+# Rounds of a cell: counters need one execution; the second shows that they hold still.
+_ROUNDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to measure: the profile's data, migrated; its own indexes, and sets of schema/indexes.toml beside them."""
+
+    profile: str = "tiny"
+    seed: int = 1
+    sets: Sequence[str] = ()
+    queries: Sequence[str] | None = None
+
+
+def measure_head(server: Server, project: Project, request: Request, *, progress: Progress | None = None) -> Snapshot:
+    """Seed (or find the dataset), migrate a copy to head, measure it; what was made for it is removed."""
+    with migrated(server, project, request) as (name, dataset):
+        return measure_migrated(server, name, dataset, project, request, progress=progress)
+
+
+@contextmanager
+def migrated(server: Server, project: Project, request: Request) -> Iterator[tuple[str, Dataset]]:
+    """The name of a copy of the dataset at head, laid out in order; dropped at the end of the block."""
+    dataset = load_dataset(server, request.profile, request.seed, project=project)
+    with scratch_database(server, "gate", dataset.name) as name:
+        runner.upgrade(server.conninfo(name), project)
+        with connect(server.conninfo(name)) as connection:
+            _lay_out(connection)
+        yield name, dataset
+
+
+def measure_migrated(
+    server: Server, name: str, dataset: Dataset, project: Project, request: Request, *, progress: Progress | None = None
+) -> Snapshot:
+    """The counters of database `name`, which is `dataset` at head, under the indexes that it has."""
+    with connect(server.conninfo(name)) as connection:
+        own = live_set(connection, MIGRATED, "head as migrated")
+    chosen = [own, *_catalogued(project, request.sets)]
+    matrix = run_matrix(server, name, project, sets=chosen, queries=request.queries, rounds=_ROUNDS, progress=progress)
+    environment = environment_of(
+        matrix,
+        profile=dataset.profile,
+        server=_version(server),
+        messages=dataset.messages,
+        seed=request.seed,
+        data=dataset.fingerprint,
+    )
+    return snapshot_of(matrix, environment, _head(project))
+
+
+def _lay_out(connection: Connection) -> None:
+    """Rewrite every table in the order of its key, which is that of arrival.
+
+    Backfills take batches as large as the moment allows, so that rows come to lie elsewhere in each run: pages
+    touched would differ by a few per cent between two runs of the same migrations.
+    """
+    for table, key in connection.execute(_KEYS).fetchall():
+        connection.execute(sql.SQL("CLUSTER {} USING {}").format(sql.Identifier(table), sql.Identifier(key)))
+
+
+def _catalogued(project: Project, names: Sequence[str]) -> Sequence[IndexSet]:
+    return read_catalogue(project.schema / "indexes.toml").choose(names) if names else ()
+
+
+def _version(server: Server) -> str:
+    """180006 → 18.6."""
+    return f"{server.version // 10_000}.{server.version % 10_000}"
+
+
+def _head(project: Project) -> str:
+    return ScriptDirectory(str(project.migrations)).get_current_head() or ""

@@ -1,0 +1,153 @@
+"""A snapshot: the counters of one head, in a file that is the same to the byte when nothing has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from inboxbench.errors import UsageError
+from inboxbench.gate.environment import Environment
+from inboxbench.measure import Cell, Matrix, SetResult
+from inboxbench.measure.result import plain
+from inboxbench.sqlfile import read_text
+
+FORMAT = 1
+_SCHEMA = Path(__file__).with_name("snapshot.schema.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One query with one class of parameters under one set.
+
+    buffers: pages touched, hit or read; removed: rows read and thrown away; plan: its nodes in one line; answer,
+    query, parameters: digests; failure: why there are no counters.
+    """
+
+    buffers: int | None
+    rows: int | None
+    removed: int | None
+    plan: str | None
+    answer: str | None
+    query: str
+    parameters: str
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """One kind of write under one set: bytes of WAL an execution, share of HOT among row updates (None: none)."""
+
+    wal_bytes: float
+    hot_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One set: bytes of each index, those of all (rules included), its writes."""
+
+    bytes: int
+    indexes: Mapping[str, int]
+    writes: Mapping[str, Writing]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Readings by `query/class/set`, costs by set; head: the last revision."""
+
+    environment: Environment
+    head: str
+    readings: Mapping[str, Reading]
+    costs: Mapping[str, Cost]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"format": FORMAT, **asdict(self)}
+
+
+def digest(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
+
+
+def _reading(cell: Cell) -> Reading:
+    plan, query = cell.plan, cell.case.query
+    return Reading(
+        buffers=plan.buffers if plan else None,
+        rows=plan.rows if plan else None,
+        removed=plan.removed if plan else None,
+        plan=plan.line if plan else None,
+        answer=cell.answer,
+        query=digest(query.text),
+        parameters=digest(sorted((name, plain(value)) for name, value in cell.case.values.items())),
+        failure=cell.failure,
+    )
+
+
+def _cost(result: SetResult) -> Cost:
+    return Cost(
+        bytes=result.bytes,
+        indexes={one.index.name: one.bytes for one in result.built},
+        writes={
+            write.name: Writing(
+                round(write.wal_bytes, 1), None if write.hot_share is None else round(write.hot_share, 4)
+            )
+            for write in result.writes
+        },
+    )
+
+
+def key_of(cell: Cell) -> str:
+    return f"{cell.case.query.name}/{cell.case.parameter_class.name}/{cell.index_set}"
+
+
+def snapshot_of(matrix: Matrix, environment: Environment, head: str) -> Snapshot:
+    """What the gate keeps of a matrix."""
+    return Snapshot(
+        environment=environment,
+        head=head,
+        readings={key_of(cell): _reading(cell) for cell in matrix.cells},
+        costs={one.index_set.name: _cost(one) for one in matrix.sets},
+    )
+
+
+def write_snapshot(path: Path, snapshot: Snapshot) -> None:
+    """Sorted, one figure a line. Raises UsageError when the file cannot be written."""
+    text = json.dumps(snapshot.to_json(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """Raises UsageError naming file and key for anything that is no snapshot: truncated, edited, of another kind."""
+    try:
+        document = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"{path}:{error.lineno}: not JSON ({error.msg}); restore it, or delete it and make it anew with --update"
+        ) from None
+    if isinstance(document, dict) and document.get("format", FORMAT) != FORMAT:
+        raise UsageError(f"{path} format: {document['format']!r}, this inboxbench writes {FORMAT}; make it anew")
+    validator = Draft202012Validator(json.loads(_SCHEMA.read_text(encoding="utf-8")))
+    if problem := best_match(validator.iter_errors(document)):
+        where = ".".join(str(step) for step in problem.absolute_path) or "the document"
+        raise UsageError(
+            f"{path} {where}: {problem.message[:200]}; restore it, or delete it and make it anew with --update"
+        )
+    return _parsed(document)
+
+
+def _parsed(document: Mapping[str, Any]) -> Snapshot:
+    costs = {
+        name: Cost(one["bytes"], one["indexes"], {key: Writing(**write) for key, write in one["writes"].items()})
+        for name, one in document["costs"].items()
+    }
+    readings = {key: Reading(**one) for key, one in document["readings"].items()}
+    return Snapshot(Environment(**document["environment"]), document["head"], readings, costs)
