@@ -34,6 +34,8 @@ from inboxbench.seed.work import Done
 # A scheduler answers and a worker starts within this; so long may all workers be away.
 _PATIENCE_S = 30
 _LOOK_S = 2.0
+# Dask has freed memory given back at once, which costs blocks of arrays as much again, and samples stacks.
+_OWN_WORKERS = {"distributed.nanny.pre-spawn-environ": {}, "distributed.worker.profile.enabled": False}
 _ABANDONED = "the load is abandoned, nothing of it remains"
 
 
@@ -88,7 +90,8 @@ def _scheduler(address: str) -> Client:
 
 def _processes(count: int, folder: Path) -> LocalCluster:
     """Workers of this machine; what they and the scheduler write lies in the job's folder and is removed with it."""
-    with held_back(), dask.config.set({"temporary-directory": str(folder)}):
+    settings = {"temporary-directory": str(folder), **_OWN_WORKERS}
+    with held_back(), dask.config.set(settings):
         return LocalCluster(
             n_workers=count,
             threads_per_worker=1,
