@@ -13,7 +13,7 @@ from inboxbench.race.exploration import Exploration
 from inboxbench.race.explore import explore
 from inboxbench.race.isolation import Isolation, run_spec
 from inboxbench.race.oracle import query_is_empty
-from inboxbench.race.spec import parse_spec_file
+from inboxbench.race.spec_file import parse_spec_file
 from inboxbench.race.spec_scenario import spec_scenario
 from inboxbench.server import Server
 from inboxbench.server.binaries import find_bindir

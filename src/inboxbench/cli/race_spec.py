@@ -17,7 +17,8 @@ from inboxbench.race.explore import explore
 from inboxbench.race.isolation import run_spec
 from inboxbench.race.oracle import query_is_empty
 from inboxbench.race.scenario import Bounds
-from inboxbench.race.spec import Spec, parse_spec_file
+from inboxbench.race.spec import Spec
+from inboxbench.race.spec_file import parse_spec_file
 from inboxbench.race.spec_scenario import spec_scenario
 from inboxbench.server import Server
 from inboxbench.sqlfile import read_text

@@ -7,74 +7,22 @@ are looked at again, oldest first. Result tables follow libpq's PQprint.
 
 from __future__ import annotations
 
-import select
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
-from typing import Any
 
 import psycopg
 from psycopg import pq
 
 from inboxbench.database import Connection, connect
 from inboxbench.errors import SubjectFailed
+from inboxbench.race.pqprint import result_table
+from inboxbench.race.runner import Runner, primary_message
 from inboxbench.race.spec import Launch, Marker, Spec
 
 Say = Callable[[str], None]
 
-_LOOK_AGAIN_MS = 10
 _BLOCKED = "SELECT pg_isolation_test_session_is_blocked(%s, %s)"
-_NUMERIC = frozenset("0123456789.Ee -")
-
-
-def result_table(result: pq.abc.PGresult) -> Iterator[str]:
-    """The lines of PQprint with a header and aligned columns; widths are in bytes, as there."""
-    if not result.nfields:
-        return
-    names = [(result.fname(column) or b"").decode() for column in range(result.nfields)]
-    rows = [
-        [(result.get_value(row, column) or b"").decode() for column in range(result.nfields)]
-        for row in range(result.ntuples)
-    ]
-    widths = [max(len(text.encode()) for text in texts) for texts in zip(names, *rows, strict=True)]
-    left = [any(cell and not _numeric(cell) for cell in cells) for cells in zip(*rows, strict=True)] or [False] * len(
-        names
-    )
-    yield "|".join(_pad(name, width, to_left) for name, width, to_left in zip(names, widths, left, strict=True))
-    yield "+".join("-" * width for width in widths)
-    for row in rows:
-        yield "|".join(_pad(cell, width, to_left) for cell, width, to_left in zip(row, widths, left, strict=True))
-    yield f"({len(rows)} row{'' if len(rows) == 1 else 's'})"
-    yield ""
-
-
-def _numeric(cell: str) -> bool:
-    return set(cell) <= _NUMERIC and cell[0] not in "Ee" and cell[-1] in "0123456789"
-
-
-def _pad(text: str, width: int, to_left: bool) -> str:
-    filler = " " * (width - len(text.encode()))
-    return text + filler if to_left else filler + text
-
-
-@dataclass
-class _Runner:
-    """A session's connection. active: the step that it was last given, until its end has been reported."""
-
-    name: str
-    connection: Connection
-    active: Launch | None = None
-    notices: int = 0
-    targets: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def pid(self) -> int:
-        return self.connection.info.backend_pid
-
-    @property
-    def pgconn(self) -> pq.abc.PGconn:
-        return self.connection.pgconn
 
 
 class Isolation:
@@ -85,7 +33,7 @@ class Isolation:
         self._conninfo = conninfo
         self._say = say
         self._limit_s = limit_s
-        self._runners: list[_Runner] = []
+        self._runners: list[Runner] = []
         self._any_new_notice = False
 
     def run(self) -> None:
@@ -99,8 +47,8 @@ class Isolation:
             for order in self._spec.orders():
                 self._permutation(order)
 
-    def _runner(self, name: str, connection: Connection) -> _Runner:
-        runner = _Runner(name, connection)
+    def _runner(self, name: str, connection: Connection) -> Runner:
+        runner = Runner(name, connection)
 
         def notice(diagnostic: psycopg.errors.Diagnostic) -> None:
             self._any_new_notice = True
@@ -128,9 +76,10 @@ class Isolation:
     def _block(self, connection: Connection, sql: str, what: str) -> None:
         result = connection.pgconn.exec_(sql.encode())
         if result.status == pq.ExecStatus.TUPLES_OK:
-            self._table(result)
+            for line in result_table(result):
+                self._say(line)
         elif result.status == pq.ExecStatus.FATAL_ERROR:
-            raise SubjectFailed(f"{self._spec.path}: {what} failed: {_primary(result)}")
+            raise SubjectFailed(f"{self._spec.path}: {what} failed: {primary_message(result)}")
 
     def _steps(self, order: Sequence[Launch]) -> None:
         waiting: list[Launch] = []
@@ -158,7 +107,7 @@ class Isolation:
             raise SubjectFailed(f"{self._spec.path}: step {launch.step!r} waits for a step that comes after it")
         return left
 
-    def _runner_of(self, launch: Launch) -> _Runner:
+    def _runner_of(self, launch: Launch) -> Runner:
         return self._runners[self._spec.session_of(launch.step)]
 
     def _noticed(self, marker: Marker) -> int:
@@ -187,16 +136,17 @@ class Isolation:
                 self._say(f"step {launch.step}: {sql} <waiting ...>")
             return True
         self._say(f"step {launch.step}: <... completed>" if again else f"step {launch.step}: {sql}")
-        self._report(runner)
+        for line in runner.report({other.pid: other.name for other in self._runners}):
+            self._say(line)
         runner.active = None
         return False
 
-    def _busy(self, runner: _Runner, *, blocking: bool) -> bool:
+    def _busy(self, runner: Runner, *, blocking: bool) -> bool:
         """Whether the server has no answer yet and, unless we may block, says that the session is blocked."""
         deadline = time.monotonic() + self._limit_s
         pgconn = runner.pgconn
         while pgconn.is_busy():
-            if not _readable(pgconn.socket) and not blocking and self._blocked(runner):
+            if not runner.readable() and not blocking and self._blocked(runner):
                 return True
             if time.monotonic() > deadline:
                 assert runner.active is not None
@@ -206,12 +156,12 @@ class Isolation:
             pgconn.consume_input()
         return False
 
-    def _blocked(self, runner: _Runner) -> bool:
+    def _blocked(self, runner: Runner) -> bool:
         pids = [other.pid for other in self._runners]
         row = self._control.execute(_BLOCKED, (runner.pid, pids)).fetchone()
         return row is not None and bool(row[0])
 
-    def _held_by_marker(self, launch: Launch, runner: _Runner) -> bool:
+    def _held_by_marker(self, launch: Launch, runner: Runner) -> bool:
         for marker in launch.markers:
             other = self._runners[self._spec.session_of(marker.step)] if marker.step else runner
             if marker.kind == "step" and other.active is not None and other.active.step == marker.step:
@@ -219,35 +169,6 @@ class Isolation:
             if marker.kind == "notices" and other.notices < runner.targets[marker.step]:
                 return True
         return False
-
-    def _report(self, runner: _Runner) -> None:
-        while (result := runner.pgconn.get_result()) is not None:
-            if result.status == pq.ExecStatus.TUPLES_OK:
-                self._table(result)
-            elif result.status == pq.ExecStatus.FATAL_ERROR:
-                self._say(_primary(result))
-        runner.pgconn.consume_input()
-        while (notify := runner.pgconn.notifies()) is not None:
-            sender = next((other.name for other in self._runners if other.pid == notify.be_pid), "<unknown>")
-            channel, payload = notify.relname.decode(), notify.extra.decode()
-            self._say(f'{runner.name}: NOTIFY "{channel}" with payload "{payload}" from {sender}')
-
-    def _table(self, result: pq.abc.PGresult) -> None:
-        for line in result_table(result):
-            self._say(line)
-
-
-def _readable(socket: int) -> bool:
-    poller = select.poll()
-    poller.register(socket, select.POLLIN)
-    return bool(poller.poll(_LOOK_AGAIN_MS))
-
-
-def _primary(result: Any) -> str:
-    """Only the message itself: details may hold transaction ids, which differ from run to run."""
-    severity = result.error_field(pq.DiagnosticField.SEVERITY) or b"ERROR"
-    message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b""
-    return f"{severity.decode()}:  {message.decode()}"
 
 
 def run_spec(spec: Spec, conninfo: str, say: Say) -> None:

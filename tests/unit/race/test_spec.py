@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from inboxbench.errors import UsageError
-from inboxbench.race.spec import Launch, Marker, parse_spec_file
+from inboxbench.race.spec import Launch, Marker
+from inboxbench.race.spec_file import parse_spec_file
 
 PATH = Path("a.spec")
 TWO = "session s1 step a { A } step b { B } session s2 step c { C }"
