@@ -27,10 +27,10 @@ class Plan:
     settings: Mapping[str, str]
 
 
-def _nodes(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def nodes_of(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield node
     for child in node.get("Plans", ()):
-        yield from _nodes(child)
+        yield from nodes_of(child)
 
 
 def _label(node: Mapping[str, Any]) -> str:
@@ -88,7 +88,7 @@ def parse_plan(document: Mapping[str, Any]) -> Plan:
     auto_explain writes the same shape, without "Execution Time" but with the duration beside it.
     """
     root = document["Plan"]
-    nodes = list(_nodes(root))
+    nodes = list(nodes_of(root))
     return Plan(
         line=one_line(root),
         buffers=int(root.get("Shared Hit Blocks", 0)) + int(root.get("Shared Read Blocks", 0)),
