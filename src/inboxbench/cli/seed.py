@@ -92,7 +92,7 @@ def command(
     result: Dataset | Benchmark | Description
     with session.server() as server, SeedProgress(progress_console) as report:
         if benchmark:
-            result = run_benchmark(server, profile, seed, progress=report, **options)
+            result = run_benchmark(server, profile, seed, at=at, progress=report, **options)
         elif database is not None and describe and exists(server, database):
             result = describe_database(server.conninfo(database))
         else:

@@ -16,8 +16,8 @@ from inboxbench.seed.job import Built, Task
 from inboxbench.seed.keys import MOMENT_SHIFT, STATE
 from inboxbench.seed.material import Material
 
-_KEYS = "messages.keys"
-_STATE = "conversations.state"
+KEYS = "messages.keys"
+STATES = "conversations.state"
 
 _WHOLE: dict[str, Callable[[Material], Octets]] = {
     "accounts": rows.accounts,
@@ -61,16 +61,16 @@ class Builder:
         m = self._material
         block = converse(m.profile, m.world, m.clock, m.seed, task.number, at_head=m.layout.at_head)
         first = int(m.world.conversations.first_message[block.first])
-        _write_at(self._folder / _KEYS, first * 8, block.keys)
-        _write_at(self._folder / _STATE, block.first * STATE.itemsize, block.state)
+        _write_at(self._folder / KEYS, first * 8, block.keys)
+        _write_at(self._folder / STATES, block.first * STATE.itemsize, block.state)
         return rows.conversations(m, block), Built(block.last - block.first, _windows(m, block))
 
     def _keys(self, runs: tuple[tuple[int, int], ...]) -> Ints:
-        path = self._folder / _KEYS
+        path = self._folder / KEYS
         return np.sort(np.concatenate([np.fromfile(path, dtype=np.int64, count=n, offset=at * 8) for at, n in runs]))
 
     def _state(self) -> AnyArray:
-        return np.asarray(np.memmap(self._folder / _STATE, dtype=STATE, mode="r"))
+        return np.asarray(np.memmap(self._folder / STATES, dtype=STATE, mode="r"))
 
 
 def _windows(m: Material, block: Block) -> tuple[int, tuple[int, ...]]:

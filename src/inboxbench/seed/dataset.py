@@ -27,6 +27,7 @@ from inboxbench.seed.cluster import Cluster
 from inboxbench.seed.kept import GENERATOR, KIND, LOADING, Dataset, from_marker, marker_of
 from inboxbench.seed.load import Loaded, Progress, check_empty, load, silent
 from inboxbench.seed.profile import Profile, load_profile, scaled
+from inboxbench.seed.target import check_rights, emptied_on_failure
 from inboxbench.server import Server
 
 
@@ -137,8 +138,9 @@ def seed_into(
     if not allow_foreign:
         require_ours(server, name)
     with connect(server.conninfo(name)) as connection:
+        check_rights(connection)
         check_empty(connection)
-    with _emptied_on_failure(server, name):
+    with emptied_on_failure(server.conninfo(name)):
         return fill(
             server,
             name,
@@ -159,18 +161,6 @@ def dropped_on_failure(server: Server, name: str) -> Iterator[None]:
         yield
     except BaseException:
         drop_database(server, name)
-        raise
-
-
-@contextmanager
-def _emptied_on_failure(server: Server, name: str) -> Iterator[None]:
-    """The database was empty, so all that is in it now is ours."""
-    try:
-        yield
-    except BaseException:
-        with connect(server.conninfo(name)) as connection:
-            connection.execute("DROP SCHEMA public CASCADE")
-            connection.execute("CREATE SCHEMA public")
         raise
 
 

@@ -19,8 +19,7 @@ from distributed import get_worker
 
 from inboxbench.errors import ServerError, UsageError
 from inboxbench.seed.arrays import Ints
-from inboxbench.seed.build import _KEYS as KEYS
-from inboxbench.seed.build import _STATE as STATES
+from inboxbench.seed.build import KEYS, STATES
 from inboxbench.seed.catalogue import Layout
 from inboxbench.seed.dialogue import BLOCK
 from inboxbench.seed.job import Job, Task

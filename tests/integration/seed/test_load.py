@@ -31,7 +31,7 @@ from inboxbench.errors import ForeignDatabaseError, UsageError
 from inboxbench.project import Project
 from inboxbench.seed import Dataset, Step, list_datasets, load_dataset, load_profile, remove_dataset, scaled, seed_into
 from inboxbench.seed.load import load, needed_bytes
-from inboxbench.server import Server
+from inboxbench.server import Server, open_server, parse_spec
 
 TEN_THOUSAND = 10_000
 
@@ -230,15 +230,43 @@ def test_what_breaks_halfway_leaves_nothing(server: Server, project: Project, wo
     assert {info.name for info in list_databases(server)} == before
 
 
-def test_what_breaks_halfway_empties_a_given_database(database: Database, project: Project) -> None:
+@pytest.mark.parametrize("at", ["baseline", "head"])
+def test_what_breaks_halfway_empties_a_given_database(database: Database, project: Project, at: str) -> None:
+    """Tables, functions and extensions of the load go; what its owner had made there, and its grants, stay."""
+
     def stop(step: Step) -> None:
         if step.stage == "keys":
             raise _Stop
 
+    with database.connect() as connection:
+        connection.execute("CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+        connection.execute("COMMENT ON SCHEMA public IS 'somebody set this up'")
     with pytest.raises(_Stop):
-        seed_into(database.server, database.name, "tiny", 8, progress=stop, project=project)
+        seed_into(database.server, database.name, "tiny", 8, at=at, progress=stop, project=project)
     with database.connect() as connection:
         assert shape(connection) == set()
+        left = connection.execute("SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace")
+        assert left.fetchall() == [("mine",)]
+        assert connection.execute("SELECT obj_description('public'::regnamespace)").fetchone() == (
+            "somebody set this up",
+        )
+
+
+def test_a_role_without_rights_is_told_which(server: Server, database: Database, project: Project) -> None:
+    with connect(server.conninfo()) as connection:
+        connection.execute("CREATE ROLE poor LOGIN PASSWORD 'secret-word'")
+    folder = psycopg.conninfo.conninfo_to_dict(server.conninfo())["host"]
+    url = f"postgresql://poor:secret-word@/{database.name}?host={folder}"
+    try:
+        with (
+            open_server(parse_spec(url)) as poor,
+            pytest.raises(UsageError, match="role 'poor' may not create tables in schema 'public'") as caught,
+        ):
+            seed_into(poor, database.name, "tiny", 1, project=project, allow_foreign=True)
+        assert "secret-word" not in str(caught.value)
+    finally:
+        with connect(server.conninfo()) as connection:
+            connection.execute("DROP ROLE poor")
 
 
 def test_a_lost_connection_is_one_line_and_leaves_nothing(server: Server, project: Project) -> None:
