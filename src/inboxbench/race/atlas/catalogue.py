@@ -13,6 +13,7 @@ from inboxbench.race.atlas.handing import HANDING
 from inboxbench.race.atlas.jobs import LOCK_ORDER, REOPENING
 from inboxbench.race.atlas.limits import LIMITS
 from inboxbench.race.atlas.losing import LOSING
+from inboxbench.race.atlas.messenger import MESSENGER
 from inboxbench.race.atlas.numbering import DELIVERY, NUMBERING
 from inboxbench.race.atlas.queueing import QUEUEING
 from inboxbench.race.atlas.teams import TEAMS
@@ -35,6 +36,7 @@ FAMILIES: tuple[Family, ...] = (
     REOPENING,
     LOCK_ORDER,
     LOSING,
+    MESSENGER,
 )
 
 

@@ -51,7 +51,7 @@ def _built_database(server: Server) -> Iterator[str]:
     with scratch_database(server, "atlas") as name:
         conninfo = server.conninfo(name)
         with closing(connect(conninfo)) as builder:
-            builder.execute(";".join(family.setup for family in FAMILIES if family.setup).encode())
+            builder.execute(";".join(filter(None, (family.script for family in FAMILIES))).encode())
         yield conninfo
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,15 +44,22 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """setup makes its tables (named race_…) once; reset puts their rows back; rule judges."""
+    """setup makes its tables once; reset puts their rows back; rule judges.
+
+    setup: SQL, or for a long one a function that reads it.
+    """
 
     name: str
     title: str
     ids: tuple[str, ...]
-    setup: str
+    setup: str | Callable[[], str]
     reset: str
     rule: Oracle
     entries: tuple[Entry, ...]
+
+    @property
+    def script(self) -> str:
+        return self.setup if isinstance(self.setup, str) else self.setup()
 
 
 def twice(function: SessionFunction) -> tuple[SessionFunction, SessionFunction]:

@@ -1,0 +1,222 @@
+"""The messenger's own rules, as an application calls them, on its own tables and triggers (A1, A3, A5, C3, C4, C7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+
+from inboxbench.database import Connection
+from inboxbench.messenger import assignment, handover, snoozing
+from inboxbench.messenger.activity import record
+from inboxbench.messenger.invariants import Invariant, read_invariants, violations
+from inboxbench.messenger.message import SYSTEM, Actor, NewMessage, incoming, reply
+from inboxbench.messenger.posting import post
+from inboxbench.messenger.status import change_status, status_changed
+from inboxbench.project import find_project
+from inboxbench.race.atlas.family import ALL, Entry, Family, committed, twice, value
+from inboxbench.race.gate import GatedConnection
+from inboxbench.race.play import Outcome
+from inboxbench.race.session import SessionFunction
+
+ANN, BOB, IVAN, CHAT = 1, 2, 1, 1
+FREE, DUE, HELD = 1, 2, 3
+
+_OFFICE = """
+    INSERT INTO accounts (id, name) VALUES (1, 'Ours');
+    INSERT INTO users (id, account_id, name, email) VALUES
+        (1, 1, 'Ann', 'a@example.test'), (2, 1, 'Bob', 'b@example.test');
+    INSERT INTO inboxes (id, account_id, name) VALUES (1, 1, 'Chat');
+    INSERT INTO inbox_members (inbox_id, user_id) VALUES (1, 1), (1, 2);
+    INSERT INTO contacts (id, account_id, name) VALUES (1, 1, 'Ivan');
+    INSERT INTO conversations (id, account_id, inbox_id, contact_id) VALUES (1, 1, 1, 1), (2, 1, 1, 1), (3, 1, 1, 1)
+"""
+_RESET = """
+    DELETE FROM messages;
+    UPDATE conversations SET
+        status = CASE id WHEN 2 THEN 'snoozed' ELSE 'open' END,
+        snoozed_until = CASE id WHEN 2 THEN timestamptz '2024-01-01' END,
+        assignee_id = CASE id WHEN 3 THEN 1 END,
+        assignee_assigned_at = CASE id WHEN 3 THEN timestamptz '2024-01-01' END,
+        waiting_since = NULL, first_reply_created_at = NULL, last_activity_at = '2024-01-01';
+    UPDATE conversations SET claims = '{}'
+"""
+_RULES = (
+    "assigned_at_with_assignee",
+    "waiting_since_is_a_question",
+    "snoozed_until_while_snoozed",
+    "first_reply_is_a_reply",
+    "last_activity_not_behind",
+    "message_in_its_conversation",
+)
+
+
+# Resolving and reopening are two changes; whatever else these sessions do, only one of them can.
+_TWICE = """
+    SELECT true FROM messages
+    WHERE message_type = 2 AND NOT (conversation_id = 1 AND content_attributes -> 'activity' ->> 'kind' = 'status')
+    GROUP BY conversation_id HAVING count(*) > 1
+"""
+
+
+def _setup() -> str:
+    head = (find_project().schema / "head.sql").read_text(encoding="utf-8")
+    overlay = (files("inboxbench.race") / "lab.sql").read_text(encoding="utf-8")
+    return f"{head};{overlay};{_OFFICE}"
+
+
+@cache
+def _invariants() -> tuple[Invariant, ...]:
+    known = read_invariants(find_project().schema / "invariants.sql")
+    return tuple(known[name] for name in _RULES)
+
+
+def _rules_hold(referee: Connection, outcomes: Sequence[Outcome]) -> list[str]:
+    """The invariants, one winner at most, and a line for each change that a session was told it made."""
+    told = sum(committed(outcomes))
+    lines = value(referee, "SELECT count(*) FROM messages WHERE message_type = 2")
+    complaints = [f"{broken.invariant.name}: {broken.examples[0]}" for broken in violations(referee, _invariants())]
+    if value(referee, _TWICE):
+        complaints.append("two lines tell of what only one session can have done")
+    if lines != told:
+        complaints.append(f"{told} changes and {lines} lines that tell of them")
+    return complaints
+
+
+def _agent(session: int) -> int:
+    return (ANN, BOB)[session]
+
+
+def _act(act: Callable[[Connection, int], int | bool]) -> SessionFunction:
+    """A function of the messenger as a session: how many lines it has written."""
+
+    def session(connection: GatedConnection, number: int) -> int:
+        return int(act(connection, _agent(number)))
+
+    return session
+
+
+def _post(message: NewMessage) -> SessionFunction:
+    return _act(lambda db, _agent: post(db, message).reopened)
+
+
+def _post_dated_early(message: NewMessage) -> SessionFunction:
+    """Dated when the application got it, which is before it waits for its turn."""
+
+    def act(db: Connection, _agent: int) -> bool:
+        now = value(db, "SELECT clock_timestamp()")
+        return post(db, replace(message, created_at=now)).reopened
+
+    return _act(act)
+
+
+_QUESTION, _REPLY = incoming(FREE, IVAN, "?"), reply(FREE, ANN, "!")
+_ASK, _ANSWER = _post(_QUESTION), _post(_REPLY)
+_EARLY = (_post_dated_early(_QUESTION), _post_dated_early(_REPLY))
+_RESOLVE = _act(lambda db, agent: change_status(db, FREE, "resolved", Actor("user", agent)))
+
+
+def _overwrite(connection: Connection, agent: int) -> bool:
+    found = assignment.peek_next(connection, CHAT)
+    if found is None:
+        return False
+    assignment.overwrite_assignee(connection, found, agent)
+    record(connection, [found], handover.assigned(agent, Actor("user", agent)))
+    return True
+
+
+def _move_on_what_was_read(to: int | None) -> Callable[[Connection, int], bool]:
+    def move(connection: Connection, agent: int) -> bool:
+        row = connection.execute("SELECT assignee_id FROM conversations WHERE id = %s", (HELD,)).fetchone()
+        if row is None or row[0] != ANN:
+            return False
+        connection.execute(
+            "UPDATE conversations SET assignee_id = %s, assignee_assigned_at = assignee_assigned_at"
+            " + CASE WHEN %s::bigint IS NOT NULL THEN interval '0' END WHERE id = %s",
+            (to, to, HELD),
+        )
+        record(connection, [HELD], handover.unassigned(ANN, Actor("user", agent)))
+        return True
+
+    return move
+
+
+def _reopen_what_was_read(connection: Connection, _agent: int) -> bool:
+    row = connection.execute(
+        "SELECT id FROM conversations WHERE status = 'snoozed' AND snoozed_until < now()"
+    ).fetchone()
+    if row is None:
+        return False
+    connection.execute("UPDATE conversations SET status = 'open' WHERE id = %s", row)
+    record(connection, [row[0]], status_changed("snoozed", "open", SYSTEM))
+    return True
+
+
+def _by(agent: int) -> Actor:
+    return Actor("user", agent)
+
+
+MESSENGER = Family(
+    "messenger",
+    "the messenger's own functions, each against another",
+    ("A1", "A3", "A5", "C3", "C4", "C5", "C7", "P1.2"),
+    _setup,
+    _RESET,
+    _rules_hold,
+    (
+        Entry("dated-early", "post a question, post a reply, dated before the lock", _EARLY, ("rr", "ser")),
+        Entry("ask-answer", "post a question, post a reply", (_ASK, _ANSWER), ALL, "dated-early"),
+        Entry("ask-ask", "post two questions", twice(_ASK), ALL, "dated-early"),
+        Entry("ask-resolve", "post a question, resolve", (_ASK, _RESOLVE), ALL, "dated-early"),
+        Entry("overwrite", "read who is next, write, tell", twice(_act(_overwrite)), ("rr", "ser")),
+        Entry(
+            "assign",
+            "handover.assign: compare and set, tell",
+            twice(_act(lambda db, agent: handover.assign(db, FREE, agent, _by(agent)))),
+            ALL,
+            "overwrite",
+        ),
+        Entry(
+            "take-next",
+            "handover.take_next: SKIP LOCKED, tell",
+            twice(_act(lambda db, agent: handover.take_next(db, CHAT, agent) is not None)),
+            ALL,
+            "overwrite",
+        ),
+        Entry(
+            "move-on-what-was-read",
+            "give back and hand over, each on what it read",
+            (_act(_move_on_what_was_read(None)), _act(_move_on_what_was_read(BOB))),
+            ("rr", "ser"),
+        ),
+        Entry(
+            "unassign-reassign",
+            "handover.unassign, handover.reassign",
+            (
+                _act(lambda db, agent: handover.unassign(db, HELD, ANN, _by(agent))),
+                _act(lambda db, agent: handover.reassign(db, HELD, ANN, BOB, _by(agent))),
+            ),
+            ALL,
+            "move-on-what-was-read",
+        ),
+        Entry("reopen-what-was-read", "find the due, open, tell", twice(_act(_reopen_what_was_read)), ("rr", "ser")),
+        Entry(
+            "reopen-due",
+            "snoozing.reopen_due: SKIP LOCKED, tell",
+            twice(_act(lambda db, _agent: len(snoozing.reopen_due(db)))),
+            ALL,
+            "reopen-what-was-read",
+        ),
+        Entry(
+            "reopen-unsnooze",
+            "snoozing.reopen_due while somebody brings it back",
+            (
+                _act(lambda db, _agent: len(snoozing.reopen_due(db))),
+                _act(lambda db, agent: snoozing.unsnooze(db, DUE, _by(agent))),
+            ),
+            ALL,
+            "reopen-what-was-read",
+        ),
+    ),
+)
