@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from inboxbench.errors import unknown
 from inboxbench.race.atlas.assigning import ASSIGNING
-from inboxbench.race.atlas.clocks import ACTIVITY, FIRST_REPLY, UNREAD, WAITING
+from inboxbench.race.atlas.clocks import ACTIVITY, FIRST_REPLY, WAITING
 from inboxbench.race.atlas.echoing import ECHOING
 from inboxbench.race.atlas.family import Family
 from inboxbench.race.atlas.handing import HANDING
@@ -18,6 +18,7 @@ from inboxbench.race.atlas.numbering import DELIVERY, NUMBERING
 from inboxbench.race.atlas.queueing import QUEUEING
 from inboxbench.race.atlas.teams import TEAMS
 from inboxbench.race.atlas.turns import TURNS
+from inboxbench.race.atlas.unread import UNREAD
 
 FAMILIES: tuple[Family, ...] = (
     ASSIGNING,

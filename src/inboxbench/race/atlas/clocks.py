@@ -1,4 +1,4 @@
-"""Clocks and counters of a conversation that several messages move at once (C3, C5, C7, P2.3)."""
+"""Clocks of a conversation that several messages move at once (C3, C5, C7)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ _SETUP = """
     INSERT INTO race_talk VALUES (1);
     CREATE TABLE race_said (at int NOT NULL, asks boolean NOT NULL, read boolean NOT NULL DEFAULT false);
 """
-_RESET = """
+RESET = """
     UPDATE race_talk SET activity = 0, replied = NULL, waiting = NULL, unread = 0;
     DELETE FROM race_said
 """
-_LOCK = "SELECT FROM race_talk WHERE id = 1 FOR NO KEY UPDATE"
+LOCK = "SELECT FROM race_talk WHERE id = 1 FOR NO KEY UPDATE"
 
 
-def _say(connection: GatedConnection, at: int, *, asks: bool) -> None:
+def say(connection: GatedConnection, at: int, *, asks: bool) -> None:
+    """A message."""
     connection.execute("INSERT INTO race_said VALUES (%s, %s)", (at, asks))
 
 
@@ -34,24 +35,24 @@ def _activity_is_newest(referee: Connection, _outcomes: Sequence[Outcome]) -> li
 
 def _overwrite_activity(connection: GatedConnection, session: int) -> None:
     """The order of messages is the order of sessions: a later one must not be undone by an earlier one."""
-    _say(connection, session + 1, asks=True)
+    say(connection, session + 1, asks=True)
     seen = value(connection, "SELECT activity FROM race_talk WHERE id = 1")
     if seen < session + 1:
         connection.execute("UPDATE race_talk SET activity = %s WHERE id = 1", (session + 1,))
 
 
 def _greatest(connection: GatedConnection, session: int) -> None:
-    _say(connection, session + 1, asks=True)
+    say(connection, session + 1, asks=True)
     connection.execute("UPDATE race_talk SET activity = greatest(activity, %s) WHERE id = 1", (session + 1,))
 
 
 def _activity_where_older(connection: GatedConnection, session: int) -> None:
-    _say(connection, session + 1, asks=True)
+    say(connection, session + 1, asks=True)
     connection.execute("UPDATE race_talk SET activity = %s WHERE id = 1 AND activity < %s", (session + 1, session + 1))
 
 
 def _activity_of_messages(connection: GatedConnection, session: int) -> None:
-    _say(connection, session + 1, asks=True)
+    say(connection, session + 1, asks=True)
     connection.execute("UPDATE race_talk SET activity = (SELECT max(at) FROM race_said) WHERE id = 1")
 
 
@@ -60,7 +61,7 @@ ACTIVITY = Family(
     "two messages move the clock of last activity",
     ("C7",),
     _SETUP,
-    _RESET,
+    RESET,
     _activity_is_newest,
     (
         Entry("read-then-write", "read the clock, write it when older", twice(_overwrite_activity), ("rr", "ser")),
@@ -90,7 +91,7 @@ def _first_where_null(connection: GatedConnection, session: int) -> int | None:
 
 
 def _first_locked(connection: GatedConnection, session: int) -> int | None:
-    connection.execute(_LOCK)
+    connection.execute(LOCK)
     return _first_read_then_write(connection, session)
 
 
@@ -99,7 +100,7 @@ FIRST_REPLY = Family(
     "two agents give the first reply",
     ("C5",),
     "",
-    _RESET,
+    RESET,
     _first_stays,
     (
         Entry("read-then-write", "write the time when none is set", twice(_first_read_then_write), ("rr", "ser")),
@@ -128,7 +129,7 @@ def _ask(guard: str | None) -> SessionFunction:
         if guard:
             connection.execute(guard.encode())
         at = value(connection, "SELECT nextval('race_time')")
-        _say(connection, at, asks=True)
+        say(connection, at, asks=True)
         if value(connection, "SELECT waiting FROM race_talk WHERE id = 1") is None:
             connection.execute("UPDATE race_talk SET waiting = %s WHERE id = 1", (at,))
 
@@ -139,7 +140,7 @@ def _answer(guard: str | None) -> SessionFunction:
     def answer(connection: GatedConnection, _session: int) -> None:
         if guard:
             connection.execute(guard.encode())
-        _say(connection, value(connection, "SELECT nextval('race_time')"), asks=False)
+        say(connection, value(connection, "SELECT nextval('race_time')"), asks=False)
         connection.execute("UPDATE race_talk SET waiting = NULL WHERE id = 1 AND waiting IS NOT NULL")
 
     return answer
@@ -163,7 +164,7 @@ WAITING = Family(
         Entry(
             "lock-first",
             "lock the conversation before dating the message",
-            (_ask(_LOCK), _answer(_LOCK)),
+            (_ask(LOCK), _answer(LOCK)),
             ALL,
             "read-then-write",
         ),
@@ -173,105 +174,6 @@ WAITING = Family(
             (_ask(_TOUCH), _answer(_TOUCH)),
             ALL,
             "read-then-write",
-        ),
-    ),
-)
-
-
-def _unread_counts(referee: Connection, _outcomes: Sequence[Outcome]) -> list[str]:
-    counted = value(referee, "SELECT unread FROM race_talk")
-    real = value(referee, "SELECT count(*) FROM race_said WHERE NOT read")
-    return [] if counted == real else [f"the counter says {counted}, {real} are unread"]
-
-
-def _arrive_read_modify_write(connection: GatedConnection, session: int) -> None:
-    _say(connection, session, asks=True)
-    seen = value(connection, "SELECT unread FROM race_talk WHERE id = 1")
-    connection.execute("UPDATE race_talk SET unread = %s WHERE id = 1", (seen + 1,))
-
-
-def _arrive(connection: GatedConnection, session: int) -> None:
-    _say(connection, session, asks=True)
-    connection.execute("UPDATE race_talk SET unread = unread + 1 WHERE id = 1")
-
-
-def _arrive_counter_first(connection: GatedConnection, session: int) -> None:
-    connection.execute("UPDATE race_talk SET unread = unread + 1 WHERE id = 1")
-    _say(connection, session, asks=True)
-
-
-def _read_all_then_zero(connection: GatedConnection, _session: int) -> None:
-    connection.execute("UPDATE race_said SET read = true WHERE NOT read")
-    connection.execute("UPDATE race_talk SET unread = 0 WHERE id = 1")
-
-
-def _zero_then_read_all(connection: GatedConnection, _session: int) -> None:
-    connection.execute("UPDATE race_talk SET unread = 0 WHERE id = 1")
-    connection.execute("UPDATE race_said SET read = true WHERE NOT read")
-
-
-def _read_all_then_subtract(connection: GatedConnection, _session: int) -> None:
-    read = connection.execute("UPDATE race_said SET read = true WHERE NOT read").rowcount
-    connection.execute("UPDATE race_talk SET unread = unread - %s WHERE id = 1", (read,))
-
-
-def _arrive_and_recount(guard: str | None) -> SessionFunction:
-    def arrive(connection: GatedConnection, session: int) -> None:
-        if guard:
-            connection.execute(guard.encode())
-        _say(connection, session, asks=True)
-        connection.execute("UPDATE race_talk SET unread = (SELECT count(*) FROM race_said WHERE NOT read) WHERE id = 1")
-
-    return arrive
-
-
-UNREAD = Family(
-    "unread",
-    "a message arrives while another does, or while an agent reads",
-    ("P2.3",),
-    "",
-    _RESET,
-    _unread_counts,
-    (
-        Entry(
-            "read-modify-write",
-            "two messages: read the counter, write one more",
-            twice(_arrive_read_modify_write),
-            ("rr", "ser"),
-        ),
-        Entry("increment", "two messages: SET unread = unread + 1", twice(_arrive), ALL, "read-modify-write"),
-        Entry(
-            "recount",
-            "two messages: SET unread = (SELECT count(*) …)",
-            twice(_arrive_and_recount(None)),
-            ("rr", "ser"),
-        ),
-        Entry(
-            "lock-then-recount",
-            "two messages: lock the conversation, write, count again",
-            twice(_arrive_and_recount(_LOCK)),
-            ALL,
-            "recount",
-        ),
-        Entry(
-            "mark-then-zero",
-            "message and reader: mark all read, then set 0",
-            (_arrive, _read_all_then_zero),
-            ("rr", "ser"),
-        ),
-        Entry(
-            "zero-then-mark",
-            "message and reader: set 0 first, then mark",
-            (_arrive_counter_first, _zero_then_read_all),
-            ALL,
-            "mark-then-zero",
-        ),
-        Entry(
-            "subtract",
-            "message and reader: subtract what was marked",
-            (_arrive, _read_all_then_subtract),
-            ALL,
-            "mark-then-zero",
         ),
     ),
 )
