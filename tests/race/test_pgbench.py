@@ -154,9 +154,8 @@ def test_without_a_pgbench_the_message_says_where_to_get_one(
 def test_claims_are_counted_to_the_number_and_the_control_is_caught(server: Server) -> None:
     """Rounds go on until the rows remember that many, whatever share of the attempts wins."""
     told: list[str] = []
-    proofs = prove(
-        server, strategies=["skip-locked-one", "compare-and-set"], claims=3000, workers=8, progress=told.append
-    )
+    ways = ["skip-locked-one", "compare-and-set"]
+    proofs = list(prove(server, strategies=ways, claims=3000, workers=8, progress=told.append))
     control, one, compared = proofs
     assert (control.strategy, control.control) == ("naive", True)
     assert control.doubles > 0
@@ -185,7 +184,7 @@ def test_a_proof_that_is_none_is_said(server: Server) -> None:
 )
 def test_a_proof_of_nothing_is_refused(server: Server, conditions: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        prove(server, **conditions)
+        list(prove(server, **conditions))
 
 
 @pytest.mark.container

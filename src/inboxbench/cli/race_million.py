@@ -98,17 +98,15 @@ def million(
         find_strategy(name)
     if output and not output.parent.is_dir():  # a wrong path is said before minutes of work
         raise UsageError(f"--output {output}: there is no folder {output.parent}; make it first")
+    proofs: list[Proof] = []
     with session.server() as server, progress_console.status("preparing") as status:
-        proofs = prove(
-            server,
-            strategies=names,
-            claims=claims,
-            workers=workers,
-            project=session.project,
-            progress=status.update,
-        )
-    if output:
-        _write(output, _markdown(proofs))
+        tell = status.update
+        for proof in prove(
+            server, strategies=names, claims=claims, workers=workers, project=session.project, progress=tell
+        ):
+            proofs.append(proof)
+            if output:  # after each: an interrupted run keeps what it has shown
+                _write(output, _markdown(proofs))
     if form == "json":
         click.echo(json.dumps([proof.to_json() for proof in proofs], indent=2))
     else:

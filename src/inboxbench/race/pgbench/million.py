@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -106,10 +106,11 @@ def prove(
     workers: int = 16,
     project: Project | None = None,
     progress: Callable[[str], None] | None = None,
-) -> list[Proof]:
+) -> Iterator[Proof]:
     """The naive strategy as the control, then `claims` claims of each of `strategies`, all checked in the rows.
 
-    Raises UsageError for a strategy that is unsafe by its own word, ServerError where there is no pgbench.
+    Each comes as soon as it is done: what a run of minutes has shown is not lost when it is stopped. Raises UsageError
+    for a strategy that is unsafe by its own word, ServerError where there is no pgbench.
     """
     chosen = [find_strategy(name) for name in strategies]
     for strategy in chosen:
@@ -127,8 +128,9 @@ def prove(
         tell("filling the queue")
         queue = min(QUEUE, max(claims, _CONTROL))
         track = Track(lab, program, workers, lab.open_inbox(workers, queue), queue)
-        control = _proof(track, STRATEGIES["naive"], workers, _CONTROL, tell)
-        return [control, *(_proof(track, strategy, workers, claims, tell) for strategy in chosen)]
+        yield _proof(track, STRATEGIES["naive"], workers, _CONTROL, tell)
+        for strategy in chosen:
+            yield _proof(track, strategy, workers, claims, tell)
 
 
 def require_proof(proofs: Iterable[Proof]) -> None:
