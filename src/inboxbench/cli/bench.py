@@ -9,6 +9,7 @@ import click
 
 from inboxbench.cli.bench_decay import decay
 from inboxbench.cli.bench_drop import drop_one
+from inboxbench.cli.bench_growth import growth
 from inboxbench.cli.bench_subject import (
     SCHEMA_VERSION,
     Source,
@@ -95,3 +96,4 @@ def _check_place(context: click.Context) -> None:
 
 command.add_command(decay)
 command.add_command(drop_one)
+command.add_command(growth)
