@@ -11,8 +11,9 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from inboxbench.database import connect, scratch_database
-from inboxbench.measure import run_matrix
+from inboxbench.measure import Churn, run_ablation, run_decay, run_matrix
 from inboxbench.measure.cell import open_probe
+from inboxbench.measure.indexset import Index, IndexSet
 from inboxbench.project import Project
 from inboxbench.server import Server
 from inboxbench.sqlfile import read_text
@@ -61,3 +62,18 @@ def test_matrix_without_privileges(plain: Server, project: Project) -> None:
     assert all(cell.plan and cell.plan.buffers > 0 for cell in matrix.cells)
     wal = {one.index_set.name: one.wal_bytes("insert") or 0 for one in matrix.sets}
     assert 0 < wal["baseline"] < wal["recommended"]
+
+
+def test_decay_and_drop_one_without_privileges(plain: Server, project: Project) -> None:
+    """First executions are not seen without auto_explain; everything else is there."""
+    with scratch_database(plain, "plain") as name:
+        with connect(plain.conninfo(name)) as connection:
+            connection.execute(read_text(project.schema / "head.sql").encode())
+            connection.execute(ROWS.encode())
+        aged = run_decay(plain, name, project, Churn({"mark_read": 9}), sets=["baseline"], queries=["list_all"])
+        whole = IndexSet("one", "one", "", (Index("tenant", "conversations (account_id)"),))
+        found = run_ablation(plain, name, project, whole, queries=["list_all"])
+    aged.require_sound()
+    assert all(cell.fresh.buffers and cell.fresh.first is None for cell in aged.cells)
+    assert found.failures == ()
+    assert found.removals[0].saved > 0
