@@ -13,11 +13,14 @@ import click
 from inboxbench.cli.bench_subject import counting, names_in
 from inboxbench.cli.gate_text import scoreboard
 from inboxbench.cli.session import Session, pass_session, results_console
+from inboxbench.database import scratch_database
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.gate import Comparison, Snapshot, compare, read_budgets, read_snapshot, write_snapshot
+from inboxbench.gate.compare import ranked
+from inboxbench.gate.duel import Timed, Trial, time_cases, times_in_words
 from inboxbench.gate.environment import check_environment
 from inboxbench.gate.export import bencher, junit, smaller_is_better, workflow_commands
-from inboxbench.gate.head import Request, measure_head
+from inboxbench.gate.head import Request, measure_head, measure_migrated, migrated
 from inboxbench.gate.markdown import as_markdown
 from inboxbench.gate.revision import checked_out, uncommitted
 from inboxbench.gate.settle import settled
@@ -25,6 +28,7 @@ from inboxbench.measure.indexset import read_catalogue
 from inboxbench.measure.workload import read_workload
 from inboxbench.project import Project
 from inboxbench.seed import load_profile
+from inboxbench.server import Server
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -41,6 +45,25 @@ class Outputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopwatch:
+    """tolerated: a share; what is surely no slower than that is fine. budget_s: for all cases together."""
+
+    tolerated: float
+    budget_s: float
+
+    def measure(
+        self, server: Server, names: tuple[str, str], sides: tuple[Project, Project], request: Request
+    ) -> list[Timed]:
+        with scratch_database(server, "control", names[0]) as copy, counting() as progress:
+            trial, found = Trial(names[0], names[1], copy), list[Timed]()
+            cases = time_cases(server, trial, sides, request.queries, tolerated=self.tolerated, budget_s=self.budget_s)
+            for one in cases:
+                found.append(one)
+                progress(len(found), 0, f"timing {one.where}")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """Both sides. `label` is what the baseline is called in messages; new: there was none, so it is head itself."""
 
@@ -49,6 +72,7 @@ class Case:
     label: str
     remarks: Sequence[str] = ()
     new: bool = False
+    timed: tuple[Timed, ...] = ()
 
 
 @click.command()
@@ -58,6 +82,11 @@ class Case:
 @click.option("--queries", help="queries or families with commas between (default: all of bench/queries)")
 @click.option("--baseline", type=_FILE, help="the file to compare with (default: bench/baselines/PROFILE.json)")
 @click.option("--against", metavar="REF", help="compare with that git revision of the project, measured beside head")
+@click.option("--time", "timing", is_flag=True, help="with --against: time both sides in pairs; decides, too")
+@click.option(
+    "--tolerate", default=0.1, show_default=True, type=click.FloatRange(0.03, 1), help="slowdown that is fine"
+)
+@click.option("--time-budget", default=180.0, show_default=True, type=click.FloatRange(1), help="seconds for --time")
 @click.option("--run", "run_file", type=_FILE, help="take head's counters from a file that --output wrote")
 @click.option("--update", is_flag=True, help="write what got better or is new back to the baseline")
 @click.option("--accept", is_flag=True, help="with --update: what got worse, too")
@@ -78,6 +107,9 @@ def command(
     queries: str | None,
     baseline: Path | None,
     against: str | None,
+    timing: bool,
+    tolerate: float,
+    time_budget: float,
     run_file: Path | None,
     update: bool,
     accept: bool,
@@ -90,11 +122,13 @@ def command(
 ) -> None:
     """Measure head's own indexes on a seeded database and compare every counter with the baseline's.
 
-    Pages, rows thrown away, sizes, WAL and HOT share decide; times do not. Exit code 1 when one is beyond its budget
-    (bench/gate.toml; none unless declared), 3 when a query fails or returns other rows, 2 when the baseline was
-    measured on something else.
+    Pages, rows thrown away, sizes, WAL and HOT share decide; times only with --time. Exit code 1 when one is beyond
+    its budget (bench/gate.toml; none unless declared), 3 when a query fails or returns other rows, 2 when the baseline
+    was measured on something else.
     """
     _check_words(against=against, baseline=baseline, run_file=run_file, update=update, accept=accept)
+    if timing and not against:
+        raise UsageError("--time compares two sides measured together; name the other one with --against REF")
     request = Request(profile, seed, names_in(sets) or (), names_in(queries))
     _check_names(session.project, request)
     path = baseline or session.project.bench / "baselines" / f"{profile}.json"
@@ -105,10 +139,11 @@ def command(
         now = read_snapshot(run_file) if run_file else _measured(session, request)
         case = Case(before or now, now, str(path), new=before is None)
     else:
-        case = _both(session, request, against)
+        case = _both(session, request, against, Stopwatch(tolerate, time_budget) if timing else None)
     case = _comparable(case, replaceable=update)
     remarks = list(case.remarks)
-    comparison = compare(case.before, case.now, budgets)
+    comparison = _with_times(compare(case.before, case.now, budgets), case.timed)
+    remarks += times_in_words(case.timed)
     _write(outputs, replace(case, remarks=remarks), comparison)
     if update:
         write_snapshot(path, settled(case.before, case.now, budgets, accept=accept))
@@ -146,16 +181,20 @@ def _measured(session: Session, request: Request) -> Snapshot:
         return measure_head(server, session.project, request, progress=progress)
 
 
-def _both(session: Session, request: Request, ref: str) -> Case:
-    """Another revision and the working tree, one after the other on the same server."""
+def _both(session: Session, request: Request, ref: str, stopwatch: Stopwatch | None) -> Case:
+    """Another revision and the working tree, side by side on the same server."""
     edited = uncommitted(session.project.root)
     remarks = [f"head has {edited} uncommitted file{'s' if edited > 1 else ''}"] if edited else []
     with checked_out(session.project, ref) as other, session.server() as server:
-        sides = []
-        for project in (other, session.project):
-            with counting() as progress:
-                sides.append(measure_head(server, project, request, progress=progress))
-    return Case(sides[0], sides[1], f"revision {ref}", remarks)
+        sides = (other, session.project)
+        with migrated(server, other, request) as old, migrated(server, session.project, request) as new:
+            snapshots = []
+            for project, (name, dataset) in zip(sides, (old, new), strict=True):
+                with counting() as progress:
+                    found = measure_migrated(server, name, dataset, project, request, progress=progress)
+                snapshots.append(found)
+            timed = stopwatch.measure(server, (old[0], new[0]), sides, request) if stopwatch else ()
+    return Case(snapshots[0], snapshots[1], f"revision {ref}", remarks, timed=tuple(timed))
 
 
 def _comparable(case: Case, *, replaceable: bool) -> Case:
@@ -167,6 +206,11 @@ def _comparable(case: Case, *, replaceable: bool) -> Case:
             raise
         return replace(case, before=case.now, new=True, remarks=[*case.remarks, f"replaced: {error}"])
     return replace(case, remarks=[*case.remarks, *remarks])
+
+
+def _with_times(comparison: Comparison, timed: Sequence[Timed]) -> Comparison:
+    found = [change for one in timed if (change := one.as_change())]
+    return Comparison(ranked([*comparison.changes, *found]), comparison.compared + len(timed))
 
 
 def _headline(case: Case, comparison: Comparison) -> str:

@@ -11,7 +11,7 @@ ORDER: tuple[Verdict, ...] = ("broken", "worse", "better", "note")
 # What each counter is called, and its unit.
 METRICS = {
     "buffers": "pages", "removed": "rows thrown away", "wal": "bytes of WAL", "size": "bytes of indexes",
-    "hot": "share of HOT updates", "answer": "rows", "plan": "plan", "cell": "cell", "set": "set",
+    "hot": "share of HOT updates", "answer": "rows", "plan": "plan", "cell": "cell", "set": "set", "time": "time",
 }  # fmt: skip
 
 

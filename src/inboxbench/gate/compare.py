@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from inboxbench.gate.budget import Budgets
 from inboxbench.gate.change import METRICS, ORDER, Change, Comparison, Verdict
@@ -14,10 +14,14 @@ _Plans = tuple[str | None, str | None]
 def compare(before: Snapshot, now: Snapshot, budgets: Budgets) -> Comparison:
     """Raises nothing: what is missing on one side is a note, what fails now is broken."""
     changes = [*_cells(before, now, budgets), *_costs(before, now, budgets)]
-    changes.sort(key=_rank)
     shared = before.readings.keys() & now.readings.keys()
     writes = sum(len(now.costs[name].writes) for name in before.costs.keys() & now.costs.keys())
-    return Comparison(tuple(changes), 2 * len(shared) + 2 * writes + len(before.costs.keys() & now.costs.keys()))
+    return Comparison(ranked(changes), 2 * len(shared) + 2 * writes + len(before.costs.keys() & now.costs.keys()))
+
+
+def ranked(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Worst first."""
+    return tuple(sorted(changes, key=_rank))
 
 
 def _rank(change: Change) -> tuple[int, bool, float, str]:
