@@ -169,7 +169,7 @@ def _create_copy(connection: Connection, server: Server, name: str, template: st
 def _check_new(server: Server, name: str) -> None:
     if not name.startswith(PREFIX):
         raise UsageError(f"database name {name!r} must begin with {PREFIX!r}: that is how our databases are told apart")
-    if len(name) > _NAME_LIMIT:
+    if len(name.encode()) > _NAME_LIMIT:
         raise UsageError(f"database name {name!r} is longer than PostgreSQL's {_NAME_LIMIT} bytes")
     if exists(server, name):
         raise UsageError(f"database {name!r} exists already on {server.label}; choose another name or drop it")
@@ -195,6 +195,12 @@ def create_database(
             else:
                 _create_copy(connection, server, name, template)
             _mark(connection, name, {"kind": kind, "created": int(time.time()), **(marker or {})})
+        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            # Somebody was faster: it is theirs, and not ours to drop.
+            raise UsageError(
+                f"database {name!r} is being made on {server.label} by another process; wait for it, or choose "
+                "another name"
+            ) from None
         except (
             psycopg.errors.InsufficientPrivilege,
             psycopg.errors.DiskFull,

@@ -82,6 +82,24 @@ def test_names_are_checked(server: Server) -> None:
         db.create_database(server, name)
 
 
+def test_a_name_is_measured_in_bytes(server: Server) -> None:
+    """PostgreSQL would cut it, and the next command would not find it."""
+    with pytest.raises(UsageError, match="longer than PostgreSQL's 63 bytes"):
+        db.create_database(server, "inboxbench_" + "д" * 40)
+
+
+def test_who_comes_second_leaves_the_database_of_the_first(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = db.database_name("first")
+    db.create_database(server, name)
+    try:
+        monkeypatch.setattr(db, "_check_new", lambda *_: None)  # it was not there yet when the second one looked
+        with pytest.raises(UsageError, match=r"is being made on .* by another process; wait for it"):
+            db.create_database(server, name)
+        assert db.exists(server, name)
+    finally:
+        db.drop_database(server, name)
+
+
 def test_a_marker_survives_rewriting_and_quotes(server: Server) -> None:
     with db.scratch_database(server, "marked") as name:
         db.write_marker(server, name, {"kind": "dataset", "note": 'it\'s "quoted"'})

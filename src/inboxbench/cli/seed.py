@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import click
@@ -32,7 +33,7 @@ class Amount(click.ParamType[int]):
             number = float(str(value).replace("_", ""))
         except ValueError:
             self.fail(f"{value!r} is not a number", param, ctx)
-        if number < 1 or number != int(number):
+        if not 1 <= number < math.inf or number != int(number):
             self.fail(f"{value!r} is not a whole number of at least 1", param, ctx)
         return int(number)
 

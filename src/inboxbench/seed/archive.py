@@ -6,6 +6,7 @@ import hashlib
 import json
 import zipfile
 import zlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -102,15 +103,22 @@ def import_dataset(server: Server, path: Path, *, project: Project, progress: Pr
                 _read(server, dataset, archive, project, progress)
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
+        # RuntimeError is what zipfile says of members that are encrypted, or packed in a way it does not know.
         raise UsageError(f"{path} is no whole export of a dataset: {reason(error)}; export it again") from None
-    except psycopg.errors.BadCopyFileFormat as error:
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
         raise UsageError(f"{path} holds data that the server refuses: {reason(error)}; export it again") from None
     return dataset
 
 
 def _manifest(archive: zipfile.ZipFile, path: Path, project: Project) -> Dataset:
-    manifest: dict[str, Any] = json.loads(archive.read(_MANIFEST))
+    try:
+        return _checked(json.loads(archive.read(_MANIFEST)), path, project)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UsageError(f"{path}: {_MANIFEST} is not as we wrote it: {reason(error)}; export it again") from None
+
+
+def _checked(manifest: dict[str, Any], path: Path, project: Project) -> Dataset:
     if manifest["format"] != _FORMAT:
         raise UsageError(f"{path} was exported by another version (format {manifest['format']}, not {_FORMAT})")
     dataset = from_marker(str(manifest["name"]), manifest["dataset"])
@@ -121,6 +129,10 @@ def _manifest(archive: zipfile.ZipFile, path: Path, project: Project) -> Dataset
             f"{path} was exported from another {schema_file(project, dataset.at).name} than this project's; seed it "
             f"again with `inboxbench seed {dataset.profile} --seed {dataset.seed}`"
         )
+    # What the load is going to count with: TypeError and AttributeError now, not when half of it is there.
+    sum(dataset.rows.values())
+    if dataset.churn is not None:
+        sum(asdict(Churn(**dataset.churn)).values())
     return dataset
 
 

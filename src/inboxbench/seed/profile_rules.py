@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ _POSITIVE: dict[str, tuple[str, ...]] = {
 
 def contradictions(profile: Profile) -> Iterator[Problem]:
     """(key, what is wrong) for each rule that `profile` breaks, the simplest first."""
+    yield from _no_numbers(profile)
     yield from _out_of_range(profile)
     yield from _lists(profile)
     yield from _owners(profile)
@@ -70,6 +72,16 @@ def contradictions(profile: Profile) -> Iterator[Problem]:
 
 def _each(value: Any) -> Sequence[float]:
     return value if isinstance(value, tuple) else (value,)
+
+
+def _no_numbers(profile: Profile) -> Iterator[Problem]:
+    """TOML knows nan and inf, and nan passes every comparison that asks whether a value is too small."""
+    for section in fields(profile):
+        section_value = getattr(profile, section.name)
+        for field in fields(section_value) if is_dataclass(section_value) else ():
+            for value in _each(getattr(section_value, field.name)):
+                if isinstance(value, float) and not math.isfinite(value):
+                    yield f"{section.name}.{field.name}", f"{value:g} is no number that anything can be measured by"
 
 
 def _out_of_range(profile: Profile) -> Iterator[Problem]:
@@ -137,6 +149,8 @@ def _sizes(profile: Profile) -> Iterator[Problem]:
         yield "time.weeks", f"{profile.time.weeks} weeks are more than the {MAX_WEEKS} that sort keys can hold"
     if messages.count < accounts.count:
         yield "messages.count", f"{messages.count} messages are fewer than the {accounts.count} accounts"
+    if accounts.largest_share == 1 and accounts.count > 1:
+        yield "accounts.largest_share", f"1 leaves nothing to the other {accounts.count - 1} accounts"
     if messages.largest < messages.median:
         yield "messages.largest", f"{messages.largest} is less than messages.median, {messages.median:g}"
     if messages.count / messages.median > MAX_CONVERSATIONS:

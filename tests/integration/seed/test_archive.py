@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -74,6 +75,26 @@ def test_a_damaged_file_leaves_nothing(
     path.write_bytes(damaged)
     before = names(server)
     with pytest.raises(UsageError, match="export it again"):
+        import_dataset(server, path, project=project)
+    assert names(server) == before
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [b"{nope", b"[1]", b"\xff\xfe", b'{"rows": null}', b'{"churn": {"x": 1}}', b'{"churn": {"rounds": "two"}}'],
+)
+def test_facts_that_are_not_as_written_are_one_line(
+    server: Server, project: Project, tmp_path: Path, exported: tuple[Dataset, Path, object], facts: bytes
+) -> None:
+    """Anything but JSON as it stands; JSON of an object takes the place of those keys of the dataset."""
+    path = tmp_path / "edited.zip"
+    with zipfile.ZipFile(exported[1]) as archive, zipfile.ZipFile(path, "w") as edited:
+        manifest = json.loads(archive.read("dataset.json"))
+        if facts.endswith(b"}"):
+            manifest["dataset"] |= json.loads(facts)
+        edited.writestr("dataset.json", json.dumps(manifest) if facts.endswith(b"}") else facts)
+    before = names(server)
+    with pytest.raises(UsageError, match=r"edited\.zip: dataset\.json is not as we wrote it: .*; export it again"):
         import_dataset(server, path, project=project)
     assert names(server) == before
 

@@ -129,6 +129,21 @@ def test_not_toml() -> None:
             "opens = 19\ncloses = 9",
             "seeds/mine.toml: hours.closes: must come after hours.opens, both within 0..24",
         ),
+        (
+            "growth = 1.6",
+            "growth = nan",
+            "seeds/mine.toml: time.growth: nan is no number that anything can be measured by",
+        ),
+        (
+            "pieces = [54.0,",
+            "pieces = [inf,",
+            "seeds/mine.toml: text.pieces: inf is no number that anything can be measured by",
+        ),
+        (
+            "largest_share = 0.4",
+            "largest_share = 1.0",
+            "seeds/mine.toml: accounts.largest_share: 1 leaves nothing to the other 11 accounts",
+        ),
     ],
 )
 def test_contradictions(old: str, new: str, expected: str) -> None:
