@@ -93,8 +93,12 @@ def check_reachable(base: str) -> tuple[int, str]:
     """server_version_num and the version as people write it. Raises ServerError in one line."""
     try:
         conninfo_to_dict(base)
-    except psycopg.ProgrammingError as error:
-        raise UsageError(f"the server's URL is malformed: {reason(error)}") from None
+    except psycopg.ProgrammingError:
+        # What the driver says quotes pieces of the URL, and one of them may be the password.
+        raise UsageError(
+            "the server's URL is malformed; write postgresql://user:password@host:port/database, with spaces and "
+            "any of @ / % : in a part as %20, %40, %2F, %25, %3A"
+        ) from None
     try:
         with psycopg.connect(base, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
             row = connection.execute("SELECT current_setting('server_version')").fetchone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,4 +53,5 @@ def parse_spec(text: str) -> Spec:
             return Binaries(Path(rest))
         case "container":
             return Container(rest) if rest else Container()
-    raise UsageError(f"unknown server {text!r}. Accepted: {FORMS}")
+    shown = re.sub(r"password\s*=\s*\S+|(?<=://)\S+(?=@)", "***", text)
+    raise UsageError(f"unknown server {shown!r}. Accepted: {FORMS}")
