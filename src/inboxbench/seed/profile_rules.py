@@ -114,8 +114,9 @@ def _lists(profile: Profile) -> Iterator[Problem]:
     for opened, pending in zip(status.open, status.pending, strict=False):
         if opened + pending > 1:
             yield "status.pending", f"with status.open it makes {opened + pending:g}, more than 1, of one age"
-    if len(profile.rating.scores) != 5 or min(profile.rating.scores, default=0) < 0:
-        yield "rating.scores", "needs five weights, one for each score from 1 to 5"
+    scores = profile.rating.scores
+    if len(scores) != 5 or min(scores) < 0 or sum(scores) <= 0:
+        yield "rating.scores", "needs five weights, one for each score from 1 to 5, that are not all 0"
     if len(profile.features.priority) != 4 or sum(profile.features.priority) > 1:
         yield "features.priority", "needs four shares, low to urgent, that make at most 1 together"
     if len(profile.hours.weekdays) != 7 or min(profile.hours.weekdays, default=0) < 0:

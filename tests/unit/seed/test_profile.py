@@ -140,6 +140,11 @@ def test_not_toml() -> None:
             "seeds/mine.toml: text.pieces: inf is no number that anything can be measured by",
         ),
         (
+            "scores = [0.09, 0.05, 0.09, 0.21, 0.56]",
+            "scores = [0.0, 0.0, 0.0, 0.0, 0.0]",
+            "seeds/mine.toml: rating.scores: needs five weights, one for each score from 1 to 5, that are not all 0",
+        ),
+        (
             "largest_share = 0.4",
             "largest_share = 1.0",
             "seeds/mine.toml: accounts.largest_share: 1 leaves nothing to the other 11 accounts",
