@@ -45,7 +45,7 @@ class Amount(click.ParamType[int]):
 @click.option("--allow-foreign", is_flag=True, help="--database may name one that inboxbench did not make")
 @click.option("--scale", default=1.0, show_default=True, help="times the profile's number of messages")
 @click.option("--messages", type=Amount(), help="this many messages instead, e.g. 7e6")
-@click.option("--workers", type=click.IntRange(1), help="processes (default: all processors)")
+@click.option("--workers", type=click.IntRange(1), help="processes (default: processors + 1)")
 @click.option("--dask", metavar="CLUSTER", help="tcp://HOST:PORT of a Dask scheduler, or local:N: its workers load")
 @click.option("--at", type=click.Choice(["baseline", "head"]), default="baseline", show_default=True, help="schema")
 @click.option("--fresh", is_flag=True, help="as loaded: without the churn of a live database")

@@ -14,7 +14,8 @@ SLICE = 128 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`folder` holds what all workers share; `conninfo` None builds without sending."""
+    """`folder` holds what all workers share; `conninfo` None builds without sending; by_file: the server reads blocks
+    as files from there."""
 
     folder: Path
     profile: Profile
@@ -22,6 +23,7 @@ class Job:
     layout: Layout
     conninfo: str | None
     slice: int = SLICE
+    by_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)

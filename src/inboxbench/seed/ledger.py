@@ -20,7 +20,8 @@ from typing import LiteralString
 from psycopg import sql
 
 from inboxbench.seed.job import Task
-from inboxbench.seed.work import Connection, Done
+from inboxbench.seed.sending import Connection
+from inboxbench.seed.work import Done
 
 # One piece is in memory at a time, of however large a file.
 _PIECE = 1 << 20

@@ -24,6 +24,7 @@ from inboxbench.seed.job import SLICE, Job
 from inboxbench.seed.plan import outline, outline_tasks, total_rows, window_tasks
 from inboxbench.seed.pool import Crew, runner
 from inboxbench.seed.profile import Churn, Profile
+from inboxbench.seed.sending import reads_files
 from inboxbench.seed.work import Done
 
 # Heap, baseline indexes and the sort files of their build, for a message and its share of the other tables.
@@ -103,7 +104,8 @@ def _counted(stage: str, total: int, progress: Progress) -> Callable[[], None]:
 
 
 def default_workers(profile: Profile) -> int:
-    return 1 if profile.messages.count < _SMALL else len(os.sched_getaffinity(0))
+    """One more than processors: one builds its next block while the server takes in those of the others."""
+    return 1 if profile.messages.count < _SMALL else len(os.sched_getaffinity(0)) + 1
 
 
 def _crew(workers: int | Cluster, job: Job) -> AbstractContextManager[Crew]:
@@ -134,7 +136,8 @@ def load(
         parts = bare_schema(connection, schema, at)
     watch = _Stopwatch()
     with tempfile.TemporaryDirectory(prefix="inboxbench_seed_") as name:
-        job = Job(Path(name), profile, seed, at, conninfo, slice_size)
+        by_file = not isinstance(workers, Cluster) and _reads_files(conninfo, Path(name))
+        job = Job(Path(name), profile, seed, at, conninfo, slice_size, by_file=by_file)
         with _crew(workers or default_workers(profile), job) as crew:
             plan = outline(job, vocabulary)
             watch.lap("outline")
@@ -150,6 +153,11 @@ def load(
         age(conninfo, profile.churn, progress)
         watch.lap("churn")
     return _summary(tally, at, crew.workers, watch.seconds)
+
+
+def _reads_files(conninfo: str, folder: Path) -> bool:
+    with connect(conninfo) as connection:
+        return reads_files(connection, folder)
 
 
 def _largest_first(at: Layout) -> list[str]:

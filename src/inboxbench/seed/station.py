@@ -26,7 +26,8 @@ from inboxbench.seed.job import Job, Task
 from inboxbench.seed.keys import STATE
 from inboxbench.seed.ledger import Ledger, Part, Piece
 from inboxbench.seed.profile import Profile
-from inboxbench.seed.work import Connection, Done, Worker
+from inboxbench.seed.sending import Connection
+from inboxbench.seed.work import Done, Worker
 
 _KEY = 8  # bytes
 # The server must notice within a minute that a worker's machine is gone, or nobody else gets its block.

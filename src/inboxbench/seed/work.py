@@ -12,16 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
 from inboxbench.seed.arrays import Octets
 from inboxbench.seed.build import Builder
 from inboxbench.seed.checksum import block_checksum
-from inboxbench.seed.encoding import HEADER, TRAILER
-from inboxbench.seed.job import SLICE, Job, Task
+from inboxbench.seed.job import Job, Task
 from inboxbench.seed.material import material_from
-
-Connection = psycopg.Connection[tuple[object, ...]]
+from inboxbench.seed.sending import Connection, send, send_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +58,7 @@ class Worker:
         begun = time.process_time()
         data, built = (self._builder or self._open()).build(task)
         if self._connection is not None and built.rows:
-            columns = self._job.layout.columns[task.table]
-            send(self._connection, task.table, columns, data, slice_size=self._job.slice)
+            self._send(self._connection, task.table, data)
         return Done(
             table=task.table,
             number=task.number,
@@ -75,6 +71,13 @@ class Worker:
             windows=built.windows,
         )
 
+    def _send(self, connection: Connection, table: str, data: Octets) -> None:
+        columns = self._job.layout.columns[table]
+        if self._job.by_file:
+            send_file(connection, table, columns, data, self._job.folder)
+        else:
+            send(connection, table, columns, data, slice_size=self._job.slice)
+
     def _server_cpu(self) -> float | None:
         """Seconds that the backend has used since the last call."""
         used = backend_cpu(self._connection.info.backend_pid) if self._connection is not None else None
@@ -86,21 +89,6 @@ class Worker:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-
-
-def send(
-    connection: Connection, table: str, columns: tuple[str, ...], data: Octets, *, slice_size: int = SLICE
-) -> None:
-    """COPY one block."""
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
-    view = data.data
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(HEADER)
-        for start in range(0, len(view), slice_size):
-            copy.write(view[start : start + slice_size])
-        copy.write(TRAILER)
 
 
 def peak_mb() -> float:
