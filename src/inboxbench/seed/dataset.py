@@ -239,6 +239,7 @@ def _found(server: Server, name: str, mark: str) -> Dataset | None:
     """The dataset of that name if it is whole; what a killed load or another version left is removed."""
     marker = read_marker(server, name)
     if marker is None:
+        _drop_unmarked(server, name)
         return None
     whole = from_marker(name, marker) if marker.get("kind") == KIND else None
     if whole is not None and whole.fingerprint == mark:
@@ -247,6 +248,16 @@ def _found(server: Server, name: str, mark: str) -> Dataset | None:
         raise UsageError(f"dataset {name} is being loaded by another process; wait for it, or end it first")
     drop_database(server, name)
     return None
+
+
+def _drop_unmarked(server: Server, name: str) -> None:
+    """A load that was killed between making its database and marking it left an empty one. The name holds a hash of
+    what would be in it, so nobody else's has it; anything in it would still be left alone."""
+    if not exists(server, name) or _sessions(server, name):
+        return
+    with connect(server.conninfo(name)) as connection:
+        check_empty(connection)
+    drop_database(server, name, allow_foreign=True)
 
 
 def _sessions(server: Server, name: str) -> int:

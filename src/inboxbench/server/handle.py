@@ -78,6 +78,8 @@ def redact(conninfo: str) -> str:
         parts = conninfo_to_dict(conninfo)
     except psycopg.ProgrammingError:
         return "a malformed connection string"
+    if "@" in f"{parts.get('host')}{parts.get('dbname')}":  # the rest of a password that holds an @
+        return "a connection string whose password holds an @ or / (write %40 and %2F)"
     user = f"{parts['user']}@" if parts.get("user") else ""
     port = f":{parts['port']}" if parts.get("port") else ""
     return f"{user}{parts.get('host') or 'localhost'}{port}/{parts.get('dbname') or ''}"

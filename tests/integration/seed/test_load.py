@@ -158,6 +158,16 @@ def test_remains_of_a_killed_load_are_replaced(server: Server, project: Project)
     remove_dataset(server, dataset.name)
 
 
+def test_a_database_that_was_never_marked_is_replaced(server: Server, project: Project) -> None:
+    """Killed between CREATE DATABASE and the marker."""
+    name = load_dataset(server, "tiny", 15, messages=TEN_THOUSAND, project=project).name
+    remove_dataset(server, name)
+    with connect(server.conninfo()) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    assert load_dataset(server, "tiny", 15, messages=TEN_THOUSAND, project=project).name == name
+    remove_dataset(server, name)
+
+
 def test_a_dataset_of_another_version_is_replaced(server: Server, project: Project) -> None:
     dataset = load_dataset(server, "tiny", 14, messages=TEN_THOUSAND, project=project)
     write_marker(server, dataset.name, {"kind": "dataset", "created": 1, "fingerprint": dataset.fingerprint})
