@@ -53,7 +53,7 @@ def benchmark_text(measured: Benchmark) -> str:
     return (
         f"raw binary COPY, one connection  {measured.raw_rows_per_s / 1e3:>8,.0f} k rows/s of messages\n"
         f"generated and sent               {measured.seeded_rows_per_s / 1e3:>8,.0f} k rows/s of messages\n"
-        f"ratio                            {measured.ratio:>8.2f}   ({measured.ratio_with_outline:.2f} with the outline)\n"
+        f"ratio                            {measured.ratio:>8.2f}, {measured.ratio_with_outline:.2f} with the outline\n"
         f"time                             {measured.total_s:>8.1f} s: {stages}\n"
         f"CPU a row                        raw {raw}; client {measured.client_cpu_us_per_row:.2f} µs "
         f"and server {server}; largest worker {measured.client_peak_mb:.0f} MB"
