@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from inboxbench.database import Connection
-from inboxbench.messenger import assignment, handover, snoozing
-from inboxbench.messenger.activity import record
+from inboxbench.messenger import assignment, handover, muting, snoozing
+from inboxbench.messenger.activity import Activity, record
 from inboxbench.messenger.message import SYSTEM, Actor, NewMessage, incoming, reply
 from inboxbench.messenger.posting import post
 from inboxbench.messenger.status import change_status, status_changed
@@ -47,6 +47,7 @@ def _post_dated_early(message: NewMessage) -> SessionFunction:
 _QUESTION, _REPLY = incoming(FREE, IVAN, "?"), reply(FREE, ANN, "!")
 _ASK, _ANSWER = _post(_QUESTION), _post(_REPLY)
 _EARLY = (_post_dated_early(_QUESTION), _post_dated_early(_REPLY))
+_MUTE = _act(lambda db, agent: muting.mute(db, FREE, Actor("user", agent)))
 _RESOLVE = _act(lambda db, agent: change_status(db, FREE, "resolved", Actor("user", agent)))
 
 
@@ -86,6 +87,16 @@ def _reopen_what_was_read(connection: Connection, _agent: int) -> bool:
     return True
 
 
+def _mute_what_was_read(connection: Connection, agent: int) -> bool:
+    """A4 without the lock: whoever finds the contact unblocked tells of it."""
+    if value(connection, "SELECT blocked FROM contacts WHERE id = %s", IVAN):
+        return False
+    connection.execute("UPDATE contacts SET blocked = true WHERE id = %s", (IVAN,))
+    connection.execute("UPDATE conversations SET status = 'resolved' WHERE id = %s", (FREE,))
+    record(connection, [FREE], Activity("muted", Actor("user", agent), "%1$s muted the conversation"))
+    return True
+
+
 def _by(agent: int) -> Actor:
     return Actor("user", agent)
 
@@ -93,7 +104,7 @@ def _by(agent: int) -> Actor:
 MESSENGER = Family(
     "messenger",
     "the messenger's own functions, each against another",
-    ("A1", "A3", "A5", "C3", "C4", "C5", "C7", "P1.2"),
+    ("A1", "A3", "A4", "A5", "C3", "C4", "C5", "C7", "P1.2"),
     setup,
     RESET,
     rules_hold,
@@ -102,6 +113,9 @@ MESSENGER = Family(
         Entry("ask-answer", "post a question, post a reply", (_ASK, _ANSWER), ALL, "dated-early"),
         Entry("ask-ask", "post two questions", twice(_ASK), ALL, "dated-early"),
         Entry("ask-resolve", "post a question, resolve", (_ASK, _RESOLVE), ALL, "dated-early"),
+        Entry("mute-what-was-read", "find unblocked, block, tell", twice(_act(_mute_what_was_read)), ("rr", "ser")),
+        Entry("mute", "muting.mute: lock, then block what is not blocked", twice(_MUTE), ALL, "mute-what-was-read"),
+        Entry("ask-mute", "post a question while the contact is muted", (_ASK, _MUTE), ALL, "dated-early"),
         Entry("overwrite", "read who is next, write, tell", twice(_act(_overwrite)), ("rr", "ser")),
         Entry(
             "assign",

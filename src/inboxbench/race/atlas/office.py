@@ -32,7 +32,8 @@ RESET = """
         assignee_id = CASE id WHEN 3 THEN 1 END,
         assignee_assigned_at = CASE id WHEN 3 THEN timestamptz '2024-01-01' END,
         waiting_since = NULL, first_reply_created_at = NULL, last_activity_at = '2024-01-01';
-    UPDATE conversations SET claims = '{}'
+    UPDATE conversations SET claims = '{}';
+    UPDATE contacts SET blocked = false
 """
 _RULES = (
     "assigned_at_with_assignee",
