@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -19,6 +21,18 @@ _PASSWORD = "inboxbench"  # noqa: S105 - of a container that listens on this mac
 
 def engine_problem() -> str | None:
     """Why no Docker engine can be used, in one line; None when one answers."""
+    name = _ask_engine()
+    if name is None:
+        return None
+    with warnings.catch_warnings():
+        # The client leaves the socket open on which nobody answered; it is collected here, and quietly.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+    return f"no Docker engine answers ({name}); start one, or use --server embedded"
+
+
+def _ask_engine() -> str | None:
+    """The name of the error; the error itself would keep the client's sockets alive."""
     import docker  # noqa: PLC0415 - heavy, and only containers need it
 
     try:
@@ -26,7 +40,7 @@ def engine_problem() -> str | None:
         client.ping()
         client.close()
     except Exception as error:
-        return f"no Docker engine answers ({type(error).__name__}); start one, or use --server embedded"
+        return type(error).__name__
     return None
 
 
