@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from inboxbench.errors import InboxbenchError, ServerError
+from inboxbench.errors import InboxbenchError, ServerError, UsageError
 from inboxbench.seed import work
 from inboxbench.seed.job import Job, Task
 from inboxbench.seed.work import Done
@@ -30,7 +31,7 @@ def runner(workers: int, job: Job) -> Iterator[Crew]:
     """This process, or several of this machine, that find what they share in the job's folder."""
     if workers == 1:
         with closing(work.Worker(job)) as worker:
-            yield Crew(lambda tasks: map(worker.run, tasks), workers)
+            yield Crew(lambda tasks: _alone(worker, tasks), workers)
         return
     pool = ProcessPoolExecutor(
         workers,
@@ -53,7 +54,7 @@ def _results(pool: ProcessPoolExecutor, tasks: list[Task], workers: int) -> Iter
     """In order of completion; few tasks wait in the queue, so that rows keep nearly their order of arrival."""
     waiting: set[Future[Done]] = set()
     left = iter(tasks)
-    try:
+    with _told():
         for task in left:
             waiting.add(pool.submit(work.run, task))
             if len(waiting) > workers:
@@ -62,12 +63,30 @@ def _results(pool: ProcessPoolExecutor, tasks: list[Task], workers: int) -> Iter
         while waiting:
             finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             yield from (future.result() for future in finished)
+
+
+def _alone(worker: work.Worker, tasks: list[Task]) -> Iterator[Done]:
+    with _told():
+        yield from map(worker.run, tasks)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What ends a load, in one line that says what to do."""
+    try:
+        yield
     except BrokenProcessPool:
         raise InboxbenchError(
             "a seeding worker died (out of memory, or killed); the load is abandoned, nothing of it remains"
         ) from None
+    except psycopg.errors.DiskFull as error:
+        raise ServerError(f"the server's disk is full: {_line(error)}; make room, or use a smaller --scale") from None
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise ServerError(f"the connection to the server was lost while loading: {_line(error)}") from None
+    except OSError as error:
+        raise UsageError(
+            f"blocks cannot be written below {tempfile.gettempdir()}: {error.strerror}; make room, or set TMPDIR"
+        ) from None
 
 
 def _line(error: BaseException) -> str:

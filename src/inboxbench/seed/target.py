@@ -51,11 +51,12 @@ def emptied_on_failure(conninfo: str) -> Iterator[None]:
         schema = str((connection.execute("SELECT current_schema()").fetchone() or ("public",))[0])
         functions = _names(connection, _FUNCTIONS, schema)
         extensions = _names(connection, _EXTENSIONS)
+        tables = _names(connection, _TABLES, schema)
     try:
         yield
     except BaseException:
         with connect(conninfo) as connection, connection.transaction():
-            for table in _names(connection, _TABLES, schema):
+            for table in _names(connection, _TABLES, schema) - tables:
                 _drop(connection, "TABLE", table)
             for function in _names(connection, _FUNCTIONS, schema) - functions:
                 _drop(connection, "FUNCTION", function)

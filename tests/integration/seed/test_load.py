@@ -279,7 +279,8 @@ def test_a_role_without_rights_is_told_which(server: Server, database: Database,
             connection.execute("DROP ROLE poor")
 
 
-def test_a_lost_connection_is_one_line_and_leaves_nothing(server: Server, project: Project) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_lost_connection_is_one_line_and_leaves_nothing(server: Server, project: Project, workers: int) -> None:
     def cut(step: Step) -> None:
         if step.stage == "rows":
             with connect(server.conninfo()) as connection:
@@ -290,7 +291,7 @@ def test_a_lost_connection_is_one_line_and_leaves_nothing(server: Server, projec
 
     before = {info.name for info in list_databases(server)}
     with pytest.raises((UsageError, psycopg.OperationalError)) as caught:
-        load_dataset(server, "tiny", 11, messages=60_000, workers=2, progress=cut, project=project)
+        load_dataset(server, "tiny", 11, messages=60_000, workers=workers, progress=cut, project=project)
     assert "the connection to the server was lost while loading" in str(caught.value)
     assert {info.name for info in list_databases(server)} == before
 
