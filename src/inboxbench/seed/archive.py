@@ -22,6 +22,7 @@ from inboxbench.seed.job import SLICE
 from inboxbench.seed.kept import KIND, LOADING, Dataset, from_marker, list_datasets, marker_of
 from inboxbench.seed.load import Progress, Step, age, bare_schema, check_empty, finish, silent
 from inboxbench.seed.profile import Churn
+from inboxbench.seed.turn import turn
 from inboxbench.server import Server, reason
 
 _FORMAT = 1
@@ -96,11 +97,12 @@ def import_dataset(server: Server, path: Path, *, project: Project, progress: Pr
     try:
         with zipfile.ZipFile(path) as archive:
             dataset = _manifest(archive, path, project)
-            if exists(server, dataset.name):
-                raise UsageError(f"dataset {dataset.name} is on {server.label} already; nothing to import")
-            create_database(server, dataset.name, kind=LOADING)
-            with dropped_on_failure(server, dataset.name):
-                _read(server, dataset, archive, project, progress)
+            with turn(server, dataset.name):
+                if exists(server, dataset.name):
+                    raise UsageError(f"dataset {dataset.name} is on {server.label} already; nothing to import")
+                create_database(server, dataset.name, kind=LOADING)
+                with dropped_on_failure(server, dataset.name):
+                    _read(server, dataset, archive, project, progress)
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:

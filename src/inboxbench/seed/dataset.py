@@ -28,6 +28,7 @@ from inboxbench.seed.kept import GENERATOR, KIND, LOADING, Dataset, from_marker,
 from inboxbench.seed.load import Loaded, Progress, check_empty, load, silent
 from inboxbench.seed.profile import Profile, load_profile, scaled
 from inboxbench.seed.target import check_rights, emptied_on_failure
+from inboxbench.seed.turn import turn
 from inboxbench.server import Server
 
 
@@ -93,11 +94,14 @@ def load_dataset(
     sized, found = resolve(profile, scale=scale, messages=messages, project=project)
     mark = fingerprint(sized, seed, found, fresh=fresh, at=at)
     name = dataset_name(sized, seed, mark, at=at)
-    if existing := _found(server, name, mark):
-        return existing
-    create_database(server, name, kind=LOADING)
-    with dropped_on_failure(server, name):
-        return fill(server, name, sized, seed, project=found, workers=workers, fresh=fresh, at=at, progress=progress)
+    with turn(server, name):
+        if existing := _found(server, name, mark):
+            return existing
+        create_database(server, name, kind=LOADING)
+        with dropped_on_failure(server, name):
+            return fill(
+                server, name, sized, seed, project=found, workers=workers, fresh=fresh, at=at, progress=progress
+            )
 
 
 def seed_into(
@@ -120,27 +124,7 @@ def seed_into(
     An interrupted load drops a database that was made for it, and empties one that was there.
     """
     sized, found = resolve(profile, scale=scale, messages=messages, project=project)
-    if not exists(server, name):
-        create_database(server, name, kind=LOADING)
-        with dropped_on_failure(server, name):
-            return fill(
-                server,
-                name,
-                sized,
-                seed,
-                project=found,
-                workers=workers,
-                fresh=fresh,
-                at=at,
-                progress=progress,
-                kind="seeded",
-            )
-    if not allow_foreign:
-        require_ours(server, name)
-    with connect(server.conninfo(name)) as connection:
-        check_rights(connection)
-        check_empty(connection)
-    with emptied_on_failure(server.conninfo(name)):
+    with turn(server, name), _target(server, name, allow_foreign=allow_foreign) as kind:
         return fill(
             server,
             name,
@@ -151,8 +135,25 @@ def seed_into(
             fresh=fresh,
             at=at,
             progress=progress,
-            kind=None if allow_foreign else "seeded",
+            kind=kind,
         )
+
+
+@contextmanager
+def _target(server: Server, name: str, *, allow_foreign: bool) -> Iterator[str | None]:
+    """The database, made when absent, and the kind that it is marked as when it is filled (None: not at all)."""
+    if not exists(server, name):
+        create_database(server, name, kind=LOADING)
+        with dropped_on_failure(server, name):
+            yield "seeded"
+        return
+    if not allow_foreign:
+        require_ours(server, name)
+    with connect(server.conninfo(name)) as connection:
+        check_rights(connection)
+        check_empty(connection)
+    with emptied_on_failure(server.conninfo(name)):
+        yield None if allow_foreign else "seeded"
 
 
 @contextmanager
@@ -253,7 +254,7 @@ def _found(server: Server, name: str, mark: str) -> Dataset | None:
 def _drop_unmarked(server: Server, name: str) -> None:
     """A load that was killed between making its database and marking it left an empty one. The name holds a hash of
     what would be in it, so nobody else's has it; anything in it would still be left alone."""
-    if not exists(server, name) or _sessions(server, name):
+    if not exists(server, name):
         return
     with connect(server.conninfo(name)) as connection:
         check_empty(connection)

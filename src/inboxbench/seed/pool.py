@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterator
@@ -84,6 +85,8 @@ def _told() -> Iterator[None]:
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise ServerError(f"the connection to the server was lost while loading: {_line(error)}") from None
     except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
         raise UsageError(
             f"blocks cannot be written below {tempfile.gettempdir()}: {error.strerror}; make room, or set TMPDIR"
         ) from None

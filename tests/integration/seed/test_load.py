@@ -184,6 +184,27 @@ def test_a_load_that_another_process_runs_is_left_alone(server: Server, project:
     drop_database(server, dataset.name)
 
 
+@pytest.mark.parametrize("target", [None, "inboxbench_contested"])
+def test_of_three_loads_at_once_one_wins_and_is_whole(server: Server, target: str | None) -> None:
+    """As processes: a loader has no session in its database while it makes the outline."""
+    words = [sys.executable, "-m", "inboxbench", "seed", "tiny", "--seed", "78", "--server", server.url("postgres")]
+    words += ["--database", target] if target else []
+    started = [subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [process.communicate(timeout=120)[1] for process in started]
+    codes = sorted(process.returncode for process in started)
+    # Who came when all was done finds the dataset, or is told that the database is full.
+    assert codes[0] == 0
+    assert set(codes) <= {0, 2}, said
+    for process, text in zip(started, said, strict=True):
+        if process.returncode:
+            assert "is being loaded by another process" in text or "is not empty" in text
+    kept = [one.name for one in list_datasets(server) if one.dataset and one.dataset.seed == 78]
+    name = target or kept[0]
+    with connect(server.conninfo(name)) as connection:
+        assert connection.execute("SELECT count(*), count(DISTINCT id) FROM messages").fetchone() == (20_000, 20_000)
+    drop_database(server, name)
+
+
 def test_a_target_that_is_not_empty_is_refused(database: Database, project: Project) -> None:
     with database.connect() as connection:
         connection.execute("CREATE TABLE mine (x int)")
