@@ -1,0 +1,197 @@
+"""What a dry run saw, as values: revisions, statements with their locks, what traffic felt, and findings.
+
+Times are milliseconds since the run's clock began (`*_ms` that name a moment) or lengths (`duration_ms`, `held_ms`).
+Everything here was observed on the server unless a field says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+SCHEMA_VERSION = 1
+
+LockMode = Literal[
+    "ACCESS SHARE",
+    "ROW SHARE",
+    "ROW EXCLUSIVE",
+    "SHARE UPDATE EXCLUSIVE",
+    "SHARE",
+    "SHARE ROW EXCLUSIVE",
+    "EXCLUSIVE",
+    "ACCESS EXCLUSIVE",
+]
+Seen = Literal["event trigger", "poll"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The strongest mode a statement took on one relation. held_ms runs to the end of its transaction.
+
+    relation is schema.name; kind is that of pg_class (table, index, toast, view, sequence); waited_ms is how long
+    the statement itself queued for it.
+    """
+
+    relation: str
+    kind: str
+    mode: LockMode
+    taken_ms: float
+    held_ms: float
+    waited_ms: float = 0.0
+    seen: Seen = "event trigger"
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A relation whose file was written anew, also when that happened under a new OID."""
+
+    relation: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Rows that full scans of a relation read."""
+
+    relation: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of the chain. number counts from 1; revision is None outside any; line is that of its source file.
+
+    dead_tuples are those it left behind, peak_bytes the extra disk at its highest, temp_bytes temporary files.
+    """
+
+    number: int
+    revision: str | None
+    sql: str
+    pid: int
+    transaction: int
+    started_ms: float
+    duration_ms: float
+    wal_bytes: int = 0
+    locks: tuple[Lock, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
+    scans: tuple[Scan, ...] = ()
+    dead_tuples: int = 0
+    peak_bytes: int = 0
+    temp_bytes: int = 0
+    file: str | None = None
+    line: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """From the first lock-taking statement to COMMIT or ROLLBACK; a lone statement is one of its own."""
+
+    number: int
+    pid: int
+    started_ms: float
+    finished_ms: float
+    outcome: Literal["commit", "rollback"]
+    revisions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    revision: str
+    title: str
+    file: str | None
+    started_ms: float
+    finished_ms: float
+    wal_bytes: int = 0
+    peak_bytes: int = 0
+    invalid_indexes: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """A request that had to wait, and for what: the statement and the lock that stood in its way, when known."""
+
+    started_ms: float
+    duration_ms: float
+    statement: int | None = None
+    relation: str | None = None
+    wanted: str | None = None
+    held: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Felt:
+    """What one class of traffic felt. blocked_ms: all time during which at least one request waited for a lock."""
+
+    name: str
+    kind: Literal["read", "write"]
+    requests: int
+    p50_ms: float
+    p99_ms: float
+    max_stall_ms: float
+    blocked_ms: float
+    errors: int = 0
+    first_error: str | None = None
+    deadlocks: int = 0
+    deadlock_cycle: str | None = None
+    stalls: tuple[Stall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The rewrite, run on the same rows under the same traffic: figures of the original and of the rewrite."""
+
+    code: str
+    original: dict[str, float]
+    rewrite: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """rule is its id (`inboxbench explain RULE`). what: who was blocked and how long, measured; code: to paste."""
+
+    rule: str
+    severity: Literal["error", "warning", "note"]
+    statement: int
+    revision: str | None
+    relation: str | None
+    what: str
+    instead: str
+    code: str = ""
+    compared: Comparison | None = None
+    suppressed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """A whole run. one_transaction: the chain was a single transaction from end to end.
+
+    exit_status is that of the project's own command; error is why the chain did not reach its target.
+    """
+
+    server: str
+    source: str
+    command: str
+    started: str
+    duration_ms: float
+    revisions: tuple[Revision, ...]
+    statements: tuple[Statement, ...]
+    transactions: tuple[Transaction, ...]
+    traffic: tuple[Felt, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    one_transaction: bool = False
+    peak_bytes: int = 0
+    wal_bytes: int = 0
+    invalid_indexes: tuple[str, ...] = ()
+    exit_status: int = 0
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `inboxbench dryrun --format json`; a class of traffic is `class` there."""
+        document = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        for felt in document["traffic"]:
+            felt["class"] = felt.pop("name")
+        return document
