@@ -18,6 +18,7 @@ import psycopg
 from psycopg import sql
 
 from inboxbench.database import Connection, connect
+from inboxbench.measure.client import as_text, round_trip
 from inboxbench.measure.plan import Plan, parse_plan, plan_shape
 from inboxbench.measure.sample import Pace, Timing, summarise
 from inboxbench.measure.workload import Case
@@ -153,14 +154,14 @@ def measure(probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured
     try:
         with prepared(probe.connection, case) as execute:
             shape = probe.shape(execute)
-            return known[shape] if shape in known else replace(_measure(probe, execute, pace), shape=shape)
+            return known[shape] if shape in known else replace(_measure(probe, case, execute, pace), shape=shape)
     except psycopg.errors.QueryCanceled:
         return Measured(None, None, None, STOPPED, shape=shape, slow=True, stopped=True)
     except psycopg.Error as error:
         return Measured(None, None, None, reason(error))
 
 
-def _measure(probe: Probe, execute: sql.Composed, pace: Pace) -> Measured:
+def _measure(probe: Probe, case: Case, execute: sql.Composed, pace: Pace) -> Measured:
     rows, plan, seconds = probe.fetch(execute)
     rounds = pace.rounds_for(seconds)
     if rounds == 0:
@@ -169,12 +170,19 @@ def _measure(probe: Probe, execute: sql.Composed, pace: Pace) -> Measured:
         return Measured(plan, summarise([plan.execution_ms]), rows, slow=True)
     with quiet(probe):
         plans = [probe.explain(execute) for _ in range(rounds)]
+        seen = _round_trips(probe, case, rounds)
     return Measured(
         plan=plans[-1],
-        timing=summarise([one.execution_ms for one in plans]),
+        timing=summarise([one.execution_ms for one in plans], seen),
         rows=rows,
         steady=len({one.buffers for one in plans}) == 1,
     )
+
+
+def _round_trips(probe: Probe, case: Case, rounds: int) -> list[float]:
+    """Milliseconds on this side of the statement that is prepared."""
+    values = as_text(probe.connection, [case.values[name] for name in case.query.params])
+    return [round_trip(probe.connection, _STATEMENT.encode(), values) * 1000 for _ in range(rounds)]
 
 
 @contextmanager

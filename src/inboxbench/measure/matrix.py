@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from inboxbench.measure.cell import Probe, open_probe
+from inboxbench.measure.client import Overhead, measure_overhead
 from inboxbench.measure.indexset import BuiltIndex, IndexSet
 from inboxbench.measure.ledger import Ledger
 from inboxbench.measure.nursery import Nursery, Tell
@@ -69,16 +70,20 @@ def _measure_sets(server: Server, request: Request, pace: Pace, progress: Progre
     tell = Steps(_steps(request), progress)
     ledger = Ledger(pace)
     results: list[SetResult] = []
+    client: Overhead | str | None = None
     with ground(server, request.template, request.sets) as planter:
         for one in request.sets:
             with planter.planted(one, titled(tell, one, "building ")) as (name, built):
                 size = settle(server, name)
                 with open_probe(server, name, timeout_s=request.timeout_s) as probe:
                     _measure_cells(probe, one, request, tell, ledger)
+                client = client or measure_overhead(server, name)
                 tell(f"{one.title}: writing", len(request.writes))
                 writes = measure_writes(server, name, request.writes, request.targets)
             results.append(SetResult(one, built, size, writes))
-    return Matrix(request.profile, request.workload, tuple(results), ledger.cells, ledger.settings, request.notes)
+    overhead = client if isinstance(client, Overhead) else None
+    notes = (*request.notes, *([client] if isinstance(client, str) else []))
+    return Matrix(request.profile, request.workload, tuple(results), ledger.cells, ledger.settings, notes, overhead)
 
 
 def _steps(request: Request) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inboxbench.errors import SubjectFailed
+from inboxbench.measure.client import Overhead
 from inboxbench.measure.indexset import BuiltIndex, IndexSet
 from inboxbench.measure.plan import Plan
 from inboxbench.measure.sample import Timing
@@ -53,6 +54,7 @@ class Cell:
             "median_ms": round(timing.median_ms, 4) if timing else None,
             "p95_ms": round(timing.p95_ms, 4) if timing else None,
             "rounds": timing.rounds if timing else 0,
+            "client_ms": round(timing.client_ms, 4) if timing and timing.client_ms is not None else None,
             "plan": plan.line if plan else self.failure,
             "same_rows": self.same_rows,
             "steady": self.steady,
@@ -117,6 +119,12 @@ class Matrix:
     cells: tuple[Cell, ...]
     settings: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    client: Overhead | None = None
+
+    def unclear(self, cell: Cell) -> bool:
+        """Whether its time on the client's side is within that of a query with next to nothing to do."""
+        timing = cell.timing
+        return bool(self.client and timing and timing.client_ms is not None and timing.client_ms < self.client.floor_ms)
 
     def cell(self, query: str, parameter_class: str, index_set: str) -> Cell:
         for cell in self.cells:
@@ -160,7 +168,8 @@ class Matrix:
             ],
             "classes": [{"name": one.name, "title": one.title} for one in self.workload.classes],
             "sets": [one.to_json() for one in self.sets],
-            "cells": [cell.to_json() for cell in self.cells],
+            "cells": [cell.to_json() | {"below_floor": self.unclear(cell)} for cell in self.cells],
+            "client": self.client.to_json() if self.client else None,
             "settings": dict(self.settings),
             "notes": list(self.notes),
         }

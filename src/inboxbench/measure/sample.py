@@ -40,12 +40,17 @@ def percentile(samples: Sequence[float], share: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Milliseconds of server time. With fewer than 20 samples p95 is the largest of them."""
+    """Milliseconds of server time. With fewer than 20 samples p95 is the largest of them.
+
+    client_ms: the median round trip on this side, rows received; None where the cell was too slow to be repeated.
+    """
 
     median_ms: float
     p95_ms: float
     rounds: int
+    client_ms: float | None = None
 
 
-def summarise(samples_ms: Sequence[float]) -> Timing:
-    return Timing(median(samples_ms), percentile(samples_ms, 0.95), len(samples_ms))
+def summarise(samples_ms: Sequence[float], client_ms: Sequence[float] = ()) -> Timing:
+    seen = median(client_ms) if client_ms else None
+    return Timing(median(samples_ms), percentile(samples_ms, 0.95), len(samples_ms), seen)
