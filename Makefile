@@ -37,8 +37,8 @@ bench: $(READY)  ## the query families under pytest-benchmark
 
 prove-gate: $(READY) ## the gate against 23 injected regressions, then 200 runs of nothing: hours (RUNS=20)
 	$(BIN)/python bench/proofs/prove_gate.py catalogue
-	$(BIN)/python bench/proofs/prove_gate.py aa --runs $(or $(RUNS),200)
-	$(BIN)/python bench/proofs/prove_gate.py aa --runs $(or $(RUNS),200) --neighbours 2
+	$(BIN)/python bench/proofs/prove_gate.py counters --runs $(or $(RUNS),200)
+	$(BIN)/python bench/proofs/prove_gate.py counters --runs $(or $(RUNS),200) --neighbours 2
 
 million: $(READY) ## a million claims, none twice: minutes (ARGS="--output FILE.md")
 	$(BIN)/inboxbench race million $(ARGS)

@@ -1,182 +1,65 @@
 """Does the gate catch every real regression, and does it never cry wolf?
 
-    python bench/proofs/prove_gate.py catalogue [--output FILE.md]
-    python bench/proofs/prove_gate.py aa --runs 200 --neighbours 2 [--output FILE.md]
+    python bench/proofs/prove_gate.py catalogue
+    python bench/proofs/prove_gate.py counters --runs 200 --neighbours 2
+    python bench/proofs/prove_gate.py collect --output bench/results/gate.md
 
 catalogue: every regression of regressions.py put into head on its own; each has to be caught in its class, and the
-same head without it has to pass. aa: the same head again and again, each time migrated and built anew, against the
-first one; every alarm is a false one. Exit code 1 when one is missed or an alarm is false.
+same head without it has to pass. counters: the same head again and again, built anew, against the first one; every
+alarm is a false one. What is found goes to a journal (--log), so that an interrupted proof goes on where it stopped;
+collect prints the tables of all that the journal holds. Exit code 1 when one is missed or an alarm is false.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
-import multiprocessing
-import shutil
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from regressions import REGRESSIONS, Regression
+import counters
+from catalogue import catalogue
+from journal import Journal
 
-from inboxbench.database import clone_database, connect, database_name, drop_database
-from inboxbench.gate import Budgets, Comparison, Snapshot, compare
-from inboxbench.gate.head import Request, measure_head, measure_migrated, migrated
 from inboxbench.machine import describe_machine
-from inboxbench.project import Project, find_project
-from inboxbench.seed import Dataset
+from inboxbench.project import find_project
 from inboxbench.server import Server, open_server, parse_spec
-
-
-@contextmanager
-def edited(project: Project, regression: Regression) -> Iterator[Project]:
-    """The project, or a copy of it with the regression's query in place of its own."""
-    if not regression.query:
-        yield project
-        return
-    with tempfile.TemporaryDirectory(prefix="inboxbench_proof_") as folder:
-        for part in ("schema", "migrations", "seeds", "bench"):
-            shutil.copytree(getattr(project, part), Path(folder) / part)
-        path = Path(folder) / "bench" / "queries" / f"{regression.query}.sql"
-        text = path.read_text(encoding="utf-8")
-        assert regression.old in text, f"{regression.name}: {regression.old!r} is not in {path.name}"
-        path.write_text(text.replace(regression.old, regression.new), encoding="utf-8")
-        yield Project(Path(folder))
-
-
-@contextmanager
-def altered(server: Server, template: str, *statements: str) -> Iterator[str]:
-    """A copy of the migrated head with statements executed in it."""
-    name = database_name("proof")
-    clone_database(server, template, name)
-    try:
-        with connect(server.conninfo(name)) as connection:
-            for text in statements:
-                for statement in split(text):
-                    connection.execute(statement.encode())
-        yield name
-    finally:
-        drop_database(server, name)
-
-
-def split(text: str) -> list[str]:
-    """Statements between semicolons, dollar quotes left whole: VACUUM wants to be alone."""
-    parts, quoted = [""], False
-    for piece in text.split("$$"):
-        pieces = [piece] if quoted else piece.split(";")
-        parts[-1] += ("$$" if quoted else "") + pieces[0] + ("$$" if quoted else "")
-        parts += pieces[1:]
-        quoted = not quoted
-    return [part for part in parts if part.strip()]
-
-
-def measured(server: Server, name: str, dataset: Dataset, project: Project, queries: list[str] | None) -> Snapshot:
-    return measure_migrated(server, name, dataset, project, Request(queries=queries))
-
-
-def caught(regression: Regression, found: Comparison) -> bool:
-    return any(
-        (change.verdict, change.metric) == regression.expected and change.where.startswith(regression.where)
-        for change in found.changes
-    )
-
-
-def catalogue(server: Server, project: Project) -> tuple[list[str], int]:
-    """Rows of the table, and how many were missed or alarmed without reason."""
-    rows = ["| regression | class | caught as | worst | alarms without it |", "|---|---|---|---|---:|"]
-    wrong = 0
-    known: dict[str, Snapshot] = {}
-    with migrated(server, project, Request()) as (template, dataset):
-        for one in REGRESSIONS:
-            if one.before not in known:
-                with altered(server, template, one.before) as name:
-                    known[one.before] = measured(server, name, dataset, project, None)
-            with altered(server, template, one.before) as name:
-                again = compare(known[one.before], measured(server, name, dataset, project, None), Budgets())
-            with altered(server, template, one.before, one.sql) as name, edited(project, one) as other:
-                found = compare(known[one.before], measured(server, name, dataset, other, None), Budgets())
-            alarms = len(again.of("broken", "worse"))
-            wrong += (not caught(one, found)) + bool(alarms)
-            rows.append(row(one, found, alarms))
-            click.echo(rows[-1])
-    return rows, wrong
-
-
-def row(one: Regression, found: Comparison, alarms: int) -> str:
-    fitting = [c for c in found.of("broken", "worse") if c.where.startswith(one.where) and c.metric == one.expected[1]]
-    if not fitting:
-        said = "; ".join(f"{c.where} {c.metric} {c.text}" for c in found.changes[:2]) or "nothing"
-        return f"| {one.name} | {one.kind} | **missed** | {said} | {alarms} |"
-    worst = fitting[0]
-    return f"| {one.name} | {one.kind} | {worst.verdict}: {worst.metric} | {worst.where}: {worst.text} | {alarms} |"
-
-
-def _busy() -> None:
-    while True:
-        sum(range(100_000))
-
-
-@contextmanager
-def neighbours(count: int) -> Iterator[None]:
-    """Processes that compute all the time beside the measurement."""
-    noisy = [multiprocessing.Process(target=_busy, daemon=True) for _ in range(count)]
-    for process in noisy:
-        process.start()
-    try:
-        yield
-    finally:
-        for process in noisy:
-            process.kill()
-            process.join()
-
-
-def aa(server: Server, project: Project, runs: int, noisy: int) -> tuple[list[str], int]:
-    """Head against itself, migrated and built anew for each run."""
-    first = measure_head(server, project, Request())
-    alarms = figures = better = 0
-    begun = time.monotonic()
-    with neighbours(noisy):
-        for number in range(1, runs + 1):
-            found = compare(first, measure_head(server, project, Request()), Budgets())
-            figures += found.compared
-            better += len(found.of("better"))
-            closing = found.of("broken", "worse")
-            alarms += bool(closing)
-            for change in closing:
-                click.echo(f"run {number}: {change.where} {change.metric}: {change.text}")
-            if number % 20 == 0:
-                click.echo(f"{number} runs, {alarms} alarms, {time.monotonic() - begun:.0f} s")
-    head = ["| runs | neighbours | figures compared | false alarms | figures that came out better | seconds a run |"]
-    line = f"| {runs} | {noisy} | {figures:,} | {alarms} | {better} | {(time.monotonic() - begun) / runs:.1f} |"
-    return [*head, "|---:|---:|---:|---:|---:|---:|", line], alarms
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("proof", choices=["catalogue", "aa"])
+    parser.add_argument("proof", choices=["catalogue", "counters", "collect"])
     parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--neighbours", type=int, default=0)
+    parser.add_argument("--neighbours", type=int, default=0, help="processes that compute all the time beside it")
+    parser.add_argument("--migrate-every", type=int, default=1, help="counters: migrate for every N-th run only")
     parser.add_argument("--server", default="embedded")
+    parser.add_argument("--log", type=Path, default=Path("reports/prove_gate.jsonl"), help="the journal")
     parser.add_argument("--output", type=Path, help="append the table there")
     given = parser.parse_args()
-    project = find_project()
-    with open_server(parse_spec(given.server)) as server:
-        if given.proof == "catalogue":
-            rows, wrong = catalogue(server, project)
-        else:
-            rows, wrong = aa(server, project, given.runs, given.neighbours)
-        said = facts(server)
-    text = "\n".join([f"`{' '.join(sys.argv)}`", "", said, "", *rows, "", ""])
+    journal = Journal(given.log)
+    if given.proof != "collect":
+        with open_server(parse_spec(given.server)) as server:
+            journal.add("facts", text=facts(server), command=" ".join(sys.argv))
+            prove(given, server, journal)
+    rows, wrong = counters.table(journal)
+    said = [entry["text"] for entry in journal.entries("facts")]
+    text = "\n".join([*dict.fromkeys(said), "", *rows, "", ""])
     click.echo(text)
     if given.output:
         with given.output.open("a", encoding="utf-8") as file:
             file.write(text)
     sys.exit(1 if wrong else 0)
+
+
+def prove(given: argparse.Namespace, server: Server, journal: Journal) -> None:
+    project = find_project()
+    if given.proof == "catalogue":
+        catalogue(server, project)
+    else:
+        counters.run(
+            server, project, journal, runs=given.runs, noisy=given.neighbours, every=max(1, given.migrate_every)
+        )
 
 
 def facts(server: Server) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alembic.script import ScriptDirectory
 from psycopg import sql
@@ -14,21 +14,24 @@ from inboxbench.gate.environment import environment_of
 from inboxbench.gate.snapshot import Snapshot, snapshot_of
 from inboxbench.measure import Progress, run_matrix
 from inboxbench.measure.indexset import IndexSet, live_set, read_catalogue
+from inboxbench.measure.template import drop_secondary_indexes
 from inboxbench.migrate import runner
+from inboxbench.migrate.session import read_settings
 from inboxbench.project import Project
 from inboxbench.seed import Dataset, load_dataset
 from inboxbench.server import Server
 
 # Name of the set that a head's own indexes make.
 MIGRATED = "migrated"
+_TITLE = "head as migrated"
 _KEYS = """
     SELECT t.relname, i.relname FROM pg_index x
     JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
     WHERE x.indisprimary AND t.relkind = 'r' AND t.relnamespace = 'public'::regnamespace
     ORDER BY t.relname
 """
-# Rounds of a cell: counters need one execution; the second shows that they hold still.
-_ROUNDS = 2
+# Rounds of a cell: the first execution gives its rows, the second one its counters.
+_ROUNDS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +46,60 @@ class Request:
 
 def measure_head(server: Server, project: Project, request: Request, *, progress: Progress | None = None) -> Snapshot:
     """Seed (or find the dataset), migrate a copy to head, measure it; what was made for it is removed."""
-    with migrated(server, project, request) as (name, dataset):
-        return measure_migrated(server, name, dataset, project, request, progress=progress)
+    with upgraded(server, project, request) as (name, dataset):
+        return measure_upgraded(server, name, dataset, project, request, progress=progress)
+
+
+@contextmanager
+def upgraded(server: Server, project: Project, request: Request) -> Iterator[tuple[str, Dataset]]:
+    """The name of a copy of the dataset at head, rows where migrations left them; dropped at the end of the block."""
+    dataset = load_dataset(server, request.profile, request.seed, project=project)
+    with scratch_database(server, "gate", dataset.name) as name:
+        # Nobody else is there for whom a backfill should rest.
+        runner.upgrade(server.conninfo(name), project, settings=replace(read_settings(), pause_share=0.0))
+        yield name, dataset
 
 
 @contextmanager
 def migrated(server: Server, project: Project, request: Request) -> Iterator[tuple[str, Dataset]]:
-    """The name of a copy of the dataset at head, laid out in order; dropped at the end of the block."""
-    dataset = load_dataset(server, request.profile, request.seed, project=project)
-    with scratch_database(server, "gate", dataset.name) as name:
-        runner.upgrade(server.conninfo(name), project)
+    """The same, laid out in order and with its indexes, to be altered or timed."""
+    with upgraded(server, project, request) as (name, dataset):
         with connect(server.conninfo(name)) as connection:
             _lay_out(connection)
         yield name, dataset
 
 
+def measure_upgraded(
+    server: Server, name: str, dataset: Dataset, project: Project, request: Request, *, progress: Progress | None = None
+) -> Snapshot:
+    """The counters of `name`, which `upgraded` gave and which loses its secondary indexes here: CLUSTER would build
+    each of them once for nothing."""
+    with connect(server.conninfo(name)) as connection:
+        own = live_set(connection, MIGRATED, _TITLE)
+        drop_secondary_indexes(connection)
+        _lay_out(connection)
+    return _measured(server, (name, dataset), project, own, request, progress=progress)
+
+
 def measure_migrated(
     server: Server, name: str, dataset: Dataset, project: Project, request: Request, *, progress: Progress | None = None
 ) -> Snapshot:
-    """The counters of database `name`, which is `dataset` at head, under the indexes that it has."""
+    """The counters of database `name`, which is `dataset` at head, laid out, under the indexes that it has."""
     with connect(server.conninfo(name)) as connection:
-        own = live_set(connection, MIGRATED, "head as migrated")
+        own = live_set(connection, MIGRATED, _TITLE)
+    return _measured(server, (name, dataset), project, own, request, progress=progress)
+
+
+def _measured(
+    server: Server,
+    source: tuple[str, Dataset],
+    project: Project,
+    own: IndexSet,
+    request: Request,
+    *,
+    progress: Progress | None,
+) -> Snapshot:
+    name, dataset = source
     chosen = [own, *_catalogued(project, request.sets)]
     matrix = run_matrix(server, name, project, sets=chosen, queries=request.queries, rounds=_ROUNDS, progress=progress)
     environment = environment_of(
