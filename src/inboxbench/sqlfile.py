@@ -97,6 +97,40 @@ def as_psycopg(text: str) -> str:
     return "".join(pieces) + text[end:].replace("%", "%%")
 
 
+def as_pgbench(text: str, values: Mapping[str, str]) -> str:
+    """`text` for a pgbench script, each :name replaced by the SQL that `values` has for it.
+
+    pgbench takes a colon and a word for a variable of its own, in strings and comments, too: comments go, and strings
+    with such a colon spell it as an escape.
+
+    >>> as_pgbench("SELECT ':no', b::text -- :z", {})
+    "SELECT U&'\\\\003Ano', b::text "
+    >>> as_pgbench("SELECT :a", {"a": "CAST('1' AS bigint)"})
+    "SELECT CAST('1' AS bigint)"
+    """
+    return _TOKENS.sub(lambda match: values[match["name"]] if match["name"] else _without_colons(match[0]), text)
+
+
+def _without_colons(token: str) -> str:
+    if token.startswith(("--", "/*")):
+        return "" if token.startswith("--") else " "
+    if ":" not in token or token[0] not in "'\"":
+        return token
+    return "U&" + token.replace("\\", "\\\\").replace(":", "\\003A")
+
+
+def pgbench_literal(text: str, kind: str) -> str:
+    """A value, given in PostgreSQL's text form, as a constant of SQL type `kind` that pgbench leaves alone.
+
+    >>> pgbench_literal("10:30", "time"), pgbench_literal("O'Brien", "text")
+    ("CAST(U&'10\\\\003A30' AS time)", "CAST('O''Brien' AS text)")
+    """
+    quoted = "'" + text.replace("'", "''") + "'"
+    if ":" in text or "\\" in text:
+        quoted = "U&" + quoted.replace("\\", "\\\\").replace(":", "\\003A")
+    return f"CAST({quoted} AS {kind})"
+
+
 def _split(path: Path, source: str) -> tuple[dict[str, str], str]:
     """The header's keys and the statement below it."""
     header: dict[str, str] = {}

@@ -23,7 +23,7 @@ from inboxbench.database import Connection, connect
 from inboxbench.errors import ServerError, SubjectFailed
 from inboxbench.measure.sample import percentile
 from inboxbench.server import Server
-from inboxbench.server.pgbench import Load, find_pgbench, run_script
+from inboxbench.server.pgbench import Load, find_pgbench, run_scripts
 
 # What a harness may add to a bare client before its times are more of itself than of the server.
 HIGHEST_RATIO = 1.5
@@ -170,4 +170,4 @@ class _Pair:
     def _control(self) -> list[float]:
         script = self.select.as_string(self.connection) + ":key;\n"
         load = Load(1, 0, each=_WARM + self.executions, variables={"key": self.key})
-        return list(run_script(self.program, self.conninfo, script, load, PGBENCH_FLAGS).latencies_ms)[_WARM:]
+        return list(run_scripts(self.program, self.conninfo, [script], load, PGBENCH_FLAGS).latencies_ms)[_WARM:]

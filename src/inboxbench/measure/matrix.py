@@ -7,13 +7,14 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from inboxbench.measure.cell import Probe, open_probe
-from inboxbench.measure.client import Overhead, measure_overhead
 from inboxbench.measure.indexset import BuiltIndex, IndexSet
 from inboxbench.measure.ledger import Ledger
 from inboxbench.measure.nursery import Nursery, Tell
 from inboxbench.measure.request import TIMEOUT_S, Progress, Request, Sets, Steps, prepared_request, settle, titled
 from inboxbench.measure.result import Matrix, SetResult
 from inboxbench.measure.sample import DEFAULT_ROUNDS, Pace
+from inboxbench.measure.speed import Speedometer
+from inboxbench.measure.throughput import Speed
 from inboxbench.measure.write import measure_writes
 from inboxbench.project import Project
 from inboxbench.server import Server
@@ -41,6 +42,7 @@ def run_matrix(
     rounds: int = DEFAULT_ROUNDS,
     budget_s: float | None = None,
     timeout_s: float = TIMEOUT_S,
+    speed: Speed | None = None,
     progress: Progress | None = None,
     ground: Ground = Nursery,
 ) -> Matrix:
@@ -48,7 +50,8 @@ def run_matrix(
 
     sets: names (None: the default ones), or sets that are in no file. queries: names (None: all). writes: measure
     what they cost, too. budget_s: about how long reading may take in all; slow cells get fewer rounds for it, never
-    fewer than one execution. progress(done, total, what comes next). ground: where the sets' indexes come from.
+    fewer than one execution. speed: measure the client's overhead and the throughput of writes, too (None: neither).
+    progress(done, total, what comes next). ground: where the sets' indexes come from.
 
     Raises UsageError for unknown names and wrong definitions before anything is built. A cell that fails or
     differs does not stop the rest: see Matrix.failures.
@@ -56,7 +59,8 @@ def run_matrix(
     with prepared_request(
         server, source, project, sets=sets, queries=queries, writes=writes, timeout_s=timeout_s, progress=progress
     ) as request:
-        return _measure_sets(server, request, _pace(rounds, budget_s, request.cells), progress, ground)
+        pace = _pace(rounds, budget_s, request.cells)
+        return _measure_sets(Speedometer(server, request, speed), pace, progress, ground)
 
 
 def _pace(rounds: int, budget_s: float | None, cells: int) -> Pace:
@@ -66,24 +70,26 @@ def _pace(rounds: int, budget_s: float | None, cells: int) -> Pace:
     return Pace(rounds, cell_s=share, slow_s=min(2 * share, Pace().slow_s))
 
 
-def _measure_sets(server: Server, request: Request, pace: Pace, progress: Progress | None, ground: Ground) -> Matrix:
+def _measure_sets(speed: Speedometer, pace: Pace, progress: Progress | None, ground: Ground) -> Matrix:
+    server, request = speed.server, speed.request
     tell = Steps(_steps(request), progress)
     ledger = Ledger(pace)
     results: list[SetResult] = []
-    client: Overhead | str | None = None
     with ground(server, request.template, request.sets) as planter:
         for one in request.sets:
             with planter.planted(one, titled(tell, one, "building ")) as (name, built):
                 size = settle(server, name)
                 with open_probe(server, name, timeout_s=request.timeout_s) as probe:
                     _measure_cells(probe, one, request, tell, ledger)
-                client = client or measure_overhead(server, name)
+                speed.watch_client(name)
                 tell(f"{one.title}: writing", len(request.writes))
                 writes = measure_writes(server, name, request.writes, request.targets)
-            results.append(SetResult(one, built, size, writes))
-    overhead = client if isinstance(client, Overhead) else None
-    notes = (*request.notes, *([client] if isinstance(client, str) else []))
-    return Matrix(request.profile, request.workload, tuple(results), ledger.cells, ledger.settings, notes, overhead)
+                throughput = speed.watch_writes(name, one)
+            results.append(SetResult(one, built, size, writes, throughput))
+    notes = (*request.notes, *speed.notes)
+    return Matrix(
+        request.profile, request.workload, tuple(results), ledger.cells, ledger.settings, notes, speed.overhead
+    )
 
 
 def _steps(request: Request) -> int:

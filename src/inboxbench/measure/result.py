@@ -12,6 +12,7 @@ from inboxbench.measure.client import Overhead
 from inboxbench.measure.indexset import BuiltIndex, IndexSet
 from inboxbench.measure.plan import Plan
 from inboxbench.measure.sample import Timing
+from inboxbench.measure.throughput import Throughput
 from inboxbench.measure.workload import Case, Workload
 from inboxbench.measure.write import WriteCost
 
@@ -72,6 +73,11 @@ class SetResult:
     built: tuple[BuiltIndex, ...]
     bytes: int
     writes: tuple[WriteCost, ...] = ()
+    throughput: tuple[Throughput, ...] = ()
+
+    def per_s(self, family: str) -> float | None:
+        """Writes of a family a second, by several clients of pgbench; None where it was not measured."""
+        return next((one.per_s for one in self.throughput if one.family == family), None)
 
     @property
     def build_s(self) -> float:
@@ -106,6 +112,7 @@ class SetResult:
             "insert_per_s": _rounded(self.insert_per_s),
             "hot_share": _rounded(self.hot_share, 4),
             "writes": [write.to_json() for write in self.writes],
+            "throughput": [one.to_json() for one in self.throughput],
         }
 
 

@@ -13,8 +13,9 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -45,18 +46,26 @@ class Load:
 class Report:
     """transactions: ended, won or not; retries: of transactions that the server refused; seconds without connecting.
 
-    latencies_ms: of each, from its scheduled start where there was a rate; lags_ms: how late each of those began.
+    latencies_ms: of each, from its scheduled start where there was a rate; lags_ms: how late each of those began;
+    scripts: which script each was, by its place. The three are as long as each other, lags empty without a rate.
     """
 
     transactions: int
     retries: int
     seconds: float
     latencies_ms: Sequence[float]
-    lags_ms: Sequence[float] = field(default=())
+    lags_ms: Sequence[float] = ()
+    scripts: Sequence[int] = ()
 
     @property
     def per_s(self) -> float:
         return self.transactions / self.seconds if self.seconds else 0.0
+
+
+class _Logged(NamedTuple):
+    latency_ms: float
+    script: int
+    lag_ms: float
 
 
 def find_pgbench(server: Server, otherwise: str = "") -> Path:
@@ -81,11 +90,15 @@ def find_pgbench(server: Server, otherwise: str = "") -> Path:
         ) from None
 
 
-def run_script(program: Path, conninfo: str, script: str, load: Load, flags: Sequence[str]) -> Report:
-    """One run of `script`. Raises SubjectFailed with pgbench's own words when a client fails."""
+def run_scripts(program: Path, conninfo: str, scripts: Sequence[str], load: Load, flags: Sequence[str] = ()) -> Report:
+    """One run in which each transaction is one of `scripts` (128 at most), drawn with equal chances.
+
+    Raises SubjectFailed with pgbench's own words when a client fails.
+    """
     with tempfile.TemporaryDirectory(prefix="inboxbench_pgbench_") as name:
         folder = Path(name)
-        (folder / "script.sql").write_text(script, encoding="utf-8")
+        for number, script in enumerate(scripts):
+            (folder / f"script{number:03}.sql").write_text(script, encoding="utf-8")
         target, environment = _target(conninfo)
         output = _call([str(program), *flags, *_arguments(folder, load), target], environment, load)
         tried = any(flag.startswith("--max-tries") for flag in flags)
@@ -108,7 +121,7 @@ def _arguments(folder: Path, load: Load) -> list[str]:
         f"--jobs={min(load.clients, os.cpu_count() or 1)}",
         *([f"--rate={load.rate:g}"] if load.rate is not None else []),
         *(f"--define={name}={value}" for name, value in (load.variables or {}).items()),
-        f"--file={folder / 'script.sql'}",
+        *(f"--file={path}" for path in sorted(folder.glob("script*.sql"))),
         "--log",
         f"--log-prefix={folder / 'log'}",
     ]
@@ -136,7 +149,7 @@ def _figure(output: str, label: str) -> float:
     return float(found.group(1))
 
 
-def _report(output: str, logged: Sequence[tuple[float, float | None]], load: Load, *, tried: bool) -> Report:
+def _report(output: str, logged: Sequence[_Logged], load: Load, *, tried: bool) -> Report:
     transactions = int(_figure(output, "number of transactions actually processed"))
     if not transactions:  # it prints no rates then: every client was still in its first when the time was up
         return Report(0, 0, 0.0, [])
@@ -144,19 +157,18 @@ def _report(output: str, logged: Sequence[tuple[float, float | None]], load: Loa
         transactions=transactions,
         retries=int(_figure(output, "total number of retries")) if tried else 0,
         seconds=transactions / _figure(output, "tps"),
-        latencies_ms=[latency for latency, _lag in logged],
-        lags_ms=[lag for _latency, lag in logged if lag is not None] if load.rate is not None else [],
+        latencies_ms=[one.latency_ms for one in logged],
+        lags_ms=[one.lag_ms for one in logged] if load.rate is not None else [],
+        scripts=[one.script for one in logged],
     )
 
 
-def _logged(folder: Path) -> Iterator[tuple[float, float | None]]:
-    """Milliseconds of each transaction, and by how many it began late where it had a time to begin at.
-
-    The third word of a log line is the transaction's microseconds, or why it has none; the seventh the lag.
-    """
+def _logged(folder: Path) -> Iterator[_Logged]:
+    """The third word of a log line is the transaction's microseconds, or why it has none; the fourth the script's
+    place; the seventh by how many microseconds it began late, where it had a time to begin at."""
     for path in folder.glob("log.*"):
         with path.open(encoding="utf-8") as lines:
             for line in lines:
                 words = line.split()
                 if words[2].isdigit():
-                    yield int(words[2]) / 1000, int(words[6]) / 1000 if len(words) > 6 else None
+                    yield _Logged(int(words[2]) / 1000, int(words[3]), int(words[6]) / 1000 if len(words) > 6 else 0.0)

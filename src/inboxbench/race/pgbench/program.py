@@ -7,7 +7,7 @@ from pathlib import Path
 from inboxbench.race.pgbench.script import FLAGS
 from inboxbench.server import Server
 from inboxbench.server import pgbench as server_pgbench
-from inboxbench.server.pgbench import Load, Report, run_script
+from inboxbench.server.pgbench import Load, Report, run_scripts
 
 __all__ = ["Load", "Report", "find_pgbench", "run_pgbench"]
 
@@ -19,4 +19,4 @@ def find_pgbench(server: Server) -> Path:
 
 def run_pgbench(program: Path, conninfo: str, script: str, load: Load) -> Report:
     """One run of `script`. Raises SubjectFailed with pgbench's own words when a client fails."""
-    return run_script(program, conninfo, script, load, FLAGS)
+    return run_scripts(program, conninfo, [script], load, FLAGS)
