@@ -2,11 +2,13 @@
 
     python bench/proofs/prove_gate.py catalogue
     python bench/proofs/prove_gate.py counters --runs 200 --neighbours 2
+    python bench/proofs/prove_gate.py times --runs 200
     python bench/proofs/prove_gate.py collect --output bench/results/gate.md
 
 catalogue: every regression of regressions.py put into head on its own; each has to be caught in its class, and the
 same head without it has to pass. counters: the same head again and again, built anew, against the first one; every
-alarm is a false one. What is found goes to a journal (--log), so that an interrupted proof goes on where it stopped;
+alarm is a false one. times: identical code on two copies, timed in pairs, with pytest-benchmark's own check beside it.
+What is found goes to a journal (--log), so that an interrupted proof goes on where it stopped;
 collect prints the tables of all that the journal holds. Exit code 1 when one is missed or an alarm is false.
 """
 
@@ -19,6 +21,7 @@ from pathlib import Path
 
 import click
 import counters
+import times
 from catalogue import catalogue
 from journal import Journal
 
@@ -29,7 +32,7 @@ from inboxbench.server import Server, open_server, parse_spec
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("proof", choices=["catalogue", "counters", "collect"])
+    parser.add_argument("proof", choices=["catalogue", "counters", "times", "collect"])
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--neighbours", type=int, default=0, help="processes that compute all the time beside it")
     parser.add_argument("--migrate-every", type=int, default=1, help="counters: migrate for every N-th run only")
@@ -42,7 +45,7 @@ def main() -> None:
         with open_server(parse_spec(given.server)) as server:
             journal.add("facts", text=facts(server), command=" ".join(sys.argv))
             prove(given, server, journal)
-    rows, wrong = counters.table(journal)
+    rows, wrong = tables(journal)
     said = [entry["text"] for entry in journal.entries("facts")]
     text = "\n".join([*dict.fromkeys(said), "", *rows, "", ""])
     click.echo(text)
@@ -56,10 +59,23 @@ def prove(given: argparse.Namespace, server: Server, journal: Journal) -> None:
     project = find_project()
     if given.proof == "catalogue":
         catalogue(server, project)
+    elif given.proof == "times":
+        times.run(server, project, journal, verdicts=given.runs)
     else:
         counters.run(
             server, project, journal, runs=given.runs, noisy=given.neighbours, every=max(1, given.migrate_every)
         )
+
+
+def tables(journal: Journal) -> tuple[list[str], int]:
+    """Of everything that the journal holds, and how much of it is wrong."""
+    rows: list[str] = []
+    wrong = 0
+    for part, kind in ((counters, counters.KIND), (times, times.VERDICT)):
+        if journal.entries(kind):
+            found, mistakes = part.table(journal)
+            rows, wrong = [*rows, "", *found], wrong + mistakes
+    return rows, wrong
 
 
 def facts(server: Server) -> str:
