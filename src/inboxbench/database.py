@@ -120,9 +120,13 @@ def _locale_clauses(server: Server) -> list[sql.SQL]:
     return [sql.SQL(text) for text in ([builtin] if server.version >= 170000 else []) + libc + icu]
 
 
-def _create_empty(connection: Connection, server: Server, name: str) -> None:
+# Only ASCII letters are letters here: what a benchmark needs to show what that does to Cyrillic.
+_C_LOCALE = sql.SQL("LOCALE_PROVIDER libc LOCALE 'C'")
+
+
+def _create_empty(connection: Connection, server: Server, name: str, *, c_locale: bool = False) -> None:
     problem = ""
-    for clause in _locale_clauses(server):
+    for clause in [_C_LOCALE] if c_locale else _locale_clauses(server):
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' {}")
         try:
             connection.execute(statement.format(sql.Identifier(name), clause))
@@ -182,8 +186,9 @@ def create_database(
     kind: str = "work",
     template: str | None = None,
     marker: Mapping[str, Any] | None = None,
+    c_locale: bool = False,
 ) -> None:
-    """Create `name` empty (UTF8, a locale with Cyrillic) or as a copy of `template`, and mark it as ours.
+    """Create `name` empty (UTF8, a locale with Cyrillic, or C) or as a copy of `template`, and mark it as ours.
 
     Raises UsageError for a bad or taken name, ServerError when the server refuses or its disk is full.
     """
@@ -191,7 +196,7 @@ def create_database(
     with connect(server.conninfo()) as connection:
         try:
             if template is None:
-                _create_empty(connection, server, name)
+                _create_empty(connection, server, name, c_locale=c_locale)
             else:
                 _create_copy(connection, server, name, template)
             _mark(connection, name, {"kind": kind, "created": int(time.time()), **(marker or {})})
@@ -233,10 +238,12 @@ def drop_database(server: Server, name: str, *, allow_foreign: bool = False) -> 
 
 
 @contextmanager
-def scratch_database(server: Server, purpose: str, template: str | None = None) -> Iterator[str]:
+def scratch_database(
+    server: Server, purpose: str, template: str | None = None, *, c_locale: bool = False
+) -> Iterator[str]:
     """The name of a new database, empty or a copy of `template`, dropped at the end of the block."""
     name = database_name(purpose)
-    create_database(server, name, template=template)
+    create_database(server, name, template=template, c_locale=c_locale)
     try:
         yield name
     finally:

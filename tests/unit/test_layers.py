@@ -15,7 +15,7 @@ PACKAGE = find_project().root / "src" / "inboxbench"
 LAYERS: list[set[str]] = [
     {"__main__"},
     {"cli", "testing"},
-    {"report", "coverage", "gate", "dryrun"},
+    {"report", "coverage", "gate", "dryrun", "lab"},
     {"migrate", "seed", "measure", "race"},
     {"messenger"},
     {"database", "catalog", "sqlfile", "models", "scopes"},

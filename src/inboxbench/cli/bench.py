@@ -26,6 +26,7 @@ from inboxbench.cli.bench_subject import (
     timeout_option,
 )
 from inboxbench.cli.bench_table import print_matrix
+from inboxbench.cli.bench_traps import spring_traps, traps
 from inboxbench.cli.session import Session, pass_session
 from inboxbench.errors import UsageError
 from inboxbench.measure import DEFAULT_ROUNDS, Matrix, run_matrix, verdict
@@ -44,6 +45,9 @@ def as_document(matrix: Matrix) -> dict[str, Any]:
 @click.option("--rounds", default=DEFAULT_ROUNDS, show_default=True, type=click.IntRange(1), help="times a cell is run")
 @click.option("--budget", type=click.FloatRange(min=1), help="seconds that reading may take in all, roughly")
 @timeout_option
+@click.option(
+    "--traps", "only_traps", is_flag=True, help="the known planner traps instead, as `bench traps` shows them"
+)
 @form_options
 @pass_session
 @click.pass_context
@@ -62,6 +66,7 @@ def command(
     rounds: int,
     budget: float | None,
     timeout: float,
+    only_traps: bool,
     form: str,
     output: Path | None,
 ) -> None:
@@ -71,6 +76,9 @@ def command(
     """
     if context.invoked_subcommand:
         _check_place(context)
+        return
+    if only_traps:
+        spring_traps(session, (), verbose=False, form=form, output=output)
         return
     check_writable(output)
     chosen, wanted = names_in(sets), names_in(queries)
@@ -90,10 +98,11 @@ def _check_place(context: click.Context) -> None:
     for name in context.params:
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             sub = context.invoked_subcommand
-            option = name if name != "form" else "format"
+            option = {"form": "format", "only_traps": "traps"}.get(name, name)
             raise UsageError(f"--{option} stands before {sub!r}; put it behind: inboxbench bench {sub} --{option} …")
 
 
 command.add_command(decay)
 command.add_command(drop_one)
 command.add_command(growth)
+command.add_command(traps)
