@@ -13,9 +13,11 @@ import pytest
     [
         "inboxbench.sqlfile",
         "inboxbench.measure.churn",
+        "inboxbench.measure.figures",
+        "inboxbench.measure.mix",
+        "inboxbench.measure.reasons",
         "inboxbench.measure.sample",
         "inboxbench.measure.template",
-        "inboxbench.measure.verdict",
     ],
 )
 def test_examples(name: str) -> None:

@@ -34,8 +34,8 @@ def cell(of: Case, index_set: str, buffers: int | None, *, same_rows: bool | Non
     return Cell(of, index_set, plan, Timing(1.0, 2.0, 15), same_rows=same_rows)
 
 
-def result(name: str, wal: float, size: int = 1 << 20, hot: float = 1.0) -> SetResult:
-    write = WriteCost("insert_message", "a message", "insert", 1000, wal, 500.0, hot)
+def result(name: str, wal: float, size: int = 1 << 20, hot: float = 1.0, pages: float = 0.0) -> SetResult:
+    write = WriteCost("insert_message", "a message", "insert", 1000, wal, 500.0, hot, pages)
     return SetResult(IndexSet(name, name.title(), "", ()), (), size, (write,))
 
 
@@ -48,10 +48,11 @@ def matrix(sets: list[SetResult], cells: list[Cell]) -> Matrix:
 LIST, TINY, SEARCH = case("all"), case("all", "tiny"), case("word", "huge", "search")
 
 
-def test_least_wal_among_those_that_read_as_little() -> None:
+def test_least_cost_of_reads_and_writes_together() -> None:
+    """Reads 35 and 40 pages at the mean, writes 102 and 51: at four reads to a write lean costs 42 pages, fat 48."""
     found = verdict(
         matrix(
-            [result("poor", 100), result("lean", 300), result("fat", 900)],
+            [result("poor", 512), result("lean", 512, pages=50), result("fat", 1024, pages=100)],
             [
                 *(cell(LIST, "poor", 400), cell(SEARCH, "poor", 90_000)),
                 *(cell(LIST, "lean", 20), cell(SEARCH, "lean", 60)),
@@ -60,7 +61,9 @@ def test_least_wal_among_those_that_read_as_little() -> None:
         )
     )
     assert found["recommended"] == "lean"
-    assert found["ratios"]["fat"]["insert_wal"] == 3.0
+    costs = {row["set"]: row["cost"] for row in found["pareto"]}
+    assert (costs["lean"], costs["fat"]) == pytest.approx((0.8 * 40 + 0.2 * 51, 0.8 * 35 + 0.2 * 102))
+    assert found["ratios"]["fat"]["insert_wal"] == 2.0
     assert found["ratios"]["fat"]["reads"] < 1 < found["ratios"]["poor"]["reads"]
     assert found["ratios"]["poor"]["worst"] == {
         "query": "word",
@@ -69,6 +72,65 @@ def test_least_wal_among_those_that_read_as_little() -> None:
         "against": 60,
         "ratio": 1500.0,
     }
+
+
+def two_ways() -> Matrix:
+    """A lean set that searches badly, and one that searches well at ten times the writes."""
+    sets = [result("lean", 512, pages=9), result("rich", 5120, size=4 << 20, pages=90)]
+    cells = [cell(LIST, "lean", 10), cell(LIST, "rich", 10), cell(SEARCH, "lean", 1010), cell(SEARCH, "rich", 110)]
+    return matrix(sets, cells)
+
+
+def test_recommendation_follows_the_mix() -> None:
+    """R: 510 and 60 pages, W: 10 and 100; even at 90 / 450 = 0.2 reads for a write."""
+    assert verdict(two_ways(), {"reads": 80, "writes": 20})["recommended"] == "rich"
+    assert verdict(two_ways(), {"writes": 1})["recommended"] == "lean"
+    assert verdict(two_ways(), {"list": 90, "writes": 10})["recommended"] == "lean"
+    assert verdict(two_ways(), {"reads": 30, "writes": 100})["recommended"] == "rich"
+    assert verdict(two_ways(), {"reads": 15, "writes": 100})["recommended"] == "lean"
+
+
+def test_break_even_is_where_both_cost_the_same() -> None:
+    found = verdict(two_ways(), {"reads": 80, "writes": 20})
+    (even,) = found["break_even"]
+    assert (even["leaner"], even["reader"], even["reads_per_write"]) == ("lean", "rich", 0.2)
+    assert even["always"] is None
+    assert "Reads for a write at which it pays: from 0.2 against Lean." in found["reasons"]
+    assert "It costs least from 0 to 83 writes in 100 requests; above that Lean does." in found["reasons"]
+    lean, rich = found["pareto"]
+    assert lean["read_cost"] * 0.2 + lean["write_cost"] == rich["read_cost"] * 0.2 + rich["write_cost"]
+
+
+def test_one_that_costs_no_more_on_either_side_has_no_break_even_and_dominates() -> None:
+    sets = [result("good", 512), result("bad", 5120, size=2 << 20)]
+    found = verdict(matrix(sets, [cell(LIST, "good", 10), cell(LIST, "bad", 20)]))
+    (even,) = found["break_even"]
+    assert (even["always"], even["reads_per_write"]) == ("good", None)
+    assert {row["set"]: row["dominated_by"] for row in found["pareto"]} == {"good": None, "bad": "good"}
+    assert "It costs least of all sets at any share of writes." in found["reasons"]
+
+
+def test_a_set_better_in_one_column_is_not_dominated() -> None:
+    sets = [result("good", 512, hot=0.0), result("hot", 5120, size=2 << 20, hot=1.0)]
+    found = verdict(matrix(sets, [cell(LIST, "good", 10), cell(LIST, "hot", 20)]))
+    assert [row["dominated_by"] for row in found["pareto"]] == [None, None]
+
+
+def test_equal_costs_are_decided_by_size() -> None:
+    sets = [result("large", 512, size=9 << 20), result("small", 512, size=1 << 20)]
+    found = verdict(matrix(sets, [cell(LIST, "large", 100), cell(LIST, "small", 104)]))
+    assert found["recommended"] == "small"
+    assert "Large costs 96% of that, but its indexes are larger." in found["reasons"]
+
+
+def test_a_set_that_gives_other_rows_is_never_chosen() -> None:
+    cells = [cell(LIST, "right", 50), cell(LIST, "quick", 5, same_rows=False)]
+    assert verdict(matrix([result("right", 1), result("quick", 1)], cells))["recommended"] == "right"
+
+
+def test_what_the_mix_does_not_ask_for_may_be_stopped() -> None:
+    cells = [cell(LIST, "slow", 10), cell(SEARCH, "slow", None), cell(LIST, "able", 30), cell(SEARCH, "able", 30)]
+    assert verdict(matrix([result("slow", 1), result("able", 1)], cells), {"list": 1})["recommended"] == "slow"
 
 
 def test_worst_class_counts_and_many_small_ones_do_not_hide_it() -> None:
@@ -90,7 +152,7 @@ def test_worst_class_counts_and_many_small_ones_do_not_hide_it() -> None:
 def test_what_it_is_worse_at_is_told() -> None:
     found = verdict(
         matrix(
-            [result("lean", 300), result("fat", 900)],
+            [result("lean", 300), result("fat", 900, pages=300)],
             [
                 *(cell(LIST, "lean", 20), cell(LIST, "fat", 40)),
                 *(cell(SEARCH, "lean", 100), cell(SEARCH, "fat", 40)),
@@ -117,6 +179,7 @@ def test_stopped_set_is_a_lower_bound_and_never_chosen() -> None:
     assert found["recommended"] == "able"
     assert found["ratios"]["slow"]["lower_bound"] is True
     assert "at least" in found["headline"]
+    assert "Slow is left out: it does not answer all of the mix in time." in found["reasons"]
 
 
 def test_single_set_is_compared_with_nothing() -> None:
