@@ -10,6 +10,7 @@ import click
 from inboxbench.cli.bench_decay import decay
 from inboxbench.cli.bench_drop import drop_one
 from inboxbench.cli.bench_growth import growth
+from inboxbench.cli.bench_pages import pages
 from inboxbench.cli.bench_subject import (
     SCHEMA_VERSION,
     Source,
@@ -105,4 +106,5 @@ def _check_place(context: click.Context) -> None:
 command.add_command(decay)
 command.add_command(drop_one)
 command.add_command(growth)
+command.add_command(pages)
 command.add_command(traps)
