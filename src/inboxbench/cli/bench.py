@@ -7,9 +7,12 @@ from typing import Any
 
 import click
 
+from inboxbench import __version__
 from inboxbench.cli.bench_decay import decay
 from inboxbench.cli.bench_drop import drop_one
 from inboxbench.cli.bench_growth import growth
+from inboxbench.cli.bench_markdown import matrix_markdown
+from inboxbench.cli.bench_mix import mix_option, wal_page_option, weights_of
 from inboxbench.cli.bench_pages import pages
 from inboxbench.cli.bench_subject import (
     SCHEMA_VERSION,
@@ -17,8 +20,8 @@ from inboxbench.cli.bench_subject import (
     check_names,
     check_writable,
     counting,
-    form_options,
     hand_over,
+    markdown_options,
     names_in,
     opened_database,
     queries_option,
@@ -30,12 +33,13 @@ from inboxbench.cli.bench_table import print_matrix
 from inboxbench.cli.bench_traps import spring_traps, traps
 from inboxbench.cli.session import Session, pass_session
 from inboxbench.errors import UsageError
-from inboxbench.measure import DEFAULT_ROUNDS, Matrix, run_matrix, verdict
+from inboxbench.measure import DEFAULT_ROUNDS, Matrix, Speed, run_matrix, verdict
 
 
-def as_document(matrix: Matrix) -> dict[str, Any]:
-    """The parts of a run's record that a matrix fills."""
-    return {"schema_version": SCHEMA_VERSION, "matrix": matrix.to_json(), "verdict": verdict(matrix)}
+def as_document(matrix: Matrix, found: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a run's record that a matrix and its verdict fill: `inboxbench report` shows it."""
+    tool = {"name": "inboxbench", "version": __version__}
+    return {"schema_version": SCHEMA_VERSION, "tool": tool, "matrix": matrix.to_json(), "verdict": found}
 
 
 @click.group(invoke_without_command=True)
@@ -43,13 +47,16 @@ def as_document(matrix: Matrix) -> dict[str, Any]:
 @sets_option
 @queries_option
 @click.option("--writes/--no-writes", default=True, show_default=True, help="measure what writes cost, too")
+@click.option("--throughput/--no-throughput", default=True, show_default=True, help="writes a second by pgbench, too")
+@mix_option
+@wal_page_option
 @click.option("--rounds", default=DEFAULT_ROUNDS, show_default=True, type=click.IntRange(1), help="times a cell is run")
 @click.option("--budget", type=click.FloatRange(min=1), help="seconds that reading may take in all, roughly")
 @timeout_option
 @click.option(
     "--traps", "only_traps", is_flag=True, help="the known planner traps instead, as `bench traps` shows them"
 )
-@form_options
+@markdown_options
 @pass_session
 @click.pass_context
 def command(
@@ -64,6 +71,9 @@ def command(
     sets: str | None,
     queries: str | None,
     writes: bool,
+    throughput: bool,
+    mix: str | None,
+    wal_page: int,
     rounds: int,
     budget: float | None,
     timeout: float,
@@ -85,12 +95,28 @@ def command(
     chosen, wanted = names_in(sets), names_in(queries)
     source = Source(database, profile, seed, allow_foreign)
     check_names(session, source, chosen, wanted)
+    weights = weights_of(session, mix, wanted, writes=writes)
     options: dict[str, Any] = {"sets": chosen, "queries": wanted, "writes": writes, "rounds": rounds}
     with session.server() as server, opened_database(session, server, source) as name, counting() as progress:
         matrix = run_matrix(
-            server, name, session.project, budget_s=budget, timeout_s=timeout, progress=progress, **options
+            server,
+            name,
+            session.project,
+            budget_s=budget,
+            timeout_s=timeout,
+            speed=Speed(seconds=Speed().seconds if throughput else 0),
+            progress=progress,
+            **options,
         )
-    hand_over(as_document(matrix), form, output, lambda: print_matrix(matrix))
+    found = verdict(matrix, weights, wal_page)
+    document = as_document(matrix, found)
+    hand_over(
+        document,
+        form,
+        output,
+        lambda: print_matrix(matrix, found),
+        markdown=lambda: matrix_markdown(matrix, document),
+    )
     matrix.require_sound()
 
 

@@ -67,9 +67,18 @@ sets_option = click.option(
 timeout_option = click.option(
     "--timeout", default=TIMEOUT_S, show_default=True, type=click.FloatRange(0.001), help="seconds a query"
 )
+output_option = click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="write the JSON there as well"
+)
 form_options = _together(
     click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True),
-    click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="write the JSON there as well"),
+    output_option,
+)
+markdown_options = _together(
+    click.option(
+        "--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True
+    ),
+    output_option,
 )
 
 
@@ -129,8 +138,14 @@ def check_writable(path: Path | None) -> None:
         raise UsageError(f"--output {path}: the folder {path.resolve().parent} does not exist")
 
 
-def hand_over(document: dict[str, Any], form: str, output: Path | None, show: Callable[[], None]) -> None:
-    """The JSON to --output if one was given, and to stdout or else whatever `show` prints."""
+def hand_over(
+    document: dict[str, Any],
+    form: str,
+    output: Path | None,
+    show: Callable[[], None],
+    markdown: Callable[[], str] | None = None,
+) -> None:
+    """The JSON to --output if one was given, and to stdout or else `markdown`, or whatever `show` prints."""
     text = json.dumps(document, ensure_ascii=False, indent=1)
     if output is not None:
         try:
@@ -139,5 +154,7 @@ def hand_over(document: dict[str, Any], form: str, output: Path | None, show: Ca
             raise UsageError(f"--output {output}: cannot be written: {error.strerror}") from error
     if form == "json":
         click.echo(text)
+    elif form == "markdown" and markdown:
+        click.echo(markdown())
     else:
         show()

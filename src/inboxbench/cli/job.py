@@ -19,6 +19,8 @@ from inboxbench.cli.session import Session, progress_console
 from inboxbench.database import connect, scratch_database
 from inboxbench.machine import describe_machine
 from inboxbench.measure.matrix import Matrix, run_matrix
+from inboxbench.measure.mix import project_weights
+from inboxbench.measure.throughput import Speed
 from inboxbench.measure.verdict import verdict
 from inboxbench.migrate.record import migration_record
 from inboxbench.project import Project
@@ -109,7 +111,8 @@ def _migrate(server: Server, session: Session, database: str) -> dict[str, Any]:
 
 def _measure(server: Server, session: Session, order: Order, database: str) -> Matrix:
     with _stage("Measuring the query families under every index set"), _counting() as progress:
-        return run_matrix(server, database, session.project, budget_s=order.budget_s, progress=progress)
+        speed = Speed(seconds=1)
+        return run_matrix(server, database, session.project, budget_s=order.budget_s, speed=speed, progress=progress)
 
 
 def _race(server: Server, session: Session, order: Order) -> list[dict[str, Any]]:
@@ -147,6 +150,6 @@ def run_job(server: Server, session: Session, order: Order) -> tuple[dict[str, A
         "matrix": matrix.to_json() | {"profile": order.profile},
         "races": races,
         "atlas": atlas,
-        "verdict": verdict(matrix),
+        "verdict": verdict(matrix, project_weights(session.project)),
     }
     return run, matrix

@@ -9,6 +9,7 @@ from inboxbench.measure.growth import Growth, Sample, grow
 from inboxbench.measure.matrix import TIMEOUT_S, Progress, run_matrix
 from inboxbench.measure.result import Cell, Matrix, SetResult
 from inboxbench.measure.sample import DEFAULT_ROUNDS
+from inboxbench.measure.throughput import Speed
 from inboxbench.measure.verdict import verdict
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Progress",
     "Sample",
     "SetResult",
+    "Speed",
     "grow",
     "read_churn",
     "run_ablation",

@@ -76,8 +76,12 @@ class Overhead:
             "executions": self.executions,
         }
 
+    @property
+    def met(self) -> bool:
+        return self.ratio <= HIGHEST_RATIO
+
     def __str__(self) -> str:
-        met = "within" if self.ratio <= HIGHEST_RATIO else "above"
+        met = "within" if self.met else "above"
         return (
             f"client overhead: a row by its key takes {self.client_us:.0f} µs here and {self.pgbench_us:.0f} µs by "
             f"pgbench -M prepared, {self.ratio:.2f}× ({self.least:.2f}–{self.most:.2f} in {self.rounds} rounds in "

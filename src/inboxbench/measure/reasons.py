@@ -140,7 +140,7 @@ def _write_reasons(best: Standing, others: Sequence[Standing]) -> list[str]:
     wal = ", ".join(f"{times(best.insert_wal / one.insert_wal)} {one.title}" for one in others if one.insert_wal)
     size = ", ".join(f"{times(best.result.bytes / one.result.bytes)} {one.title}" for one in others)
     reasons = [
-        f"A message insert writes {amount(best.insert_wal)} of WAL: {wal}.",
+        f"An insert writes {amount(best.insert_wal)} of WAL: {wal}.",
         f"All indexes take {amount(best.result.bytes)}: {size}.",
     ]
     return reasons + _hot_reason(best)

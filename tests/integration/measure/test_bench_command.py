@@ -44,7 +44,8 @@ def test_text_is_worst_first_and_ends_with_the_verdict(invoke: Invoke) -> None:
     assert spread == sorted(spread, reverse=True)
     assert spread[0] > 2
     assert any(line.startswith("Choose ") for line in lines)
-    assert "what each set costs" in result.stdout
+    assert "each set at the mix list 66%, thread 34%, the costliest first" in result.stdout
+    assert "client overhead: a row by its key takes" in result.stdout
 
 
 def test_json_holds_matrix_and_verdict_and_is_written_too(invoke: Invoke, tmp_path: Path) -> None:
