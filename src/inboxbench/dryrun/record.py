@@ -7,7 +7,7 @@ Everything here was observed on the server unless a field says otherwise.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 SCHEMA_VERSION = 1
 
@@ -21,7 +21,10 @@ LockMode = Literal[
     "EXCLUSIVE",
     "ACCESS EXCLUSIVE",
 ]
-Seen = Literal["event trigger", "poll"]
+# How a lock was seen: by the session's own event trigger, by another session that polls, in the plan that ran
+# (which locks what it reads and writes), or by the file that changed (which takes ACCESS EXCLUSIVE).
+Seen = Literal["event trigger", "poll", "plan", "file node"]
+MODES: tuple[LockMode, ...] = get_args(LockMode)  # weakest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Lock:
     """The strongest mode a statement took on one relation. held_ms runs to the end of its transaction.
 
     relation is schema.name; kind is that of pg_class (table, index, toast, view, sequence); waited_ms is how long
-    the statement itself queued for it.
+    the statement itself queued for it. created: its own transaction made the relation, so it is in nobody's way.
     """
 
     relation: str
@@ -39,6 +42,7 @@ class Lock:
     held_ms: float
     waited_ms: float = 0.0
     seen: Seen = "event trigger"
+    created: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,12 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """A request that had to wait, and for what: the statement and the lock that stood in its way, when known."""
+    """A request that had to wait, and for what: the statement and the lock that stood in its way, when known.
+
+    The longest of `requests` that the same cause held up in one stretch. queued: the statement did not have that lock
+    yet but stood before the request in the queue for it, behind `behind`. Without `held`, no lock was in the way: the
+    statement is what ran meanwhile.
+    """
 
     started_ms: float
     duration_ms: float
@@ -118,6 +127,9 @@ class Stall:
     relation: str | None = None
     wanted: str | None = None
     held: str | None = None
+    queued: bool = False
+    behind: str | None = None
+    requests: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,217 @@
+"""A second session that looks every few milliseconds: locks, WAL, disk, and what the catalogue has committed."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from inboxbench.database import Connection, connect
+from inboxbench.server import Server
+
+APPLICATION = "inboxbench dryrun"  # sessions whose name begins like this are not the chain's
+INTERVAL_S = 0.002
+_SIZE_EVERY_S = 0.01
+_CATALOGUE_EVERY_S = 0.025
+
+# From another database: a snapshot taken in the observed one is what CREATE INDEX CONCURRENTLY would wait for.
+_LOCKS = """
+    SELECT extract(epoch FROM clock_timestamp()) * 1000, pg_current_wal_insert_lsn() - '0/0'::pg_lsn,
+           (SELECT string_agg(concat_ws(':', pid, relation, mode, granted), ',' ORDER BY pid, relation, mode, granted)
+            FROM pg_locks
+            WHERE database = %(database)s AND locktype = 'relation' AND relation >= 16384 AND pid <> ALL (%(own)s))
+"""
+_CATALOGUE = """
+    SELECT extract(epoch FROM clock_timestamp()) * 1000, (
+        SELECT jsonb_agg(jsonb_build_array(
+                   c.oid::bigint, n.nspname, c.relname, c.relkind, c.relfilenode::bigint,
+                   coalesce(NOT i.indisvalid, false), pg_stat_get_tuples_returned(c.oid))
+               ORDER BY c.oid)::text
+        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
+        WHERE c.oid >= 16384)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One row of pg_locks."""
+
+    pid: int
+    relation: int
+    mode: str
+    granted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """at: Unix ms; wal: insert position in bytes; locks of every session but the observer's own."""
+
+    at: float
+    wal: int
+    locks: frozenset[Held]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A row of pg_class: kind is its letter; read: rows that full scans have returned, as far as flushed;
+    size: bytes, where it was asked for."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    filenode: int
+    invalid: bool = False
+    read: int = 0
+    size: int = 0
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What was committed at `at`, by OID."""
+
+    at: float
+    relations: dict[int, Relation]
+
+
+@dataclass(slots=True)
+class Poll:
+    """What the second session saw. sizes: (Unix ms, bytes of the database)."""
+
+    samples: list[Sample] = field(default_factory=list)
+    catalogues: list[Catalogue] = field(default_factory=list)
+    sizes: list[tuple[float, int]] = field(default_factory=list)
+    problem: str | None = None
+
+
+def parse_locks(text: str | None) -> frozenset[Held]:
+    """`pid:oid:Mode:t,…` as rows."""
+    if not text:
+        return frozenset()
+    rows = (row.split(":") for row in text.split(","))
+    return frozenset(Held(int(pid), int(oid), mode, granted == "t") for pid, oid, mode, granted in rows)
+
+
+def read_catalogue(connection: Connection) -> tuple[Catalogue, str]:
+    """The committed relations, and the text they came as, to tell a change by."""
+    row = connection.execute(_CATALOGUE).fetchone()
+    assert row is not None
+    return Catalogue(float(row[0]), _relations(row[1])), str(row[1])
+
+
+def _relations(text: str | None) -> dict[int, Relation]:
+    return {row[0]: Relation(*row) for row in json.loads(text or "[]")}
+
+
+def bystander(server: Server, database: str, purpose: str) -> Connection:
+    """A session beside the chain: what it does is neither logged nor taken for the project's."""
+    quiet = "-c log_statement=none -c log_duration=off -c auto_explain.log_min_duration=-1 -c lock_timeout=50ms"
+    conninfo = server.conninfo(database)
+    return connect(make_conninfo(conninfo, application_name=f"{APPLICATION} {purpose}", options=quiet))
+
+
+class Poller:
+    """Looks until it is stopped, from a thread of its own. Its failure is told, and never the chain's."""
+
+    def __init__(self, server: Server, database: str, oid: int) -> None:
+        self.poll = Poll()
+        self._server, self._database, self._oid = server, database, oid
+        self._stopping = threading.Event()
+        self._known_locks: str | None = ""
+        self._known_wal = -1
+        self._known_catalogue = ""
+        self._thread = threading.Thread(target=self._look, name="dryrun-poll", daemon=True)
+
+    def start(self) -> None:
+        """Returns once the first look is done."""
+        self._outside = bystander(self._server, "postgres", "poll")
+        self._inside = bystander(self._server, self._database, "catalogue")
+        self._own = [self._outside.info.backend_pid, self._inside.info.backend_pid]
+        self._take_catalogue()
+        self._take_size()
+        self._take_locks()
+        self._thread.start()
+
+    def stop(self) -> Poll:
+        """A last look at everything, then the end."""
+        self._stopping.set()
+        self._thread.join()
+        try:
+            self._take_locks()
+            self._take_size()
+            self._take_catalogue()
+        except psycopg.Error as error:
+            self.poll.problem = str(error).splitlines()[0]
+        self._outside.close()
+        self._inside.close()
+        return self.poll
+
+    def _look(self) -> None:
+        sized = listed = time.monotonic()
+        size_every = _SIZE_EVERY_S
+        try:
+            while not self._stopping.wait(INTERVAL_S):
+                released = self._take_locks()
+                now = time.monotonic()
+                if now - sized >= size_every:
+                    self._take_size()
+                    sized = time.monotonic()
+                    size_every = max(_SIZE_EVERY_S, 10 * (sized - now))  # a tenth of our time at most
+                if released or now - listed >= _CATALOGUE_EVERY_S:
+                    self._take_catalogue()
+                    listed = time.monotonic()
+        except psycopg.Error as error:
+            self.poll.problem = str(error).splitlines()[0]
+
+    def _take_locks(self) -> bool:
+        """True when a session let go of something since the last look."""
+        row = self._outside.execute(_LOCKS, {"database": self._oid, "own": self._own}, prepare=True).fetchone()
+        assert row is not None
+        at, wal, text = float(row[0]), int(row[1]), row[2]
+        if text == self._known_locks and wal == self._known_wal:
+            return False
+        before = self.poll.samples[-1].locks if self.poll.samples else frozenset()
+        locks = before if text == self._known_locks else parse_locks(text)
+        self.poll.samples.append(Sample(at, wal, locks))
+        self._known_locks, self._known_wal = text, wal
+        return bool(before - locks)
+
+    def _take_size(self) -> None:
+        query = "SELECT extract(epoch FROM clock_timestamp()) * 1000, pg_database_size(%s::oid)"
+        row = self._outside.execute(query, (self._oid,), prepare=True).fetchone()
+        assert row is not None
+        if not self.poll.sizes or self.poll.sizes[-1][1] != row[1]:
+            self.poll.sizes.append((float(row[0]), int(row[1])))
+
+    def _take_catalogue(self) -> None:
+        row: tuple[Any, ...] | None = self._inside.execute(_CATALOGUE, prepare=True).fetchone()
+        assert row is not None
+        if row[1] != self._known_catalogue or not self.poll.catalogues:
+            self._known_catalogue = str(row[1])
+            before = self.poll.catalogues[-1].relations if self.poll.catalogues else {}
+            relations = _relations(row[1])
+            self.poll.catalogues.append(Catalogue(float(row[0]), relations | self._sized(before, relations)))
+
+    def _sized(self, before: dict[int, Relation], after: dict[int, Relation]) -> dict[int, Relation]:
+        """Relations with another file than they had at first, with its bytes; 0 where somebody holds it closed."""
+        same = (oid for oid, one in before.items() if one.size and oid in after and after[oid].filenode == one.filenode)
+        kept = {oid: replace(after[oid], size=before[oid].size) for oid in same}
+        anew = [oid for oid, one in after.items() if oid in before and before[oid].filenode != one.filenode]
+        if not anew:
+            return kept
+        query = "SELECT oid::bigint, pg_relation_size(oid) FROM unnest(%s::oid[]) AS oid"
+        try:
+            sizes: dict[int, int | None] = dict(self._inside.execute(query, (anew,)).fetchall())
+        except psycopg.errors.LockNotAvailable:
+            return kept
+        return kept | {oid: replace(after[oid], size=sizes.get(oid) or 0) for oid in anew}

@@ -1,0 +1,83 @@
+"""What the poll says of one session: when each lock was first and last seen, and what a moment's WAL and disk were."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from inboxbench.dryrun.poll import Catalogue, Held, Poll, Sample
+
+
+@dataclass(slots=True)
+class Sighting:
+    """A row of pg_locks from its first look to its last. Unix ms."""
+
+    lock: Held
+    first: float
+    last: float
+
+    @property
+    def length(self) -> float:
+        return self.last - self.first
+
+
+@dataclass(slots=True)
+class Sightings:
+    """The poll, by session and by moment."""
+
+    poll: Poll
+    _by_pid: dict[int, list[Sighting]] = field(default_factory=dict)
+    _moments: list[float] = field(default_factory=list)
+
+    def of(self, pid: int) -> list[Sighting]:
+        """By first look."""
+        if not self._moments:
+            self._moments = [sample.at for sample in self.poll.samples]
+            self._by_pid = _follow(self.poll.samples)
+        return self._by_pid.get(pid, [])
+
+    def wal_between(self, begin: float, end: float) -> int:
+        """Bytes of WAL from the last look before `begin` to the first after `end`: whoever wrote them."""
+        self.of(0)
+        samples, last = self.poll.samples, len(self.poll.samples) - 1
+        if last < 0:
+            return 0
+        before = max(bisect_right(self._moments, begin) - 1, 0)
+        after = min(bisect_right(self._moments, end), last)
+        return samples[after].wal - samples[before].wal
+
+    def peak_between(self, begin: float, end: float) -> int:
+        """How far the database grew beyond its size at `begin`, in bytes."""
+        sizes = self.poll.sizes
+        if not sizes:
+            return 0
+        at = max(bisect_right(sizes, begin, key=lambda size: size[0]) - 1, 0)
+        within = [octets for moment, octets in sizes[at:] if moment <= end]
+        return max(within, default=sizes[at][1]) - sizes[at][1]
+
+    def catalogue_before(self, at: float) -> Catalogue:
+        place = bisect_right(self.poll.catalogues, at, key=lambda catalogue: catalogue.at)
+        return self.poll.catalogues[max(place - 1, 0)]
+
+    def catalogue_after(self, at: float) -> Catalogue:
+        """The first committed state seen after `at`, or the last there is."""
+        place = bisect_right(self.poll.catalogues, at, key=lambda catalogue: catalogue.at)
+        return self.poll.catalogues[min(place, len(self.poll.catalogues) - 1)]
+
+
+def _follow(samples: list[Sample]) -> dict[int, list[Sighting]]:
+    found: dict[int, list[Sighting]] = defaultdict(list)
+    standing: dict[Held, Sighting] = {}
+    before: frozenset[Held] = frozenset()
+    for sample in samples:
+        if sample.locks is not before:
+            for lock in before - sample.locks:
+                standing.pop(lock)
+            for lock in sample.locks - before:
+                standing[lock] = Sighting(lock, sample.at, sample.at)
+                found[lock.pid].append(standing[lock])
+            before = sample.locks
+        for sighting in standing.values():
+            sighting.last = sample.at
+    return dict(found)

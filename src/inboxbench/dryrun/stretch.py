@@ -1,0 +1,79 @@
+"""A transaction as a stretch of one session's statements, with its end and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from inboxbench.dryrun.sightings import Sightings
+from inboxbench.dryrun.trace import Draft, statements_of
+
+_ENDS = {"COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE TRANSACTION"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Times: Unix ms. alone: a statement outside of any transaction block."""
+
+    pid: int
+    drafts: tuple[Draft, ...]
+    statements: tuple[Draft, ...]
+    started: float
+    finished: float
+    outcome: Literal["commit", "rollback"]
+
+    @property
+    def alone(self) -> bool:
+        return len(self.drafts) == 1
+
+    def next_start(self, draft: Draft) -> float:
+        """When the session went on to something else: what it locked until then is `draft`'s doing."""
+        later = [one.started for one in self.drafts if one.started >= draft.finished and one is not draft]
+        return min(later, default=self.finished)
+
+
+def stretches(drafts: list[Draft], sightings: Sightings) -> list[Stretch]:
+    """By their end: what is committed first is seen by those that come after."""
+    by_pid: dict[int, list[Draft]] = {}
+    for draft in drafts:
+        by_pid.setdefault(draft.pid, []).append(draft)
+    found = [stretch for mine in by_pid.values() for stretch in _of_session(mine, sightings)]
+    return sorted(found, key=lambda stretch: stretch.started)
+
+
+def _of_session(drafts: list[Draft], sightings: Sightings) -> Iterator[Stretch]:
+    for _, group in groupby(drafts, key=lambda draft: draft.transaction):
+        mine = list(group)
+        works = tuple(statements_of(mine))
+        started = works[0].started if works else mine[0].started
+        yield Stretch(mine[0].pid, tuple(mine), works, started, _finish(mine, sightings), _outcome(mine))
+
+
+def _ended(draft: Draft) -> bool:
+    return draft.control in _ENDS and not _is_partial(draft)
+
+
+def _is_partial(draft: Draft) -> bool:
+    """ROLLBACK TO a savepoint ends nothing."""
+    return draft.control == "ROLLBACK" and " TO " in f" {' '.join(draft.sql.upper().split())} "
+
+
+def _finish(drafts: list[Draft], sightings: Sightings) -> float:
+    """The end of its COMMIT; a session that went away let go when the poll no longer saw its locks."""
+    last = drafts[-1]
+    if _ended(last) or (drafts[0].control is None and len(drafts) == 1):
+        return last.finished
+    seen = [one.last for one in sightings.of(last.pid) if one.first <= last.finished + 1 and one.last > last.finished]
+    return max(seen, default=last.finished)
+
+
+def _outcome(drafts: list[Draft]) -> Literal["commit", "rollback"]:
+    failed = False
+    for draft in drafts:
+        failed = (failed or draft.error is not None) and not _is_partial(draft)
+    last = drafts[-1]
+    if _ended(last):
+        return "commit" if last.control in ("COMMIT", "END") and not failed else "rollback"
+    return "rollback" if failed or drafts[0].control is not None else "commit"

@@ -1,0 +1,106 @@
+"""The catalogue as a transaction sees it: what it made, dropped and wrote anew, step by step, and back if it fails."""
+
+from __future__ import annotations
+
+import re
+
+from inboxbench.dryrun.poll import Catalogue, Relation
+from inboxbench.dryrun.trace import Draft, Told
+
+_FILED = ("r", "i", "m", "t", "S")
+_NAMES = {"r": "table", "p": "table", "i": "index", "I": "index", "t": "toast", "v": "view", "m": "view",
+          "S": "sequence", "f": "table", "c": "type"}  # fmt: skip
+_TRANSIENT = re.compile(r"pg_temp_\d+(_index)?$")  # the new file of a rewrite, while it is written
+_SAVEPOINT = re.compile(
+    r"\s*(SAVEPOINT|ROLLBACK\s+(?:WORK\s+|TRANSACTION\s+)?TO(?:\s+SAVEPOINT)?)\s+(\S+?);?\s*$", re.I
+)
+
+
+class View:
+    """Relations by OID. Names outlive their relation: a lock on what was dropped is still named."""
+
+    def __init__(self, catalogues: list[Catalogue]) -> None:
+        self._committed = dict(catalogues[0].relations)
+        self._current = dict(self._committed)
+        self._savepoints: dict[str, dict[int, Relation]] = {}
+        self._known: dict[int, Relation] = {}
+        for catalogue in catalogues:
+            self._known.update(catalogue.relations)
+
+    def begin(self) -> None:
+        self._current = dict(self._committed)
+        self._savepoints = {}
+
+    def end(self, *, committed: bool) -> None:
+        if committed:
+            self._committed = self._current
+
+    def existed(self, oid: int) -> bool:
+        """Before the transaction at hand, so that others may be using it."""
+        return oid in self._committed
+
+    def relation(self, oid: int) -> Relation | None:
+        """None for what was never seen under a name: the transient file of a rewrite."""
+        found = self._current.get(oid) or self._known.get(oid)
+        return None if found is None or _TRANSIENT.match(found.name) else found
+
+    def name(self, oid: int) -> str | None:
+        found = self.relation(oid)
+        return found.full_name if found else None
+
+    def by_name(self, full_name: str) -> int | None:
+        return next((oid for oid, one in self._current.items() if one.full_name == full_name), None)
+
+    def savepoint(self, draft: Draft) -> None:
+        """SAVEPOINT keeps the state, ROLLBACK TO brings it back."""
+        found = _SAVEPOINT.match(draft.sql)
+        if found and found[1].upper().startswith("SAVEPOINT"):
+            self._savepoints[found[2]] = dict(self._current)
+        elif found and found[2] in self._savepoints:
+            self._current = dict(self._savepoints[found[2]])
+
+    def take(self, told: Told) -> dict[str, int]:
+        """Rewritten relations with their bytes; the view is what the event says from here on."""
+        names = {one.full_name: one for one in self._current.values()}
+        rewritten: dict[str, int] = {}
+        for oid, schema, name, kind, filenode, _, octets in told.held:
+            if name is None or _TRANSIENT.match(name):
+                continue
+            relation = Relation(oid, schema, name, kind, filenode)
+            before = self._current.get(oid) or names.get(relation.full_name)
+            if before is not None and _anew(before, relation) and (kind != "t" or octets):
+                rewritten[relation.full_name] = octets or 0
+            if before is not None and before.oid != oid:
+                self._current.pop(before.oid, None)
+            self._current[oid] = self._known[oid] = relation
+        if told.event == "sql_drop":
+            self._drop(told)
+        return rewritten
+
+    def _drop(self, told: Told) -> None:
+        for oid, schema, name, _ in told.concerned or ():
+            self._known.setdefault(oid, Relation(oid, schema, name, "r", 0))
+            # An index that ALTER TYPE builds again is dropped and made under its old name: its file is compared there.
+            if told.tag not in ("ALTER TABLE",):
+                self._current.pop(oid, None)
+
+    def compare(self, after: Catalogue, touched: set[int], text: str) -> dict[str, int]:
+        """Files that changed by a command without events, of relations that it locked or names."""
+        rewritten: dict[str, int] = {}
+        for oid, relation in after.relations.items():
+            before = self._current.get(oid)
+            if before is None or not _anew(before, relation):
+                continue
+            if oid in touched or not touched or re.search(rf"\b{re.escape(relation.name)}\b", text):
+                rewritten[relation.full_name] = relation.size
+                self._current[oid] = relation
+        return rewritten
+
+
+def _anew(before: Relation, after: Relation) -> bool:
+    return before.kind in _FILED and after.kind == before.kind and before.filenode != after.filenode
+
+
+def kind_name(relation: Relation) -> str:
+    """table, index, toast, view, sequence or type."""
+    return _NAMES.get(relation.kind, "table")
