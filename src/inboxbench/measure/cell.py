@@ -7,6 +7,7 @@ between a frequent and a rare word that is looked for.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -20,12 +21,13 @@ from psycopg import sql
 from inboxbench.database import Connection, connect
 from inboxbench.measure.client import as_text, round_trip
 from inboxbench.measure.plan import Plan, parse_plan, plan_shape
+from inboxbench.measure.result import normal
 from inboxbench.measure.sample import Pace, Timing, summarise
 from inboxbench.measure.workload import Case
 from inboxbench.server import Server, reason
 
 Row = tuple[Any, ...]
-Shape = tuple[Any, ...]
+Shape = str
 
 STOPPED = "stopped by statement_timeout"
 _STATEMENT = "inboxbench_case"
@@ -56,11 +58,12 @@ _AUTO_EXPLAIN = {
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A cell's outcome. `failure` says why there are no figures; rows are kept for the comparison across sets."""
+    """A cell's outcome. `failure` says why there are no figures; answer: a digest of the rows, to compare across sets;
+    shape: one of the planned steps."""
 
     plan: Plan | None
     timing: Timing | None
-    rows: tuple[Row, ...] | None
+    answer: str | None
     failure: str | None = None
     steady: bool = True
     shape: Shape | None = None
@@ -85,7 +88,7 @@ class Probe:
         """What the planner would do, estimates left out."""
         row = self.connection.execute(_PLAN_ONLY.format(execute)).fetchone()
         assert row is not None
-        return plan_shape(row[0][0]["Plan"])
+        return _digest(plan_shape(row[0][0]["Plan"]))
 
     def fetch(self, execute: sql.Composed) -> tuple[tuple[Row, ...], Plan | None, float]:
         """Rows, the plan they came by (None when untraced), seconds on this side."""
@@ -163,20 +166,25 @@ def measure(probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured
 
 def _measure(probe: Probe, case: Case, execute: sql.Composed, pace: Pace) -> Measured:
     rows, plan, seconds = probe.fetch(execute)
+    answer = _digest(normal(rows, case.query.order))
     rounds = pace.rounds_for(seconds)
     if rounds == 0:
         # Too slow to repeat: what the first execution showed stands, its counters are the same as a later one's.
         plan = plan or probe.explain(execute)
-        return Measured(plan, summarise([plan.execution_ms]), rows, slow=True)
+        return Measured(plan, summarise([plan.execution_ms]), answer, slow=True)
     with quiet(probe):
         plans = [probe.explain(execute) for _ in range(rounds)]
         seen = _round_trips(probe, case, rounds)
     return Measured(
         plan=plans[-1],
         timing=summarise([one.execution_ms for one in plans], seen),
-        rows=rows,
+        answer=answer,
         steady=len({one.buffers for one in plans}) == 1,
     )
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:16]
 
 
 def _round_trips(probe: Probe, case: Case, rounds: int) -> list[float]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from inboxbench.measure.cell import Measured, Probe, Row, Shape, measure
+from inboxbench.measure.cell import Measured, Probe, Shape, measure
 from inboxbench.measure.indexset import IndexSet
-from inboxbench.measure.result import Cell, normal
+from inboxbench.measure.result import Cell
 from inboxbench.measure.sample import Pace
 from inboxbench.measure.workload import Case
 
@@ -20,32 +19,34 @@ class Ledger:
     pace: Pace
     settings: dict[str, str] = field(default_factory=dict)
     _cells: list[Cell] = field(default_factory=list)
-    _reference: dict[str, tuple[Row, ...]] = field(default_factory=dict)
+    _reference: dict[str, str] = field(default_factory=dict)
     _slow: dict[str, dict[Shape, tuple[str, Measured]]] = field(default_factory=lambda: defaultdict(dict))
 
     @property
     def cells(self) -> tuple[Cell, ...]:
         return tuple(self._cells)
 
-    def measure(self, probe: Probe, case: Case, one: IndexSet) -> None:
-        """Measure a case under a set and keep the cell."""
+    def measure(self, probe: Probe, case: Case, one: IndexSet) -> tuple[Measured, str]:
+        """Measure a case under a set and keep the cell. Returns the outcome and the set that it was executed under."""
         slow = self._slow[case.name]
         outcome = measure(probe, case, self.pace, {shape: known for shape, (_name, known) in slow.items()})
         under = one.name
         if outcome.shape is not None and outcome.shape in slow:
             under = slow[outcome.shape][0]
-        elif outcome.shape is not None and outcome.slow:
-            slow[outcome.shape] = (one.name, outcome)
+        self.take(case, one, outcome, under)
+        return outcome, under
+
+    def take(self, case: Case, one: IndexSet, outcome: Measured, under: str) -> None:
+        """Keep the cell of an outcome, also one that an earlier run has left."""
+        if outcome.shape is not None and outcome.slow:
+            self._slow[case.name].setdefault(outcome.shape, (under, outcome))
         self.settings |= outcome.plan.settings if outcome.plan else {}
         self._cells.append(self._cell(case, one, outcome, under))
 
     def _cell(self, case: Case, one: IndexSet, outcome: Measured, under: str) -> Cell:
         same: bool | None = None
-        answer: str | None = None
-        if outcome.rows is not None:
-            rows = normal(outcome.rows, case.query.order)
-            answer = hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
-            same = self._reference.setdefault(case.name, rows) == rows
+        if outcome.answer is not None:
+            same = self._reference.setdefault(case.name, outcome.answer) == outcome.answer
         return Cell(
             case=case,
             index_set=one.name,
@@ -56,5 +57,5 @@ class Ledger:
             steady=outcome.steady,
             measured_under=under,
             stopped=outcome.stopped,
-            answer=answer,
+            answer=outcome.answer,
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from inboxbench.measure.cell import Probe, open_probe
 from inboxbench.measure.indexset import BuiltIndex, IndexSet
 from inboxbench.measure.ledger import Ledger
 from inboxbench.measure.nursery import Nursery, Tell
+from inboxbench.measure.recall import Memory, Recall, recalled
 from inboxbench.measure.request import TIMEOUT_S, Progress, Request, Sets, Steps, prepared_request, settle, titled
 from inboxbench.measure.result import Matrix, SetResult
 from inboxbench.measure.sample import DEFAULT_ROUNDS, Pace
@@ -43,6 +45,8 @@ def run_matrix(
     budget_s: float | None = None,
     timeout_s: float = TIMEOUT_S,
     speed: Speed | None = None,
+    as_is: bool = False,
+    memory: Memory | None = None,
     progress: Progress | None = None,
     ground: Ground = Nursery,
 ) -> Matrix:
@@ -51,16 +55,18 @@ def run_matrix(
     sets: names (None: the default ones), or sets that are in no file. queries: names (None: all). writes: measure
     what they cost, too. budget_s: about how long reading may take in all; slow cells get fewer rounds for it, never
     fewer than one execution. speed: measure the client's overhead and the throughput of writes, too (None: neither).
-    progress(done, total, what comes next). ground: where the sets' indexes come from.
+    as_is: leave rows where they lie instead of in key order. memory: outcomes of earlier runs, which are not measured
+    again; a set all of whose outcomes are known is not built. progress(done, total, what comes next). ground: where the
+    sets' indexes come from.
 
     Raises UsageError for unknown names and wrong definitions before anything is built. A cell that fails or
     differs does not stop the rest: see Matrix.failures.
     """
-    with prepared_request(
-        server, source, project, sets=sets, queries=queries, writes=writes, timeout_s=timeout_s, progress=progress
-    ) as request:
+    wanted: dict[str, Any] = {"sets": sets, "queries": queries, "writes": writes, "timeout_s": timeout_s}
+    with prepared_request(server, source, project, as_is=as_is, progress=progress, **wanted) as request:
         pace = _pace(rounds, budget_s, request.cells)
-        return _measure_sets(Speedometer(server, request, speed), pace, progress, ground)
+        recall = recalled(memory, server, request, rounds=rounds, speed=speed) if memory else None
+        return _Run(Speedometer(server, request, speed), pace, recall, progress).measure_sets(ground)
 
 
 def _pace(rounds: int, budget_s: float | None, cells: int) -> Pace:
@@ -70,33 +76,71 @@ def _pace(rounds: int, budget_s: float | None, cells: int) -> Pace:
     return Pace(rounds, cell_s=share, slow_s=min(2 * share, Pace().slow_s))
 
 
-def _measure_sets(speed: Speedometer, pace: Pace, progress: Progress | None, ground: Ground) -> Matrix:
-    server, request = speed.server, speed.request
-    tell = Steps(_steps(request), progress)
-    ledger = Ledger(pace)
-    results: list[SetResult] = []
-    with ground(server, request.template, request.sets) as planter:
-        for one in request.sets:
-            with planter.planted(one, titled(tell, one, "building ")) as (name, built):
-                size = settle(server, name)
-                with open_probe(server, name, timeout_s=request.timeout_s) as probe:
-                    _measure_cells(probe, one, request, tell, ledger)
-                speed.watch_client(name)
-                tell(f"{one.title}: writing", len(request.writes))
-                writes = measure_writes(server, name, request.writes, request.targets)
-                throughput = speed.watch_writes(name, one)
-            results.append(SetResult(one, built, size, writes, throughput))
-    notes = (*request.notes, *speed.notes)
-    return Matrix(
-        request.profile, request.workload, tuple(results), ledger.cells, ledger.settings, notes, speed.overhead
-    )
+@dataclass
+class _Run:
+    speed: Speedometer
+    pace: Pace
+    recall: Recall | None
+    progress: Progress | None
+    _results: list[SetResult] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._request = self.speed.request
+        self._ledger = Ledger(self.pace)
+        self._tell = Steps(_steps(self._request), self.progress)
+
+    def measure_sets(self, ground: Ground) -> Matrix:
+        request = self._request
+        unknown = [one for one in request.sets if not (self.recall and self.recall.complete(one))]
+        with ground(self.speed.server, request.template, unknown) as planter:
+            for one in request.sets:
+                self._results.append(self._measured(one, planter) if one in unknown else self._remembered(one))
+        if not unknown:
+            self.speed.watch_client(request.template)
+        ledger, notes = self._ledger, (*request.notes, *self.speed.notes)
+        results = tuple(self._results)
+        return Matrix(
+            request.profile, request.workload, results, ledger.cells, ledger.settings, notes, self.speed.overhead
+        )
+
+    def _measured(self, one: IndexSet, planter: Planter) -> SetResult:
+        server = self.speed.server
+        with planter.planted(one, titled(self._tell, one, "building ")) as (name, built):
+            size = settle(server, name)
+            with open_probe(server, name, timeout_s=self._request.timeout_s) as probe:
+                self._cells(one, probe)
+            self.speed.watch_client(name)
+            return (self.recall and self.recall.cost(one)) or self._cost(one, name, built, size)
+
+    def _cost(self, one: IndexSet, name: str, built: tuple[BuiltIndex, ...], size: int) -> SetResult:
+        request = self._request
+        self._tell(f"{one.title}: writing", len(request.writes))
+        writes = measure_writes(self.speed.server, name, request.writes, request.targets)
+        found = SetResult(one, built, size, writes, self.speed.watch_writes(name, one))
+        if self.recall:
+            self.recall.keep_cost(one, found, self.speed.speed)
+        return found
+
+    def _remembered(self, one: IndexSet) -> SetResult:
+        self._cells(one, None)
+        self._tell(f"{one.title}: measured before", len(one.indexes) + len(self._request.writes))
+        found = self.recall.cost(one) if self.recall else None
+        assert found is not None
+        return found
+
+    def _cells(self, one: IndexSet, probe: Probe | None) -> None:
+        """probe: None when all of them are known."""
+        for case in self._request.workload.cases:
+            self._tell(f"{one.title}: {case.name}")
+            known = self.recall.cell(case, one) if self.recall else None
+            if known is not None:
+                self._ledger.take(case, one, *known)
+                continue
+            assert probe is not None
+            outcome, under = self._ledger.measure(probe, case, one)
+            if self.recall:
+                self.recall.keep_cell(case, one, outcome, under)
 
 
 def _steps(request: Request) -> int:
     return request.cells + sum(len(one.indexes) + len(request.writes) for one in request.sets)
-
-
-def _measure_cells(probe: Probe, one: IndexSet, request: Request, tell: Steps, ledger: Ledger) -> None:
-    for case in request.workload.cases:
-        tell(f"{one.title}: {case.name}")
-        ledger.measure(probe, case, one)

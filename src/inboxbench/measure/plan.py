@@ -14,7 +14,8 @@ class Plan:
     """One execution.
 
     buffers: shared hit + read of the root node (never of planning); rows: what came out; removed: rows read
-    and thrown away, all nodes; execution_ms: the server's own time.
+    and thrown away, all nodes; execution_ms: the server's own time. searches: descents into indexes, all nodes; more
+    than one of a node are a list of values, or a skip over a leading column (None: told since PostgreSQL 18).
     """
 
     line: str
@@ -25,6 +26,7 @@ class Plan:
     sorts: bool
     indexes: tuple[str, ...]
     settings: Mapping[str, str]
+    searches: int | None = None
 
 
 def nodes_of(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -82,6 +84,12 @@ def _removed(nodes: list[Mapping[str, Any]]) -> int:
     return round(sum(float(node.get(key, 0)) * _loops(node) for node in nodes for key in _REMOVED))
 
 
+def _searches(nodes: list[Mapping[str, Any]]) -> int | None:
+    """A node's figure is the sum over its loops."""
+    told = [int(node["Index Searches"]) for node in nodes if "Index Searches" in node]
+    return sum(told) if told else None
+
+
 def parse_plan(document: Mapping[str, Any]) -> Plan:
     """From one element of what EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY ON, FORMAT JSON) returns.
 
@@ -98,4 +106,5 @@ def parse_plan(document: Mapping[str, Any]) -> Plan:
         sorts=any(node["Node Type"] in ("Sort", "Incremental Sort") for node in nodes),
         indexes=tuple(dict.fromkeys(str(node["Index Name"]) for node in nodes if "Index Name" in node)),
         settings=dict(document.get("Settings", {})),
+        searches=_searches(nodes),
     )

@@ -31,7 +31,8 @@ Sets = Sequence[str] | Sequence[IndexSet]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`template` holds the data of `profile` without secondary indexes; sets in their order; targets by class."""
+    """`template` holds the data of `profile` without secondary indexes; sets in their order; targets by class.
+    as_is: rows lie where they lay in the source, else in key order."""
 
     template: str
     profile: str
@@ -41,6 +42,7 @@ class Request:
     targets: Targets
     timeout_s: float
     notes: tuple[str, ...] = ()
+    as_is: bool = False
 
     @property
     def cells(self) -> int:
@@ -76,6 +78,7 @@ def prepared_request(
     queries: Sequence[str] | None = None,
     writes: bool = True,
     timeout_s: float = TIMEOUT_S,
+    as_is: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Request]:
     """Everything read, drawn and tried out; the template is dropped at the end of the block.
@@ -87,7 +90,7 @@ def prepared_request(
     workload, changes = read_workload(project, queries), read_writes(project) if writes else ()
     if progress:
         progress(0, 0, "preparing a copy without secondary indexes")
-    with prepared_template(server, source) as template:
+    with prepared_template(server, source, as_is=as_is) as template:
         with connect(server.conninfo(template)) as connection:
             indexes = [index for one in chosen for index in one.indexes]
             install_extensions(connection, indexes)
@@ -95,7 +98,8 @@ def prepared_request(
             workload = draw_cases(workload, connection, project)
             targets = {one.classes[0]: draw_targets(connection, project.bench / "targets", one) for one in changes}
             notes = (*workload.skipped, *_remarks(connection))
-        yield Request(template, _profile(server, source), chosen, workload, changes, targets, timeout_s, notes)
+        profile = _profile(server, source)
+        yield Request(template, profile, chosen, workload, changes, targets, timeout_s, notes, as_is)
 
 
 def choose_sets(catalogue: Catalogue, sets: Sets | None) -> tuple[IndexSet, ...]:
