@@ -11,6 +11,7 @@ from inboxbench import __version__
 from inboxbench.cli.bench_decay import decay
 from inboxbench.cli.bench_drop import drop_one
 from inboxbench.cli.bench_growth import growth
+from inboxbench.cli.bench_load import load
 from inboxbench.cli.bench_markdown import matrix_markdown
 from inboxbench.cli.bench_mix import mix_option, wal_page_option, weights_of
 from inboxbench.cli.bench_pages import pages
@@ -132,5 +133,6 @@ def _check_place(context: click.Context) -> None:
 command.add_command(decay)
 command.add_command(drop_one)
 command.add_command(growth)
+command.add_command(load)
 command.add_command(pages)
 command.add_command(traps)

@@ -5,6 +5,7 @@ Speed on a shared machine wanders by tens of per cent, so it is shown beside the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,7 +55,11 @@ def bounded(conninfo: str, timeout_s: float) -> str:
 
 def run_operation(program: Path, conninfo: str, operation: Operation, load: Load) -> Report:
     """Raises SubjectFailed when a client fails, or none got to the end of one transaction."""
-    report = run_scripts(program, conninfo, list(operation.scripts.values()), load, FLAGS)
+    try:
+        report = run_scripts(program, conninfo, list(operation.scripts.values()), load, FLAGS)
+    except SubjectFailed as error:
+        names = list(operation.scripts)
+        raise SubjectFailed(re.sub(r"\bscript (\d+)", lambda found: names[int(found[1])], str(error))) from None
     if not report.transactions:
         raise SubjectFailed(f"no transaction of {operation.name} ended within {load.seconds} s")
     return report
