@@ -22,7 +22,7 @@ _NAMES = [f"{query.name} [{name}]" for query in _WORKLOAD.queries for name in qu
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[Connection]:
-    with connect(os.environ["WOLF_CONNINFO"], **SETTINGS) as opened:
+    with connect(os.environ["WOLF_CONNINFO"], autocommit=True, **SETTINGS) as opened:
         yield opened
 
 

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from inboxbench.testing.counted import attach_counters as attach_counters
+    from inboxbench.testing.counted import benchmark_query as benchmark_query
     from inboxbench.testing.races import assert_race_free as assert_race_free
+    from inboxbench.testing.seeded import SeededDatabase as SeededDatabase
     from inboxbench.testing.statements import PlanError as PlanError
     from inboxbench.testing.statements import assert_buffers as assert_buffers
     from inboxbench.testing.statements import assert_plan as assert_plan
     from inboxbench.testing.statements import assert_statements as assert_statements
 
-_STATEMENTS = ("PlanError", "assert_buffers", "assert_plan", "assert_statements")
+_WHERE = {
+    "PlanError": "statements",
+    "SeededDatabase": "seeded",
+    "assert_buffers": "statements",
+    "assert_plan": "statements",
+    "assert_race_free": "races",
+    "assert_statements": "statements",
+    "attach_counters": "counted",
+    "benchmark_query": "counted",
+}
 
-__all__ = ["PlanError", "assert_buffers", "assert_plan", "assert_race_free", "assert_statements"]
+__all__ = [
+    "PlanError",
+    "SeededDatabase",
+    "assert_buffers",
+    "assert_plan",
+    "assert_race_free",
+    "assert_statements",
+    "attach_counters",
+    "benchmark_query",
+]
 
 
 def __getattr__(name: str) -> Any:
     """The explorer is imported when somebody asks for it, not in every run of pytest."""
-    if name == "assert_race_free":
-        from inboxbench.testing.races import assert_race_free  # noqa: PLC0415
-
-        return assert_race_free
-    if name in _STATEMENTS:
-        from inboxbench.testing import statements  # noqa: PLC0415
-
-        return getattr(statements, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -1,16 +1,21 @@
-"""The pytest plugin: options, and `assert_race_free` as a fixture. It is loaded in every run, so it imports late."""
+"""The pytest plugin: options and fixtures. It is loaded in every run, so it imports late."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from inboxbench.errors import InboxbenchError, UsageError
 from inboxbench.testing.place import PLACE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from inboxbench.testing.seeded import SeededDatabase
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,17 +26,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=f"embedded | bin:DIR | container[:IMAGE] | postgresql://… (default: INBOXBENCH_SERVER, else {PLACE.spec})",
     )
     parser.addini("inboxbench_setup", "SQL script for races that name no setup, from the folder of the ini file")
+    parser.addini("inboxbench_profile", "rows of inboxbench_database: a profile, or none", default="tiny")
+    parser.addini("inboxbench_seed", "of that profile", default="1")
+    parser.addini("inboxbench_project", "folder of the project, from that of the ini file (default: the messenger)")
     parser.addini("inboxbench_reset", "SQL script that puts the rows back, for races that name no setup")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if spec := config.getoption("--inboxbench-server"):
         PLACE.spec = str(spec)
-    PLACE.setup = _script(config, "inboxbench_setup")
-    PLACE.reset = _script(config, "inboxbench_reset")
+    PLACE.setup = _path(config, "inboxbench_setup")
+    PLACE.reset = _path(config, "inboxbench_reset")
 
 
-def _script(config: pytest.Config, key: str) -> Path | None:
+def _path(config: pytest.Config, key: str) -> Path | None:
     name = config.getini(key)
     return (config.inipath or config.rootpath / "-").parent / str(name) if name else None
 
@@ -46,3 +54,79 @@ def assert_race_free() -> Callable[..., Any]:
     from inboxbench.testing import races  # noqa: PLC0415
 
     return races.assert_race_free
+
+
+@pytest.fixture(scope="session")
+def inboxbench_prepare(request: pytest.FixtureRequest) -> Callable[[str], object]:
+    """Called once with the conninfo of the seeded rows, before they are copied: the project's migrations to head.
+
+    Override it for a history or rows of your own; leave no connection open.
+    """
+    from inboxbench.project import find_project  # noqa: PLC0415
+    from inboxbench.testing.seeded import upgrade_to_head  # noqa: PLC0415
+
+    with _in_words():
+        return upgrade_to_head(find_project(_path(request.config, "inboxbench_project")))
+
+
+@pytest.fixture(scope="session")
+def inboxbench_template(request: pytest.FixtureRequest, inboxbench_prepare: Callable[[str], object]) -> Iterator[str]:
+    """The name of the database that tests get copies of."""
+    from inboxbench.project import find_project  # noqa: PLC0415
+    from inboxbench.testing.seeded import seeded_template  # noqa: PLC0415
+
+    config, seed = request.config, str(request.config.getini("inboxbench_seed"))
+    profile = str(config.getini("inboxbench_profile"))
+    with ExitStack() as stack:
+        with _in_words():
+            if not seed.isdigit():
+                raise UsageError(f"inboxbench_seed = {seed}: not a number of at least 0")
+            made = seeded_template(
+                PLACE.server(),
+                profile=None if profile == "none" else profile,
+                seed=int(seed),
+                project=find_project(_path(config, "inboxbench_project")),
+                prepare=inboxbench_prepare,
+            )
+            name = stack.enter_context(made)
+        yield name
+
+
+@pytest.fixture
+def inboxbench_database(inboxbench_template: str) -> Iterator[SeededDatabase]:
+    """A seeded database for one test, dropped after it."""
+    yield from _copy(inboxbench_template)
+
+
+@pytest.fixture(scope="module")
+def inboxbench_module_database(inboxbench_template: str) -> Iterator[SeededDatabase]:
+    """A seeded database that the tests of a module share: for those that only read."""
+    yield from _copy(inboxbench_template)
+
+
+def _copy(template: str) -> Iterator[SeededDatabase]:
+    from inboxbench.testing.seeded import seeded_copy  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        with _in_words():
+            database = stack.enter_context(seeded_copy(PLACE.server(), template))
+        yield database
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What is wrong with a suite's settings is one line, not forty of ours."""
+    try:
+        yield
+    except InboxbenchError as error:
+        pytest.fail(f"inboxbench: {error}", pytrace=False)
+
+
+@pytest.fixture
+def benchmark_query(request: pytest.FixtureRequest) -> Callable[..., list[tuple[Any, ...]]]:
+    """`benchmark_query(connection, query, parameters)`: pytest-benchmark's times, with the counters in its JSON."""
+    from inboxbench.testing import counted  # noqa: PLC0415
+
+    if not request.config.pluginmanager.hasplugin("benchmark"):
+        pytest.fail("benchmark_query needs pytest-benchmark: pip install pytest-benchmark", pytrace=False)
+    return partial(counted.benchmark_query, request.getfixturevalue("benchmark"))

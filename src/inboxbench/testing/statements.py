@@ -28,10 +28,11 @@ class PlanError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """One execution of a query: its plan and counters, and the tables that it read from end to end."""
+    """One execution of a query: its plan and counters, the tables that it read from end to end, whether it writes."""
 
     plan: Plan
     scanned: tuple[str, ...]
+    writes: bool = False
 
 
 def explain(connection: object, query: str, parameters: Parameters = None) -> Executed:
@@ -39,13 +40,15 @@ def explain(connection: object, query: str, parameters: Parameters = None) -> Ex
 
     connection: psycopg's, or SQLAlchemy's Connection or Session on psycopg 3. Raises UsageError for another.
     """
-    raw = _driver(connection)
+    raw = driver(connection)
     with raw.transaction(force_rollback=True):
         row = raw.execute((_EXPLAIN + query).encode(), parameters).fetchone()
     assert row is not None
     document = row[0][0]
-    scans = (node["Relation Name"] for node in nodes_of(document["Plan"]) if node["Node Type"] == "Seq Scan")
-    return Executed(parse_plan(document), tuple(dict.fromkeys(map(str, scans))))
+    nodes = list(nodes_of(document["Plan"]))
+    scans = (node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan")
+    writes = any(node["Node Type"] == "ModifyTable" for node in nodes)
+    return Executed(parse_plan(document), tuple(dict.fromkeys(map(str, scans))), writes)
 
 
 def assert_plan(
@@ -70,7 +73,7 @@ def assert_plan(
     if sorts is not None and found.plan.sorts is not sorts:
         raise PlanError(_told(found, "sorts" if found.plan.sorts else "does not sort"))
     if scans_over is not None:
-        _check_scans(_driver(connection), found, scans_over)
+        _check_scans(driver(connection), found, scans_over)
     return found
 
 
@@ -101,8 +104,8 @@ def _told(found: Executed, what: str) -> str:
     return f"the query {what}\n  plan   {plan.line}\n  {counters}"
 
 
-def _driver(connection: Any) -> Connection:
-    """psycopg's own connection, out of SQLAlchemy's where need be."""
+def driver(connection: Any) -> Connection:
+    """psycopg's own connection, out of SQLAlchemy's where need be. Raises UsageError for another driver's."""
     if isinstance(connection, psycopg.Connection):
         return connection
     made = connection.connection() if callable(getattr(connection, "connection", None)) else connection
