@@ -50,6 +50,11 @@ _LATEST = """
     SELECT id, sender_type, sender_id, direction, body, read_at, created_at FROM messages
     WHERE conversation_id = %(conversation)s ORDER BY created_at DESC, id DESC LIMIT 20
 """
+_SEARCH = """
+    SELECT id, body, created_at FROM messages
+    WHERE conversation_id = %(conversation)s AND body ILIKE '%%' || %(word)s || '%%' ORDER BY id DESC LIMIT 20
+"""
+_WORDS = ("order", "заказ", "refund", "спасибо")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ def old_code(connection: Connection) -> list[TrafficClass]:
         TrafficClass("mark messages read", "write", 5, (_READ_CONVERSATION, _READ_MESSAGES), draw),
         TrafficClass("list an inbox", "read", 5, (_LIST,), draw),
         TrafficClass("latest 20 messages", "read", 20, (_LATEST,), draw),
+        TrafficClass("search a conversation", "read", 5, (_SEARCH,), draw),
     ]
 
 
@@ -101,4 +107,5 @@ def _parameters(random: Random, known: Sequence[_Conversation]) -> Mapping[str, 
         "sender": one.agent if answers else one.contact_id,
         "direction": "outgoing" if answers else "incoming",
         "body": random.choice(_BODIES),
+        "word": random.choice(_WORDS),
     }

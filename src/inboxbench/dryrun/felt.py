@@ -1,0 +1,100 @@
+"""What each class of traffic felt: percentiles, errors, deadlocks, and stalls with their cause."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from inboxbench.dryrun.cause import Cause, Causes
+from inboxbench.dryrun.deadlock import Cycles
+from inboxbench.dryrun.record import Felt, Stall, Statement
+from inboxbench.dryrun.request import Answer, RequestClass
+from inboxbench.dryrun.traffic import Traffic
+from inboxbench.dryrun.waits import Waits
+
+# Slower than this a person notices, also where no lock was in the way.
+NOTICED_MS = 50.0
+
+
+def summarise(traffic: Traffic, waits: Waits, statements: Sequence[Statement], origin_ms: float) -> tuple[Felt, ...]:
+    """One a class that sent anything. origin_ms: Unix time in ms at which the run's own clock began."""
+    causes = Causes(traffic, waits, statements, origin_ms)
+    cycles = Cycles(traffic, waits, statements, origin_ms)
+    by_class: dict[str, list[Answer]] = {item.name: [] for item in traffic.classes}
+    for answer in traffic.answers:
+        by_class[answer.name].append(answer)
+    return tuple(
+        _felt(item, sorted(by_class[item.name], key=lambda one: one.due_ms), causes, cycles, origin_ms)
+        for item in traffic.classes
+        if by_class[item.name]
+    )
+
+
+def _felt(item: RequestClass, answers: Sequence[Answer], causes: Causes, cycles: Cycles, origin_ms: float) -> Felt:
+    latencies = sorted(answer.latency_ms for answer in answers)
+    errors = [answer.error for answer in answers if answer.error]
+    explained = [(answer, causes.of(answer)) for answer in answers]
+    deadlocks, cycle = cycles.of(item.name, answers)
+    return Felt(
+        name=item.name,
+        kind=item.kind,
+        requests=len(answers),
+        p50_ms=percentile(latencies, 0.50),
+        p99_ms=percentile(latencies, 0.99),
+        max_stall_ms=latencies[-1],
+        blocked_ms=_union((answer.sent_ms, answer.finished_ms) for answer, cause in explained if cause and cause.lock),
+        errors=len(errors),
+        first_error=errors[0] if errors else None,
+        deadlocks=deadlocks,
+        deadlock_cycle=cycle,
+        stalls=tuple(_stalls(explained, origin_ms)),
+    )
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The nearest-rank percentile of values in ascending order."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def _union(spans: Iterable[tuple[float, float]]) -> float:
+    """The time covered by any of the spans.
+
+    >>> _union([(0, 10), (5, 20), (30, 31)])
+    21.0
+    """
+    total, reached = 0.0, -math.inf
+    for begin, end in sorted(spans):
+        total += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
+
+
+def _stalls(explained: Sequence[tuple[Answer, Cause | None]], origin_ms: float) -> list[Stall]:
+    """One for each stretch of requests that the same thing held up: of a stall of seconds every request tells."""
+    stalls: list[Stall] = []
+    before: Cause | None = None
+    for answer, cause in explained:
+        if cause is None or (not cause.lock and answer.latency_ms < NOTICED_MS):
+            before = None if answer.latency_ms < NOTICED_MS else before
+            continue
+        stall = _stall(answer, cause, origin_ms)
+        if before == cause and stalls:
+            longer = max(stall, stalls[-1], key=lambda one: one.duration_ms)
+            stall = replace(longer, requests=stalls.pop().requests + 1)
+        stalls.append(stall)
+        before = cause
+    return stalls
+
+
+def _stall(answer: Answer, cause: Cause, origin_ms: float) -> Stall:
+    return Stall(
+        answer.due_ms - origin_ms,
+        answer.latency_ms,
+        cause.statement,
+        cause.relation,
+        cause.wanted,
+        cause.held,
+        cause.queued,
+        cause.behind,
+    )
