@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from inboxbench.cli.bench_subject import counting, names_in
+from inboxbench.cli.gate_history import history
 from inboxbench.cli.gate_text import scoreboard
 from inboxbench.cli.session import Session, pass_session, results_console
 from inboxbench.database import scratch_database
@@ -30,6 +31,7 @@ from inboxbench.project import Project
 from inboxbench.seed import load_profile
 from inboxbench.server import Server
 
+_OPTIONS = {"timing": "time", "run_file": "run", "junit_file": "junit", "bencher_file": "bencher", "form": "format"}
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -75,7 +77,7 @@ class Case:
     timed: tuple[Timed, ...] = ()
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--profile", default="tiny", show_default=True, help="data to measure on")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="of the profile")
 @click.option("--sets", help="index sets to measure beside head's own, with commas between")
@@ -97,7 +99,9 @@ class Case:
 @click.option("--bencher", "bencher_file", type=_FILE, help="write Bencher Metric Format there")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @pass_session
+@click.pass_context
 def command(
+    context: click.Context,
     session: Session,
     /,
     *,
@@ -126,6 +130,9 @@ def command(
     its budget (bench/gate.toml; none unless declared), 3 when a query fails or returns other rows, 2 when the baseline
     was measured on something else.
     """
+    if context.invoked_subcommand:
+        _check_place(context)
+        return
     _check_words(against=against, baseline=baseline, run_file=run_file, update=update, accept=accept)
     if timing and not against:
         raise UsageError("--time compares two sides measured together; name the other one with --against REF")
@@ -152,6 +159,17 @@ def command(
     _annotate(session.project, comparison)
     if not (update and accept):
         _close(comparison)
+
+
+def _check_place(context: click.Context) -> None:
+    """An option before the subcommand would be that of `gate` alone and be lost."""
+    for name in context.params:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = _OPTIONS.get(name, name.replace("_", "-"))
+            sub = context.invoked_subcommand
+            raise UsageError(
+                f"--{option} stands before {sub!r}, which measures nothing; `inboxbench gate {sub} --help`"
+            )
 
 
 def _check_words(
@@ -273,3 +291,6 @@ def _close(comparison: Comparison) -> None:
         if found := [change for change in comparison.changes if change.verdict == verdict]:
             more = f", and {len(found) - 1} more" if len(found) > 1 else ""
             raise error(f"{found[0].where}: {found[0].text}{more}")
+
+
+command.add_command(history)

@@ -12,12 +12,12 @@ from inboxbench.errors import UsageError
 from inboxbench.project import Project, find_project
 
 
-def _git(root: Path, *words: str) -> str:
+def git(root: Path, *words: str) -> str:
     """What git answers. Raises UsageError with its first line of complaint."""
     try:
         done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise UsageError("--against needs git, and there is no such program here; install it") from None
+        raise UsageError("this needs git, and there is no such program here; install it") from None
     if done.returncode:
         said = next(iter(done.stderr.strip().splitlines()), f"exit code {done.returncode}")
         raise UsageError(f"git {words[0]}: {said}")
@@ -26,13 +26,13 @@ def _git(root: Path, *words: str) -> str:
 
 def uncommitted(root: Path) -> int:
     """How many files under `root` differ from the last commit."""
-    return len(_git(root, "status", "--porcelain", "--", ".").splitlines())
+    return len(git(root, "status", "--porcelain", "--", ".").splitlines())
 
 
 def resolve(root: Path, ref: str) -> str:
     """The commit that `ref` names. Raises UsageError when there is none."""
     try:
-        return _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+        return git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     except UsageError as error:
         if "exit code" not in str(error):
             raise
@@ -48,11 +48,11 @@ def checked_out(project: Project, ref: str) -> Iterator[Project]:
     Raises UsageError for an unknown revision, one without the project, and a project that is in no repository.
     """
     commit = resolve(project.root, ref)
-    inside = project.root.relative_to(Path(_git(project.root, "rev-parse", "--show-toplevel")).resolve())
+    inside = project.root.relative_to(Path(git(project.root, "rev-parse", "--show-toplevel")).resolve())
     with tempfile.TemporaryDirectory(prefix="inboxbench_worktree_") as folder:
         tree = Path(folder) / "tree"
-        _git(project.root, "worktree", "add", "--detach", "--quiet", str(tree), commit)
+        git(project.root, "worktree", "add", "--detach", "--quiet", str(tree), commit)
         try:
             yield find_project(tree / inside)
         finally:
-            _git(project.root, "worktree", "remove", "--force", str(tree))
+            git(project.root, "worktree", "remove", "--force", str(tree))

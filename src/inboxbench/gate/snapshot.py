@@ -127,8 +127,13 @@ def write_snapshot(path: Path, snapshot: Snapshot) -> None:
 
 def read_snapshot(path: Path) -> Snapshot:
     """Raises UsageError naming file and key for anything that is no snapshot: truncated, edited, of another kind."""
+    return parse_snapshot(read_text(path), str(path))
+
+
+def parse_snapshot(text: str, path: str) -> Snapshot:
+    """The same for a text; `path` says in messages where it comes from."""
     try:
-        document = json.loads(read_text(path))
+        document = json.loads(text)
     except json.JSONDecodeError as error:
         raise UsageError(
             f"{path}:{error.lineno}: not JSON ({error.msg}); restore it, or delete it and make it anew with --update"

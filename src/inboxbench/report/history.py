@@ -1,0 +1,119 @@
+"""Counters over commits as one HTML page, in the report's own style: nothing is fetched, no script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from inboxbench.report import units
+from inboxbench.report.charts.scale import Tick, linear_scale
+
+_HEIGHT = 110
+_TOP = 12
+_LABELS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A change, at a point of the chart."""
+
+    at: int
+    text: str
+    worse: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One counter: a figure for each label, None where there is none."""
+
+    title: str
+    unit: str
+    values: Sequence[float | None]
+    marks: Sequence[Mark]
+
+
+@dataclass(frozen=True, slots=True)
+class _Dot:
+    x: float
+    y: float
+    tone: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Stroke:
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    track: Track
+    dots: Sequence[_Dot]
+    strokes: Sequence[_Stroke]
+    levels: Sequence[Tick]
+    names: Sequence[Tick]
+    height: int = _HEIGHT
+    bottom: int = _HEIGHT - 18
+
+
+def render_history(tracks: Sequence[Track], labels: Sequence[str], remarks: Sequence[str]) -> str:
+    """A chart a track, those with the newest change for the worse first as given; `labels` name the points."""
+    charts = [_chart(track, labels) for track in tracks]
+    page = _environment().get_template("history.html.j2")
+    return page.render(charts=charts, labels=labels, remarks=remarks, style=Markup(_style()))  # noqa: S704 - ours
+
+
+def _chart(track: Track, labels: Sequence[str]) -> _Chart:
+    scale = linear_scale(track.values)
+    bottom = _HEIGHT - 18
+
+    def height(value: float) -> float:
+        return round(bottom - (bottom - _TOP) * scale.at(value) / 100, 2)
+
+    marks = {mark.at: mark for mark in track.marks}
+    known = [(number, value) for number, value in enumerate(track.values) if value is not None]
+    dots = [
+        _Dot(
+            _across(number, labels),
+            height(value),
+            _tone(marks.get(number)),
+            _hint(labels[number], value, marks, number),
+        )
+        for number, value in known
+    ]
+    strokes = [_Stroke(one.x, one.y, two.x, two.y) for one, two in pairwise(dots)]
+    levels = [Tick(height(mark), units.compact(mark)) for mark in (scale.low, scale.high)]
+    step = max(1, -(-len(labels) // _LABELS))
+    names = [Tick(_across(number, labels), labels[number]) for number in range(0, len(labels), step)]
+    return _Chart(track, dots, strokes, levels, names)
+
+
+def _across(number: int, labels: Sequence[str]) -> float:
+    """Per cent of the width; room for the figures of the axis on the left and a label on the right."""
+    return round(7 + 88 * number / max(1, len(labels) - 1), 3)
+
+
+def _tone(mark: Mark | None) -> str:
+    return "plain" if mark is None else "worse" if mark.worse else "better"
+
+
+def _hint(label: str, value: float, marks: dict[int, Mark], number: int) -> str:
+    return f"{label}: {value:,.6g}" + (f", {marks[number].text}" if number in marks else "")
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(loader=PackageLoader("inboxbench.report"), autoescape=True, undefined=StrictUndefined)
+
+
+@cache
+def _style() -> str:
+    return _environment().get_template("style.css").render()
