@@ -21,6 +21,8 @@ _NOISE = re.compile(r"\s+|--[^\n]*(?:\n|$)|/\*.*?\*/", re.DOTALL)
 _CONTROL = re.compile(
     r"(BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE\s+TRANSACTION)\b", re.IGNORECASE
 )
+_PLACEHOLDER = re.compile(r"\$(\d+)(?:::[A-Za-z ]+)?")
+_PARAMETER = re.compile(r"\$(\d+) = ('(?:[^']|'')*'|NULL)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,6 @@ class Draft:
     plans: list[dict[str, Any]] = field(default_factory=list)
     waits: list[tuple[int, float]] = field(default_factory=list)
     temp_bytes: int = 0
-    parameters: str = ""
     error: str | None = None
     state: str = "00000"
 
@@ -134,7 +135,7 @@ class _Session:
 
     def _take_detail(self, line: Line) -> None:
         if self._latest == "LOG" and self._open is not None and line.text.lower().startswith("parameters:"):
-            self._open.parameters = line.text.partition(":")[2].strip()
+            self._open.sql = _inlined(self._open.sql, line.text)
 
     def _fail(self, line: Line) -> None:
         """An error without an open statement came while one was parsed, or while none ran: the session's end."""
@@ -144,6 +145,14 @@ class _Session:
             self.drafts.append(draft)
         draft.error, draft.state, draft.finished = line.text, line.state, max(line.at, draft.started)
         self._open = None
+
+
+def _inlined(sql: str, detail: str) -> str:
+    """Values of the version table's writes, which tell revisions apart; nobody else's data is kept."""
+    if "version_num" not in sql:
+        return sql
+    values = dict(_PARAMETER.findall(detail))
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), sql)
 
 
 def _told(text: str) -> Told:

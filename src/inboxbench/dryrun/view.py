@@ -78,11 +78,10 @@ class View:
         return rewritten
 
     def _drop(self, told: Told) -> None:
+        """What the command built again under the same name has been compared by now: it holds a lock on the new one."""
         for oid, schema, name, _ in told.concerned or ():
             self._known.setdefault(oid, Relation(oid, schema, name, "r", 0))
-            # An index that ALTER TYPE builds again is dropped and made under its old name: its file is compared there.
-            if told.tag not in ("ALTER TABLE",):
-                self._current.pop(oid, None)
+            self._current.pop(oid, None)
 
     def compare(self, after: Catalogue, touched: set[int], text: str) -> dict[str, int]:
         """Files that changed by a command without events, of relations that it locked or names."""
