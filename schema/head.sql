@@ -40,7 +40,7 @@ CREATE TABLE contacts (
 
 CREATE UNIQUE INDEX contacts_account_external_id_key ON contacts USING btree (account_id, external_id) WHERE (external_id IS NOT NULL);
 CREATE INDEX contacts_account_id_idx ON contacts USING btree (account_id);
-CREATE INDEX contacts_external_id_idx ON contacts USING btree (external_id);
+CREATE INDEX contacts_search_trgm_idx ON contacts USING gin (name gin_trgm_ops, email gin_trgm_ops, phone_number gin_trgm_ops, external_id gin_trgm_ops);
 
 CREATE TABLE conversation_counters (
     account_id       bigint NOT NULL,
@@ -84,21 +84,15 @@ CREATE TABLE conversations (
 );
 
 CREATE UNIQUE INDEX conversations_account_display_id_key ON conversations USING btree (account_id, display_id);
-CREATE INDEX conversations_account_id_idx ON conversations USING btree (account_id);
 CREATE UNIQUE INDEX conversations_account_identifier_key ON conversations USING btree (account_id, identifier) WHERE (identifier IS NOT NULL);
-CREATE INDEX conversations_account_inbox_status_assignee_idx ON conversations USING btree (account_id, inbox_id, status, assignee_id);
-CREATE INDEX conversations_account_status_last_activity_idx ON conversations USING btree (account_id, status, last_activity_at DESC);
-CREATE INDEX conversations_account_status_waiting_idx ON conversations USING btree (account_id, status, waiting_since, created_at);
-CREATE INDEX conversations_assignee_id_idx ON conversations USING btree (assignee_id);
-CREATE INDEX conversations_branch_idx ON conversations USING btree (branch);
+CREATE INDEX conversations_account_status_activity_idx ON conversations USING btree (account_id, status, last_activity_at DESC, id DESC, assignee_id, inbox_id) WITH (fillfactor='70');
 CREATE INDEX conversations_contact_id_idx ON conversations USING btree (contact_id);
-CREATE INDEX conversations_contact_inbox_id_idx ON conversations USING btree (contact_inbox_id);
-CREATE INDEX conversations_created_at_idx ON conversations USING btree (created_at);
-CREATE INDEX conversations_inbox_id_idx ON conversations USING btree (inbox_id);
-CREATE INDEX conversations_inbox_status_assignee_created_idx ON conversations USING btree (inbox_id, status, assignee_id, created_at);
-CREATE INDEX conversations_region_idx ON conversations USING btree (region);
+CREATE INDEX conversations_open_assignee_activity_idx ON conversations USING btree (assignee_id, last_activity_at DESC, id DESC) WHERE ((status = 'open'::text) AND (assignee_id IS NOT NULL));
+CREATE INDEX conversations_open_created_idx ON conversations USING btree (account_id, created_at DESC, id DESC) WHERE (status = 'open'::text);
+CREATE INDEX conversations_open_priority_idx ON conversations USING btree (account_id, priority DESC, last_activity_at DESC, id DESC) WHERE ((status = 'open'::text) AND (priority IS NOT NULL));
+CREATE INDEX conversations_open_waiting_idx ON conversations USING btree (account_id, waiting_since, created_at, id) WHERE (status = 'open'::text);
+CREATE INDEX conversations_queue_idx ON conversations USING btree (inbox_id, created_at, id) WHERE ((status = 'open'::text) AND (assignee_id IS NULL));
 CREATE INDEX conversations_snoozed_until_idx ON conversations USING btree (snoozed_until) WHERE (status = 'snoozed'::text);
-CREATE INDEX conversations_status_idx ON conversations USING btree (status);
 CREATE UNIQUE INDEX conversations_uuid_idx ON conversations USING btree (uuid);
 
 CREATE TABLE duplicate_resolutions (
@@ -161,16 +155,10 @@ CREATE TABLE messages (
     CONSTRAINT messages_sender_type_check CHECK (sender_type = ANY (ARRAY['contact'::text, 'user'::text, 'bot'::text]))
 );
 
-CREATE INDEX messages_account_content_type_created_idx ON messages USING btree (account_id, content_type, created_at);
-CREATE INDEX messages_account_id_idx ON messages USING btree (account_id);
-CREATE INDEX messages_body_trgm_idx ON messages USING gin (body gin_trgm_ops);
-CREATE INDEX messages_conversation_account_type_created_idx ON messages USING btree (conversation_id, account_id, message_type, created_at);
+CREATE INDEX messages_account_created_idx ON messages USING btree (account_id, created_at DESC, id DESC);
+CREATE INDEX messages_body_words_idx ON messages USING gin (to_tsvector('russian'::regconfig, body));
 CREATE INDEX messages_conversation_created_idx ON messages USING btree (conversation_id, created_at DESC, id DESC);
-CREATE INDEX messages_conversation_direction_created_idx ON messages USING btree (conversation_id, direction, created_at);
 CREATE UNIQUE INDEX messages_conversation_echo_id_key ON messages USING btree (conversation_id, echo_id) WHERE (echo_id IS NOT NULL);
-CREATE INDEX messages_conversation_id_idx ON messages USING btree (conversation_id);
-CREATE INDEX messages_created_at_idx ON messages USING btree (created_at);
-CREATE INDEX messages_inbox_id_idx ON messages USING btree (inbox_id);
 CREATE UNIQUE INDEX messages_inbox_source_id_key ON messages USING btree (inbox_id, source_id) WHERE (source_id IS NOT NULL);
 
 CREATE TABLE users (

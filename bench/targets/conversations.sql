@@ -1,5 +1,6 @@
 -- Open conversations spread over all accounts, each with a text that some message of the data really holds: every row
--- is one execution of a write. The order is a fixed shuffle, so that any first part of it is a fair sample.
+-- is one execution of a write. The order is a fixed shuffle, so that any first part of it is a fair sample. At most half
+-- of the open ones: the other end of the shuffle is for writes that close them (resolvable.sql).
 
 WITH chosen AS (
     SELECT id AS conversation, account_id AS account, inbox_id AS inbox, contact_id AS contact,
@@ -7,7 +8,7 @@ WITH chosen AS (
     FROM conversations
     WHERE status = 'open'
     ORDER BY place
-    LIMIT 1000
+    LIMIT (SELECT least(1000, (count(*) + 1) / 2) FROM conversations WHERE status = 'open')
 ), texts AS (
     SELECT body, row_number() OVER (ORDER BY md5(id::text)) AS place
     FROM messages

@@ -59,7 +59,7 @@ class Base(DeclarativeBase):
 
 @event.listens_for(Base.metadata, "before_create")
 def _install_trigrams(_metadata: MetaData, connection: Connection, **_kw: object) -> None:
-    """The trigram index (M9c) names an operator class of this extension."""
+    """The trigram index of contacts (K2) names an operator class of this extension."""
     connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
 
 
@@ -123,7 +123,15 @@ class Contact(Base):
     __tablename__ = "contacts"
     __table_args__ = (
         Index("contacts_account_id_idx", "account_id"),
-        Index("contacts_external_id_idx", "external_id"),
+        Index(  # four columns searched at once
+            "contacts_search_trgm_idx",
+            "name",
+            "email",
+            "phone_number",
+            "external_id",
+            postgresql_using="gin",
+            postgresql_ops=dict.fromkeys(("name", "email", "phone_number", "external_id"), "gin_trgm_ops"),
+        ),
         Index(  # K2
             "contacts_account_external_id_key",
             "account_id",
@@ -170,15 +178,7 @@ class Conversation(Base):
         CheckConstraint("rating_score BETWEEN 1 AND 5", name="conversations_rating_score_check"),
         CheckConstraint("priority BETWEEN 0 AND 3", name="conversations_priority_check"),
         Index("conversations_uuid_idx", "uuid", unique=True),
-        Index("conversations_account_id_idx", "account_id"),
-        Index("conversations_inbox_id_idx", "inbox_id"),
         Index("conversations_contact_id_idx", "contact_id"),
-        Index("conversations_assignee_id_idx", "assignee_id"),
-        Index("conversations_status_idx", "status"),
-        Index("conversations_branch_idx", "branch"),
-        Index("conversations_region_idx", "region"),
-        Index("conversations_created_at_idx", "created_at"),
-        Index("conversations_contact_inbox_id_idx", "contact_inbox_id"),  # K1
         Index("conversations_account_display_id_key", "account_id", "display_id", unique=True),  # C1
         Index(  # C2
             "conversations_account_identifier_key",
@@ -187,31 +187,55 @@ class Conversation(Base):
             unique=True,
             postgresql_where=text("identifier IS NOT NULL"),
         ),
-        Index(  # C3
-            "conversations_account_status_waiting_idx", "account_id", "status", "waiting_since", "created_at"
+        Index(  # C3: longest waiting first
+            "conversations_open_waiting_idx",
+            "account_id",
+            "waiting_since",
+            "created_at",
+            "id",
+            postgresql_where=text("status = 'open'"),
         ),
         Index(  # C4
             "conversations_snoozed_until_idx", "snoozed_until", postgresql_where=text("status = 'snoozed'")
         ),
-        Index(  # C7
-            "conversations_account_status_last_activity_idx",
+        Index(  # C7, A6: the list; assignee and inbox stand behind its order to be passed over in the index
+            "conversations_account_status_activity_idx",
             "account_id",
             "status",
             text("last_activity_at DESC"),
+            text("id DESC"),
+            "assignee_id",
+            "inbox_id",
+            postgresql_with={"fillfactor": 70},
         ),
-        Index(  # C9
-            "conversations_account_inbox_status_assignee_idx",
+        Index(  # A6: an agent's list
+            "conversations_open_assignee_activity_idx",
+            "assignee_id",
+            text("last_activity_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("status = 'open' AND assignee_id IS NOT NULL"),
+        ),
+        Index(
+            "conversations_open_created_idx",
             "account_id",
-            "inbox_id",
-            "status",
-            "assignee_id",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("status = 'open'"),
         ),
-        Index(  # P2.1a
-            "conversations_inbox_status_assignee_created_idx",
+        Index(
+            "conversations_open_priority_idx",
+            "account_id",
+            text("priority DESC"),
+            text("last_activity_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("status = 'open' AND priority IS NOT NULL"),
+        ),
+        Index(  # A1: the queue of an inbox
+            "conversations_queue_idx",
             "inbox_id",
-            "status",
-            "assignee_id",
             "created_at",
+            "id",
+            postgresql_where=text("status = 'open' AND assignee_id IS NULL"),
         ),
     )
 
@@ -263,31 +287,14 @@ class Message(Base):
         CheckConstraint(  # M3
             "jsonb_typeof(content_attributes) = 'object'", name="messages_content_attributes_check"
         ),
-        Index("messages_account_id_idx", "account_id"),
-        Index("messages_inbox_id_idx", "inbox_id"),
-        Index("messages_conversation_id_idx", "conversation_id"),
-        Index("messages_created_at_idx", "created_at"),
-        Index(  # the latest 20, and the flood limit's count (M8)
+        Index(  # the latest 20, unread messages, and the flood limit's count (M8)
             "messages_conversation_created_idx", "conversation_id", text("created_at DESC"), text("id DESC")
         ),
-        Index(  # P2.1b
-            "messages_conversation_direction_created_idx", "conversation_id", "direction", "created_at"
+        Index(  # search, newest first
+            "messages_account_created_idx", "account_id", text("created_at DESC"), text("id DESC")
         ),
-        Index(  # M9a
-            "messages_conversation_account_type_created_idx",
-            "conversation_id",
-            "account_id",
-            "message_type",
-            "created_at",
-        ),
-        Index(  # M9b
-            "messages_account_content_type_created_idx", "account_id", "content_type", "created_at"
-        ),
-        Index(  # M9c
-            "messages_body_trgm_idx",
-            "body",
-            postgresql_using="gin",
-            postgresql_ops={"body": "gin_trgm_ops"},
+        Index(  # search by words
+            "messages_body_words_idx", text("to_tsvector('russian', body)"), postgresql_using="gin"
         ),
         Index(  # M1
             "messages_conversation_echo_id_key",

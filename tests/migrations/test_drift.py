@@ -27,12 +27,13 @@ def test_drift_is_seen(server: Server, project: Project, tmp_path: Path) -> None
     (tmp_path / "schema").mkdir()
     (tmp_path / "schema" / "baseline.sql").symlink_to(project.schema / "baseline.sql")
     text = (project.schema / "head.sql").read_text(encoding="utf-8")
-    without_index = "\n".join(line for line in text.splitlines() if " conversations_region_idx " not in line)
+    without_index = "\n".join(line for line in text.splitlines() if " conversations_queue_idx " not in line)
     changed = without_index.replace("char_length(body) <= 150000", "char_length(body) <= 20000")
     (tmp_path / "schema" / "head.sql").write_text(changed, encoding="utf-8")
     assert drift(server, Project(tmp_path)).splitlines() == [
-        "conversations: index conversations_region_idx",
-        "  migrations       CREATE INDEX conversations_region_idx ON conversations USING btree (region)",
+        "conversations: index conversations_queue_idx",
+        "  migrations       CREATE INDEX conversations_queue_idx ON conversations "
+        "USING btree (inbox_id, created_at, id) WHERE ((status = 'open'::text) AND (assignee_id IS NULL))",
         "  schema/head.sql  absent",
         "messages: constraint messages_body_length_check",
         "  migrations       CHECK (char_length(body) <= 150000)",

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import DateTime, Index, Table, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 
+from inboxbench.measure.indexset import read_catalogue
 from inboxbench.models import metadata
 from inboxbench.project import Project
 
@@ -25,7 +26,8 @@ def first_columns(table: Table) -> set[str]:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_every_foreign_key_has_an_index(table: Table) -> None:
-    references = {key.parent.name for key in table.foreign_keys}
+    """But one: contacts and their addresses are deleted rarely, and every message would enter the index (0044)."""
+    references = {key.parent.name for key in table.foreign_keys} - {"contact_inbox_id"}
     assert references - first_columns(table) == set()
 
 
@@ -91,13 +93,15 @@ def test_the_reference_is_whole(chatwoot: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_what_the_reference_maps_to_exists(chatwoot: dict[str, Any], name: str) -> None:
+def test_what_the_reference_maps_to_exists(chatwoot: dict[str, Any], project: Project, name: str) -> None:
+    """At head, or in the catalogue of index sets where the last revisions retired it."""
     theirs = chatwoot[name]
     ours = metadata.tables[theirs["ours"]]
     columns = {column["ours"] for column in theirs["columns"].values() if "ours" in column}
     assert columns - set(ours.c.keys()) == set()
     named = {str(index.name) for index in ours.indexes} | {str(c.name) for c in ours.constraints}
-    assert {index["ours"] for index in theirs["indexes"] if "ours" in index} - named - {f"{ours.name}_pkey"} == set()
+    named |= {f"{ours.name}_pkey", *read_catalogue(project.schema / "indexes.toml").indexes}
+    assert {index["ours"] for index in theirs["indexes"] if "ours" in index} - named == set()
 
 
 @pytest.mark.parametrize("name", COUNTS)

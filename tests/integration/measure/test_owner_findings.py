@@ -79,11 +79,13 @@ def test_p2_1a_gives_no_order_for_unassigned(lab: Lab) -> None:
 def test_p2_1a_gives_no_order_by_last_activity(lab: Lab) -> None:
     """P2.1a: the list is sorted by last_activity_at, which it does not hold."""
     lab.give("conversations_inbox_status_assignee_created_idx")
+    lab.connection.execute("SET LOCAL enable_bitmapscan = off")  # which sorts by nature, and is cheap on few rows
     assert lab.explain_query("list_unassigned", account=ACCOUNT).sorts
-    lab.give("conversations_unassigned_activity_idx")
+    lab.give("conversations_account_status_activity_idx")
     plan = lab.explain_query("list_unassigned", account=ACCOUNT)
-    assert plan.indexes == ("conversations_unassigned_activity_idx",)
+    assert plan.indexes == ("conversations_account_status_activity_idx",)
     assert not plan.sorts
+    assert plan.removed == 0  # IS NULL is asked within the index, behind the order
 
 
 def _longest(lab: Lab) -> int:
@@ -159,7 +161,7 @@ def test_m9b_serves_survey_counts(lab: Lab) -> None:
 def test_m9b_does_not_serve_search(lab: Lab) -> None:
     """M9b "for search": it knows neither words nor the order of all content types; at best it finds the tenant."""
     lab.give("messages_account_content_type_created_idx")
-    plan = lab.explain_query("search_word", account=ACCOUNT, term="щукозавр")
+    plan = lab.explain_query("search_word_plain", account=ACCOUNT, term="щукозавр")
     assert plan.sorts
     row = lab.connection.execute("SELECT count(*) FROM messages WHERE account_id = %s", (ACCOUNT,)).fetchone()
     assert row is not None
@@ -173,10 +175,11 @@ def test_m9c_is_useless_to_words(lab: Lab) -> None:
     row = lab.connection.execute("SELECT body FROM messages ORDER BY id LIMIT 1").fetchone()
     assert row is not None
     term = str(row[0]).split()[0]
-    words = lab.explain_query("search_word", account=ACCOUNT, term=term)
+    words = lab.explain_query("search_word_plain", account=ACCOUNT, term=term)
     assert "messages_body_trgm_idx" not in words.indexes
     lab.give("messages_body_words_idx")
-    assert "messages_body_words_idx" in lab.explain_query("search_word", account=ACCOUNT, term="щукозавр").indexes
+    served = lab.explain_query("search_word_plain", account=ACCOUNT, term="щукозавр")
+    assert "messages_body_words_idx" in served.indexes
 
 
 def test_m9c_serves_pieces_of_three_letters_and_more(lab: Lab) -> None:

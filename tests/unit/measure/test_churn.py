@@ -13,8 +13,9 @@ from inboxbench.project import Project
 
 def test_nothing_declared_is_the_same_number_of_every_write(project: Project) -> None:
     churn = read_churn(project, None)
-    assert churn.counts == {"assign": EXECUTIONS, "insert_message": EXECUTIONS, "mark_read": EXECUTIONS}
-    assert churn.executions == 3 * EXECUTIONS
+    writes = ("assign", "insert_message", "mark_read", "open_conversation", "resolve")
+    assert churn.counts == dict.fromkeys(writes, EXECUTIONS)
+    assert churn.executions == 5 * EXECUTIONS
 
 
 def test_counts_by_name(project: Project) -> None:
@@ -37,7 +38,7 @@ def test_turns_are_all_there_in_order_and_evenly_mixed() -> None:
         (
             "insert_mesage=5",
             "--churn: unknown write 'insert_mesage'; did you mean 'insert_message'? "
-            "Known: assign, insert_message, mark_read",
+            "Known: assign, insert_message, mark_read, open_conversation, resolve",
         ),
         ("insert_message", "--churn 'insert_message' is not WRITE=COUNT, such as assign=1000"),
         ("mark_read=-1", "--churn 'mark_read=-1' is not WRITE=COUNT, such as assign=1000"),
