@@ -5,8 +5,8 @@
 -- floor: 100
 -- most: 40
 -- rows: same
--- why: The longer a conversation, the sooner the planner expects to meet 20 of its messages walking back in time; an old one
---   has none there. Adding the right index is not enough, the global one has to go.
+-- why: The longer a conversation, the sooner the planner expects to meet 20 of its messages walking back in time; an
+--   old one has none there. Adding the right index is not enough, the global one has to go.
 
 --- data
 CREATE TABLE messages (

@@ -5,9 +5,9 @@
 -- floor: 20
 -- most: 40
 -- rows: different
--- why: Where history was imported, ids and times disagree: below the oldest native message's id there is nothing, so the
---   thread ends at the import, and to learn that every message of the conversation is read. The cursor has to be what
---   the order is.
+-- why: Where history was imported, ids and times disagree: below the oldest native message's id there is nothing, so
+--   the thread ends at the import, and to learn that every message of the conversation is read. The cursor has to
+--   be what the order is.
 
 --- data
 CREATE TABLE messages (
@@ -16,7 +16,8 @@ CREATE TABLE messages (
 -- Ids 50,001 to 60,000 arrived here; 60,001 to 80,000 were imported later and are older than those.
 INSERT INTO messages
 SELECT n, CASE WHEN n > 50000 THEN 1 ELSE 2 + n % 5000 END,
-       timestamptz '2026-01-01' + (CASE WHEN n > 60000 THEN n - 90000 ELSE n END) * interval '1 minute', repeat('x', 120)
+       timestamptz '2026-01-01' + (CASE WHEN n > 60000 THEN n - 90000 ELSE n END) * interval '1 minute',
+       repeat('x', 120)
 FROM generate_series(1, 80000) n;
 CREATE INDEX messages_conversation_created_idx ON messages (conversation_id, created_at DESC, id DESC);
 

@@ -2,8 +2,9 @@
 -- ids: M9c
 -- locale: C
 -- rows: different
--- why: Under C only ASCII letters are letters: lower() and ILIKE leave Cyrillic as it is, trigrams of it do not exist, and a
---   search finds nothing without an error. Nothing in the query is wrong; the database has to be made anew.
+-- why: Under C only ASCII letters are letters: lower() and ILIKE leave Cyrillic as it is, trigrams of it do not
+--   exist, and a search finds nothing without an error. Nothing in the query is wrong; the database has to be made
+--   anew.
 
 --- data
 CREATE EXTENSION IF NOT EXISTS pg_trgm;

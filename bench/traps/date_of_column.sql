@@ -4,8 +4,8 @@
 -- floor: 20
 -- most: 40
 -- rows: same
--- why: created_at::date is another expression than created_at, so the index brings the account and every row's date is
---   computed. The same day as a range is a condition on the column.
+-- why: created_at::date is another expression than created_at, so the index brings the account and every row's date
+--   is computed. The same day as a range is a condition on the column.
 
 --- data
 CREATE TABLE conversations (

@@ -5,12 +5,15 @@
 -- floor: 20
 -- most: 100
 -- rows: same
--- why: How frequent a word is stands in the statistics of the whole table. Where one account never wrote it, the walk back in
---   time that suits a frequent word reads every message of the account. An index of words by account, asked first, knows.
+-- why: How frequent a word is stands in the statistics of the whole table. Where one account never wrote it, the walk
+--   back in time that suits a frequent word reads every message of the account. An index of words by account,
+--   asked first, knows.
 
 --- data
 CREATE EXTENSION IF NOT EXISTS btree_gin;
-CREATE TABLE messages (id bigint PRIMARY KEY, account_id int NOT NULL, created_at timestamptz NOT NULL, body text NOT NULL);
+CREATE TABLE messages (
+    id bigint PRIMARY KEY, account_id int NOT NULL, created_at timestamptz NOT NULL, body text NOT NULL
+);
 INSERT INTO messages
 SELECT n, n % 2, timestamptz '2026-01-01' + n * interval '1 minute',
        CASE WHEN n % 2 = 0 THEN 'спасибо ' ELSE 'заказ ' END || n || repeat(' и ещё', 10)

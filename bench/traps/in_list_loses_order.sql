@@ -5,8 +5,8 @@
 -- floor: 20
 -- most: 200
 -- rows: same
--- why: Each inbox has its order in the index, several together have none: all open conversations of all of them are read
---   and sorted. Asking each for its first 25 and merging those reads a page of each.
+-- why: Each inbox has its order in the index, several together have none: all open conversations of all of them are
+--   read and sorted. Asking each for its first 25 and merging those reads a page of each.
 
 --- data
 CREATE TABLE conversations (

@@ -5,8 +5,8 @@
 -- floor: 100
 -- most: 60
 -- rows: same
--- why: An index on last_activity_at over all accounts looks like the order the list wants; for an account that has been
---   quiet it leads through everything the others did since.
+-- why: An index on last_activity_at over all accounts looks like the order the list wants; for an account that has
+--   been quiet it leads through everything the others did since.
 
 --- data
 CREATE TABLE conversations (
@@ -27,4 +27,5 @@ SELECT id FROM conversations WHERE account_id = 2 AND status = 'open' ORDER BY l
 CREATE INDEX conversations_last_activity_idx ON conversations (last_activity_at);
 
 --- good setup
-CREATE INDEX conversations_account_status_activity_idx ON conversations (account_id, status, last_activity_at DESC, id DESC);
+CREATE INDEX conversations_account_status_activity_idx
+    ON conversations (account_id, status, last_activity_at DESC, id DESC);

@@ -6,13 +6,14 @@
 -- most: 60
 -- rows: same
 -- mended: 18
--- why: Without a condition on its first column a B-tree is read from end to end, until PostgreSQL 18: a skip scan descends
---   once for each value (Index Searches). Before, naming all the values does the same.
+-- why: Without a condition on its first column a B-tree is read from end to end, until PostgreSQL 18: a skip scan
+--   descends once for each value (Index Searches). Before, naming all the values does the same.
 
 --- data
 CREATE TABLE conversations (id bigint PRIMARY KEY, status text NOT NULL, created_at timestamptz NOT NULL);
 INSERT INTO conversations
-SELECT n, (ARRAY['open', 'pending', 'resolved', 'snoozed'])[1 + n % 4], timestamptz '2026-01-01' + n * interval '1 minute'
+SELECT n, (ARRAY['open', 'pending', 'resolved', 'snoozed'])[1 + n % 4],
+       timestamptz '2026-01-01' + n * interval '1 minute'
 FROM generate_series(1, 60000) n;
 CREATE INDEX conversations_status_created_idx ON conversations (status, created_at);
 

@@ -5,8 +5,8 @@
 -- floor: 20
 -- most: 20
 -- rows: same
--- why: A skip scan (18) descends once for each value of the column that is left out; where that is thousands of accounts,
---   nothing is skipped.
+-- why: A skip scan (18) descends once for each value of the column that is left out; where that is thousands of
+--   accounts, nothing is skipped.
 
 --- data
 CREATE TABLE messages (id bigint PRIMARY KEY, account_id int NOT NULL, created_at timestamptz NOT NULL);

@@ -5,8 +5,8 @@
 -- floor: 20
 -- most: 60
 -- rows: same
--- why: An index on name is no index on lower(name): the planner compares expressions, not meanings. ILIKE asks the same
---   question of the column itself.
+-- why: An index on name is no index on lower(name): the planner compares expressions, not meanings. ILIKE asks the
+--   same question of the column itself.
 
 --- data
 CREATE EXTENSION IF NOT EXISTS pg_trgm;

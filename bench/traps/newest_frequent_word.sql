@@ -5,11 +5,14 @@
 -- floor: 50
 -- most: 100
 -- rows: same
--- why: A GIN index knows who holds a word but no order: every match is fetched, checked for its account and sorted to show
---   15. A frequent word is met soon enough by walking back in time. (A rare one is not: both indexes are needed.)
+-- why: A GIN index knows who holds a word but no order: every match is fetched, checked for its account and sorted to
+--   show 15. A frequent word is met soon enough by walking back in time. (A rare one is not: both indexes are
+--   needed.)
 
 --- data
-CREATE TABLE messages (id bigint PRIMARY KEY, account_id int NOT NULL, created_at timestamptz NOT NULL, body text NOT NULL);
+CREATE TABLE messages (
+    id bigint PRIMARY KEY, account_id int NOT NULL, created_at timestamptz NOT NULL, body text NOT NULL
+);
 INSERT INTO messages
 SELECT n, n % 5, timestamptz '2026-01-01' + n * interval '1 minute',
        CASE WHEN n % 3 = 0 THEN 'спасибо ' ELSE 'заказ ' END || n || repeat(' и ещё', 10)

@@ -5,13 +5,13 @@
 -- floor: 20
 -- most: 40
 -- rows: same
--- why: IS NULL is an index condition but no equality to the planner, so what stands behind assignee_id in the index is in no
---   known order: every unassigned conversation is read and sorted. A partial index keeps the order.
+-- why: IS NULL is an index condition but no equality to the planner, so what stands behind assignee_id in the index
+--   is in no known order: every unassigned conversation is read and sorted. A partial index keeps the order.
 
 --- data
 CREATE TABLE conversations (
-    id bigint PRIMARY KEY, inbox_id int NOT NULL, status text NOT NULL, assignee_id int, created_at timestamptz NOT NULL,
-    note text NOT NULL
+    id bigint PRIMARY KEY, inbox_id int NOT NULL, status text NOT NULL, assignee_id int,
+    created_at timestamptz NOT NULL, note text NOT NULL
 );
 INSERT INTO conversations
 SELECT n, n % 10, 'open', CASE WHEN n % 3 > 0 THEN n % 7 END, timestamptz '2026-01-01' + n * interval '1 minute',

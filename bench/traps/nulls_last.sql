@@ -5,8 +5,8 @@
 -- floor: 20
 -- most: 60
 -- rows: same
--- why: In a descending index NULLs come first, so ORDER BY priority DESC NULLS LAST is another order: everything is read
---   and sorted. The index has to say NULLS LAST as well.
+-- why: In a descending index NULLs come first, so ORDER BY priority DESC NULLS LAST is another order: everything is
+--   read and sorted. The index has to say NULLS LAST as well.
 
 --- data
 CREATE TABLE conversations (

@@ -5,14 +5,15 @@
 -- floor: 20
 -- most: 200
 -- rows: same
--- why: A condition that is true by one table or by another can be used on neither: both are read and joined first. Each
---   half alone has an index; UNION asks them one at a time.
+-- why: A condition that is true by one table or by another can be used on neither: both are read and joined first.
+--   Each half alone has an index; UNION asks them one at a time.
 
 --- data
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE TABLE contacts (id bigint PRIMARY KEY, name text NOT NULL);
 CREATE TABLE conversations (
-    id bigint PRIMARY KEY, account_id int NOT NULL, contact_id bigint NOT NULL, identifier text NOT NULL, note text NOT NULL
+    id bigint PRIMARY KEY, account_id int NOT NULL, contact_id bigint NOT NULL, identifier text NOT NULL,
+    note text NOT NULL
 );
 INSERT INTO contacts
 SELECT n, CASE WHEN n % 5000 = 0 THEN 'Иван Сидоркин ' ELSE 'Customer ' END || n FROM generate_series(1, 20000) n;

@@ -5,12 +5,14 @@
 -- floor: 50
 -- most: 60
 -- rows: same
--- why: Two letters inside a word make no trigram: the index has nothing to look up, reads all of itself and checks every
---   row of the table. Short patterns are frequent ones, so walking back in time soon has a page of them.
+-- why: Two letters inside a word make no trigram: the index has nothing to look up, reads all of itself and checks
+--   every row of the table. Short patterns are frequent ones, so walking back in time soon has a page of them.
 
 --- data
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
-CREATE TABLE messages (id bigint PRIMARY KEY, account_id int NOT NULL, created_at timestamptz NOT NULL, body text NOT NULL);
+CREATE TABLE messages (
+    id bigint PRIMARY KEY, account_id int NOT NULL, created_at timestamptz NOT NULL, body text NOT NULL
+);
 INSERT INTO messages
 SELECT n, n % 5, timestamptz '2026-01-01' + n * interval '1 minute',
        CASE n % 3 WHEN 0 THEN 'добрый день, номер ' ELSE 'посылка ещё в пути, заказ ' END || n

@@ -5,8 +5,8 @@
 -- floor: 100
 -- most: 60
 -- rows: same
--- why: The planner believes that an account's waiting customers are spread evenly over time and walks the global order,
---   through every other account's rows, until it has met 25 of its own.
+-- why: The planner believes that an account's waiting customers are spread evenly over time and walks the global
+--   order, through every other account's rows, until it has met 25 of its own.
 
 --- data
 CREATE TABLE conversations (

@@ -4,8 +4,8 @@
 -- floor: 10
 -- most: 60
 -- rows: same
--- why: gin_trgm_ops knows LIKE and similarity, not @@: no setting makes a full-text condition use it, and the one-argument
---   form of @@ depends on a setting, so no index can hold it either.
+-- why: gin_trgm_ops knows LIKE and similarity, not @@: no setting makes a full-text condition use it, and the one-
+--   argument form of @@ depends on a setting, so no index can hold it either.
 
 --- data
 CREATE EXTENSION IF NOT EXISTS pg_trgm;

@@ -8,23 +8,28 @@ from typing import Any
 import click
 
 from inboxbench import __version__
+from inboxbench.cli.bench_counters import counters
 from inboxbench.cli.bench_decay import decay
 from inboxbench.cli.bench_drop import drop_one
 from inboxbench.cli.bench_growth import growth
 from inboxbench.cli.bench_load import load
 from inboxbench.cli.bench_markdown import matrix_markdown
 from inboxbench.cli.bench_mix import mix_option, wal_page_option, weights_of
+from inboxbench.cli.bench_own import indexes_option, own_questions
 from inboxbench.cli.bench_pages import pages
+from inboxbench.cli.bench_servers import measure_side, print_contrast, sides_json
 from inboxbench.cli.bench_subject import (
     SCHEMA_VERSION,
     Source,
+    as_is_option,
     check_names,
+    check_servers,
     check_writable,
-    counting,
+    fresh_option,
     hand_over,
+    is_url,
     markdown_options,
     names_in,
-    opened_database,
     queries_option,
     sets_option,
     source_options,
@@ -32,9 +37,10 @@ from inboxbench.cli.bench_subject import (
 )
 from inboxbench.cli.bench_table import print_matrix
 from inboxbench.cli.bench_traps import spring_traps, traps
-from inboxbench.cli.session import Session, pass_session
+from inboxbench.cli.session import Session, pass_bench_session, results_console
 from inboxbench.errors import UsageError
-from inboxbench.measure import DEFAULT_ROUNDS, Matrix, Speed, run_matrix, verdict
+from inboxbench.measure import DEFAULT_ROUNDS, Matrix, Speed, verdict
+from inboxbench.measure.contrast import contrasts
 
 
 def as_document(matrix: Matrix, found: dict[str, Any]) -> dict[str, Any]:
@@ -47,18 +53,22 @@ def as_document(matrix: Matrix, found: dict[str, Any]) -> dict[str, Any]:
 @source_options
 @sets_option
 @queries_option
+@indexes_option
 @click.option("--writes/--no-writes", default=True, show_default=True, help="measure what writes cost, too")
 @click.option("--throughput/--no-throughput", default=True, show_default=True, help="writes a second by pgbench, too")
+@click.option("--throughput-seconds", default=2, show_default=True, type=click.IntRange(1), help="a family and set")
 @mix_option
 @wal_page_option
 @click.option("--rounds", default=DEFAULT_ROUNDS, show_default=True, type=click.IntRange(1), help="times a cell is run")
+@as_is_option
+@fresh_option
 @click.option("--budget", type=click.FloatRange(min=1), help="seconds that reading may take in all, roughly")
 @timeout_option
 @click.option(
     "--traps", "only_traps", is_flag=True, help="the known planner traps instead, as `bench traps` shows them"
 )
 @markdown_options
-@pass_session
+@pass_bench_session
 @click.pass_context
 def command(
     context: click.Context,
@@ -71,11 +81,15 @@ def command(
     seed: int,
     sets: str | None,
     queries: str | None,
+    indexes: Path | None,
     writes: bool,
     throughput: bool,
+    throughput_seconds: int,
     mix: str | None,
     wal_page: int,
     rounds: int,
+    as_is: bool,
+    fresh: bool,
     budget: float | None,
     timeout: float,
     only_traps: bool,
@@ -83,6 +97,9 @@ def command(
     output: Path | None,
 ) -> None:
     """Run every query with every class of parameters under every index set, and say which set to choose.
+
+    A cell that an earlier run measured on the same ground is taken from there: --fresh. With --server given again, the
+    same on that one, and what changes from the first.
 
     Exit code 3 when a query fails, is answered in time under no set, or returns other rows under another set.
     """
@@ -93,32 +110,32 @@ def command(
         spring_traps(session, (), verbose=False, form=form, output=output)
         return
     check_writable(output)
+    session, queries = own_questions(session, database, queries, indexes)
     chosen, wanted = names_in(sets), names_in(queries)
-    source = Source(database, profile, seed, allow_foreign)
+    own = allow_foreign or is_url(database)
+    source = Source(database, profile, seed, allow_foreign, as_is or own)
     check_names(session, source, chosen, wanted)
+    check_servers(session)
     weights = weights_of(session, mix, wanted, writes=writes)
     options: dict[str, Any] = {"sets": chosen, "queries": wanted, "writes": writes, "rounds": rounds}
-    with session.server() as server, opened_database(session, server, source) as name, counting() as progress:
-        matrix = run_matrix(
-            server,
-            name,
-            session.project,
-            budget_s=budget,
-            timeout_s=timeout,
-            speed=Speed(seconds=Speed().seconds if throughput else 0),
-            progress=progress,
-            **options,
-        )
+    options |= {"budget_s": budget, "timeout_s": timeout, "speed": Speed(throughput_seconds if throughput else 0)}
+    measured = [measure_side(one, source, options, fresh=fresh) for one in session.each()]
+    sides, memories = [side for side, _memory in measured], [memory for _side, memory in measured]
+    matrix = sides[0].matrix
     found = verdict(matrix, weights, wal_page)
-    document = as_document(matrix, found)
-    hand_over(
-        document,
-        form,
-        output,
-        lambda: print_matrix(matrix, found),
-        markdown=lambda: matrix_markdown(matrix, document),
-    )
-    matrix.require_sound()
+    document = as_document(matrix, found) | {"memory": [memory.to_json() for memory in memories]}
+    if len(sides) > 1:
+        verdicts = [verdict(side.matrix, weights, wal_page) for side in sides]
+        document |= sides_json(sides, verdicts)
+
+    def show() -> None:
+        print_matrix(matrix, found)
+        for one in contrasts(sides):
+            print_contrast(one, results_console())
+
+    hand_over(document, form, output, show, markdown=lambda: matrix_markdown(matrix, document))
+    for side in sides:
+        side.matrix.require_sound()
 
 
 def _check_place(context: click.Context) -> None:
@@ -130,6 +147,7 @@ def _check_place(context: click.Context) -> None:
             raise UsageError(f"--{option} stands before {sub!r}; put it behind: inboxbench bench {sub} --{option} …")
 
 
+command.add_command(counters)
 command.add_command(decay)
 command.add_command(drop_one)
 command.add_command(growth)

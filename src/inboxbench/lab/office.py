@@ -16,7 +16,7 @@ ACCOUNT, INBOX = 1, 1
 CONVERSATIONS = 300  # with UNREAD messages each
 UNREAD = 10
 NEGLECTED = range(301, 326)  # with BACKLOG messages each
-BACKLOG = 500
+BACKLOG = 200
 
 
 @contextmanager

@@ -85,13 +85,15 @@ def run_pages(
     rounds: int = 15,
     progress: Progress | None = None,
 ) -> Pages:
-    """Every way, size and account (the largest, and the smallest that fills the largest page) in `database`.
+    """Every way and size for the largest account and for the smallest that fills a page, as far as it has the rows.
 
     Raises UsageError when no account has as many open conversations, SubjectFailed when two ways give other rows.
     """
     with lab_session(server, database, timeout_s=TIMEOUT_S) as connection:
-        accounts = _accounts(connection, max(sizes))
-        listings = [Listing(account, size=size) for account in accounts for size in sizes]
+        accounts = _accounts(connection, sizes)
+        listings = [
+            Listing(account, size=size) for account, count in accounts.items() for size in sizes if size <= count
+        ]
         costs: list[PageCost] = []
         with _readers(connection) as readers:
             tracer = Tracer(connection)
@@ -102,14 +104,13 @@ def run_pages(
     return Pages(server.label, accounts, tuple(costs))
 
 
-def _accounts(connection: Connection, size: int) -> dict[int, int]:
-    found = {int(account): int(count) for account, count in connection.execute(_ACCOUNTS, (size,))}
-    if not found:
+def _accounts(connection: Connection, sizes: Sequence[int]) -> dict[int, int]:
+    found = {int(account): int(count) for account, count in connection.execute(_ACCOUNTS, (min(sizes),))}
+    if not found or max(found.values()) < max(sizes):
         raise UsageError(
-            f"no account has {size} open conversations to fill a page; take a larger profile or less --sizes"
+            f"no account has {max(sizes)} open conversations to fill a page; take a larger profile or less --sizes"
         )
-    ends = list(dict.fromkeys((next(iter(found)), list(found)[-1])))
-    return {account: found[account] for account in ends}
+    return {account: found[account] for account in (next(iter(found)), list(found)[-1])}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The labs' office, built once a module."""
+"""The labs' office, built once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from inboxbench.project import Project
 from inboxbench.server import Server
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def office(server: Server, project: Project) -> Iterator[str]:
     """Its name: to be cloned or read, never written."""
     with open_office(server, project) as name:

@@ -1,0 +1,50 @@
+-- title: a row for each agent and inbox, beside the column
+-- family: unread
+-- drift: none
+-- why: The badge of an agent is one row. Messages of one agent's conversations wait for each other's transactions,
+--   and those that nobody holds all wait for one row; a new assignee has to take the counts along.
+
+--- setup
+ALTER TABLE conversations ADD COLUMN unread int NOT NULL DEFAULT 0;
+UPDATE conversations c SET unread = (
+    SELECT count(*) FROM messages m
+    WHERE m.conversation_id = c.id AND m.account_id = c.account_id AND m.message_type = 0
+      AND m.created_at > coalesce(c.agent_last_seen_at, '-infinity')
+);
+CREATE TABLE unread_summary (
+    inbox_id bigint, agent_id bigint, unread bigint NOT NULL, PRIMARY KEY (inbox_id, agent_id)
+) WITH (fillfactor = 50);
+INSERT INTO unread_summary
+SELECT inbox_id, coalesce(assignee_id, 0), sum(unread) FROM conversations GROUP BY 1, 2;
+
+--- after arrive
+UPDATE conversations SET unread = unread + 1 WHERE id = :conversation;
+UPDATE unread_summary s SET unread = s.unread + 1 FROM conversations c
+WHERE c.id = :conversation AND s.inbox_id = c.inbox_id AND s.agent_id = coalesce(c.assignee_id, 0);
+
+--- look
+-- The conversation first, as a message does: in another order the two could wait for each other.
+SELECT id FROM conversations WHERE id = :conversation FOR NO KEY UPDATE;
+UPDATE unread_summary s SET unread = s.unread - c.unread FROM conversations c
+WHERE c.id = :conversation AND s.inbox_id = c.inbox_id AND s.agent_id = coalesce(c.assignee_id, 0);
+UPDATE conversations SET agent_last_seen_at = clock_timestamp(), unread = 0 WHERE id = :conversation;
+
+--- page
+SELECT id, unread FROM conversations WHERE id BETWEEN :first AND :last ORDER BY id
+
+--- badge
+SELECT sum(unread)::bigint FROM unread_summary WHERE inbox_id = :inbox
+
+--- drift
+-- Conversations whose column is wrong, and inboxes whose sum is.
+SELECT (
+    SELECT count(*) FROM conversations c
+    WHERE c.unread <> (
+        SELECT count(*) FROM messages m
+        WHERE m.conversation_id = c.id AND m.account_id = c.account_id AND m.message_type = 0
+          AND m.created_at > coalesce(c.agent_last_seen_at, '-infinity')
+    )
+) + (
+    SELECT count(*) FROM (SELECT inbox_id, sum(unread) AS unread FROM unread_summary GROUP BY 1) s
+    WHERE s.unread <> (SELECT sum(c.unread) FROM conversations c WHERE c.inbox_id = s.inbox_id)
+)
