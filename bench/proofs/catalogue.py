@@ -5,19 +5,26 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from journal import Journal
 from regressions import REGRESSIONS, Regression
 
 from inboxbench.database import clone_database, connect, database_name, drop_database
-from inboxbench.gate import Budgets, Comparison, Snapshot, compare
+from inboxbench.gate import Budgets, Change, Comparison, Snapshot, compare
+from inboxbench.gate.compare import ranked
+from inboxbench.gate.duel import Trial, time_cases
 from inboxbench.gate.head import Request, measure_migrated, migrated
 from inboxbench.project import Project
 from inboxbench.seed import Dataset
 from inboxbench.server import Server
+
+KIND = "catalogue"
+_SECONDS = 60.0
 
 
 @contextmanager
@@ -62,42 +69,87 @@ def split(text: str) -> list[str]:
     return [part for part in parts if part.strip()]
 
 
-def measured(server: Server, name: str, dataset: Dataset, project: Project, queries: list[str] | None) -> Snapshot:
-    return measure_migrated(server, name, dataset, project, Request(queries=queries))
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What regressions are put into: copies of one migrated head."""
+
+    server: Server
+    template: str
+    dataset: Dataset
+    project: Project
+
+    def measured(self, *statements: str, project: Project | None = None) -> Snapshot:
+        with altered(self.server, self.template, *statements) as name:
+            return measure_migrated(self.server, name, self.dataset, project or self.project, Request())
+
+    def timed(self, trial: Trial, project: Project, query: str) -> Comparison:
+        """Of a query in the same words on both sides."""
+        cases = time_cases(self.server, trial, (project, project), [query], tolerated=0.1, budget_s=_SECONDS)
+        changes = [change for case in cases if (change := case.as_change())]
+        return Comparison(ranked(changes), len(changes))
 
 
-def caught(regression: Regression, found: Comparison) -> bool:
-    return any(
-        (change.verdict, change.metric) == regression.expected and change.where.startswith(regression.where)
-        for change in found.changes
-    )
-
-
-def catalogue(server: Server, project: Project) -> tuple[list[str], int]:
-    """Rows of the table, and how many were missed or alarmed without reason."""
-    rows = ["| regression | class | caught as | worst | alarms without it |", "|---|---|---|---|---:|"]
-    wrong = 0
+def catalogue(server: Server, project: Project, journal: Journal) -> None:
+    """Go on with the regressions that the journal does not know yet."""
     known: dict[str, Snapshot] = {}
+    done = {entry["name"] for entry in journal.entries(KIND)}
+    left = [one for one in REGRESSIONS if one.name not in done]
     with migrated(server, project, Request()) as (template, dataset):
-        for one in REGRESSIONS:
-            if one.before not in known:
-                with altered(server, template, one.before) as name:
-                    known[one.before] = measured(server, name, dataset, project, None)
-            with altered(server, template, one.before) as name:
-                again = compare(known[one.before], measured(server, name, dataset, project, None), Budgets())
-            with altered(server, template, one.before, one.sql) as name, edited(project, one) as other:
-                found = compare(known[one.before], measured(server, name, dataset, other, None), Budgets())
-            alarms = len(again.of("broken", "worse"))
-            wrong += (not caught(one, found)) + bool(alarms)
-            rows.append(row(one, found, alarms))
-            click.echo(rows[-1])
-    return rows, wrong
+        ground = Ground(server, template, dataset, project)
+        for one in left:
+            again, found = _timed(ground, one) if one.timed else _counted(ground, one, known)
+            _note(journal, one, found.changes, again.of("broken", "worse"))
 
 
-def row(one: Regression, found: Comparison, alarms: int) -> str:
-    fitting = [c for c in found.of("broken", "worse") if c.where.startswith(one.where) and c.metric == one.expected[1]]
-    if not fitting:
-        said = "; ".join(f"{c.where} {c.metric} {c.text}" for c in found.changes[:2]) or "nothing"
-        return f"| {one.name} | {one.kind} | **missed** | {said} | {alarms} |"
-    worst = fitting[0]
-    return f"| {one.name} | {one.kind} | {worst.verdict}: {worst.metric} | {worst.where}: {worst.text} | {alarms} |"
+def _counted(ground: Ground, one: Regression, known: dict[str, Snapshot]) -> tuple[Comparison, Comparison]:
+    """What changed without it, and with it."""
+    if one.before not in known:
+        known[one.before] = ground.measured(one.before)
+    again = compare(known[one.before], ground.measured(one.before), Budgets())
+    with edited(ground.project, one) as other:
+        found = compare(known[one.before], ground.measured(one.before, one.sql, project=other), Budgets())
+    return again, found
+
+
+def _timed(ground: Ground, one: Regression) -> tuple[Comparison, Comparison]:
+    with ExitStack() as stack:
+        before, same, copy = (stack.enter_context(altered(ground.server, ground.template, one.before)) for _ in "abc")
+        worse = stack.enter_context(altered(ground.server, ground.template, one.before, one.sql))
+        both = stack.enter_context(edited(ground.project, one))
+        return (
+            ground.timed(Trial(before, same, copy), both, one.query),
+            ground.timed(Trial(before, worse, copy), both, one.query),
+        )
+
+
+def _note(journal: Journal, one: Regression, found: Sequence[Change], alarms: Sequence[Change]) -> None:
+    fitting = [
+        change
+        for change in found
+        if (change.verdict, change.metric) == one.expected and change.where.startswith(one.where)
+    ]
+    worst = f"{fitting[0].where}: {fitting[0].text}" if fitting else ""
+    instead = "; ".join(f"{change.where} {change.metric} {change.text}" for change in found[:2]) or "nothing"
+    journal.add(
+        KIND,
+        name=one.name,
+        cause=one.kind,
+        belongs=f"{one.expected[0]}: {one.expected[1]}",
+        caught=bool(fitting),
+        worst=worst or instead,
+        alarms=[f"{change.where}: {change.text}" for change in alarms],
+    )
+    click.echo(f"{one.name}: {'caught' if fitting else 'MISSED'}, {worst or instead}; {len(alarms)} alarms without it")
+
+
+def table(journal: Journal) -> tuple[list[str], int]:
+    """Rows of the table, and how many were missed or alarmed without reason."""
+    rows = ["| regression | cause | class it belongs to | caught in it | worst | alarms without it |"]
+    rows.append("|---|---|---|---|---|---:|")
+    found = journal.entries(KIND)
+    for one in found:
+        said = "yes" if one["caught"] else "**missed**"
+        rows.append(
+            f"| {one['name']} | {one['cause']} | {one['belongs']} | {said} | {one['worst']} | {len(one['alarms'])} |"
+        )
+    return rows, sum(not one["caught"] or bool(one["alarms"]) for one in found)

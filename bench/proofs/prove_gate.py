@@ -19,12 +19,12 @@ import datetime as dt
 import sys
 from pathlib import Path
 
+import catalogue
 import click
-import counters
 import times
-from catalogue import catalogue
 from journal import Journal
 
+import counters
 from inboxbench.machine import describe_machine
 from inboxbench.project import find_project
 from inboxbench.server import Server, open_server, parse_spec
@@ -58,7 +58,7 @@ def main() -> None:
 def prove(given: argparse.Namespace, server: Server, journal: Journal) -> None:
     project = find_project()
     if given.proof == "catalogue":
-        catalogue(server, project)
+        catalogue.catalogue(server, project, journal)
     elif given.proof == "times":
         times.run(server, project, journal, verdicts=given.runs)
     else:
@@ -71,8 +71,8 @@ def tables(journal: Journal) -> tuple[list[str], int]:
     """Of everything that the journal holds, and how much of it is wrong."""
     rows: list[str] = []
     wrong = 0
-    for part, kind in ((counters, counters.KIND), (times, times.VERDICT)):
-        if journal.entries(kind):
+    for part in (catalogue, counters, times):
+        if journal.entries(part.KIND):
             found, mistakes = part.table(journal)
             rows, wrong = [*rows, "", *found], wrong + mistakes
     return rows, wrong

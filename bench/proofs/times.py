@@ -22,7 +22,7 @@ from inboxbench.project import Project
 from inboxbench.server import Server
 
 QUERIES = ("list_all", "thread_latest")
-VERDICT, WOLF = "time verdict", "pytest-benchmark"
+KIND, WOLF = "time verdict", "pytest-benchmark"
 _SUITE = Path(__file__).with_name("wolf_suite.py")
 # Runs of pytest-benchmark beside each round of verdicts.
 _RUNS_BESIDE = 5
@@ -33,19 +33,19 @@ _FAILED = re.compile(r"Field '(mean|median)' has failed PercentageRegressionChec
 def run(server: Server, project: Project, journal: Journal, *, verdicts: int) -> None:
     """Go on until the journal holds so many verdicts, and as many runs of pytest-benchmark."""
     with migrated(server, project, Request()) as (source, _), tempfile.TemporaryDirectory() as storage:
-        while min(len(journal.entries(VERDICT)), len(journal.entries(WOLF))) < verdicts:
+        while min(len(journal.entries(KIND)), len(journal.entries(WOLF))) < verdicts:
             with ExitStack() as stack:
                 names = [stack.enter_context(scratch_database(server, side, source)) for side in ("a", "b", "copy")]
                 _judge(server, project, journal, Trial(*names))
                 for _ in range(_RUNS_BESIDE):
                     _cry(server, names[:2], journal, storage)
-            click.echo(f"{len(journal.entries(VERDICT))} verdicts, {len(journal.entries(WOLF))} pytest-benchmark runs")
+            click.echo(f"{len(journal.entries(KIND))} verdicts, {len(journal.entries(WOLF))} pytest-benchmark runs")
 
 
 def _judge(server: Server, project: Project, journal: Journal, trial: Trial) -> None:
     begun = time.monotonic()
     for one in time_cases(server, trial, (project, project), QUERIES, tolerated=0.1, budget_s=7 * _SECONDS_EACH):
-        journal.add(VERDICT, **_told(one), seconds=round(time.monotonic() - begun, 2))
+        journal.add(KIND, **_told(one), seconds=round(time.monotonic() - begun, 2))
         begun = time.monotonic()
 
 
@@ -92,7 +92,7 @@ def _pytest(conninfo: str, storage: str, *words: str) -> subprocess.CompletedPro
 
 def table(journal: Journal) -> tuple[list[str], int]:
     """Rows of the table, and how many verdicts beyond one in a hundred are false alarms."""
-    judged, wolf = journal.entries(VERDICT), journal.entries(WOLF)
+    judged, wolf = journal.entries(KIND), journal.entries(WOLF)
     rows = ["| judge | judged | false alarms | share |", "|---|---:|---:|---:|"]
     alarms = sum(entry["alarm"] for entry in judged)
     rows.append(_row("inboxbench gate --time, a verdict a query", judged, alarms))

@@ -89,7 +89,9 @@ def _measured(
 ) -> Snapshot:
     name, dataset = source
     chosen = [own, *_catalogued(project, request.sets)]
-    matrix = run_matrix(server, name, project, sets=chosen, queries=request.queries, rounds=_ROUNDS, progress=progress)
+    matrix = run_matrix(
+        server, name, project, sets=chosen, queries=request.queries, rounds=_ROUNDS, as_is=True, progress=progress
+    )
     environment = environment_of(
         matrix,
         profile=dataset.profile,
