@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import geometric_mean, median
 
-from inboxbench.report.model import Cell, IndexSet, Matrix, Query, Run
+from inboxbench.report.model import Cell, IndexSet, Matrix, ParetoRow, Query, Run
 from inboxbench.report.units import known, ratio
 
 # Reads this close to the best are as good as the best: then writes decide.
@@ -63,7 +63,8 @@ def compare(run: Run) -> Comparison:
         return Comparison((), None, None)
     matrix = run.matrix
     measured = [set_result(matrix, index_set) for index_set in matrix.sets]
-    results = tuple(_with_dominance(result, measured) for result in measured)
+    told = {row.index_set: row for row in run.pareto}
+    results = tuple(_with_dominance(result, measured, told.get(result.name)) for result in measured)
     baseline = _named(results, run.verdict.get("baseline")) or _baseline(results)
     chosen = _named(results, run.verdict.get("recommended")) or _best(results)
     return Comparison(results, baseline, chosen)
@@ -142,7 +143,10 @@ def _most_reads(cells: Iterable[Cell]) -> Cell | None:
     return max((c for c in cells if known(c.buffers)), key=lambda c: c.buffers or 0.0, default=None)
 
 
-def _with_dominance(result: SetResult, others: Sequence[SetResult]) -> SetResult:
+def _with_dominance(result: SetResult, others: Sequence[SetResult], told: ParetoRow | None) -> SetResult:
+    """As the verdict says; the record of an older version says nothing, and then by what it has."""
+    if told is not None:
+        return replace(result, dominated_by=told.dominated_by)
     winner = next((other.name for other in others if _dominates(other, result)), None)
     return replace(result, dominated_by=winner)
 

@@ -24,7 +24,14 @@ from inboxbench.report.document import checked_run
 from inboxbench.report.findings import fastest_safe, findings
 from inboxbench.report.model import Cell, Matrix, Query, Run
 from inboxbench.report.read import read_run
+from inboxbench.report.tables import by_cost, even_words, mix_figures
 from inboxbench.report.words import Strong
+
+# Of MIX_FIGURES, in full.
+MIX_HEADINGS = (
+    *("Reads, mean class", "Reads, worst class", "ms, mean class", "ms, worst class", "Inserts", "Updates"),
+    *("A read, pages", "A write, pages", "A request, pages"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +144,8 @@ def _environment() -> Environment:
         rate=units.rate, share=units.share, times=units.times, moment=moment, breakable=breakable
     )
     environment.tests.update(strong=lambda part: isinstance(part, Strong), unsafe=unsafe)
-    environment.globals.update(ratio=units.ratio, levels=LEVELS, atlas_legend=LEGEND)
+    environment.globals.update(ratio=units.ratio, levels=LEVELS, atlas_legend=LEGEND, mix_headings=MIX_HEADINGS)
+    environment.globals.update(by_cost=by_cost, mix_figures=mix_figures, even_words=even_words)
     return environment
 
 

@@ -10,7 +10,16 @@ from inboxbench.report.document import checked_run
 from inboxbench.report.findings import findings
 from inboxbench.report.model import Race, Run
 from inboxbench.report.read import read_run
-from inboxbench.report.tables import SET_FIGURES, is_chosen, remark, set_figures
+from inboxbench.report.tables import (
+    MIX_FIGURES,
+    SET_FIGURES,
+    by_cost,
+    even_words,
+    is_chosen,
+    mix_figures,
+    remark,
+    set_figures,
+)
 from inboxbench.report.words import Finding, Sentence, Strong
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|])")
@@ -26,6 +35,8 @@ def render_markdown(run: Mapping[str, Any]) -> str:
     blocks = [_conditions(found), "\n".join(_finding(f) for f in findings(found, comparison))]
     if comparison.results:
         blocks.append(_sets(comparison))
+    if found.pareto:
+        blocks.append(_mix(found))
     if found.races:
         blocks.append(_races(found.races))
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -78,6 +89,18 @@ def _set_row(result: SetResult, comparison: Comparison) -> tuple[str, ...]:
     said = escape(remark(result, comparison))
     strong = is_chosen(result, comparison) or result.wrong
     return escape(result.name), *set_figures(result), f"**{said}**" if strong else said
+
+
+def _mix(run: Run) -> str:
+    head = ("index set", *MIX_FIGURES)
+    rows = ((escape(row.index_set), *mix_figures(row)) for row in by_cost(run.pareto))
+    evens = [f"- {escape(f'{even.leaner} and {even.reader}: {even_words(even)}')}" for even in run.break_even]
+    note = (
+        f"At the mix {escape(run.mix)}: reads in the mean and in the worst class of parameters, their milliseconds of "
+        "server time, writes a second by pgbench, and what a read, a write and a request cost in "
+        f"{escape(run.verdict.get('currency'))}."
+    )
+    return "\n\n".join([note, _table(head, rows, left={0}), *(["\n".join(evens)] if evens else [])])
 
 
 def _races(races: Sequence[Race]) -> str:

@@ -221,6 +221,38 @@ class AtlasCell:
 
 
 @dataclass(frozen=True, slots=True)
+class ParetoRow:
+    """A set at the run's mix of requests: reads and milliseconds are geometric means over the queries, of the mean and
+    of the worst class of parameters; costs are pages of a mean read, write and request."""
+
+    index_set: str
+    reads_mean: float | None = None
+    reads_worst: float | None = None
+    ms_mean: float | None = None
+    ms_worst: float | None = None
+    insert_per_s: float | None = None
+    update_per_s: float | None = None
+    read_cost: float | None = None
+    write_cost: float | None = None
+    cost: float | None = None
+    lower_bound: bool = False
+    dominated_by: str | None = None
+    recommended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """From so many reads for a write on the `reader` costs less than the `leaner`; `always`: that set at any number."""
+
+    leaner: str
+    reader: str
+    reads_per_write: float | None = None
+    reads_per_write_by_time: float | None = None
+    always: str | None = None
+    upper_bound: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     tool: Tool = Tool()
     started_at: str | None = None
@@ -234,3 +266,10 @@ class Run:
     races: Sequence[Race] = ()
     atlas: Sequence[AtlasCell] = ()
     verdict: Mapping[str, Any] = field(default_factory=dict)
+    pareto: Sequence[ParetoRow] = ()
+    break_even: Sequence[BreakEven] = ()
+
+    @property
+    def mix(self) -> str:
+        """The requests that the sets were judged for, in words; empty in the record of an older version."""
+        return str((self.verdict.get("mix") or {}).get("text", ""))

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from inboxbench.report.model import (
     AtlasCell,
+    BreakEven,
     Cell,
     Index,
     IndexSet,
@@ -13,6 +14,7 @@ from inboxbench.report.model import (
     Matrix,
     Migration,
     ParameterClass,
+    ParetoRow,
     Query,
     Race,
     Revision,
@@ -40,6 +42,9 @@ def read_run(document: Mapping[str, Any]) -> Run:
     parts["matrix"] = _matrix(document.get("matrix"))
     parts["races"] = _records(Race, document.get("races"))
     parts["atlas"] = _records(AtlasCell, document.get("atlas"))
+    verdict = document.get("verdict") or {}
+    parts["pareto"] = _records(ParetoRow, verdict.get("pareto"))
+    parts["break_even"] = _records(BreakEven, verdict.get("break_even"))
     return Run(**parts)
 
 

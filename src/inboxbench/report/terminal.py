@@ -16,7 +16,15 @@ from inboxbench.report.document import checked_run
 from inboxbench.report.findings import findings, unsafe_strategies
 from inboxbench.report.model import Matrix, Migration, Race, Run
 from inboxbench.report.read import read_run
-from inboxbench.report.tables import SET_FIGURES, is_chosen, remark, set_figures
+from inboxbench.report.tables import (
+    MIX_FIGURES,
+    SET_FIGURES,
+    by_cost,
+    is_chosen,
+    mix_figures,
+    remark,
+    set_figures,
+)
 from inboxbench.report.words import Finding, Sentence, Strong
 
 PLAIN_WIDTH = 100
@@ -47,7 +55,7 @@ def summary(run: Mapping[str, Any]) -> RenderableType:
     comparison = compare(found)
     parts: list[RenderableType] = [_heading(found), *(_finding(f) for f in findings(found, comparison))]
     if found.matrix and comparison.results:
-        parts += [_sets_table(comparison), _reads_table(found.matrix, comparison)]
+        parts += [_sets_table(comparison), *_mix_table(found), _reads_table(found.matrix, comparison)]
     if found.migration and found.migration.traffic:
         parts.append(_traffic_table(found.migration))
     if found.races:
@@ -102,6 +110,18 @@ def _sets_table(comparison: Comparison) -> RenderableType:
         said = remark(result, comparison).partition(" by ")[0]
         table.add_row(*map(Text, (result.name, *set_figures(result), said)), style=style)
     return Padding(table, (1, 0, 0, 0))
+
+
+def _mix_table(run: Run) -> list[RenderableType]:
+    """What a request costs under each set; nothing in the record of an older version."""
+    if not run.pareto:
+        return []
+    table = _table(f"At the mix {run.mix}: reads, times, writes a second, pages of a read, a write, a request")
+    for name in ("set", *MIX_FIGURES):
+        table.add_column(name, justify="left" if name == "set" else "right", overflow="fold")
+    for row in by_cost(run.pareto):
+        table.add_row(*map(Text, (row.index_set, *mix_figures(row))), style="bold green" if row.recommended else "")
+    return [Padding(table, (1, 0, 0, 0))]
 
 
 def _reads_table(matrix: Matrix, comparison: Comparison) -> RenderableType:

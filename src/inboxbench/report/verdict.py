@@ -145,7 +145,7 @@ def _dominated(comparison: Comparison) -> Finding | None:
         if result.dominated_by and result is not comparison.chosen:
             losers.setdefault(result.dominated_by, []).append(result.name)
     sentences = tuple(
-        (Strong(listed(names)), f": {winner} is no worse in reads, WAL and size, and better in one of them.")
+        (Strong(listed(names)), f": {winner} is no worse in any column that repeats, and better in one.")
         for winner, names in losers.items()
     )
     return Finding("Not worth building", sentences) if sentences else None
