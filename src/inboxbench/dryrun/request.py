@@ -18,8 +18,9 @@ Draw = Callable[[Random], Mapping[str, Any]]
 class RequestClass:
     """One kind of request: its statements, run as one transaction, and how to draw their parameters.
 
-    weight: its share of the rate beside the others'. undo: the transaction ends with ROLLBACK; it takes the same locks
-    as long, and leaves the rows as they were. pause_s: thinking time between two statements, with the locks held.
+    A percent sign is doubled in the statements, as psycopg wants it beside parameters. weight: its share of the rate
+    beside the others'. undo: the transaction ends with ROLLBACK; it takes the same locks as long, and leaves the rows
+    as they were. pause_s: thinking time between two statements, with the locks held.
     """
 
     name: str

@@ -91,22 +91,32 @@ def described(observer: Observer, chain: Chain, ended: Ended, before: list[str],
     )
 
 
-def rehearse(server: Server, database: str, chain: Chain, *, source: str, begin: str | None, target: str) -> DryRun:
-    """The whole chain on the copy `database`. begin: brought there first, unobserved.
+def rehearse(
+    server: Server,
+    database: str,
+    chain: Chain,
+    *,
+    source: str,
+    begin: str | None,
+    target: str,
+    run: Callable[[Server, str, Chain, str], Leg] = run_leg,
+) -> DryRun:
+    """The whole chain on the copy `database`. begin: brought there first, unobserved. run: how a leg is run.
 
     Raises UsageError for a chain that cannot be aimed or is none of Alembic's.
     """
-    _check_aim(chain, begin, target)
+    check_aim(chain, begin, target)
     if begin is not None:
-        _bring(server, database, chain, begin)
+        bring(server, database, chain, begin)
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     before = current_of(server, database)
-    leg = run_leg(server, database, chain, target)
+    leg = run(server, database, chain, target)
     _check_alembic(leg, chain, before, current_of(server, database))
     return as_run(leg, server=server, source=source, command=chain.shown, started=started)
 
 
-def _check_aim(chain: Chain, begin: str | None, target: str) -> None:
+def check_aim(chain: Chain, begin: str | None, target: str) -> None:
+    """Raises UsageError for a command that cannot be told where to stop, and for a history with several heads."""
     if not chain.aims and (begin is not None or target != "head"):
         raise UsageError(
             "--from, --to and --each need a command that can be told where to stop: write {revision} where it takes "
@@ -120,7 +130,8 @@ def _check_aim(chain: Chain, begin: str | None, target: str) -> None:
             )
 
 
-def _bring(server: Server, database: str, chain: Chain, begin: str) -> None:
+def bring(server: Server, database: str, chain: Chain, begin: str) -> None:
+    """To `begin`, unobserved. Raises SubjectFailed."""
     ended = run_chain(chain, server.url(database), begin)
     if ended.status:
         raise SubjectFailed(f"the copy could not be brought to --from {begin}: {ended.complaint}")

@@ -5,7 +5,7 @@ SELECT n.nspname, c.relname, greatest(c.reltuples, 0)::bigint AS rows,
                    'length', CASE WHEN t.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4 THEN a.atttypmod - 4 END,
                    'generated', a.attgenerated <> '',
                    'automatic', a.attidentity <> ''
-                                OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false),
+                                OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%%', false),
                    'reference', EXISTS (SELECT FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f'
                                                                       AND a.attnum = ANY (f.conkey)),
                    'indexed', EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey)))
@@ -23,7 +23,7 @@ SELECT n.nspname, c.relname, greatest(c.reltuples, 0)::bigint AS rows,
         FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion) AND i.indislive) AS keys
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
-  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%'
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%%'
   AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.objid = c.oid AND e.deptype = 'e')
   AND c.relname <> ALL (%(beside)s)
 ORDER BY 3 DESC, 1, 2

@@ -209,4 +209,4 @@ class _Lane:
             for number, statement in enumerate(self.item.statements):
                 if number and self.item.pause_s:
                     await asyncio.sleep(self.item.pause_s)
-                await connection.execute(statement, parameters or None)
+                await connection.execute(statement, parameters)

@@ -92,7 +92,7 @@ def _request(path: Path, block: _Block, connection: Connection) -> RequestClass:
     def draw(random: Random) -> Mapping[str, Any]:
         return random.choice(rows) if rows else {}
 
-    queries = tuple(sql.SQL(cast("Any", as_psycopg(one) if used else one)) for one in statements)
+    queries = tuple(sql.SQL(cast("Any", as_psycopg(one))) for one in statements)
     return RequestClass(block.header["name"], _kind(where, block), _weight(where, block), queries, draw)
 
 

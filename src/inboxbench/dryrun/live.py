@@ -1,0 +1,83 @@
+"""A leg of the chain under live traffic: what the chain did, and what everybody else felt of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field, replace
+
+from inboxbench.database import connect
+from inboxbench.dryrun.chain import Chain
+from inboxbench.dryrun.classes import choose_traffic
+from inboxbench.dryrun.felt import summarise
+from inboxbench.dryrun.generated import Generated
+from inboxbench.dryrun.record import DryRun, Felt
+from inboxbench.dryrun.request import RequestClass
+from inboxbench.dryrun.run import Leg, rehearse, run_leg
+from inboxbench.dryrun.traffic import DEFAULT_RATE, live_traffic
+from inboxbench.dryrun.waits import watch_waits
+from inboxbench.server import Server
+
+NO_TABLES = "no traffic: the copy has no table to read or write before the chain begins"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The traffic of a run: its classes, requests a second in all, and what could not be made."""
+
+    classes: tuple[RequestClass, ...]
+    rate: float = DEFAULT_RATE
+    notes: tuple[str, ...] = ()
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    leg: Leg
+    felt: tuple[Felt, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+
+def load_for(server: Server, database: str, made: Generated | None = None, *, rate: float = DEFAULT_RATE) -> Load:
+    """Fixed now, from the copy as it is before the chain: deployed code does not change with the schema."""
+    if made is None:
+        with connect(server.conninfo(database)) as connection:
+            made = choose_traffic(connection)
+    return Load(made.classes, rate, made.notes if made.classes else (*made.notes, NO_TABLES))
+
+
+def run_live(
+    server: Server,
+    database: str,
+    chain: Chain,
+    load: Load,
+    target: str = "head",
+    *,
+    downgrade: bool = False,
+    beside: Iterable[AbstractContextManager[object]] = (),
+) -> Live:
+    """A leg with traffic, and whatever else goes on `beside` it, from before its start until after its end."""
+    conninfo = server.conninfo(database)
+    with ExitStack() as stack:
+        waits = stack.enter_context(watch_waits(conninfo))
+        traffic = stack.enter_context(live_traffic(conninfo, load.classes, rate=load.rate, seed=load.seed))
+        for other in beside:
+            stack.enter_context(other)
+        leg = run_leg(server, database, chain, target, downgrade=downgrade)
+    felt = summarise(traffic, waits, leg.statements, leg.observer.epoch * 1000)
+    problem = (f"the watch for waits ended early ({waits.problem}): stalls may lack their cause",)
+    return Live(leg, felt, (*load.notes, *(problem if waits.problem else ())))
+
+
+def rehearse_live(
+    server: Server, database: str, chain: Chain, load: Load | None, *, source: str, begin: str | None, target: str
+) -> DryRun:
+    """As `run.rehearse`, under traffic; load None: what fits the copy, once it stands at `begin`."""
+    lives: list[Live] = []
+
+    def run(server: Server, database: str, chain: Chain, target: str) -> Leg:
+        lives.append(run_live(server, database, chain, load or load_for(server, database), target))
+        return lives[-1].leg
+
+    done = rehearse(server, database, chain, source=source, begin=begin, target=target, run=run)
+    return replace(done, traffic=lives[-1].felt, notes=(*done.notes, *lives[-1].notes))
