@@ -62,7 +62,13 @@ def as_document(matrix: Matrix, found: dict[str, Any]) -> dict[str, Any]:
 @click.option("--rounds", default=DEFAULT_ROUNDS, show_default=True, type=click.IntRange(1), help="times a cell is run")
 @as_is_option
 @fresh_option
-@click.option("--budget", type=click.FloatRange(min=1), help="seconds that reading may take in all, roughly")
+@click.option(
+    "--budget",
+    default=90.0,
+    show_default=True,
+    type=click.FloatRange(min=1),
+    help="seconds that reading may take in all, roughly",
+)
 @timeout_option
 @click.option(
     "--traps", "only_traps", is_flag=True, help="the known planner traps instead, as `bench traps` shows them"
@@ -90,7 +96,7 @@ def command(
     rounds: int,
     as_is: bool,
     fresh: bool,
-    budget: float | None,
+    budget: float,
     timeout: float,
     only_traps: bool,
     form: str,

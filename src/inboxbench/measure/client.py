@@ -147,6 +147,8 @@ class _Pair:
         ratios: list[float] = []
         for _ in range(rounds):
             mine, theirs = self._round()
+            if not median(theirs):
+                raise SubjectFailed("pgbench's log holds no time of a transaction")
             client += mine
             control += theirs
             ratios.append(median(mine) / median(theirs))

@@ -14,11 +14,17 @@ FEWEST = 3
 @dataclass(frozen=True, slots=True)
 class Pace:
     """rounds: executions of a cell that is quick; cell_s: seconds after which a cell has had enough;
-    slow_s: a cell whose first execution takes longer is not executed again."""
+    slow_s: a cell whose first execution takes longer is not executed again, for its counters are exact already;
+    client_s: one that takes longer is far above the client's own part, which is not timed then."""
 
     rounds: int = DEFAULT_ROUNDS
     cell_s: float = 0.25
-    slow_s: float = 0.5
+    slow_s: float = 0.25
+    client_s: float = 0.02
+
+    def trips_for(self, first_s: float) -> int:
+        """Executions that are timed on the client's side."""
+        return self.rounds_for(first_s) if first_s <= self.client_s else 0
 
     def rounds_for(self, first_s: float) -> int:
         """Further executions after a first one of `first_s` seconds: 0 when that one has to do."""

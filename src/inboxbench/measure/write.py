@@ -48,6 +48,7 @@ class WriteCost:
         return {
             "name": self.name,
             "title": self.title,
+            "family": self.family,
             "executions": self.executions,
             "wal_bytes": round(self.wal_bytes, 1),
             "per_s": round(self.per_s, 1),
@@ -87,7 +88,10 @@ def updates(connection: Connection) -> Updates:
 
 def read_writes(project: Project) -> tuple[QueryFile, ...]:
     """`bench/writes/*.sql`; `classes` names the file of bench/targets whose rows they are executed with."""
-    writes = read_queries(project.bench / "writes")
+    folder = project.bench / "writes"
+    if not folder.is_dir():
+        return ()
+    writes = read_queries(folder)
     for write in writes:
         if len(write.classes) != 1:
             raise UsageError(f"{write.path} classes: a write names one file of targets/, found {len(write.classes)}")

@@ -19,8 +19,14 @@ def test_quick_cells_get_all_rounds_slow_ones_none() -> None:
     assert pace.rounds_for(0.0) == 15
 
 
+def test_the_clients_side_is_timed_where_it_could_be_mistaken_for_the_servers() -> None:
+    pace = Pace(rounds=15)
+    assert pace.trips_for(0.001) == pace.rounds_for(0.001) == 15
+    assert pace.trips_for(0.03) == 0 < pace.rounds_for(0.03)
+
+
 def test_rounds_asked_for_are_a_ceiling() -> None:
-    assert Pace(rounds=1).rounds_for(0.3) == 1
+    assert Pace(rounds=1).rounds_for(0.2) == 1
 
 
 @given(samples, st.floats(0.01, 1))
