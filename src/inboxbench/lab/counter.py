@@ -75,7 +75,7 @@ class Way:
 
 
 def read_ways(folder: Path, names: Iterable[str] = ()) -> tuple[Way, ...]:
-    """`bench/counters/*.sql`, those that keep nothing first; or the named ones, with what they are held to.
+    """`bench/counters/*.sql`, those that keep nothing first, controls last; or those named and what they are held to.
 
     Raises UsageError for an unknown name or a file that is wrong.
     """
@@ -90,7 +90,8 @@ def read_ways(folder: Path, names: Iterable[str] = ()) -> tuple[Way, ...]:
     chosen = set(names) or set(ways)
     chosen |= {FAMILIES[ways[name].family] for name in chosen}
     order = list(FAMILIES)
-    return tuple(sorted((ways[name] for name in chosen), key=lambda way: (order.index(way.family), not way.ours)))
+    chosen_ways = (ways[name] for name in chosen)
+    return tuple(sorted(chosen_ways, key=lambda way: (order.index(way.family), not way.ours, way.drifts, way.name)))
 
 
 def _way(sheet: Sheet, common: Sheet) -> Way:
