@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,21 +35,64 @@ class Project:
         return self.root / "bench"
 
     @property
+    def queries(self) -> Path:
+        """One query a file."""
+        return self.bench / "queries"
+
+    @property
+    def indexes(self) -> Path:
+        """The catalogue of index sets."""
+        return self.schema / "indexes.toml"
+
+    @property
+    def headers_required(self) -> bool:
+        """Whether every query says in a header what it is."""
+        return True
+
+    @property
     def pyproject(self) -> Path:
         return self.root / "pyproject.toml"
 
 
-def _missing(root: Path) -> list[str]:
-    return [folder for folder in _FOLDERS if not (root / folder).is_dir()]
+@dataclass(frozen=True, slots=True)
+class Loose(Project):
+    """Queries and index sets that stand alone: `root` holds the queries, one a file, a header or none; beside them
+    may lie classes.toml, draws/, writes/ and targets/. `catalogue`: the file of index sets."""
+
+    catalogue: Path
+
+    @property
+    def bench(self) -> Path:
+        return self.root
+
+    @property
+    def schema(self) -> Path:
+        return self.catalogue.parent
+
+    @property
+    def queries(self) -> Path:
+        return self.root
+
+    @property
+    def indexes(self) -> Path:
+        return self.catalogue
+
+    @property
+    def headers_required(self) -> bool:
+        return False
 
 
-def find_project(path: Path | None = None) -> Project:
+def _missing(root: Path, needs: Sequence[str] = _FOLDERS) -> list[str]:
+    return [folder for folder in needs if not (root / folder).is_dir()]
+
+
+def find_project(path: Path | None = None, needs: Sequence[str] | None = None) -> Project:
     """The project at `path`, else the messenger: of the checkout when run from one, else the wheel's copy.
 
-    Raises UsageError when a folder of the project is missing.
+    Raises UsageError when a folder of the project is missing. needs: folders that `path` must have (None: all).
     """
     if path is not None:
-        if missing := _missing(path):
+        if missing := _missing(path, needs or _FOLDERS):
             raise UsageError(f"{path} is no inboxbench project: it lacks {', '.join(f'{m}/' for m in missing)}")
         return Project(path.resolve())
     for root in (_PACKAGE.parents[1], _PACKAGE / "messenger_project"):

@@ -11,6 +11,8 @@
 
     SELECT … WHERE conversation_id = :conversation
 
+A parameter may say its own value, `-- params: account bigint = 42, name text = 'Ann'`: then `classes` may be left out.
+
 `prepare` turns the text into the body of a server-side PREPARE ($1, $2 …), leaving strings, comments and
 casts alone. A wrong file is a UsageError that names the file and the key.
 """
@@ -19,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +31,8 @@ Order = Literal["ordered", "unordered"]
 
 KEYS = ("name", "title", "family", "ids", "params", "classes", "order")
 _REQUIRED = ("name", "title", "family", "classes", "order")
+# Commas between parameters, not those within a value.
+_ITEM = re.compile(r"(?:'(?:[^']|'')*'|\[[^\]]*\]|\([^)]*\)|[^,'\[(])+")
 _HEADER = re.compile(r"^--\s*([a-z_]+):\s*(.*?)\s*$")
 _PARAM = re.compile(r"^([a-z_][a-z0-9_]*)\s+([a-z][a-z0-9_ ]*(?:\[\])?)$")
 _ID = re.compile(r"^[A-Z]\d+(?:\.\d+)?[a-z]?$")
@@ -44,7 +48,8 @@ _TOKENS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class QueryFile:
-    """One benchmarked query. `params` maps a parameter to its SQL type, in the order they are declared."""
+    """One benchmarked query. `params` maps a parameter to its SQL type, in the order they are declared; `defaults`: the
+    SQL of a value, for those that have one; without `classes` they are what the query is measured with."""
 
     path: Path
     name: str
@@ -55,6 +60,7 @@ class QueryFile:
     classes: tuple[str, ...]
     order: Order
     text: str
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def prepared(self) -> str:
@@ -131,8 +137,8 @@ def pgbench_literal(text: str, kind: str) -> str:
     return f"CAST({quoted} AS {kind})"
 
 
-def _split(path: Path, source: str) -> tuple[dict[str, str], str]:
-    """The header's keys and the statement below it."""
+def _split(path: Path, source: str, *, strict: bool) -> tuple[dict[str, str], str]:
+    """The header's keys and the statement below it. Unless `strict`, a line with another key is prose."""
     header: dict[str, str] = {}
     lines = source.splitlines()
     start = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("--")), len(lines))
@@ -140,6 +146,8 @@ def _split(path: Path, source: str) -> tuple[dict[str, str], str]:
         if not (match := _HEADER.match(line)):
             continue
         key, value = match.groups()
+        if key not in KEYS and not strict:
+            continue
         if key not in KEYS:
             raise unknown("key", key, KEYS, where=f"{path} header")
         if key in header:
@@ -148,18 +156,25 @@ def _split(path: Path, source: str) -> tuple[dict[str, str], str]:
     return header, "\n".join(lines[start:]).strip().rstrip(";").rstrip()
 
 
-def _params(path: Path, declared: str, text: str) -> dict[str, str]:
+def _params(path: Path, declared: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Types and, where they are said, values by name."""
     params: dict[str, str] = {}
-    for item in filter(None, (part.strip() for part in declared.split(","))):
-        if not (match := _PARAM.match(item)):
-            raise UsageError(f"{path} params: {item!r} is not `name type`, such as `account bigint`")
+    defaults: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in _ITEM.findall(declared))):
+        typed, told, value = (part.strip() for part in item.partition("="))
+        if not (match := _PARAM.match(typed)) or bool(told) != bool(value):
+            raise UsageError(
+                f"{path} params: {item!r} is not `name type`, such as `account bigint`, or `name type = value`"
+            )
         params[match[1]] = match[2]
+        if told:
+            defaults[match[1]] = value
     used = set(parameters(text))
     if missing := sorted(used - set(params)):
         raise UsageError(f"{path} params: the statement uses :{missing[0]}, which is not declared; add its type")
     if idle := sorted(set(params) - used):
         raise UsageError(f"{path} params: {idle[0]!r} is declared but the statement never uses :{idle[0]}")
-    return params
+    return params, defaults
 
 
 def _order(path: Path, value: str) -> Order:
@@ -180,10 +195,17 @@ def _ids(path: Path, value: str) -> tuple[str, ...]:
     return ids
 
 
-def parse_query(path: Path, source: str) -> QueryFile:
-    """Raises UsageError naming the file and the key that is wrong."""
-    header, text = _split(path, source)
+def parse_query(path: Path, source: str, *, strict: bool = True) -> QueryFile:
+    """Raises UsageError naming the file and the key that is wrong. Unless `strict`, a header may say nothing at all."""
+    header, text = _split(path, source, strict=strict)
+    params, defaults = _params(path, header.get("params", ""), text)
+    if not strict:
+        header = {"name": path.stem, "title": path.stem, "family": "queries", "order": "unordered", **header}
+    if not header.get("classes"):
+        _check_values(path, params, defaults, strict=strict)
     for key in _REQUIRED:
+        if key == "classes" and (defaults or not strict):
+            continue
         if not header.get(key):
             raise UsageError(f"{path} header: key {key!r} is missing; add a line `-- {key}: …`")
     if header["name"] != path.stem:
@@ -196,11 +218,22 @@ def parse_query(path: Path, source: str) -> QueryFile:
         title=header["title"],
         family=header["family"],
         ids=_ids(path, header.get("ids", "")),
-        params=_params(path, header.get("params", ""), text),
-        classes=_words(header["classes"]),
+        params=params,
+        classes=_words(header.get("classes", "")),
         order=_order(path, header["order"]),
         text=text,
+        defaults=defaults,
     )
+
+
+def _check_values(path: Path, params: Mapping[str, str], defaults: Mapping[str, str], *, strict: bool) -> None:
+    """A query without classes of parameters says its own values: all, or (where classes are the rule) none."""
+    lacking = [name for name in params if name not in defaults]
+    if lacking and (defaults or not strict):
+        kind = params[lacking[0]]
+        raise UsageError(
+            f"{path} params: {lacking[0]!r} has no value; write `{lacking[0]} {kind} = …`, or name classes"
+        )
 
 
 def read_text(path: Path) -> str:
@@ -211,9 +244,9 @@ def read_text(path: Path) -> str:
         raise UsageError(f"{path}: cannot be read: {error}") from error
 
 
-def read_queries(folder: Path) -> tuple[QueryFile, ...]:
+def read_queries(folder: Path, *, strict: bool = True) -> tuple[QueryFile, ...]:
     """Every `*.sql` of a folder, by name. Raises UsageError when there is none."""
     paths = sorted(folder.glob("*.sql"))
     if not paths:
         raise UsageError(f"{folder} holds no queries; put one query a file there, as NAME.sql")
-    return tuple(parse_query(path, read_text(path)) for path in paths)
+    return tuple(parse_query(path, read_text(path), strict=strict) for path in paths)

@@ -15,12 +15,15 @@ from inboxbench.cli.bench_subject import (
     check_writable,
     counting,
     form_options,
+    fresh_option,
     hand_over,
+    memory_of,
     names_in,
     profile_options,
     queries_option,
     seeded,
     sets_option,
+    tell_memory,
     timeout_option,
 )
 from inboxbench.cli.session import Session, pass_session, progress_console, results_console
@@ -41,6 +44,7 @@ from inboxbench.server import Server
 @sets_option
 @queries_option
 @timeout_option
+@fresh_option
 @form_options
 @pass_session
 def growth(
@@ -55,6 +59,7 @@ def growth(
     sets: str | None,
     queries: str | None,
     timeout: float,
+    fresh: bool,
     form: str,
     output: Path | None,
 ) -> None:
@@ -70,10 +75,12 @@ def growth(
 
     def measured(server: Server, scale: float) -> Sample:
         progress_console.print(Text(f"scale {scale:g}"))
-        with seeded(session, server, profile, seed, scale) as (name, messages), counting() as progress:
-            options = {"sets": chosen, "queries": wanted, "timeout_s": timeout, "progress": progress}
-            matrix = run_matrix(server, name, session.project, writes=False, rounds=1, **options)
-            return Sample(scale, messages, matrix)
+        with seeded(session, server, profile, seed, scale) as ground, counting() as progress:
+            memory = memory_of(ground, fresh=fresh, as_is=False)
+            options = {"sets": chosen, "queries": wanted, "timeout_s": timeout, "progress": progress, "memory": memory}
+            matrix = run_matrix(server, ground.name, session.project, writes=False, rounds=1, **options)
+        tell_memory(memory)
+        return Sample(scale, ground.messages, matrix)
 
     with session.server() as server:
         samples = [measured(server, scale) for scale in factors]

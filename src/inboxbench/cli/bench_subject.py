@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from inboxbench.cli.seed_progress import SeedProgress
 from inboxbench.cli.session import Session, progress_console
-from inboxbench.database import require_ours, scratch_database
+from inboxbench.database import connect, require_ours, scratch_database
 from inboxbench.errors import UsageError
 from inboxbench.measure import TIMEOUT_S
-from inboxbench.measure.indexset import read_catalogue
+from inboxbench.measure.indexset import live_set, read_catalogue
+from inboxbench.measure.original import copied
+from inboxbench.measure.recall import Memory
+from inboxbench.measure.request import Sets
+from inboxbench.measure.store import Store, default_folder
 from inboxbench.measure.workload import read_workload
 from inboxbench.migrate import runner
+from inboxbench.project import Loose, Project
 from inboxbench.seed import load_profile
 from inboxbench.seed.dataset import load_dataset
-from inboxbench.server import Server
+from inboxbench.server import Server, parse_spec, redact
+from inboxbench.server.binaries import find_bindir
+from inboxbench.server.spec import Binaries, Embedded
 
 SCHEMA_VERSION = 1
+# The set of indexes that a database of one's own has.
+CURRENT = "current"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -36,6 +47,16 @@ class Source:
     profile: str
     seed: int
     allow_foreign: bool
+    as_is: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A database to measure on. data: what its rows were made of (None: nobody knows, they speak for themselves)."""
+
+    name: str
+    messages: int
+    data: str | None = None
 
 
 def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -54,16 +75,20 @@ profile_options = _together(
     click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="of the profile"),
 )
 source_options = _together(
-    click.option("--database", help="a database at head that inboxbench made; it is read, never written"),
+    click.option("--database", help="a database at head that inboxbench made, or postgresql://…; read, never written"),
     click.option("--allow-foreign", is_flag=True, help="take --database NAME even if inboxbench did not make it"),
     profile_options,
 )
 queries_option = click.option(
-    "--queries", help="queries or families with commas between (default: all of bench/queries)"
+    "--queries", help="queries or families with commas between (default: all of bench/queries); `bench`: or a folder"
 )
 sets_option = click.option(
     "--sets", help="index sets with commas between (default: those marked so in schema/indexes.toml)"
 )
+as_is_option = click.option(
+    "--as-is", is_flag=True, help="leave rows where they lie (default: in key order, so that whole runs repeat)"
+)
+fresh_option = click.option("--fresh", is_flag=True, help="measure also what an earlier run did on the same ground")
 timeout_option = click.option(
     "--timeout", default=TIMEOUT_S, show_default=True, type=click.FloatRange(0.001), help="seconds a query"
 )
@@ -85,24 +110,90 @@ markdown_options = _together(
 @contextmanager
 def opened_database(session: Session, server: Server, source: Source) -> Iterator[str]:
     """The name of a database at head; one made here is gone afterwards, its dataset stays with the server."""
-    if source.database:
-        if not source.allow_foreign:
-            require_ours(server, source.database)
-        yield source.database
-        return
-    with seeded(session, server, source.profile, source.seed) as (name, _messages):
-        yield name
+    with opened_ground(session, server, source) as ground:
+        yield ground.name
 
 
 @contextmanager
-def seeded(session: Session, server: Server, profile: str, seed: int, scale: float = 1.0) -> Iterator[tuple[str, int]]:
-    """A database at head with `scale` times the profile's messages, and how many those are; gone afterwards."""
+def opened_ground(session: Session, server: Server, source: Source) -> Iterator[Ground]:
+    """The same, with what is known of its rows."""
+    if is_url(source.database):
+        with _copied(source.database or "", server) as ground:
+            yield ground
+        return
+    if source.database:
+        if not source.allow_foreign:
+            require_ours(server, source.database)
+        yield Ground(source.database, 0)
+        return
+    with seeded(session, server, source.profile, source.seed) as ground:
+        yield ground
+
+
+def is_url(database: str | None) -> bool:
+    """Whether it is a database on somebody's server, to be copied, and no name of one on ours."""
+    return bool(database and database.startswith(("postgresql://", "postgres://")))
+
+
+@contextmanager
+def _copied(url: str, server: Server) -> Iterator[Ground]:
+    with ExitStack() as stack:
+        with progress_console.status(f"copying {redact(url)} to {server.label}"):
+            copy = stack.enter_context(copied(url, server))
+        for remark in copy.remarks:
+            progress_console.print(Text(remark, style="yellow"))
+        yield Ground(copy.name, 0)
+
+
+def sets_of(server: Server, ground: Ground, project: Project, names: list[str] | None) -> Sets | None:
+    """What to compare: of a project by name; a database of one's own also as it is, under the name CURRENT."""
+    if not isinstance(project, Loose):
+        return names
+    with connect(server.conninfo(ground.name)) as connection:
+        current = live_set(connection, CURRENT, "as the database is")
+    own = [current] if names is None or CURRENT in names else []
+    rest = None if names is None else [name for name in names if name != CURRENT]
+    return [*own, *read_catalogue(project.indexes).choose(rest)]
+
+
+@contextmanager
+def seeded(session: Session, server: Server, profile: str, seed: int, scale: float = 1.0) -> Iterator[Ground]:
+    """A database at head with `scale` times the profile's messages; gone afterwards."""
     with SeedProgress(progress_console) as progress:
         dataset = load_dataset(server, profile, seed, scale=scale, project=session.project, progress=progress)
     with scratch_database(server, "bench", dataset.name) as name:
         with progress_console.status("migrating to head"):
             runner.upgrade(server.conninfo(name), session.project)
-        yield name, dataset.messages
+        yield Ground(name, dataset.messages, f"{dataset.fingerprint} at {_history(session.project)}")
+
+
+def _history(project: Project) -> str:
+    """A digest of the migrations, their SQL included."""
+    found = hashlib.sha256()
+    for path in sorted(path for path in project.migrations.rglob("*") if path.suffix in (".py", ".sql")):
+        found.update(path.name.encode() + path.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def memory_of(ground: Ground, *, fresh: bool, as_is: bool) -> Memory:
+    """Outcomes of earlier runs. Where rows lie as they lie, what they were made of does not say how."""
+    return Memory(Store(default_folder(), fresh=fresh), None if as_is else ground.data)
+
+
+def tell_memory(memory: Memory) -> None:
+    """On stderr: how much was known already, and what could not be read."""
+    if memory.reused:
+        progress_console.print(Text(str(memory)))
+    for problem in memory.store.problems:
+        progress_console.print(Text(problem, style="yellow"))
+
+
+def check_servers(session: Session) -> None:
+    """Before minutes of work on the first: is there a program for each? Raises UsageError, ServerError."""
+    for one in session.each():
+        spec = parse_spec(one.settings.server)
+        if isinstance(spec, Embedded | Binaries):
+            find_bindir(spec)
 
 
 @contextmanager
@@ -126,9 +217,12 @@ def names_in(text: str | None) -> list[str] | None:
 
 def check_names(session: Session, source: Source, sets: list[str] | None, queries: list[str] | None) -> None:
     """A wrong name is said before a server is started."""
-    read_catalogue(session.project.schema / "indexes.toml").choose(sets)
+    own = isinstance(session.project, Loose)
+    read_catalogue(session.project.indexes).choose([name for name in sets if name != CURRENT] if own and sets else sets)
     read_workload(session.project, queries)
     if not source.database:
+        if not session.project.seeds.is_dir():
+            raise UsageError(f"{session.project.root} has no seeds/ to fill a database by; name one with --database")
         load_profile(session.project.seeds, source.profile)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 from inboxbench.config import Settings, load_settings
+from inboxbench.errors import UsageError
 from inboxbench.project import Project, find_project
 from inboxbench.server import Server, open_server
 
@@ -25,10 +26,11 @@ progress_console = Console(stderr=True)
 
 @dataclass(frozen=True)
 class Session:
-    """The settings and project of one command."""
+    """The settings and project of one command. `others`: servers beside that of the settings, to compare it with."""
 
     settings: Settings
     project: Project
+    others: tuple[str, ...] = ()
 
     @contextmanager
     def server(self) -> Iterator[Server]:
@@ -36,19 +38,54 @@ class Session:
         with open_server(self.settings.server, data_dir=self.settings.data_dir) as opened:
             yield opened
 
+    def each(self) -> list[Session]:
+        """One for every server that was named, in that order."""
+        named = [self.settings.server, *self.others]
+        return [replace(self, settings=replace(self.settings, server=spec), others=()) for spec in named]
+
+
+def _one(servers: Sequence[str]) -> None:
+    if len(servers) > 1:
+        raise UsageError(
+            f"--server is given {len(servers)} times; this command runs on one (`inboxbench bench` compares several)"
+        )
+
 
 def pass_session(command: Callable[Concatenate[Session, P], R]) -> Callable[..., R]:
     """Give a click command `--server`, `--project` and `--data-dir`, and a Session as its first argument."""
+    return _passing(command, several=False)
 
-    @click.option("--server", help="embedded | embedded:17 | bin:DIR | container[:IMAGE] | postgresql://…")
+
+def pass_bench_session(command: Callable[Concatenate[Session, P], R]) -> Callable[..., R]:
+    """The same; `--server` may be given again, and the project needs only what a measurement of a database does."""
+    return _passing(command, several=True, needs=("schema", "bench"))
+
+
+def _passing(
+    command: Callable[Concatenate[Session, P], R], *, several: bool, needs: Sequence[str] | None = None
+) -> Callable[..., R]:
+    again = "; given again: the same on that one, and what changes" if several else ""
+
+    @click.option(
+        "--server",
+        "servers",
+        multiple=True,
+        help=f"embedded | embedded:17 | bin:DIR | container[:IMAGE] | postgresql://…{again}",
+    )
     @click.option("--project", type=click.Path(path_type=Path), help="a project folder (default: the messenger)")
     @click.option("--data-dir", help="where an embedded server keeps its data (default: the temporary folder)")
     @functools.wraps(command)
-    def wrapped(*args: Any, server: str | None, project: Path | None, data_dir: str | None, **kwargs: Any) -> R:
-        flags = {"server": server, "project": str(project) if project else None, "data_dir": data_dir}
+    def wrapped(*args: Any, servers: tuple[str, ...], project: Path | None, data_dir: str | None, **kwargs: Any) -> R:
+        if not several:
+            _one(servers)
+        flags = {
+            "server": servers[0] if servers else None,
+            "project": str(project) if project else None,
+            "data_dir": data_dir,
+        }
         settings = load_settings(flags)
-        found = find_project(Path(settings.project) if settings.project else None)
-        return command(Session(settings, found), *args, **kwargs)
+        found = find_project(Path(settings.project) if settings.project else None, needs)
+        return command(Session(settings, found, servers[1:]), *args, **kwargs)
 
     return wrapped
 

@@ -20,7 +20,7 @@ from psycopg import sql
 
 from inboxbench.database import Connection, connect
 from inboxbench.measure.client import as_text, round_trip
-from inboxbench.measure.plan import Plan, parse_plan, plan_shape
+from inboxbench.measure.plan import Plan, nodes_of, parse_plan, plan_shape
 from inboxbench.measure.result import normal
 from inboxbench.measure.sample import Pace, Timing, summarise
 from inboxbench.measure.workload import Case
@@ -84,11 +84,13 @@ class Probe:
     def traced(self) -> bool:
         return self._traced
 
-    def shape(self, execute: sql.Composed) -> Shape:
-        """What the planner would do, estimates left out."""
+    def shape(self, execute: sql.Composed, definitions: Mapping[str, str]) -> Shape:
+        """What the planner would do, estimates left out; `definitions`: of indexes by name, as two sets may differ."""
         row = self.connection.execute(_PLAN_ONLY.format(execute)).fetchone()
         assert row is not None
-        return _digest(plan_shape(row[0][0]["Plan"]))
+        plan = row[0][0]["Plan"]
+        used = [definitions.get(node["Index Name"]) for node in nodes_of(plan) if "Index Name" in node]
+        return _digest((plan_shape(plan), used))
 
     def fetch(self, execute: sql.Composed) -> tuple[tuple[Row, ...], Plan | None, float]:
         """Rows, the plan they came by (None when untraced), seconds on this side."""
@@ -147,7 +149,9 @@ def prepared(connection: Connection, case: Case) -> Iterator[sql.Composed]:
         connection.execute(sql.SQL("DEALLOCATE {}").format(name))
 
 
-def measure(probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured]) -> Measured:
+def measure(
+    probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured], definitions: Mapping[str, str]
+) -> Measured:
     """Never raises for what the query does: an error or a timeout is the cell's named outcome.
 
     `known` holds slow outcomes of the same case under other sets, by the shape of their plan: the same steps over
@@ -156,7 +160,7 @@ def measure(probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured
     shape: Shape | None = None
     try:
         with prepared(probe.connection, case) as execute:
-            shape = probe.shape(execute)
+            shape = probe.shape(execute, definitions)
             return known[shape] if shape in known else replace(_measure(probe, case, execute, pace), shape=shape)
     except psycopg.errors.QueryCanceled:
         return Measured(None, None, None, STOPPED, shape=shape, slow=True, stopped=True)
@@ -174,7 +178,7 @@ def _measure(probe: Probe, case: Case, execute: sql.Composed, pace: Pace) -> Mea
         return Measured(plan, summarise([plan.execution_ms]), answer, slow=True)
     with quiet(probe):
         plans = [probe.explain(execute) for _ in range(rounds)]
-        seen = _round_trips(probe, case, rounds)
+        seen = _round_trips(probe, case, pace.trips_for(seconds))
     return Measured(
         plan=plans[-1],
         timing=summarise([one.execution_ms for one in plans], seen),

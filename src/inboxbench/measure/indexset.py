@@ -18,6 +18,7 @@ from inboxbench.errors import ServerError, UsageError, unknown
 from inboxbench.server import reason
 from inboxbench.sqlfile import read_text
 
+_TABLE = re.compile(r'\s*(?:only\s+)?(?:public\.)?(?:"((?:[^"]|"")+)"|([^\s(]+))', re.IGNORECASE)
 _INDEX_KEYS = {"definition": str, "serves": list, "why": str, "ids": list, "needs": list}
 _SET_KEYS = {"title": str, "why": str, "extends": list, "without": list, "indexes": list, "default": bool}
 
@@ -35,7 +36,9 @@ class Index:
 
     @property
     def table(self) -> str:
-        return self.definition.split(maxsplit=1)[0].partition("(")[0]
+        found = _TABLE.match(self.definition)
+        assert found is not None, self.definition
+        return found[1].replace('""', '"') if found[1] else found[2]
 
     @property
     def inverted(self) -> bool:
@@ -170,6 +173,7 @@ _LIVE = """
     SELECT i.relname, pg_get_indexdef(x.indexrelid)
     FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
     WHERE i.relnamespace = 'public'::regnamespace AND x.indisvalid AND NOT x.indisunique AND NOT x.indisexclusion
+      AND NOT i.relispartition
     ORDER BY i.relname
 """
 _DEFINITION = re.compile(r"CREATE INDEX .+? ON (?:ONLY )?(?:public\.)?(.+)", re.DOTALL)
@@ -193,6 +197,20 @@ def install_extensions(connection: Connection, indexes: Iterable[Index]) -> None
                 connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name)))
             except psycopg.Error as error:
                 raise UsageError(f"[index.{index.name}] needs: extension {name!r}: {reason(error)}") from None
+
+
+def sound_sets(connection: Connection, path: Path, sets: Sequence[IndexSet]) -> tuple[list[IndexSet], list[str]]:
+    """The sets whose indexes can all be built here, and for each other one why not."""
+    sound, refused = [], []
+    for one in sets:
+        try:
+            install_extensions(connection, one.indexes)
+            try_definitions(connection, path, one.indexes)
+        except UsageError as error:
+            refused.append(f"set {one.name} is left out: {error}")
+        else:
+            sound.append(one)
+    return sound, refused
 
 
 def try_definitions(connection: Connection, path: Path, indexes: Iterable[Index]) -> None:
@@ -239,5 +257,6 @@ def build(connection: Connection, indexes: Iterable[Index], tell: Callable[[str]
 
 
 def _size(connection: Connection, name: str) -> int:
-    row = connection.execute("SELECT pg_relation_size(%s::regclass)", (f"public.{name}",)).fetchone()
+    text = "SELECT pg_relation_size(oid) FROM pg_class WHERE relname = %s AND relnamespace = 'public'::regnamespace"
+    row = connection.execute(text, (name,)).fetchone()
     return int(row[0]) if row else 0

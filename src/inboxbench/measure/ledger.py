@@ -29,7 +29,9 @@ class Ledger:
     def measure(self, probe: Probe, case: Case, one: IndexSet) -> tuple[Measured, str]:
         """Measure a case under a set and keep the cell. Returns the outcome and the set that it was executed under."""
         slow = self._slow[case.name]
-        outcome = measure(probe, case, self.pace, {shape: known for shape, (_name, known) in slow.items()})
+        definitions = {index.name: index.definition for index in one.indexes}
+        known = {shape: outcome for shape, (_name, outcome) in slow.items()}
+        outcome = measure(probe, case, self.pace, known, definitions)
         under = one.name
         if outcome.shape is not None and outcome.shape in slow:
             under = slow[outcome.shape][0]

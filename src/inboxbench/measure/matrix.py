@@ -13,10 +13,11 @@ from inboxbench.measure.ledger import Ledger
 from inboxbench.measure.nursery import Nursery, Tell
 from inboxbench.measure.recall import Memory, Recall, recalled
 from inboxbench.measure.request import TIMEOUT_S, Progress, Request, Sets, Steps, prepared_request, settle, titled
-from inboxbench.measure.result import Matrix, SetResult
+from inboxbench.measure.result import Cell, Matrix, SetResult
 from inboxbench.measure.sample import DEFAULT_ROUNDS, Pace
 from inboxbench.measure.speed import Speedometer
 from inboxbench.measure.throughput import Speed
+from inboxbench.measure.workload import GIVEN
 from inboxbench.measure.write import measure_writes
 from inboxbench.project import Project
 from inboxbench.server import Server
@@ -47,6 +48,7 @@ def run_matrix(
     speed: Speed | None = None,
     as_is: bool = False,
     memory: Memory | None = None,
+    lenient: bool = False,
     progress: Progress | None = None,
     ground: Ground = Nursery,
 ) -> Matrix:
@@ -56,14 +58,16 @@ def run_matrix(
     what they cost, too. budget_s: about how long reading may take in all; slow cells get fewer rounds for it, never
     fewer than one execution. speed: measure the client's overhead and the throughput of writes, too (None: neither).
     as_is: leave rows where they lie instead of in key order. memory: outcomes of earlier runs, which are not measured
-    again; a set all of whose outcomes are known is not built. progress(done, total, what comes next). ground: where the
+    again; a set all of whose outcomes are known is not built. lenient: a set with a wrong definition is left out and
+    named (Matrix.refused). progress(done, total, what comes next). ground: where the
     sets' indexes come from.
 
     Raises UsageError for unknown names and wrong definitions before anything is built. A cell that fails or
     differs does not stop the rest: see Matrix.failures.
     """
     wanted: dict[str, Any] = {"sets": sets, "queries": queries, "writes": writes, "timeout_s": timeout_s}
-    with prepared_request(server, source, project, as_is=as_is, progress=progress, **wanted) as request:
+    wanted |= {"as_is": as_is, "lenient": lenient}
+    with prepared_request(server, source, project, progress=progress, **wanted) as request:
         pace = _pace(rounds, budget_s, request.cells)
         recall = recalled(memory, server, request, rounds=rounds, speed=speed) if memory else None
         return _Run(Speedometer(server, request, speed), pace, recall, progress).measure_sets(ground)
@@ -100,7 +104,14 @@ class _Run:
         ledger, notes = self._ledger, (*request.notes, *self.speed.notes)
         results = tuple(self._results)
         return Matrix(
-            request.profile, request.workload, results, ledger.cells, ledger.settings, notes, self.speed.overhead
+            request.profile,
+            request.workload,
+            results,
+            ledger.cells,
+            ledger.settings,
+            (*notes, *_empty(ledger.cells)),
+            self.speed.overhead,
+            request.refused,
         )
 
     def _measured(self, one: IndexSet, planter: Planter) -> SetResult:
@@ -144,3 +155,11 @@ class _Run:
 
 def _steps(request: Request) -> int:
     return request.cells + sum(len(one.indexes) + len(request.writes) for one in request.sets)
+
+
+def _empty(cells: Sequence[Cell]) -> list[str]:
+    """Cases that say their own values and find nothing by them: a mistake more often than a question."""
+    found = {
+        cell.case.name for cell in cells if cell.case.parameter_class is GIVEN and cell.plan and not cell.plan.rows
+    }
+    return [f"{name}: its parameters match no rows, so it says little" for name in sorted(found)]

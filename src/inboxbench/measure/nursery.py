@@ -20,11 +20,18 @@ from inboxbench.measure.template import analyse_expressions
 from inboxbench.server import Server
 
 Tell = Callable[[str], None]
+Key = tuple[str, str]
 
 _EXPRESSIONS = """
-    SELECT DISTINCT t.relname FROM pg_index x JOIN pg_class t ON t.oid = x.indrelid
-    WHERE x.indexprs IS NOT NULL AND x.indexrelid = ANY (%s::text[]::regclass[]) ORDER BY 1
+    SELECT DISTINCT t.relname
+    FROM pg_index x JOIN pg_class t ON t.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid
+    WHERE x.indexprs IS NOT NULL AND i.relnamespace = 'public'::regnamespace AND i.relname = ANY (%s) ORDER BY 1
 """
+
+
+def _key(index: Index) -> Key:
+    """A name alone would not do: a database's own index may be called like one of a catalogue."""
+    return index.name, index.definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +43,8 @@ class _Base:
     cost_s: float = 0.0
 
     @property
-    def key(self) -> frozenset[str]:
-        return frozenset(one.index.name for one in self.built)
+    def key(self) -> frozenset[Key]:
+        return frozenset(_key(one.index) for one in self.built)
 
 
 @dataclass
@@ -63,21 +70,21 @@ class Nursery:
     def planted(self, chosen: IndexSet, tell: Tell) -> Iterator[tuple[str, tuple[BuiltIndex, ...]]]:
         """A database with the set's indexes, dropped at the end of the block, and what each of them took."""
         base = self._base(self._shared(chosen), tell)
-        rest = [index for index in chosen.indexes if index.name not in base.key]
+        rest = [index for index in chosen.indexes if _key(index) not in base.key]
         with scratch_database(self.server, "set", base.name) as name:
             built = {one.index.name: one for one in (*base.built, *self._build(name, rest, tell))}
             yield name, tuple(built[index.name] for index in chosen.indexes)
 
     def _shared(self, chosen: IndexSet) -> list[Index]:
         """The set's inverted indexes that another set holds too."""
-        held = Counter(index.name for one in self.sets for index in one.indexes if index.inverted)
-        return [index for index in chosen.indexes if held[index.name] > 1]
+        held = Counter(_key(index) for one in self.sets for index in one.indexes if index.inverted)
+        return [index for index in chosen.indexes if held[_key(index)] > 1]
 
     def _base(self, wanted: Sequence[Index], tell: Tell) -> _Base:
         """The base with exactly these indexes, grown from the one that already has the costliest of them."""
-        names = {index.name for index in wanted}
-        parent = max((base for base in self._bases if base.key <= names), key=lambda base: base.cost_s)
-        missing = [index for index in wanted if index.name not in parent.key]
+        keys = {_key(index) for index in wanted}
+        parent = max((base for base in self._bases if base.key <= keys), key=lambda base: base.cost_s)
+        missing = [index for index in wanted if _key(index) not in parent.key]
         if not missing:
             return parent
         name = self._stack.enter_context(scratch_database(self.server, "base", parent.name))
@@ -96,6 +103,6 @@ class Nursery:
 
 def _refresh_statistics(connection: Connection, indexes: Sequence[Index]) -> None:
     """An index on an expression has statistics of its own; those of plain columns came with the clone."""
-    names = [f"public.{index.name}" for index in indexes]
+    names = [index.name for index in indexes]
     for (table,) in connection.execute(_EXPRESSIONS, (names,)).fetchall():
         analyse_expressions(connection, table)

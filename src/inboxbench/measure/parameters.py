@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from inboxbench.database import Connection
 from inboxbench.errors import SubjectFailed, UsageError, unknown
 from inboxbench.server import reason
-from inboxbench.sqlfile import as_psycopg, parameters, read_text
+from inboxbench.sqlfile import QueryFile, as_psycopg, parameters, read_text
 
 Values = Mapping[str, Any]
 
@@ -57,6 +57,22 @@ def read_classes(path: Path) -> dict[str, ParameterClass]:
                 known = (file.stem for file in (path.parent / "draws").glob("*.sql"))
                 raise unknown("draw", draw, known, where=f"{path} [{name}] draws")
     return classes
+
+
+def given_values(connection: Connection, query: QueryFile) -> dict[str, Any]:
+    """The values that a query says itself. Raises UsageError naming the one that is no value of its type."""
+    values = {}
+    for name, kind in query.params.items():
+        # SQL that the query's owner wrote, like the query itself.
+        text = f"SELECT ({query.defaults[name]})::{kind}"
+        try:
+            row = connection.execute(text.encode()).fetchone()
+        except psycopg.Error as error:
+            raise UsageError(f"{query.path} params: {name} = {query.defaults[name]}: {reason(error)}") from None
+        if row is None or row[0] is None:
+            raise UsageError(f"{query.path} params: {name} = {query.defaults[name]} is NULL; give a value")
+        values[name] = row[0]
+    return values
 
 
 class Drawing:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from inboxbench.database import Connection, connect, read_marker
-from inboxbench.measure.indexset import Catalogue, IndexSet, install_extensions, read_catalogue, try_definitions
+from inboxbench.errors import UsageError
+from inboxbench.measure.indexset import Catalogue, IndexSet, read_catalogue, sound_sets
 from inboxbench.measure.template import prepared_template
 from inboxbench.measure.workload import Workload, draw_cases, read_workload
 from inboxbench.measure.write import draw_targets, read_writes
@@ -32,7 +33,7 @@ Sets = Sequence[str] | Sequence[IndexSet]
 @dataclass(frozen=True, slots=True)
 class Request:
     """`template` holds the data of `profile` without secondary indexes; sets in their order; targets by class.
-    as_is: rows lie where they lay in the source, else in key order."""
+    as_is: rows lie where they lay in the source, else in key order. refused: sets that cannot be built, and why."""
 
     template: str
     profile: str
@@ -43,6 +44,7 @@ class Request:
     timeout_s: float
     notes: tuple[str, ...] = ()
     as_is: bool = False
+    refused: tuple[str, ...] = ()
 
     @property
     def cells(self) -> int:
@@ -79,27 +81,36 @@ def prepared_request(
     writes: bool = True,
     timeout_s: float = TIMEOUT_S,
     as_is: bool = False,
+    lenient: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Request]:
     """Everything read, drawn and tried out; the template is dropped at the end of the block.
 
-    Raises UsageError for unknown names and wrong definitions before anything is built.
+    Raises UsageError for unknown names and wrong definitions before anything is built; `lenient`: a set with a wrong
+    definition is left out and said, as long as another one is left.
     """
-    catalogue = read_catalogue(project.schema / "indexes.toml")
+    catalogue = read_catalogue(project.indexes)
     chosen = choose_sets(catalogue, sets)
     workload, changes = read_workload(project, queries), read_writes(project) if writes else ()
     if progress:
         progress(0, 0, "preparing a copy without secondary indexes")
     with prepared_template(server, source, as_is=as_is) as template:
         with connect(server.conninfo(template)) as connection:
-            indexes = [index for one in chosen for index in one.indexes]
-            install_extensions(connection, indexes)
-            try_definitions(connection, catalogue.path, indexes)
+            chosen, refused = _buildable(connection, catalogue, chosen, lenient=lenient)
             workload = draw_cases(workload, connection, project)
             targets = {one.classes[0]: draw_targets(connection, project.bench / "targets", one) for one in changes}
-            notes = (*workload.skipped, *_remarks(connection))
+            notes = (*refused, *workload.skipped, *_remarks(connection))
         profile = _profile(server, source)
-        yield Request(template, profile, chosen, workload, changes, targets, timeout_s, notes, as_is)
+        yield Request(template, profile, chosen, workload, changes, targets, timeout_s, notes, as_is, refused)
+
+
+def _buildable(
+    connection: Connection, catalogue: Catalogue, chosen: Sequence[IndexSet], *, lenient: bool
+) -> tuple[tuple[IndexSet, ...], tuple[str, ...]]:
+    sound, refused = sound_sets(connection, catalogue.path, chosen)
+    if refused and not (lenient and sound):
+        raise UsageError(refused[0].partition(" is left out: ")[2])
+    return tuple(sound), tuple(refused)
 
 
 def choose_sets(catalogue: Catalogue, sets: Sets | None) -> tuple[IndexSet, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inboxbench.errors import SubjectFailed
+from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.measure.client import Overhead
 from inboxbench.measure.indexset import BuiltIndex, IndexSet
 from inboxbench.measure.plan import Plan
@@ -127,6 +127,7 @@ class Matrix:
     settings: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     client: Overhead | None = None
+    refused: tuple[str, ...] = ()
 
     def unclear(self, cell: Cell) -> bool:
         """Whether its time on the client's side is within that of a query with next to nothing to do."""
@@ -160,10 +161,12 @@ class Matrix:
         return (*broken, *differing)
 
     def require_sound(self) -> None:
-        """Raises SubjectFailed when a cell failed: to be called when everything has been shown."""
+        """Raises SubjectFailed when a cell failed, UsageError when a set cannot be built: call it when all is shown."""
         if self.failures:
             more = f" and {len(self.failures) - 1} more" if len(self.failures) > 1 else ""
             raise SubjectFailed(f"{self.failures[0]}{more}; the other cells were measured")
+        if self.refused:
+            raise UsageError(self.refused[0])
 
     def to_json(self) -> dict[str, Any]:
         """The `matrix` part of run.json."""

@@ -24,7 +24,8 @@ _SECONDARY = """
     FROM pg_index x
     JOIN pg_class i ON i.oid = x.indexrelid
     JOIN pg_namespace n ON n.oid = i.relnamespace
-    WHERE n.nspname = 'public' AND NOT x.indisunique AND NOT x.indisexclusion AND i.relkind = 'i'
+    WHERE n.nspname = 'public' AND NOT x.indisunique AND NOT x.indisexclusion
+      AND i.relkind IN ('i', 'I') AND NOT i.relispartition  -- those of partitions go with their parent's
     ORDER BY i.relname
 """
 _TABLES = """

@@ -8,9 +8,12 @@ from typing import Any
 
 from inboxbench.database import Connection
 from inboxbench.errors import unknown
-from inboxbench.measure.parameters import Drawing, ParameterClass, read_classes
+from inboxbench.measure.parameters import Drawing, ParameterClass, given_values, read_classes
 from inboxbench.project import Project
 from inboxbench.sqlfile import QueryFile, read_queries
+
+# The class of a query that says its own values.
+GIVEN = ParameterClass("given", "the values that stand in the query", ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +44,16 @@ def read_workload(project: Project, names: Sequence[str] | None = None) -> Workl
 
     Raises UsageError for an unknown query, family or class.
     """
-    queries = _choose(read_queries(project.bench / "queries"), names)
+    queries = _choose(read_queries(project.queries, strict=project.headers_required), names)
     path = project.bench / "classes.toml"
-    known = read_classes(path)
+    known = read_classes(path) if any(query.classes for query in queries) else {}
     for query in queries:
         for name in query.classes:
             if name not in known:
                 raise unknown("parameter class", name, known, where=f"{query.path} classes")
     used = {name for query in queries for name in query.classes}
-    return Workload(queries, tuple(found for found in known.values() if found.name in used))
+    given = [GIVEN] if any(not query.classes for query in queries) else []
+    return Workload(queries, (*(found for found in known.values() if found.name in used), *given))
 
 
 def _choose(queries: tuple[QueryFile, ...], names: Sequence[str] | None) -> tuple[QueryFile, ...]:
@@ -65,10 +69,12 @@ def _choose(queries: tuple[QueryFile, ...], names: Sequence[str] | None) -> tupl
 def draw_cases(workload: Workload, connection: Connection, project: Project) -> Workload:
     """The workload with values from the database behind `connection`."""
     drawing = Drawing(connection, project.bench / "draws")
-    values = {found.name: drawing.values(found) for found in workload.classes}
+    values = {found.name: drawing.values(found) for found in workload.classes if found is not GIVEN}
     cases: list[Case] = []
     skipped: list[str] = []
     for query in workload.queries:
+        if not query.classes:
+            cases.append(Case(query, GIVEN, given_values(connection, query)))
         for chosen in workload.classes:
             if chosen.name not in query.classes:
                 continue

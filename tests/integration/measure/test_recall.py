@@ -32,7 +32,7 @@ def _run(
     server: Server, filled: str, project: Project, memory: Memory, **options: Any
 ) -> tuple[Matrix, Memory, list[str]]:
     told = list[str]()
-    wanted = {"sets": SETS, "queries": QUERIES, "rounds": 1, "writes": False} | options
+    wanted: dict[str, Any] = {"sets": SETS, "queries": QUERIES, "rounds": 1, "writes": False} | options
     matrix = run_matrix(
         server, filled, project, memory=memory, progress=lambda _done, _total, text: told.append(text), **wanted
     )
