@@ -22,6 +22,7 @@ _COMMANDS = {
     "coverage": "which requirement is delivered by which revision, test and query",
     "dataset": "list and remove seeded databases",
     "demo": "the whole job on one page: seed, migrate, measure, race, report",
+    "dryrun": "rehearse an Alembic history on a copy: who would be blocked, and for how long",
     "gate": "fail when a counter got worse than at the baseline",
     "migrate": "upgrade or downgrade online, step by step",
     "report": "show a recorded run again: summary, page, Markdown",

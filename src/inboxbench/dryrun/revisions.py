@@ -174,7 +174,13 @@ def _revision(
         finished_ms=end,
         wal_bytes=sightings.wal_between(begin + epoch_ms, end + epoch_ms),
         peak_bytes=sightings.peak_between(begin + epoch_ms, end + epoch_ms),
-        invalid_indexes=tuple(sorted(one.full_name for one in after if one.invalid and one.oid not in before)),
+        invalid_indexes=tuple(
+            sorted(
+                one.full_name
+                for one in after
+                if one.invalid and one.oid not in before and any(one.name in each.sql for each in group.statements)
+            )
+        ),
         error=error,
     )
 

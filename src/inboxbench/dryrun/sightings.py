@@ -70,14 +70,16 @@ def _follow(samples: list[Sample]) -> dict[int, list[Sighting]]:
     found: dict[int, list[Sighting]] = defaultdict(list)
     standing: dict[Held, Sighting] = {}
     before: frozenset[Held] = frozenset()
+    seen = 0.0  # when the latest look was
     for sample in samples:
         if sample.locks is not before:
             for lock in before - sample.locks:
-                standing.pop(lock)
+                standing.pop(lock).last = sample.at  # at most one look too late
             for lock in sample.locks - before:
                 standing[lock] = Sighting(lock, sample.at, sample.at)
                 found[lock.pid].append(standing[lock])
             before = sample.locks
-        for sighting in standing.values():
-            sighting.last = sample.at
+        seen = sample.at
+    for sighting in standing.values():
+        sighting.last = seen
     return dict(found)

@@ -1,0 +1,172 @@
+"""`inboxbench dryrun`: rehearse an Alembic history on a disposable copy and say who would be blocked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from inboxbench.cli.bench_subject import check_writable, hand_over
+from inboxbench.cli.dryrun_text import show_run
+from inboxbench.cli.seed_progress import SeedProgress
+from inboxbench.cli.session import Session, pass_session, progress_console, results_console
+from inboxbench.dryrun.chain import TIMEOUT_S, Chain
+from inboxbench.dryrun.copy import Source, copied
+from inboxbench.dryrun.each import rehearse_each
+from inboxbench.dryrun.gates import Limits, broken, read_size, read_time
+from inboxbench.dryrun.live import load_for, rehearse_live, run_live
+from inboxbench.dryrun.log import log_path
+from inboxbench.dryrun.record import DryRun
+from inboxbench.dryrun.run import Leg, rehearse, run_leg
+from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
+from inboxbench.migrate.history import last_of_phase, read_history
+from inboxbench.server import Server
+
+
+def _together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+_source = _together(
+    click.option("--database", help="rehearse on a copy of this: a database of the server, or a postgresql:// URL"),
+    click.option("--dataset", help="or of this profile's dataset (default for the messenger: small)"),
+    click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="of the dataset"),
+)
+_chain = _together(
+    click.option("--command", "program", help="the project's own upgrade command; {url} and {revision} are filled in"),
+    click.option("--config", type=click.Path(path_type=Path), help="or an alembic.ini, for plain Alembic"),
+    click.option("--script-location", type=click.Path(path_type=Path), help="or the folder of env.py and versions/"),
+    click.option("--python", default=sys.executable, help="the project's Python, for plain Alembic (default: ours)"),
+    click.option("--url-env", multiple=True, metavar="NAME", help="a variable that gets the URL, beside DATABASE_URL"),
+    click.option("--driver", default="postgresql", show_default=True, help="of the URL: postgresql+asyncpg …"),
+    click.option("--folder", type=click.Path(path_type=Path, file_okay=False, exists=True), help="to run it in"),
+    click.option("--from", "begin", metavar="REVISION", help="bring the copy there first, unobserved"),
+    click.option("--to", "target", metavar="REVISION", help="stop there (default: head)"),
+    click.option("--phase", type=int, help="stop at the end of this phase (the messenger's history)"),
+    click.option("--each", is_flag=True, help="revision by revision, going on after one that fails"),
+    click.option("--timeout", default=f"{TIMEOUT_S:.0f}s", show_default=True, help="for the command to end"),
+)
+_traffic = _together(
+    click.option("--traffic/--no-traffic", default=True, show_default=True, help="requests that go on beside it"),
+)
+_limits = _together(
+    click.option("--max-stall", metavar="TIME", help="exit 1 when a request waited longer"),
+    click.option("--max-lock-hold", metavar="TIME", help="when a lock kept others out longer"),
+    click.option("--max-wal", metavar="SIZE", help="when the chain wrote more WAL"),
+    click.option("--max-rewrite", metavar="SIZE", help="when a file larger than this was written anew"),
+    click.option("--max-errors", type=click.IntRange(0), metavar="N", help="when traffic met more errors"),
+)
+_output = _together(
+    click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True),
+    click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="write the JSON there as well"),
+)
+
+
+@click.command()
+@_source
+@_chain
+@_traffic
+@_limits
+@_output
+@pass_session
+def command(session: Session, /, *, form: str, output: Path | None, **options: Any) -> None:
+    """Rehearse an Alembic history on a disposable copy, under live traffic: every lock, rewrite, scan and stall.
+
+    Without --command, --config or --script-location it is the messenger's own history.
+    """
+    check_writable(output)
+    limits = _read_limits(options)
+    chain, source = _read_chain(session, options), _read_source(options)
+    target = _target(session, chain, options)
+    with session.server() as server:
+        log_path(server)
+        with _copy(session, server, source) as name:
+            where = {"source": source.shown, "begin": options["begin"], "target": target}
+            run = _run(server, name, chain, where, options)
+    hand_over(run.to_json(), form, output, lambda: show_run(results_console(), run))
+    if run.error:
+        raise SubjectFailed(run.error)
+    if lines := broken(run, limits):
+        raise ThresholdExceeded("; ".join(lines))
+
+
+@contextmanager
+def _copy(session: Session, server: Server, source: Source) -> Iterator[str]:
+    with ExitStack() as stack:
+        progress = stack.enter_context(SeedProgress(progress_console)) if source.dataset else None
+        name = stack.enter_context(copied(server, source, session.project, progress=progress))
+        progress_console.print(f"rehearsing on a copy of {source.shown}", highlight=False)
+        yield name
+
+
+def _run(server: Server, name: str, chain: Chain, where: dict[str, Any], options: dict[str, Any]) -> DryRun:
+    """On the copy `name`. where: source, begin and target."""
+    if options["each"]:
+        return rehearse_each(server, name, chain, **where, run=_leg if options["traffic"] else run_leg)
+    if options["traffic"]:
+        return rehearse_live(server, name, chain, None, **where)
+    return rehearse(server, name, chain, **where)
+
+
+def _leg(server: Server, database: str, chain: Chain, target: str) -> Leg:
+    return run_live(server, database, chain, load_for(server, database), target).leg
+
+
+def _read_limits(options: dict[str, Any]) -> Limits:
+    def read(name: str, how: Callable[[str], float]) -> float | None:
+        return None if options[name] is None else how(options[name])
+
+    return Limits(
+        stall=read("max_stall", read_time),
+        lock_hold=read("max_lock_hold", read_time),
+        wal=read("max_wal", read_size),
+        rewrite=read("max_rewrite", read_size),
+        errors=options["max_errors"],
+    )
+
+
+def _read_chain(session: Session, options: dict[str, Any]) -> Chain:
+    named = [name for name in ("program", "config") if options[name]]
+    if len(named) > 1:
+        raise UsageError("give --command or --config, not both")
+    for name in ("config", "script_location"):
+        if options[name] and not options[name].exists():
+            raise UsageError(f"--{name.replace('_', '-')} {options[name]}: no such file or folder")
+    return Chain(
+        command=options["program"],
+        config=options["config"],
+        script_location=options["script_location"],
+        python=options["python"],
+        url_env=options["url_env"],
+        driver=options["driver"],
+        folder=options["folder"],
+        timeout_s=read_time(options["timeout"]) / 1000,
+        project=session.project.root,
+    )
+
+
+def _read_source(options: dict[str, Any]) -> Source:
+    if options["database"] and options["dataset"]:
+        raise UsageError("give --database or --dataset, not both")
+    ours = not (options["program"] or options["config"] or options["script_location"])
+    dataset = options["dataset"] or ("small" if ours and not options["database"] else None)
+    return Source(options["database"], dataset, options["seed"])
+
+
+def _target(session: Session, chain: Chain, options: dict[str, Any]) -> str:
+    if options["phase"] is None:
+        return options["target"] or "head"
+    if options["target"]:
+        raise UsageError("name --to or --phase, not both")
+    if chain.command or chain.config or chain.script_location:
+        raise UsageError("--phase belongs to the messenger's own history; name a revision with --to")
+    return last_of_phase(read_history(session.project), options["phase"])

@@ -1,0 +1,140 @@
+"""Revision by revision, each on a copy of what the one before left: one that fails does not end the rehearsal."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+
+from psycopg import sql
+
+from inboxbench.database import connect
+from inboxbench.dryrun.chain import Chain
+from inboxbench.dryrun.copy import again
+from inboxbench.dryrun.record import DryRun, Revision, Statement, Transaction
+from inboxbench.dryrun.run import Leg, as_run, bring, check_aim, current_of, run_leg
+from inboxbench.errors import UsageError
+from inboxbench.server import Server
+
+
+def rehearse_each(
+    server: Server,
+    database: str,
+    chain: Chain,
+    *,
+    source: str,
+    begin: str | None,
+    target: str,
+    run: Callable[[Server, str, Chain, str], Leg] = run_leg,
+) -> DryRun:
+    """As `run.rehearse`, with a stop after each revision. A failed one is stamped as done, its work is not there.
+
+    Raises UsageError when the revisions' files are not known.
+    """
+    check_aim(chain, begin or "base", target)
+    if begin is not None:
+        bring(server, database, chain, begin)
+    started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    steps = _steps(chain, current_of(server, database), target)
+    legs = list(_legs(server, database, chain, steps, run))
+    if not legs:
+        leg = run(server, database, chain, target)
+        return as_run(leg, server=server, source=source, command=chain.shown, started=started)
+    runs = [as_run(leg, server=server, source=source, command=chain.shown, started=started) for leg in legs]
+    return _joined(runs, [leg.observer.epoch for leg in legs])
+
+
+def _steps(chain: Chain, at: Sequence[str], target: str) -> list[str]:
+    """The revisions to run, in order."""
+    line = [script.revision for script in chain.history(set(at)).line()]
+    if not line:
+        raise UsageError("--each needs to know the revisions; name their folder with --script-location")
+    unknown = [name for name in (*at, *([] if target in ("head", "heads") else [target])) if name not in line]
+    if unknown:
+        raise UsageError(f"revision {unknown[0]} is not among the {len(line)} revisions of the history")
+    first = max((line.index(name) + 1 for name in at), default=0)
+    last = len(line) if target in ("head", "heads") else line.index(target) + 1
+    return line[first:last]
+
+
+def _legs(
+    server: Server, database: str, chain: Chain, steps: list[str], run: Callable[[Server, str, Chain, str], Leg]
+) -> Iterator[Leg]:
+    """`now` is the state that the next revision is tried on; all copies are gone at the end."""
+    now = database
+    with ExitStack() as kept:
+        for revision in steps:
+            trial = ExitStack()
+            kept.push(trial)
+            name = trial.enter_context(again(server, now))
+            leg = run(server, name, chain, revision)
+            yield leg
+            if leg.error is None:
+                now = name
+            else:
+                trial.close()
+                _stamp(server, now, revision)
+
+
+def _stamp(server: Server, database: str, revision: str) -> None:
+    """Write a revision down as done that is not."""
+    with connect(server.conninfo(database)) as connection:
+        row = connection.execute(
+            "SELECT table_schema, table_name FROM information_schema.columns WHERE column_name = 'version_num'"
+        ).fetchone()
+        table = sql.Identifier(*(row or ("public", "alembic_version")))
+        if row is None:
+            connection.execute(sql.SQL("CREATE TABLE {} (version_num varchar(32) PRIMARY KEY)").format(table))
+        connection.execute(sql.SQL("DELETE FROM {}").format(table))
+        connection.execute(sql.SQL("INSERT INTO {} VALUES (%s)").format(table), (revision,))
+
+
+def _joined(runs: list[DryRun], epochs: list[float]) -> DryRun:
+    """One record: times from the first leg's beginning, numbers counted on."""
+    statements: list[Statement] = []
+    transactions: list[Transaction] = []
+    revisions: list[Revision] = []
+    for run, epoch in zip(runs, epochs, strict=True):
+        later, before, done = (epoch - epochs[0]) * 1000, len(statements), len(transactions)
+        statements += [_later(one, later, before, done) for one in run.statements]
+        transactions += [
+            replace(
+                one,
+                number=one.number + done,
+                started_ms=one.started_ms + later,
+                finished_ms=one.finished_ms + later,
+            )
+            for one in run.transactions
+        ]
+        revisions += [
+            replace(one, started_ms=one.started_ms + later, finished_ms=one.finished_ms + later)
+            for one in run.revisions
+        ]
+    errors = [run.error for run in runs if run.error]
+    return replace(
+        runs[-1],
+        duration_ms=sum(run.duration_ms for run in runs),
+        revisions=tuple(revisions),
+        statements=tuple(statements),
+        transactions=tuple(transactions),
+        one_transaction=False,
+        peak_bytes=max(run.peak_bytes for run in runs),
+        wal_bytes=sum(run.wal_bytes for run in runs),
+        exit_status=next((run.exit_status for run in runs if run.exit_status), 0),
+        error="; ".join(errors) or None,
+        notes=(
+            *(note for run in runs for note in run.notes),
+            "each revision ran by itself, on a copy of the one before",
+        ),
+    )
+
+
+def _later(one: Statement, later: float, before: int, done: int) -> Statement:
+    return replace(
+        one,
+        number=one.number + before,
+        transaction=one.transaction + done,
+        started_ms=one.started_ms + later,
+        locks=tuple(replace(lock, taken_ms=lock.taken_ms + later) for lock in one.locks),
+    )
