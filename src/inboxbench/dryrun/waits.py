@@ -71,18 +71,22 @@ class Waits:
     names: dict[int, str] = field(default_factory=dict)
     problem: str | None = None
     _open: dict[tuple[Any, ...], Wait] = field(default_factory=dict)
+    _begun: set[tuple[Any, ...]] = field(default_factory=set)
 
     def of(self, pid: int, begin_ms: float, end_ms: float) -> list[Wait]:
         """What the session waited for between two moments."""
         return [one for one in self.seen if one.pid == pid and one.since_ms <= end_ms and one.last_ms >= begin_ms]
 
     def note(self, wait: Wait) -> None:
-        """The same wait, seen again, is still one."""
+        """The same wait, seen again, is still one; one whose blocker has changed begins when that was seen."""
         key = (wait.pid, wait.blocker, wait.kind, wait.relation, wait.wanted, wait.held, wait.queued, wait.since_ms)
         if key in self._open:
             self._open[key].last_ms = wait.last_ms
             return
         self._open[key] = wait
+        if (start := (wait.pid, wait.since_ms)) in self._begun:
+            wait.since_ms = wait.last_ms
+        self._begun.add(start)
         self.seen.append(wait)
 
 
