@@ -12,6 +12,7 @@ from inboxbench.cli.bench import command
 from inboxbench.database import list_databases
 from inboxbench.errors import UsageError
 from inboxbench.measure import Ablation, run_ablation
+from inboxbench.measure.document import check_document, undocumented
 from inboxbench.measure.indexset import Index, IndexSet
 from inboxbench.project import Project
 from inboxbench.server import Server
@@ -111,12 +112,12 @@ def _invoke(server: Server, filled: str, *arguments: str) -> Result:
 def test_table_and_json(server: Server, filled: str, tmp_path: Path) -> None:
     path = tmp_path / "drop.json"
     options = ("--queries", "list_all", "--no-writes", "--output", str(path))
-    result = _invoke(server, filled, "recommended_plain_thread", *options)
+    result = _invoke(server, filled, "recommended_covering_thread", *options)
     assert result.exit_code == 0, result.output
-    assert "thread index without passengers: without each index in turn, the most missed first" in result.stdout
+    assert "thread index with passengers: without each index in turn, the most missed first" in result.stdout
     assert "nothing; it is there for users of an account" in result.stdout
     (found,) = json.loads(path.read_text(encoding="utf-8"))["drop_one"]
-    assert found["set"] == "recommended_plain_thread"
+    assert found["set"] == "recommended_covering_thread"
     assert {one["verdict"] for one in found["removals"]} <= {"needed", "harmful", "redundant", "unused"}
     assert found["removals"][0]["loses"][0]["ratio"] >= 1.1
 
@@ -125,3 +126,9 @@ def test_an_unknown_set_is_one_line(server: Server, filled: str) -> None:
     error = _invoke(server, filled, "recomended").exception
     assert isinstance(error, UsageError)
     assert "unknown index set 'recomended'; did you mean 'recommended'?" in str(error)
+
+
+def test_the_record_follows_its_schema_to_the_last_key(mixed: Ablation) -> None:
+    document = json.loads(json.dumps({"schema_version": 1, "drop_one": [mixed.to_json()]}))
+    check_document("drop_one", document)
+    assert undocumented("drop_one", document) == []

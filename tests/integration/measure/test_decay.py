@@ -12,6 +12,7 @@ from inboxbench.database import list_databases
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.measure import Decay, run_decay
 from inboxbench.measure.churn import Churn
+from inboxbench.measure.document import check_document, undocumented
 from inboxbench.project import Project
 from inboxbench.server import Server
 
@@ -114,3 +115,9 @@ def test_a_write_that_fails_is_named(server: Server, filled: str, own_project: P
     path.write_text(path.read_text(encoding="utf-8").replace("now()", "'never'"), encoding="utf-8")
     with pytest.raises(SubjectFailed, match=r"mark_read\.sql: invalid input syntax"):
         run_decay(server, filled, own_project, Churn({"mark_read": 1}), sets=["baseline"], queries=["list_all"])
+
+
+def test_the_record_follows_its_schema_to_the_last_key(aged: Decay) -> None:
+    document = json.loads(json.dumps({"schema_version": 1, "decay": aged.to_json()}))
+    check_document("decay", document)
+    assert undocumented("decay", document) == []

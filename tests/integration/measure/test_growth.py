@@ -12,6 +12,7 @@ from inboxbench.cli.bench import command
 from inboxbench.database import connect, list_databases, scratch_database
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.measure import Growth, Sample, grow, run_matrix
+from inboxbench.measure.document import check_document, undocumented
 from inboxbench.project import Project
 from inboxbench.server import Server
 from inboxbench.sqlfile import read_text
@@ -145,3 +146,9 @@ def test_bad_input_is_one_line(server: Server, arguments: tuple[str, ...], messa
     error = _invoke(server, *arguments).exception
     assert isinstance(error, UsageError)
     assert message in str(error)
+
+
+def test_the_record_follows_its_schema_to_the_last_key(grown: Growth) -> None:
+    document = json.loads(json.dumps({"schema_version": 1, "growth": grown.to_json()}))
+    check_document("growth", document)
+    assert undocumented("growth", document) == []
