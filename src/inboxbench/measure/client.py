@@ -51,8 +51,8 @@ _KEYED = """
 class Overhead:
     """One SELECT by primary key, in microseconds; `ratio`: this client's mean over pgbench's, the median of the rounds.
 
-    Means of whole blocks: pgbench reads its clock once for several events, so on a busy machine its log has transactions
-    of 0 µs. least, most: the ratio of the best and of the worst round. floor_ms: what 95 % of these round trips stay
+    Means of whole blocks: pgbench reads its clock once for several events, so a busy machine's log has transactions of
+    0 µs. least, most: the ratio of the best and of the worst round. floor_ms: what 95 % of these round trips stay
     within, though they fetch one row by its key: a client-side time below it cannot be told from no work at all.
     """
 
