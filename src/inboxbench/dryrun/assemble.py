@@ -17,6 +17,7 @@ from inboxbench.dryrun.view import View
 
 # Utility commands without event triggers (or, before 17, without them): what they did shows in the catalogue.
 _SILENT = re.compile(r"(VACUUM|CLUSTER|REINDEX|TRUNCATE|ANALYZE)\b", re.IGNORECASE)
+_LATER = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)  # what it does last, no event shows
 _READS_ALL = re.compile(r"(VACUUM|CLUSTER|REINDEX)\b", re.IGNORECASE)
 
 
@@ -74,7 +75,7 @@ class _Work:
             owner = self._before(draft) if told.event == "ddl_command_start" else draft
             for relation, octets in changed.items():
                 self._rewrites.setdefault(id(owner), {})[relation] = octets
-        if not draft.told and _SILENT.match(bare(draft.sql)) and draft.error is None:
+        if draft.error is None and _SILENT.match(bare(draft.sql)) and (not draft.told or _LATER.search(draft.sql)):
             self._follow_silent(draft)
 
     def _before(self, draft: Draft) -> Draft:

@@ -86,13 +86,15 @@ class View:
     def compare(self, after: Catalogue, touched: set[int], text: str) -> dict[str, int]:
         """Files that changed by a command without events, of relations that it locked or names."""
         rewritten: dict[str, int] = {}
+        gone = {one.full_name: one for oid, one in self._current.items() if oid not in after.relations}
         for oid, relation in after.relations.items():
-            before = self._current.get(oid)
+            before = self._current.get(oid) or gone.get(relation.full_name)  # REINDEX CONCURRENTLY makes a new OID
             if before is None or not _anew(before, relation):
                 continue
-            if oid in touched or not touched or re.search(rf"\b{re.escape(relation.name)}\b", text):
+            if {oid, before.oid} & touched or not touched or re.search(rf"\b{re.escape(relation.name)}\b", text):
                 rewritten[relation.full_name] = relation.size
-                self._current[oid] = relation
+                self._current.pop(before.oid, None)
+                self._current[oid] = self._known[oid] = relation
         return rewritten
 
 

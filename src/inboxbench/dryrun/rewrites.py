@@ -1,0 +1,161 @@
+"""A rewrite that is run: the original and what is proposed instead, on two copies of the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+import psycopg
+from psycopg import sql
+
+from inboxbench.database import Connection, connect
+from inboxbench.dryrun.copy import again
+from inboxbench.dryrun.modes import conflict
+from inboxbench.dryrun.observer import Observer, observed
+from inboxbench.dryrun.record import Comparison, DryRun, Finding, Statement
+from inboxbench.dryrun.revisions import read_stamp
+from inboxbench.dryrun.rules.fix import Step, Steps, as_code, rewrite
+from inboxbench.dryrun.rules.operation import Operation, flat, read_operation
+from inboxbench.server import Server
+
+At = Callable[[str], AbstractContextManager[str]]
+_PRIMARY_KEY = """
+    SELECT quote_ident(a.attname) FROM pg_index AS i
+    JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indrelid = to_regclass(%s) AND i.indisprimary AND i.indnkeyatts = 1
+"""
+# Rules whose remedy concerns the whole transaction: it is split, and each of its statements rewritten.
+_SPLIT = ("backfill-in-ddl-transaction", "lock-held-across-work", "one-transaction")
+
+
+def with_rewrites(run: DryRun, server: Server, at: At) -> DryRun:
+    """Findings with both measurements, where a rewrite is known and could be run.
+
+    at: gives a database that nobody is connected to, in the state before a revision; it is copied.
+    """
+    found: list[Finding] = []
+    for finding in run.findings:
+        statements = _concerned(run, finding)
+        if not statements or finding.suppressed or finding.revision is None:
+            found.append(finding)
+            continue
+        with at(finding.revision) as database:
+            found.append(_tried(server, database, run, finding, statements))
+    return replace(run, findings=tuple(found))
+
+
+def compare(server: Server, template: str, original: Steps, instead: Steps) -> Comparison:
+    """Figures of both: longest block of reads and of writes, duration, WAL, peak of extra disk (ms and bytes).
+
+    Raises psycopg.Error when one of them fails on these rows.
+    """
+    return Comparison(as_code(instead), _measured(server, template, original), _measured(server, template, instead))
+
+
+def _tried(server: Server, database: str, run: DryRun, finding: Finding, statements: Sequence[Statement]) -> Finding:
+    """As it was where the rewrite is unknown, or fails on the copy."""
+    try:
+        _replay(server, database, run, statements[0])
+        steps = _instead(server, database, finding, statements)
+        if steps is None:
+            return finding
+        compared = compare(server, database, tuple(Step(one.sql) for one in statements), steps)
+    except psycopg.Error:
+        return finding
+    return replace(finding, code=compared.code, compared=compared)
+
+
+def _concerned(run: DryRun, finding: Finding) -> list[Statement]:
+    """Statements to run again as one transaction; none with values that the log does not show."""
+    one = next((one for one in run.statements if one.number == finding.statement), None)
+    if one is None or one.error:
+        return []
+    mine = [one]
+    if finding.rule in _SPLIT:
+        mine = [other for other in run.statements if other.transaction == one.transaction]
+        mine = [other for other in mine if other.revision == one.revision and _ours(other)]
+    return [] if any("$1" in other.sql for other in mine) else mine
+
+
+def _ours(statement: Statement) -> bool:
+    return not statement.error and read_stamp(statement.sql) is None
+
+
+def _replay(server: Server, database: str, run: DryRun, first: Statement) -> None:
+    """What the revision had done before the statement."""
+    earlier = [one for one in run.statements if one.revision == first.revision and one.number < first.number]
+    with connect(server.conninfo(database)) as connection:
+        for one in filter(_ours, earlier):
+            if "$1" not in one.sql and not one.sql.lstrip().upper().startswith(("SELECT", "SHOW")):
+                connection.execute(one.sql.encode())
+
+
+def _instead(server: Server, database: str, finding: Finding, statements: Sequence[Statement]) -> Steps | None:
+    with connect(server.conninfo(database)) as connection:
+        rewritten = [rewrite(one.sql, _key(connection, read_operation(one.sql))) for one in statements]
+    if finding.rule not in _SPLIT:
+        return rewritten[0]
+    kept = (Step(flat(one.sql), alone=True) for one in statements)
+    return tuple(step for steps, own in zip(rewritten, kept, strict=True) for step in steps or (own,))
+
+
+def _key(connection: Connection, operation: Operation | None) -> str:
+    row = connection.execute(_PRIMARY_KEY, (operation.table,)).fetchone() if operation else None
+    return str(row[0]) if row else ""
+
+
+def _measured(server: Server, template: str, steps: Steps) -> dict[str, float]:
+    with again(server, template) as name:
+        with observed(server, name) as observer, connect(server.conninfo(name)) as connection:
+            play(connection, steps)
+        return _figures(observer)
+
+
+def play(connection: Connection, steps: Iterable[Step]) -> None:
+    """Steps that are neither alone nor batched share a transaction with those beside them."""
+    together: list[Step] = []
+    for step in steps:
+        if not (step.alone or step.key):
+            together.append(step)
+            continue
+        _commit(connection, together)
+        together = []
+        if step.key:
+            _batches(connection, step)
+        else:
+            connection.execute(step.sql.encode())
+    _commit(connection, together)
+
+
+def _commit(connection: Connection, steps: Sequence[Step]) -> None:
+    if steps:
+        with connection.transaction():
+            for step in steps:
+                connection.execute(step.sql.encode())
+
+
+def _batches(connection: Connection, step: Step) -> None:
+    after = ""
+    while row := connection.execute(step.sql.replace("{after}", after).encode()).fetchone():
+        after = (sql.SQL("AND ") + sql.SQL("{} > {}").format(_word(step.key), sql.Literal(row[0]))).as_string(
+            connection
+        )
+
+
+def _word(name: str) -> sql.SQL:
+    return sql.SQL(name)  # quoted by quote_ident already
+
+
+def _figures(observer: Observer) -> dict[str, float]:
+    statements, transactions = observer.observed()
+    locks = [lock for one in statements for lock in one.locks if lock.kind == "table" and not lock.created]
+    begin = min((one.started_ms for one in transactions), default=0.0)
+    return {
+        "reads_blocked_ms": max((one.held_ms for one in locks if conflict("ACCESS SHARE", one.mode)), default=0.0),
+        "writes_blocked_ms": max((one.held_ms for one in locks if conflict("ROW EXCLUSIVE", one.mode)), default=0.0),
+        "duration_ms": max((one.finished_ms for one in transactions), default=0.0) - begin,
+        "wal_bytes": float(sum(one.wal_bytes for one in statements)),
+        "peak_bytes": float(max((one.peak_bytes for one in statements), default=0)),
+        "rows_locked_at_once": float(max((one.dead_tuples for one in statements), default=0)),
+    }

@@ -1,0 +1,130 @@
+"""Rules about what a revision leaves: errors of code that is already deployed, deadlocks, invalid indexes, failures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from inboxbench.dryrun.record import Felt, Statement
+from inboxbench.dryrun.rules.fact import Facts
+from inboxbench.dryrun.rules.fix import Step, as_code, rewrite
+from inboxbench.dryrun.rules.operation import flat
+from inboxbench.dryrun.rules.rule import Hit, Rule
+from inboxbench.dryrun.rules.text import head, short
+
+_NAMED = re.compile(r'(?:column|relation|table|constraint|function|type) "?([\w$.]+)"?', re.IGNORECASE)
+_REMOVES = re.compile(r"\b(DROP|RENAME|SET NOT NULL|NOT NULL|ADD CONSTRAINT|ALTER TYPE|TYPE)\b", re.IGNORECASE)
+_IN_BLOCK = re.compile(r"\bcannot (run inside|be executed from) a transaction block")
+
+
+def _old_code(facts: Facts) -> Iterator[Hit]:
+    for felt in facts.run.traffic:
+        if felt.errors > felt.deadlocks and felt.first_error and "deadlock" not in felt.first_error:
+            cause = _cause(facts, felt.first_error)
+            by = f" after {head(cause)}" if cause else ""
+            what = f"{felt.errors:,} of {felt.requests:,} requests of {felt.name} failed{by}: {felt.first_error}."
+            table = cause.locks[0].relation if cause and cause.locks else None
+            yield Hit(cause, table, what)
+
+
+def _cause(facts: Facts, error: str) -> Statement | None:
+    """The statement that took away what the error names."""
+    names = {part for found in _NAMED.findall(error) for part in (found.split(".")[-1],)}
+    for one in facts.run.statements:
+        if not one.error and _REMOVES.search(one.sql) and names & set(re.findall(r"[\w$]+", one.sql)):
+            return one
+    return None
+
+
+def _deadlocks(facts: Facts) -> Iterator[Hit]:
+    for felt in facts.run.traffic:
+        if felt.deadlocks:
+            yield Hit(_in_cycle(facts, felt), None, f"{felt.name} ran into {felt.deadlocks} deadlocks.{_cycle(felt)}")
+
+
+def _cycle(felt: Felt) -> str:
+    return f" {felt.deadlock_cycle}" if felt.deadlock_cycle else ""
+
+
+def _in_cycle(facts: Facts, felt: Felt) -> Statement | None:
+    cycle = felt.deadlock_cycle or ""
+    return next((one for one in facts.run.statements if flat(one.sql)[:40] and flat(one.sql)[:40] in cycle), None)
+
+
+def _invalid(facts: Facts) -> Iterator[Hit]:
+    for name in facts.run.invalid_indexes:
+        bare = name.rpartition(".")[2]
+        made = next((one for one in facts.run.statements if "INDEX" in one.sql.upper() and bare in one.sql), None)
+        what = f"index {short(name)} is invalid: every write keeps it up, and no query uses it."
+        code = as_code((Step(f"DROP INDEX CONCURRENTLY IF EXISTS {short(name)}", alone=True),))
+        yield Hit(made, name, what, code)
+
+
+def _in_transaction(facts: Facts) -> Iterator[Hit]:
+    for one in facts.run.statements:
+        if one.error and _IN_BLOCK.search(one.error):
+            code = f'with op.get_context().autocommit_block():\n    op.execute("""{flat(one.sql)}""")'
+            yield Hit(one, None, f"{head(one)} failed: {one.error}.", code)
+
+
+def _failed(facts: Facts) -> Iterator[Hit]:
+    failed = {one.revision for one in facts.run.revisions if one.error}
+    for one in facts.run.statements:
+        if one.error and one.revision in failed and not _IN_BLOCK.search(one.error):
+            yield Hit(one, None, f"{head(one)} failed: {one.error}.", as_code(rewrite(one.sql)))
+
+
+OLD_CODE = Rule(
+    id="old-code-breaks",
+    severity="error",
+    condition="requests of the traffic, which is the code as it was before the chain, were refused by the new schema",
+    effect="errors in the application from this revision until the new code is deployed everywhere",
+    workaround="expand first, deploy code that needs neither, contract last.",
+    bad="ALTER TABLE orders RENAME COLUMN note TO remark;",
+    good="-- 1. add remark, kept alike  2. deploy code that uses remark  3. drop note",
+    check=_old_code,
+    squawk=("ban-drop-column", "renaming-column", "renaming-table", "adding-required-field"),
+)
+DEADLOCK = Rule(
+    id="deadlock",
+    severity="error",
+    condition="the chain and the traffic waited for each other, and the server ended one of them",
+    effect="requests fail, or the migration does",
+    workaround="one table a transaction, with a lock_timeout shorter than deadlock_timeout, and retries.",
+    bad="BEGIN; DROP TABLE a; DROP TABLE b; COMMIT;",
+    good="SET lock_timeout = '100ms';\nDROP TABLE a;  -- commit\nDROP TABLE b;  -- commit",
+    check=_deadlocks,
+)
+INVALID_INDEX = Rule(
+    id="invalid-index",
+    severity="error",
+    condition="an index that failed to be built CONCURRENTLY was left behind",
+    effect="writes keep it up, queries do not use it, and a second try under IF NOT EXISTS takes it for done",
+    workaround="drop it and build it again.",
+    bad="CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS uq ON customers (email);  -- failed once",
+    good="DROP INDEX CONCURRENTLY IF EXISTS uq;\nCREATE UNIQUE INDEX CONCURRENTLY uq ON customers (email);",
+    check=_invalid,
+)
+IN_TRANSACTION = Rule(
+    id="needs-autocommit",
+    severity="error",
+    condition="a statement that cannot run in a transaction was run in one",
+    effect="the revision fails",
+    workaround="leave Alembic's transaction for it.",
+    bad='op.execute("CREATE INDEX CONCURRENTLY …")',
+    good='with op.get_context().autocommit_block():\n    op.execute("CREATE INDEX CONCURRENTLY …")',
+    check=_in_transaction,
+    squawk=("ban-concurrent-index-creation-in-transaction",),
+)
+FAILED = Rule(
+    id="revision-failed",
+    severity="error",
+    condition="a statement failed on these rows, and its revision with it",
+    effect="the chain stops there",
+    workaround="make the rows fit first, or the statement fit the rows.",
+    bad="ALTER TABLE orders ADD COLUMN c int NOT NULL;",
+    good="ALTER TABLE orders ADD COLUMN c int NOT NULL DEFAULT 0;",
+    check=_failed,
+    squawk=("adding-required-field",),
+)
+RULES = (OLD_CODE, DEADLOCK, INVALID_INDEX, IN_TRANSACTION, FAILED)

@@ -1,0 +1,100 @@
+"""What a run showed, arranged for rules: which lock was in force while which statement worked, and whom it blocked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from inboxbench.dryrun.modes import conflict
+from inboxbench.dryrun.record import DryRun, Lock, Stall, Statement
+
+# Less than this many rows is no work that grows with the table: it takes about a millisecond.
+FEW_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """A lock on a relation that was there before, with the statement that took it."""
+
+    lock: Lock
+    owner: Statement
+
+    @property
+    def blocks_reads(self) -> bool:
+        return conflict("ACCESS SHARE", self.lock.mode)
+
+    @property
+    def blocks_writes(self) -> bool:
+        return conflict("ROW EXCLUSIVE", self.lock.mode)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One run, ready to be asked."""
+
+    run: DryRun
+
+    @cached_property
+    def _by_transaction(self) -> dict[int, list[Statement]]:
+        found: dict[int, list[Statement]] = {}
+        for one in self.run.statements:
+            found.setdefault(one.transaction, []).append(one)
+        return found
+
+    def in_force(self, statement: Statement) -> list[InForce]:
+        """Locks of its transaction on tables while it ran, that block reads or writes; its own included."""
+        mine = (one for one in self._by_transaction[statement.transaction] if one.number <= statement.number)
+        found = (InForce(lock, one) for one in mine for lock in one.locks if _matters(lock))
+        standing = [one for one in found if _still(one, statement) and (one.blocks_reads or one.blocks_writes)]
+        return list({one.lock.relation: one for one in sorted(standing, key=lambda one: one.blocks_reads)}.values())
+
+    def on(self, statement: Statement, relation: str) -> InForce | None:
+        """The strongest lock in force on `relation` while the statement ran, if it blocks anybody."""
+        return next((one for one in self.in_force(statement) if one.lock.relation == relation), None)
+
+    def earlier(self, statement: Statement) -> list[Statement]:
+        """Of the same transaction, before it."""
+        return [one for one in self._by_transaction[statement.transaction] if one.number < statement.number]
+
+    def stalls(self, statement: Statement) -> Iterator[tuple[str, Stall]]:
+        """Classes of traffic that it held up."""
+        for felt in self.run.traffic:
+            for stall in felt.stalls:
+                if stall.statement == statement.number:
+                    yield felt.name, stall
+
+    def worst_stall(self, *statements: Statement) -> tuple[str, Stall] | None:
+        found = [pair for one in statements for pair in self.stalls(one)]
+        return max(found, key=lambda pair: pair[1].duration_ms, default=None)
+
+    def guarded(self, statement: Statement) -> bool:
+        """Whether its session had set a lock_timeout."""
+        earlier = (one for one in self.run.statements if one.pid == statement.pid and one.number < statement.number)
+        said = [one.sql.lower() for one in earlier if "lock_timeout" in one.sql.lower()]
+        return bool(said) and not said[-1].rstrip(" ;").endswith(("= 0", "= '0'", "to 0", "to '0'", "default"))
+
+
+def _matters(lock: Lock) -> bool:
+    return lock.kind == "table" and not lock.created
+
+
+def _still(one: InForce, statement: Statement) -> bool:
+    return one.owner is statement or one.lock.taken_ms + one.lock.held_ms > statement.started_ms
+
+
+def rows_read(statement: Statement, relation: str | None = None) -> int:
+    """By full scans, of one relation or of all."""
+    return sum(scan.rows for scan in statement.scans if relation in (None, scan.relation))
+
+
+def is_work(statement: Statement) -> bool:
+    """Whether it did what takes the longer the larger the table is."""
+    return bool(statement.rewrites) or rows_read(statement) >= FEW_ROWS or statement.dead_tuples >= FEW_ROWS
+
+
+def rewritten_table(statement: Statement) -> str | None:
+    """The table whose rows were all written anew; TRUNCATE writes none, and what is new has nobody who waits."""
+    locked = {lock.relation for lock in statement.locks if _matters(lock)} | {s.relation for s in statement.scans}
+    names = (one.relation for one in statement.rewrites if one.relation in locked)
+    return next((name for name in names if rows_read(statement, name) >= FEW_ROWS), None)

@@ -1,0 +1,165 @@
+"""The rewrite of a statement, with its own names: steps that can be run, and the code of a revision that runs them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from inboxbench.dryrun.rules.operation import Kind, Operation, read_operation
+
+BATCH = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """alone: outside of any transaction, as CONCURRENTLY needs it.
+
+    key: of a batched step, which is run again and again, each time in a transaction of its own: it gives the last key
+    of its batch, and `{after}` in it is nothing at first, then `AND key > last`, until there is no last key.
+    """
+
+    sql: str
+    alone: bool = False
+    key: str = ""
+
+
+Steps = tuple[Step, ...]
+
+
+def rewrite(sql: str, key: str = "id") -> Steps | None:
+    """What to run instead of `sql`, in order; None where no rewrite is known.
+
+    key: the table's primary key, of one column; without, what would need batches is left alone.
+    """
+    operation = read_operation(sql)
+    if operation is None or (not key and operation.kind in ("type", "backfill", "add column")):
+        return None
+    return _REWRITES[operation.kind](operation, key)
+
+
+def as_code(steps: Steps | None) -> str:
+    """The steps as lines of an Alembic revision."""
+    return "\n".join(line for step in steps or () for line in _lines(step))
+
+
+def _lines(step: Step) -> list[str]:
+    if step.key:
+        return [
+            "with op.get_context().autocommit_block():",
+            '    last, after = None, ""',
+            "    while True:",
+            f'        batch = sa.text(f"""{step.sql}""")',
+            '        last = op.get_bind().execute(batch, {"last": last} if after else {}).scalar()',
+            "        if last is None:",
+            "            break",
+            f'        after = "AND {step.key} > :last"',
+        ]
+    if step.alone:
+        return ["with op.get_context().autocommit_block():", f'    op.execute("""{step.sql}""")']
+    return [f'op.execute("""{step.sql}""")']
+
+
+def _create_index(one: Operation, _: str) -> Steps:
+    unique = "UNIQUE " if one.unique else ""
+    exists = "IF NOT EXISTS " if one.exists else ""
+    return (Step(f"CREATE {unique}INDEX CONCURRENTLY {exists}{one.name} ON {one.table} {one.rest}", alone=True),)
+
+
+def _drop_index(one: Operation, _: str) -> Steps:
+    return (Step(f"DROP INDEX CONCURRENTLY {'IF EXISTS ' if one.exists else ''}{one.name}", alone=True),)
+
+
+def _not_valid(one: Operation, _: str) -> Steps:
+    return (
+        Step(f"ALTER TABLE {one.table} ADD CONSTRAINT {one.name} {one.rest} NOT VALID", alone=True),
+        Step(f"ALTER TABLE {one.table} VALIDATE CONSTRAINT {one.name}", alone=True),
+    )
+
+
+def _unique(one: Operation, _: str) -> Steps:
+    return (
+        Step(f"CREATE UNIQUE INDEX CONCURRENTLY {one.name} ON {one.table} ({one.column})", alone=True),
+        Step(f"ALTER TABLE {one.table} ADD CONSTRAINT {one.name} UNIQUE USING INDEX {one.name}", alone=True),
+    )
+
+
+def _not_null(one: Operation, _: str) -> Steps:
+    name = _name(one.table, one.column, "present")
+    return (
+        Step(f"ALTER TABLE {one.table} ADD CONSTRAINT {name} CHECK ({one.column} IS NOT NULL) NOT VALID", alone=True),
+        Step(f"ALTER TABLE {one.table} VALIDATE CONSTRAINT {name}", alone=True),
+        Step(f"ALTER TABLE {one.table} ALTER COLUMN {one.column} SET NOT NULL", alone=True),
+        Step(f"ALTER TABLE {one.table} DROP CONSTRAINT {name}", alone=True),
+    )
+
+
+def _type(one: Operation, key: str) -> Steps:
+    """Expand (a second column, kept alike by a trigger), backfill in batches, contract (swap the names)."""
+    new, old = _name("", one.column, "new"), _name("", one.column, "old")
+    function = _name(one.table, one.column, "sync")
+    value = one.using or f"{one.column}::{one.type}"
+    fresh = re.sub(rf"(?<![\w.\"]){re.escape(one.column)}(?![\w\"])", f"NEW.{one.column}", value)
+    return (
+        Step(f"ALTER TABLE {one.table} ADD COLUMN {new} {one.type}", alone=True),
+        Step(f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS "
+             f"$$BEGIN NEW.{new} := {fresh}; RETURN NEW; END$$", alone=True),
+        Step(f"CREATE TRIGGER {function} BEFORE INSERT OR UPDATE ON {one.table} "
+             f"FOR EACH ROW EXECUTE FUNCTION {function}()", alone=True),
+        _batches(one.table, f"{new} = {value}", f"{new} IS NULL AND {one.column} IS NOT NULL", key),
+        Step(f"DROP TRIGGER {function} ON {one.table}; DROP FUNCTION {function}(); "
+             f"ALTER TABLE {one.table} RENAME COLUMN {one.column} TO {old}; "
+             f"ALTER TABLE {one.table} RENAME COLUMN {new} TO {one.column}"),
+    )  # fmt: skip
+
+
+_DEFAULT = re.compile(r"(?P<type>.+?) DEFAULT (?P<default>.+?)(?P<null> NOT NULL)?", re.IGNORECASE)
+
+
+def _backfill(one: Operation, key: str) -> Steps | None:
+    if re.search(r"\b(FROM|RETURNING|AS)\b", re.sub(r"\(.*\)", "", one.rest) + one.where, re.IGNORECASE):
+        return None
+    return (_batches(one.table, one.rest, one.where, key),)
+
+
+def _add_column(one: Operation, key: str) -> Steps | None:
+    """A volatile default: for new rows at once, for those that are there in batches."""
+    found = _DEFAULT.fullmatch(re.sub(r"^(.+?) NOT NULL DEFAULT (.+)$", r"\1 DEFAULT \2 NOT NULL", one.rest))
+    if found is None or re.search(r"\b(GENERATED|REFERENCES|CHECK|UNIQUE)\b", one.rest, re.IGNORECASE):
+        return None
+    column, table = one.column, one.table
+    steps: Steps = (
+        Step(f"ALTER TABLE {table} ADD COLUMN {column} {found['type']}", alone=True),
+        Step(f"ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT {found['default']}", alone=True),
+        _batches(table, f"{column} = {found['default']}", f"{column} IS NULL", key),
+    )
+    return steps + _not_null(Operation("not null", table, column=column), key) if found["null"] else steps
+
+
+def _batches(table: str, assigned: str, where: str, key: str) -> Step:
+    """By key, so that no batch reads what an earlier one did."""
+    condition = f" AND ({where})" if where else ""
+    return Step(  # names as the project wrote them, in a statement of its own
+        f"WITH batch AS (SELECT {key} FROM {table} WHERE true {{after}} ORDER BY {key} LIMIT {BATCH}), "  # noqa: S608
+        f"done AS (UPDATE {table} SET {assigned} WHERE {key} IN (SELECT {key} FROM batch){condition}) "
+        f"SELECT {key} FROM batch ORDER BY {key} DESC LIMIT 1",
+        key=key,
+    )
+
+
+def _name(table: str, column: str, purpose: str) -> str:
+    parts = [re.sub(r"\W", "", part) for part in (table.rpartition(".")[2], column, purpose)]
+    return "_".join(part for part in parts if part)[:63]
+
+
+_REWRITES: dict[Kind, Callable[[Operation, str], Steps | None]] = {
+    "create index": _create_index,
+    "drop index": _drop_index,
+    "foreign key": _not_valid,
+    "check": _not_valid,
+    "unique": _unique,
+    "not null": _not_null,
+    "type": _type,
+    "backfill": _backfill,
+    "add column": _add_column,
+}
