@@ -87,7 +87,7 @@ CREATE UNIQUE INDEX conversations_account_display_id_key ON conversations USING 
 CREATE UNIQUE INDEX conversations_account_identifier_key ON conversations USING btree (account_id, identifier) WHERE (identifier IS NOT NULL);
 CREATE INDEX conversations_account_status_activity_idx ON conversations USING btree (account_id, status, last_activity_at DESC, id DESC, assignee_id, inbox_id) WITH (fillfactor='70');
 CREATE INDEX conversations_contact_id_idx ON conversations USING btree (contact_id);
-CREATE INDEX conversations_open_assignee_activity_idx ON conversations USING btree (assignee_id, last_activity_at DESC, id DESC) WHERE ((status = 'open'::text) AND (assignee_id IS NOT NULL));
+CREATE INDEX conversations_open_assignee_activity_idx ON conversations USING btree (account_id, assignee_id, last_activity_at DESC, id DESC) WHERE ((status = 'open'::text) AND (assignee_id IS NOT NULL));
 CREATE INDEX conversations_open_created_idx ON conversations USING btree (account_id, created_at DESC, id DESC) WHERE (status = 'open'::text);
 CREATE INDEX conversations_open_priority_idx ON conversations USING btree (account_id, priority DESC, last_activity_at DESC, id DESC) WHERE ((status = 'open'::text) AND (priority IS NOT NULL));
 CREATE INDEX conversations_open_waiting_idx ON conversations USING btree (account_id, waiting_since, created_at, id) WHERE (status = 'open'::text);

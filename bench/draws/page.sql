@@ -1,10 +1,10 @@
 -- Of :account: its busiest agent and that agent's busiest inbox and first inboxes, the agent who holds the fewest open
--- conversations, its first page, a cursor half way down, its commonest branch and region, the middle conversation's
--- number, a conversation's outside key, and a week before its last activity. What the account does not have comes out
--- NULL, and no query is measured with it.
+-- conversations, its first page and what of it was seen when, a cursor half way down, its commonest branch and region,
+-- the middle conversation's number, a conversation's outside key, and a week before its last activity. What the account
+-- does not have comes out NULL, and no query is measured with it.
 
 WITH listed AS MATERIALIZED (
-    SELECT id, inbox_id, assignee_id, branch, region, last_activity_at,
+    SELECT id, inbox_id, assignee_id, branch, region, last_activity_at, agent_last_seen_at,
            row_number() OVER (ORDER BY last_activity_at DESC, id DESC) AS place
     FROM conversations
     WHERE account_id = :account AND status = 'open'
@@ -30,6 +30,7 @@ SELECT depth,
        (SELECT array_agg(inbox_id ORDER BY inbox_id)
         FROM (SELECT inbox_id FROM inbox_members, busiest WHERE user_id = agent ORDER BY inbox_id LIMIT 3) few) AS inboxes,
        (SELECT array_agg(id ORDER BY place) FROM listed WHERE place <= 25) AS conversations,
+       (SELECT array_agg(agent_last_seen_at ORDER BY place) FROM listed WHERE place <= 25) AS seen,
        (SELECT last_activity_at FROM listed WHERE place = depth) AS cursor_at,
        (SELECT id FROM listed WHERE place = depth) AS cursor_id,
        (SELECT max(last_activity_at) - interval '7 days' FROM listed) AS idle_since,

@@ -210,6 +210,7 @@ class Conversation(Base):
         ),
         Index(  # A6: an agent's list
             "conversations_open_assignee_activity_idx",
+            "account_id",
             "assignee_id",
             text("last_activity_at DESC"),
             text("id DESC"),
