@@ -10,7 +10,7 @@ Why:    an index that ends before the order of the list leaves reading and sorti
 Evidence: pages read with the worst parameters, under the owners' set and with these, profile small, seed 1:
         list_all, huge             412 → 22      list_unassigned, huge   207 → 22
         list_agent_inboxes, huge   177 → 21      list_waiting, huge      412 → 27
-        list_priority, huge        824 → 26      list_created, huge       42 → 9
+        list_priority, huge        412 → 26      list_created, huge       42 → 9
         list_resolved, huge      1,882 → 25      list_unattended, huge   412 → 28
         tab_counts, huge            22 → 8       take_next, huge          48 → 3
         `inboxbench bench --profile small --sets owners,recommended`

@@ -7,7 +7,7 @@ Why:    a thread is read, its unread messages counted and the flood rule asked b
         recommended_substring).
 Evidence, profile small, seed 1:
         thread_latest, longest 40,501 → 8 pages (messages_created_at_idx gone); thread_older, longest 217 → 7;
-        flood_count, longest 10 → 4. unread_page, huge 123 → 168: M9a counts it in the index alone.
+        flood_count, longest 10 → 4; unread_page, huge 331 → 136.
         WAL of a message 22,021 → 5,516 B, all indexes 165 → 86 MB (owners, recommended).
         search_substring, rare_ru 94 → 12,557: what the trigrams are for, and all that is lost.
         `inboxbench bench --sets owners,recommended --profile small`
