@@ -11,6 +11,8 @@ from inboxbench.measure.result import Cell
 
 # A prediction holds when it is this close: the closeness that measurement on three scales has shown to be usual.
 TOLERANCE = 0.15
+# Buffers: classes are drawn anew at each size, and another conversation lies on a page or two more or less.
+FEW = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +90,10 @@ class Curve:
 
     @property
     def held(self) -> bool | None:
-        """Within TOLERANCE, or within the one buffer that a whole number may be off."""
+        """Within TOLERANCE, or within FEW buffers."""
         if self.error is None or self.predicted is None:
             return None
-        return abs(self.error) <= TOLERANCE or abs(self.error) * self.predicted.value <= 1
+        return abs(self.error) <= TOLERANCE or abs(self.error) * self.predicted.value <= FEW
 
     @property
     def flips(self) -> tuple[Flip, ...]:

@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from inboxbench.errors import SubjectFailed
-from inboxbench.measure.curve import TOLERANCE, Curve, Flip, Point, curve
+from inboxbench.measure.curve import FEW, TOLERANCE, Curve, Flip, Point, curve
 from inboxbench.measure.law import FEWEST
 from inboxbench.measure.result import Cell, Matrix
 
@@ -94,7 +94,7 @@ class Growth:
         (every_held, every), (worst_held, of_worst) = held(self.curves), held(self.worst_classes)
         return (
             f"{worst_held} of {of_worst} predictions for {self.check.messages:,} messages hold within {TOLERANCE:.0%} "
-            f"or a buffer for the class that reads most, {every_held} of {every} for all classes; {grows}."
+            f"or {FEW} buffers for the class that reads most, {every_held} of {every} for all classes; {grows}."
         )
 
     def require_sound(self) -> None:
