@@ -23,6 +23,7 @@ _COMMANDS = {
     "dataset": "list and remove seeded databases",
     "demo": "the whole job on one page: seed, migrate, measure, race, report",
     "dryrun": "rehearse an Alembic history on a copy: who would be blocked, and for how long",
+    "explain": "what a finding of a dry run means, and what to do instead",
     "gate": "fail when a counter got worse than at the baseline",
     "migrate": "upgrade or downgrade online, step by step",
     "report": "show a recorded run again: summary, page, Markdown",

@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from inboxbench.dryrun.gates import blocks
-from inboxbench.dryrun.record import DryRun, Lock, Revision, Statement
+from inboxbench.dryrun.markdown import both
+from inboxbench.dryrun.record import DryRun, Finding, Lock, Revision, Statement
 
 _WIDTH = 24  # characters of the line of time
 _SQL = 76
@@ -34,11 +35,22 @@ def show_run(console: Console, run: DryRun) -> None:
     for finding in run.findings:
         where = f"revision {finding.revision}" if finding.revision else "the chain"
         console.print(f"[bold]{finding.rule}[/] {finding.severity} {where}: {escape(finding.what)}")
-        console.print(f"  Instead: {escape(finding.instead)}")
+        _show_remedy(console, finding)
     for index in run.invalid_indexes:
         console.print(f"[red]invalid index left behind: {escape(index)}[/]")
     for note in run.notes:
         console.print(f"note: {escape(note)}")
+
+
+def _show_remedy(console: Console, finding: Finding) -> None:
+    if finding.suppressed:
+        console.print(f"  suppressed: {escape(finding.suppressed)}")
+        return
+    console.print(f"  Instead: {escape(finding.instead)}")
+    for line in finding.code.splitlines():
+        console.print(f"      {line}", markup=False, highlight=False, soft_wrap=True)
+    if finding.compared:
+        console.print(f"  Both were run on the same rows: {escape(both(finding.compared))}")
 
 
 def _header(console: Console, run: DryRun) -> None:

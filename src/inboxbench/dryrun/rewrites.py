@@ -17,6 +17,7 @@ from inboxbench.dryrun.record import Comparison, DryRun, Finding, Statement
 from inboxbench.dryrun.revisions import read_stamp
 from inboxbench.dryrun.rules.fix import Step, Steps, as_code, rewrite
 from inboxbench.dryrun.rules.operation import Operation, flat, read_operation
+from inboxbench.errors import SubjectFailed
 from inboxbench.server import Server
 
 At = Callable[[str], AbstractContextManager[str]]
@@ -35,14 +36,19 @@ def with_rewrites(run: DryRun, server: Server, at: At) -> DryRun:
     at: gives a database that nobody is connected to, in the state before a revision; it is copied.
     """
     found: list[Finding] = []
+    notes: dict[str, None] = {}
     for finding in run.findings:
         statements = _concerned(run, finding)
         if not statements or finding.suppressed or finding.revision is None:
             found.append(finding)
             continue
-        with at(finding.revision) as database:
-            found.append(_tried(server, database, run, finding, statements))
-    return replace(run, findings=tuple(found))
+        try:
+            with at(finding.revision) as database:
+                found.append(_tried(server, database, run, finding, statements))
+        except SubjectFailed as problem:
+            found.append(finding)
+            notes[f"rewrites were not run: {problem}"] = None
+    return replace(run, findings=tuple(found), notes=(*run.notes, *notes))
 
 
 def compare(server: Server, template: str, original: Steps, instead: Steps) -> Comparison:

@@ -1,0 +1,113 @@
+"""A rehearsal for a pull request: verdict, findings with both measurements, and everything that held a lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inboxbench.dryrun.annotations import place_of
+from inboxbench.dryrun.modes import conflict
+from inboxbench.dryrun.record import Comparison, DryRun, Finding, Lock
+from inboxbench.dryrun.rules.text import head, octets, short, span
+
+_FIGURES = {
+    "reads_blocked_ms": "reads blocked at a stretch",
+    "writes_blocked_ms": "writes blocked at a stretch",
+    "duration_ms": "duration",
+    "wal_bytes": "WAL",
+    "peak_bytes": "extra disk",
+    "rows_locked_at_once": "rows changed at once",
+}
+
+
+def as_markdown(run: DryRun) -> str:
+    """Ends with a line feed."""
+    return "\n".join([*_head(run), *_findings(run), *_locks(run), *_traffic(run), ""])
+
+
+def _head(run: DryRun) -> Iterator[str]:
+    told = [one for one in run.findings if not one.suppressed]
+    errors = sum(one.severity == "error" for one in told)
+    verdict = f"failed: {run.error}" if run.error else f"{len(told)} findings, {errors} of them errors"
+    yield f"## Dry run: {_cell(verdict)}"
+    yield ""
+    yield (
+        f"`{run.command}` on a copy of {_cell(run.source)}, {_cell(run.server)}, {run.started}: "
+        f"{len(run.revisions)} revisions, {len(run.statements)} statements, {span(run.duration_ms)}, "
+        f"{octets(run.wal_bytes)} of WAL, {octets(run.peak_bytes)} of extra disk."
+    )
+
+
+def _findings(run: DryRun) -> Iterator[str]:
+    for finding in run.findings:
+        yield from ["", f"### `{finding.rule}`{_where(run, finding)}", "", _cell(finding.what)]
+        if finding.suppressed:
+            yield from ["", f"Suppressed: {_cell(finding.suppressed)}"]
+            continue
+        yield from ["", f"Instead: {_cell(finding.instead)}"]
+        if finding.code:
+            yield from ["", "```python", finding.code, "```"]
+        if finding.compared:
+            yield from ["", *_compared(finding.compared)]
+
+
+def _where(run: DryRun, finding: Finding) -> str:
+    file, line = place_of(run, finding)
+    place = f"{file}:{line}" if file and line else file
+    return f" in revision {finding.revision}" * bool(finding.revision) + f" ({place})" * bool(place)
+
+
+def _compared(compared: Comparison) -> Iterator[str]:
+    """Both were run on the same rows."""
+    yield "| measured on the same rows | as it is | instead |"
+    yield "|---|---:|---:|"
+    for key, title in _FIGURES.items():
+        yield f"| {title} | {_figure(key, compared.original[key])} | {_figure(key, compared.rewrite[key])} |"
+
+
+def both(compared: Comparison) -> str:
+    """The same in a line: figure by figure, as it is → instead."""
+    pairs = ((key, title, compared.original[key], compared.rewrite[key]) for key, title in _FIGURES.items())
+    told = (f"{title} {_figure(key, was)} → {_figure(key, now)}" for key, title, was, now in pairs if was or now)
+    return "; ".join(told)
+
+
+def _figure(key: str, value: float) -> str:
+    if not value:
+        return "–"
+    return span(value) if key.endswith("_ms") else octets(value) if key.endswith("_bytes") else f"{value:,.0f}"
+
+
+def _locks(run: DryRun) -> Iterator[str]:
+    rows = [(one, lock) for one in run.statements for lock in one.locks if _blocks(lock)]
+    if not rows:
+        return
+    yield from ["", "### Locks that kept others out", ""]
+    yield from ["| revision | statement | relation | mode | held | waited for |", "|---|---|---|---|---:|---:|"]
+    for one, lock in rows:
+        waited = span(lock.waited_ms) if lock.waited_ms >= 1 else "–"
+        yield (
+            f"| {one.revision or '–'} | {_cell(head(one))} | {short(lock.relation)} | {lock.mode} | "
+            f"{span(lock.held_ms)} | {waited} |"
+        )
+
+
+def _blocks(lock: Lock) -> bool:
+    return lock.kind == "table" and not lock.created and conflict("ROW EXCLUSIVE", lock.mode)
+
+
+def _traffic(run: DryRun) -> Iterator[str]:
+    if not run.traffic:
+        return
+    yield from ["", "### What live traffic felt", ""]
+    yield "| request | requests | errors | deadlocks | p50 | p99 | worst stall | blocked |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
+    for felt in run.traffic:
+        times = (felt.p50_ms, felt.p99_ms, felt.max_stall_ms, felt.blocked_ms)
+        yield (
+            f"| {_cell(felt.name)} | {felt.requests:,} | {felt.errors:,} | {felt.deadlocks} | "
+            f"{' | '.join(map(span, times))} |"
+        )
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
