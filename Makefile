@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench prove-gate million format readme head-sql lock clean
+.PHONY: help demo test lint bench prove-gate prove-hazards million format readme head-sql lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -35,10 +35,11 @@ lint: $(READY)   ## ruff, mypy --strict, the import directions
 bench: $(READY)  ## the query families under pytest-benchmark
 	$(BIN)/pytest bench $(ARGS)
 
-prove-gate: $(READY) ## the gate against 23 injected regressions, then 200 runs of nothing: hours (RUNS=20)
+prove-gate: $(READY) ## the gate against 24 injected regressions, then 200 runs of nothing and 200 times: hours (RUNS=20)
 	$(BIN)/python bench/proofs/prove_gate.py catalogue
+	$(BIN)/python bench/proofs/prove_gate.py times --runs $(or $(RUNS),200)
 	$(BIN)/python bench/proofs/prove_gate.py counters --runs $(or $(RUNS),200)
-	$(BIN)/python bench/proofs/prove_gate.py counters --runs $(or $(RUNS),200) --neighbours 2
+	$(BIN)/python bench/proofs/prove_gate.py counters --runs $(or $(RUNS),200) --neighbours 2 --output bench/results/gate.md
 
 million: $(READY) ## a million claims, none twice: minutes (ARGS="--output FILE.md")
 	$(BIN)/inboxbench race million $(ARGS)

@@ -24,6 +24,9 @@ from inboxbench.seed import Dataset
 from inboxbench.server import Server
 
 KIND = "catalogue"
+TITLE = """## Regressions, each put into head on its own
+
+The last column counts alarms of the same head without it."""
 _SECONDS = 60.0
 
 

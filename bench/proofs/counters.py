@@ -17,6 +17,10 @@ from inboxbench.project import Project
 from inboxbench.server import Server
 
 KIND = "counters"
+TITLE = """## The same head, built anew for each run
+
+Copy, order of rows, indexes, VACUUM and ANALYZE are made anew for every run, and held against the first one. The load
+is the mean of the last minute, median (lowest to highest), on two cores."""
 _HEAD = (
     "| runs | noisy neighbours | of them migrated anew | figures compared | runs with a false alarm "
     "| figures that came out better | seconds a run | load of the machine |"

@@ -29,6 +29,11 @@ from inboxbench.machine import describe_machine
 from inboxbench.project import find_project
 from inboxbench.server import Server, open_server, parse_spec
 
+_HEADING = """# What the gate catches, and whether it cries wolf
+
+`make prove-gate` repeats this; the sentence that follows names day, machine and server.
+"""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -38,7 +43,7 @@ def main() -> None:
     parser.add_argument("--migrate-every", type=int, default=1, help="counters: migrate for every N-th run only")
     parser.add_argument("--server", default="embedded")
     parser.add_argument("--log", type=Path, default=Path("reports/prove_gate.jsonl"), help="the journal")
-    parser.add_argument("--output", type=Path, help="append the table there")
+    parser.add_argument("--output", type=Path, help="write the tables there")
     given = parser.parse_args()
     journal = Journal(given.log)
     if given.proof != "collect":
@@ -47,11 +52,10 @@ def main() -> None:
             prove(given, server, journal)
     rows, wrong = tables(journal)
     said = [entry["text"] for entry in journal.entries("facts")]
-    text = "\n".join([*dict.fromkeys(said), "", *rows, "", ""])
+    text = "\n".join([_HEADING, *dict.fromkeys(said), *rows, ""])
     click.echo(text)
     if given.output:
-        with given.output.open("a", encoding="utf-8") as file:
-            file.write(text)
+        given.output.write_text(text, encoding="utf-8")
     sys.exit(1 if wrong else 0)
 
 
@@ -74,7 +78,7 @@ def tables(journal: Journal) -> tuple[list[str], int]:
     for part in (catalogue, counters, times):
         if journal.entries(part.KIND):
             found, mistakes = part.table(journal)
-            rows, wrong = [*rows, "", *found], wrong + mistakes
+            rows, wrong = [*rows, "", part.TITLE, "", *found], wrong + mistakes
     return rows, wrong
 
 

@@ -50,6 +50,13 @@ _THREAD_ALONE = (
     CREATE INDEX messages_conversation_created_idx ON messages (conversation_id, created_at, id);
 """
 )
+_SEARCH_ALONE = (
+    _BARE % "messages"
+    + """
+    CREATE EXTENSION IF NOT EXISTS pg_trgm;
+    CREATE INDEX messages_body_trgm_idx ON messages USING gin (body gin_trgm_ops);
+"""
+)
 _UNREAD_ALONE = (
     _BARE % "messages"
     + """
@@ -88,7 +95,7 @@ REGRESSIONS = (
             "(account_id, status, last_activity_at DESC, id DESC) WHERE priority IS NOT NULL",
     ),
     Regression(
-        "search index replaced by a b-tree", "index", "search_substring", ("worse", "buffers"),
+        "search index replaced by a b-tree", "index", "search_substring", ("worse", "buffers"), before=_SEARCH_ALONE,
         sql="DROP INDEX messages_body_trgm_idx; CREATE INDEX messages_body_trgm_idx ON messages (left(body, 100))",
     ),
     Regression(

@@ -22,6 +22,9 @@ from inboxbench.project import Project
 from inboxbench.server import Server
 
 QUERIES = ("list_all", "thread_latest")
+TITLE = """## Identical code on two copies, timed
+
+The gate's paired verdicts and, in the same minutes on the same server, pytest-benchmark against its stored baseline."""
 KIND, WOLF = "time verdict", "pytest-benchmark"
 _SUITE = Path(__file__).with_name("wolf_suite.py")
 # Runs of pytest-benchmark beside each round of verdicts.

@@ -9,6 +9,11 @@ from inboxbench import __version__
 from inboxbench.errors import UsageError
 from inboxbench.measure import Matrix
 
+_NAMES = {
+    "tool": "inboxbench",
+    "data": "other rows (profile, seed, generator, schema/baseline.sql), digest",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -55,4 +60,4 @@ def _differences(before: Environment, now: Environment) -> Iterator[tuple[str, t
                 name = changed[0]
                 yield f"setting {name}", (old.get(name, "at its default"), new.get(name, "at its default"))
         elif one.name != "server" and old != new:
-            yield {"tool": "inboxbench", "data": "data"}.get(one.name, one.name), (old, new)
+            yield _NAMES.get(one.name, one.name), (old, new)
