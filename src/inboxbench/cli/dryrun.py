@@ -5,23 +5,30 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from inboxbench.cli.bench_subject import check_writable, hand_over
-from inboxbench.cli.dryrun_text import show_run
+from inboxbench.cli import dryrun_probes
+from inboxbench.cli.bench_subject import check_writable
+from inboxbench.cli.dryrun_output import FORMS, hand_over_run
+from inboxbench.cli.dryrun_probes import Asked
 from inboxbench.cli.seed_progress import SeedProgress
-from inboxbench.cli.session import Session, pass_session, progress_console, results_console
+from inboxbench.cli.session import Session, pass_session, progress_console
+from inboxbench.dryrun.before import state_before
 from inboxbench.dryrun.chain import TIMEOUT_S, Chain
 from inboxbench.dryrun.copy import Source, copied
 from inboxbench.dryrun.each import rehearse_each
 from inboxbench.dryrun.gates import Limits, broken, read_size, read_time
-from inboxbench.dryrun.live import load_for, rehearse_live, run_live
+from inboxbench.dryrun.live import rehearse_live, run_live
 from inboxbench.dryrun.log import log_path
 from inboxbench.dryrun.record import DryRun
-from inboxbench.dryrun.run import Leg, rehearse, run_leg
+from inboxbench.dryrun.rewrites import with_rewrites
+from inboxbench.dryrun.rules import with_findings
+from inboxbench.dryrun.run import Leg, bring, check_aim, rehearse, run_leg
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.migrate.history import last_of_phase, read_history
 from inboxbench.server import Server
@@ -55,9 +62,7 @@ _chain = _together(
     click.option("--each", is_flag=True, help="revision by revision, going on after one that fails"),
     click.option("--timeout", default=f"{TIMEOUT_S:.0f}s", show_default=True, help="for the command to end"),
 )
-_traffic = _together(
-    click.option("--traffic/--no-traffic", default=True, show_default=True, help="requests that go on beside it"),
-)
+_traffic = _together(*dryrun_probes.OPTIONS)
 _limits = _together(
     click.option("--max-stall", metavar="TIME", help="exit 1 when a request waited longer"),
     click.option("--max-lock-hold", metavar="TIME", help="when a lock kept others out longer"),
@@ -66,7 +71,8 @@ _limits = _together(
     click.option("--max-errors", type=click.IntRange(0), metavar="N", help="when traffic met more errors"),
 )
 _output = _together(
-    click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True),
+    click.option("--rewrites/--no-rewrites", default=True, show_default=True, help="run what is proposed instead"),
+    click.option("--format", "form", type=click.Choice(["text", *FORMS]), default="text", show_default=True),
     click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="write the JSON there as well"),
 )
 
@@ -87,12 +93,15 @@ def command(session: Session, /, *, form: str, output: Path | None, **options: A
     limits = _read_limits(options)
     chain, source = _read_chain(session, options), _read_source(options)
     target = _target(session, chain, options)
+    dryrun_probes.read_asked(options)  # what is wrong with it is said before the work
     with session.server() as server:
         log_path(server)
         with _copy(session, server, source) as name:
             where = {"source": source.shown, "begin": options["begin"], "target": target}
-            run = _run(server, name, chain, where, options)
-    hand_over(run.to_json(), form, output, lambda: show_run(results_console(), run))
+            run = with_findings(_run(server, name, chain, where, options))
+        if options["rewrites"] and run.findings:
+            run = with_rewrites(run, server, partial(state_before, server, source, session.project, chain))
+    hand_over_run(run, form, output)
     if run.error:
         raise SubjectFailed(run.error)
     if lines := broken(run, limits):
@@ -110,15 +119,37 @@ def _copy(session: Session, server: Server, source: Source) -> Iterator[str]:
 
 def _run(server: Server, name: str, chain: Chain, where: dict[str, Any], options: dict[str, Any]) -> DryRun:
     """On the copy `name`. where: source, begin and target."""
+    asked = dryrun_probes.read_asked(options)
+    probed = _probe(server, name, chain, where, asked)
     if options["each"]:
-        return rehearse_each(server, name, chain, **where, run=_leg if options["traffic"] else run_leg)
-    if options["traffic"]:
-        return rehearse_live(server, name, chain, None, **where)
-    return rehearse(server, name, chain, **where)
+        return _with(rehearse_each(server, name, chain, **where, run=_leg(asked)), probed)
+    if asked.traffic:
+        load = partial(dryrun_probes.make_load, server, name, asked)
+        return _with(rehearse_live(server, name, chain, load, **where), probed)
+    return _with(rehearse(server, name, chain, **where), probed)
 
 
-def _leg(server: Server, database: str, chain: Chain, target: str) -> Leg:
-    return run_live(server, database, chain, load_for(server, database), target).leg
+def _probe(server: Server, name: str, chain: Chain, where: dict[str, Any], asked: Asked) -> dict[str, Any]:
+    """Before the run that changes the copy, from where that begins."""
+    if not asked.probes:
+        return {}
+    check_aim(chain, where["begin"], where["target"])
+    if where["begin"] is not None:
+        bring(server, name, chain, where["begin"])
+    return dryrun_probes.run_probes(server, name, chain, where["target"], asked)
+
+
+def _with(run: DryRun, probed: dict[str, Any]) -> DryRun:
+    return replace(run, more={**run.more, **probed}) if probed else run
+
+
+def _leg(asked: Asked) -> Callable[[Server, str, Chain, str], Leg]:
+    """How one revision of --each is run."""
+
+    def leg(server: Server, database: str, chain: Chain, target: str) -> Leg:
+        return run_live(server, database, chain, dryrun_probes.make_load(server, database, asked), target).leg
+
+    return leg if asked.traffic else run_leg
 
 
 def _read_limits(options: dict[str, Any]) -> Limits:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 
@@ -70,13 +70,20 @@ def run_live(
 
 
 def rehearse_live(
-    server: Server, database: str, chain: Chain, load: Load | None, *, source: str, begin: str | None, target: str
+    server: Server,
+    database: str,
+    chain: Chain,
+    load: Callable[[], Load],
+    *,
+    source: str,
+    begin: str | None,
+    target: str,
 ) -> DryRun:
-    """As `run.rehearse`, under traffic; load None: what fits the copy, once it stands at `begin`."""
+    """As `run.rehearse`, under traffic; `load` is asked for it once the copy stands at `begin`."""
     lives: list[Live] = []
 
     def run(server: Server, database: str, chain: Chain, target: str) -> Leg:
-        lives.append(run_live(server, database, chain, load or load_for(server, database), target))
+        lives.append(run_live(server, database, chain, load(), target))
         return lives[-1].leg
 
     done = rehearse(server, database, chain, source=source, begin=begin, target=target, run=run)
