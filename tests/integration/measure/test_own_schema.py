@@ -141,7 +141,7 @@ def test_what_goes_wrong_is_named_and_the_rest_goes_on(server: Server, shop: Sho
     error = result.exception
     assert isinstance(error, SubjectFailed)
     assert error.exit_code == 3
-    said = result.stdout + str(error)
+    said = " ".join(f"{result.stdout} {error}".split())
     assert "errs [given] under current: division by zero" in said
     assert "set broken is left out: " in said
     assert '[index.broken_idx] definition: column "no_such_column" does not exist' in said
