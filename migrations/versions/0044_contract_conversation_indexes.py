@@ -4,8 +4,8 @@ What:   drops the one-column indexes of the baseline but contact_id, the owners'
         asked for, and contacts (external_id), which the unique (account_id, external_id) answers.
 Why:    every message moves last_activity_at of its conversation, and such an update enters every index of the row: what
         no query needs is paid for with each message. Some harm as well: by created_at or status alone the planner
-        reads other tenants' rows. A foreign key's own check of inbox_id and contact_inbox_id scans from here on:
-        deleting an inbox or a contact is rare, messages are not.
+        reads other tenants' rows. A foreign key's own check of inbox, agent and contact_inbox scans from here on:
+        deleting one of these is rare, messages are not.
 Evidence, profile small, seed 1:
         pg_walinspect's account of a message, trigrams left out: 2,754 B at 0040, 1,615 B at head without its search.
         The indexes retired here log 1,071 B of that: last_activity 127, waiting 112, C9 109, branch 101, region 100,
