@@ -118,7 +118,11 @@ class _Lane:
     async def open(self) -> None:
         """The first connection, and one request on it, so that the caches of both ends are warm."""
         connection = await self._connect()
-        await self._request(connection, self.now())
+        try:
+            await self._request(connection, self.now())
+        except BaseException:
+            await connection.close()
+            raise
         self._hire(connection)
 
     async def drive(self) -> None:
