@@ -119,7 +119,7 @@ def test_budgets_build_on_the_default(tmp_path: Path) -> None:
     [
         (replace(ENVIRONMENT, server="17.2"), "measured with PostgreSQL 17, this is 18"),
         (replace(ENVIRONMENT, profile="small"), "measured with profile small, this is tiny"),
-        (replace(ENVIRONMENT, data="xyz"), "measured with data xyz, this is abc"),
+        (replace(ENVIRONMENT, data="xyz"), "schema/baseline.sql), digest xyz, this is abc"),
         (replace(ENVIRONMENT, seed=2), "measured with seed 2, this is 1"),
         (replace(ENVIRONMENT, tool="9.9"), "measured with inboxbench 9.9, this is 0.1.0"),
         (replace(ENVIRONMENT, settings={}), "measured with setting jit at its default, this is off"),
