@@ -14,12 +14,12 @@ FEWEST = 3
 @dataclass(frozen=True, slots=True)
 class Pace:
     """rounds: executions of a cell that is quick; cell_s: seconds after which a cell has had enough;
-    slow_s: a cell whose first execution takes longer is not executed again, for its counters are exact already;
-    client_s: one that takes longer is far above the client's own part, which is not timed then."""
+    slow_s: a cell whose first execution takes longer is not executed again, except where that was the first of its
+    query; client_s: one that takes longer is far above the client's own part, which is not timed then."""
 
     rounds: int = DEFAULT_ROUNDS
     cell_s: float = 0.25
-    slow_s: float = 0.25
+    slow_s: float = 1.0
     client_s: float = 0.02
 
     def trips_for(self, first_s: float) -> int:
@@ -31,7 +31,8 @@ class Pace:
         if first_s > self.slow_s:
             return 0
         affordable = int(self.cell_s / first_s) if first_s > 0 else self.rounds
-        return min(self.rounds, max(min(FEWEST, self.rounds), affordable))
+        fewest = FEWEST if first_s <= self.cell_s else 1
+        return min(self.rounds, max(fewest, affordable))
 
 
 def percentile(samples: Sequence[float], share: float) -> float:

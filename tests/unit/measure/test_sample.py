@@ -14,7 +14,8 @@ def test_quick_cells_get_all_rounds_slow_ones_none() -> None:
     pace = Pace(rounds=15, cell_s=0.25, slow_s=0.5)
     assert pace.rounds_for(0.001) == 15
     assert pace.rounds_for(0.05) == 5
-    assert pace.rounds_for(0.4) == FEWEST
+    assert pace.rounds_for(0.2) == FEWEST
+    assert pace.rounds_for(0.4) == 1
     assert pace.rounds_for(0.6) == 0
     assert pace.rounds_for(0.0) == 15
 
