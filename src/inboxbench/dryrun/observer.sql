@@ -1,27 +1,43 @@
 -- What an observed session tells about itself: its own locks, WAL position and counters, written to the server's log.
 -- The log survives a rollback, disturbs no table of the project, and is in order with the statements beside it.
+-- Its own queries are not explained, also where a role without rights runs the command (hence SECURITY DEFINER).
 -- In pg_catalog, so that code which lists a project's schemas does not meet it.
 
 CREATE FUNCTION pg_catalog.inboxbench_observe() RETURNS event_trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $observe$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET auto_explain.log_min_duration = -1 AS $observe$
 DECLARE
-    seen jsonb;
+    weakest_first CONSTANT text[] := ARRAY[
+        'AccessShareLock', 'RowShareLock', 'RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareLock',
+        'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'];
+    begun bigint := coalesce(pg_current_xact_id_if_assigned()::xid::text::bigint, 0);
+    -- What this transaction has told already; it comes and goes with the transaction and its savepoints.
+    before text := coalesce(current_setting('inboxbench_observer.told', true), '');
+    now_held text;
     held jsonb;
     counted jsonb;
     gone jsonb;
-    begun bigint := coalesce(pg_current_xact_id_if_assigned()::xid::text::bigint, 0);
+    seen jsonb;
 BEGIN
-    -- Relations that the transaction has locked; bytes only of those whose catalogue row it has written.
-    SELECT jsonb_agg(jsonb_build_array(
-               l.relation::bigint, n.nspname, c.relname, c.relkind, c.relfilenode::bigint, l.modes,
-               CASE WHEN begun > 0 AND c.xmin::text::bigint >= begun AND c.relkind IN ('r', 'i', 't', 'm')
-                    THEN pg_relation_size(c.oid) END))
-    INTO held
-    FROM (SELECT relation, jsonb_agg(DISTINCT mode) AS modes FROM pg_locks
-          WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted AND relation >= 16384
-          GROUP BY relation) AS l
-    LEFT JOIN pg_class AS c ON c.oid = l.relation
-    LEFT JOIN pg_namespace AS n ON n.oid = c.relnamespace;
+    -- Relations that the transaction has locked, where lock, file or name are news; bytes of those that it has written.
+    WITH locked AS MATERIALIZED (
+        SELECT relation, max(array_position(weakest_first, mode)) AS strength FROM pg_locks
+        WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted AND relation >= 16384
+        GROUP BY relation
+    ), known AS (
+        SELECT l.relation, l.strength, c.oid, c.xmin, c.relnamespace, c.relname, c.relkind, c.relfilenode,
+               concat_ws(':', l.relation, l.strength, c.relfilenode, c.relnamespace, c.relname) || ';' AS token
+        FROM locked AS l LEFT JOIN pg_class AS c ON c.oid = l.relation
+    )
+    SELECT string_agg(token, ''),
+           jsonb_agg(jsonb_build_array(
+               relation::bigint, (SELECT nspname FROM pg_namespace AS n WHERE n.oid = relnamespace), relname, relkind,
+               relfilenode::bigint, jsonb_build_array(weakest_first[strength]),
+               CASE WHEN begun > 0 AND xmin::text::bigint >= begun AND relkind IN ('r', 'i', 't', 'm')
+                    THEN pg_relation_size(oid) END)
+           ) FILTER (WHERE position(token IN before) = 0)
+    INTO now_held, held
+    FROM known;
+    PERFORM set_config('inboxbench_observer.told', coalesce(now_held, ''), true);
 
     -- Of this session, not yet flushed: rows read by full scans, rows made dead; and the flushed rows of all sessions,
     -- where the parallel workers of an index build leave theirs.

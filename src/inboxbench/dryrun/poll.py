@@ -30,10 +30,12 @@ _CATALOGUE = """
     SELECT extract(epoch FROM clock_timestamp()) * 1000, (
         SELECT jsonb_agg(jsonb_build_array(
                    c.oid::bigint, n.nspname, c.relname, c.relkind, c.relfilenode::bigint,
-                   coalesce(NOT i.indisvalid, false), pg_stat_get_tuples_returned(c.oid))
+                   coalesce(NOT i.indisvalid, false), pg_stat_get_tuples_returned(c.oid),
+                   coalesce(i.indrelid, p.oid, 0)::bigint)
                ORDER BY c.oid)::text
         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
         LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
+        LEFT JOIN pg_class AS p ON p.reltoastrelid = c.oid AND c.relkind = 't'
         WHERE c.oid >= 16384)
 """
 
@@ -60,6 +62,7 @@ class Sample:
 @dataclass(frozen=True, slots=True)
 class Relation:
     """A row of pg_class: kind is its letter; read: rows that full scans have returned, as far as flushed;
+    table: OID of what an index or a TOAST table belongs to, 0 for others;
     size: bytes, where it was asked for."""
 
     oid: int
@@ -69,6 +72,7 @@ class Relation:
     filenode: int
     invalid: bool = False
     read: int = 0
+    table: int = 0
     size: int = 0
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from inboxbench.dryrun.poll import Catalogue, Relation
 from inboxbench.dryrun.trace import Draft, Told
@@ -91,11 +92,24 @@ class View:
             before = self._current.get(oid) or gone.get(relation.full_name)  # REINDEX CONCURRENTLY makes a new OID
             if before is None or not _anew(before, relation):
                 continue
-            if {oid, before.oid} & touched or not touched or re.search(rf"\b{re.escape(relation.name)}\b", text):
+            owners = {before.oid, *_owners(after, oid)}
+            if owners & touched or not touched or _named(after, owners, text):
                 rewritten[relation.full_name] = relation.size
                 self._current.pop(before.oid, None)
                 self._current[oid] = self._known[oid] = relation
         return rewritten
+
+
+def _owners(catalogue: Catalogue, oid: int) -> Iterator[int]:
+    """The relation, the table of an index, the table of a TOAST table."""
+    while oid in catalogue.relations:
+        yield oid
+        oid = catalogue.relations[oid].table
+
+
+def _named(catalogue: Catalogue, oids: set[int], text: str) -> bool:
+    names = (catalogue.relations[oid].name for oid in oids if oid in catalogue.relations)
+    return any(re.search(rf"\b{re.escape(name)}\b", text) for name in names)
 
 
 def _anew(before: Relation, after: Relation) -> bool:

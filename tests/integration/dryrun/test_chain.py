@@ -1,0 +1,191 @@
+"""A project's own command on a copy: plain Alembic here, with what goes wrong in real ones."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from inboxbench.database import connect, list_databases
+from inboxbench.dryrun.chain import Chain
+from inboxbench.dryrun.copy import Source, copied
+from inboxbench.dryrun.each import rehearse_each
+from inboxbench.dryrun.record import DryRun
+from inboxbench.dryrun.run import rehearse
+from inboxbench.errors import InboxbenchError, ServerError, UsageError
+from inboxbench.project import Project
+from inboxbench.server import Server
+
+ENVIRONMENT = """
+import sqlalchemy as sa
+from alembic import context
+url = context.config.get_main_option("sqlalchemy.url").replace("postgresql:", "postgresql+psycopg:", 1)
+with sa.create_engine(url).connect() as connection:
+    context.configure(connection=connection, transaction_per_migration={each})
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+REVISION = '''"""{title}."""
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{revision}"
+down_revision = {parent!r}
+
+def upgrade():
+    {body}
+
+def downgrade():
+    pass
+'''
+BODIES = {
+    "a1": "op.create_table('orders', sa.Column('id', sa.Integer, primary_key=True), sa.Column('n', sa.Integer))",
+    "a2": "op.execute('INSERT INTO orders SELECT n, n FROM generate_series(1, 100) n')",
+    "a3": "op.create_index('orders_n', 'orders', ['n'])",
+}
+SCRIPT_LINE = 9  # of the body in REVISION
+
+
+def history(folder: Path, bodies: dict[str, str], *, each: bool = True, fork: str | None = None) -> Path:
+    (folder / "versions").mkdir(parents=True)
+    (folder / "env.py").write_text(ENVIRONMENT.format(each=each))
+    parent = None
+    for revision, body in bodies.items():
+        text = REVISION.format(title=f"Step {revision}", revision=revision, parent=parent, body=body)
+        (folder / "versions" / f"{revision}.py").write_text(text)
+        parent = fork or revision
+    return folder
+
+
+@pytest.fixture
+def ours(server: Server) -> Server:
+    if not server.owned or server.kind == "container":
+        pytest.skip("the observer reads the log of a server of our own on this machine")
+    return server
+
+
+def go(server: Server, project: Project, chain: Chain, *, target: str = "head", each: bool = False) -> DryRun:
+    before = {info.name for info in list_databases(server)}
+    try:
+        with copied(server, Source(), project) as name:
+            run = rehearse_each if each else rehearse
+            return run(server, name, chain, source="nothing", begin=None, target=target)
+    finally:
+        assert {info.name for info in list_databases(server)} <= before, "a copy was left behind"
+
+
+def test_statements_belong_to_their_revision_and_line(ours: Server, project: Project, tmp_path: Path) -> None:
+    run = go(ours, project, Chain(script_location=history(tmp_path / "m", BODIES)))
+    assert run.error is None
+    assert [(one.revision, one.title) for one in run.revisions] == [
+        ("a1", "Step a1"),
+        ("a2", "Step a2"),
+        ("a3", "Step a3"),
+    ]
+    placed = {one.revision: (Path(str(one.file)).name, one.line) for one in run.statements if one.line}
+    assert placed == {name: (f"{name}.py", SCRIPT_LINE) for name in BODIES}
+    first = next(number for number, one in enumerate(run.statements) if one.revision)
+    assert all(one.revision for one in run.statements[first:])
+    assert not run.one_transaction
+    (build,) = [one for one in run.statements if one.sql.startswith("CREATE INDEX")]
+    assert [(one.relation, one.rows) for one in build.scans] == [("public.orders", 100)]
+
+
+def test_a_chain_in_one_transaction_is_recognised(ours: Server, project: Project, tmp_path: Path) -> None:
+    run = go(ours, project, Chain(script_location=history(tmp_path / "m", BODIES, each=False)))
+    assert run.one_transaction
+    assert len(run.revisions) == 3
+
+
+def test_each_goes_on_after_a_revision_that_failed(ours: Server, project: Project, tmp_path: Path) -> None:
+    bodies = BODIES | {"a2": "op.execute('SELECT 1 / 0')"}
+    run = go(ours, project, Chain(script_location=history(tmp_path / "m", bodies)), each=True)
+    assert run.error == "revision a2 failed: division by zero"
+    assert [(one.revision, one.error) for one in run.revisions] == [
+        ("a1", None), ("a2", "division by zero"), ("a3", None),
+    ]  # fmt: skip
+
+
+def test_a_failed_chain_names_its_revision(ours: Server, project: Project, tmp_path: Path) -> None:
+    bodies = BODIES | {"a3": "op.execute('SELECT pg_terminate_backend(pg_backend_pid())')"}
+    run = go(ours, project, Chain(script_location=history(tmp_path / "m", bodies)))
+    assert run.exit_status != 0
+    assert run.error == "revision a3 failed: terminating connection due to administrator command"
+
+
+def test_a_missing_extension_says_what_to_do(ours: Server, project: Project, tmp_path: Path) -> None:
+    bodies = {"a1": "op.execute('CREATE EXTENSION no_such_thing')"}
+    run = go(ours, project, Chain(script_location=history(tmp_path / "m", bodies)))
+    assert run.error is not None
+    assert run.error.startswith('revision a1 failed: extension "no_such_thing" is not available')
+    assert "--server bin:DIR" in run.error
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        ("-c 'input()'", "the command ended with status 1: it asks for input"),
+        ("-c 'import sys; sys.exit(\"error: no\")'", "the command ended with status 1: error: no"),
+        ("-c 'import time; time.sleep(60)'", "the command ran longer than 1 s and was ended"),
+    ],
+    ids=["input", "fails", "hangs"],
+)
+def test_commands_that_do_not_get_there(ours: Server, project: Project, program: str, expected: str) -> None:
+    run = go(ours, project, Chain(command=f"{sys.executable} {program}", timeout_s=1))
+    assert run.error is not None
+    assert run.error.startswith(expected)
+
+
+def test_usage_errors(ours: Server, project: Project, tmp_path: Path) -> None:
+    cases: list[tuple[Chain, str]] = [
+        (Chain(command="/no/such/program {url}"), "command not found: /no/such/program"),
+        (Chain(command=f"{sys.executable} -c pass"), "neither wrote an Alembic version table nor found one"),
+        (Chain(script_location=history(tmp_path / "m", BODIES, fork="a1")), "the history has 2 heads"),
+    ]
+    for chain, expected in cases:
+        with pytest.raises(UsageError) as raised:
+            go(ours, project, chain)
+        assert expected in str(raised.value)
+
+
+def test_a_command_that_cannot_be_aimed_is_refused(ours: Server, project: Project) -> None:
+    with pytest.raises(UsageError, match=r"write \{revision\} where it takes"):
+        go(ours, project, Chain(command="true"), target="a2")
+
+
+def test_a_copy_over_the_wire_is_read_only_for_the_source(ours: Server, project: Project) -> None:
+    """A URL is dumped and restored, also when it leads to the same server; its source stays as it was."""
+    with copied(ours, Source(), project) as origin:
+        with connect(ours.conninfo(origin)) as connection:
+            connection.execute("CREATE TABLE t AS SELECT 1 AS a")
+        source = Source(database=ours.url(origin))
+        with copied(ours, source, project) as name, connect(ours.conninfo(name)) as connection:
+            connection.execute("DROP TABLE t")
+        with connect(ours.conninfo(origin)) as connection:
+            assert connection.execute("SELECT a FROM t").fetchall() == [(1,)]
+
+
+def test_a_source_without_rights_is_one_line(ours: Server, project: Project) -> None:
+    with copied(ours, Source(), project) as origin:
+        with connect(ours.conninfo(origin)) as connection:
+            connection.execute("CREATE TABLE t AS SELECT 1 AS a; CREATE ROLE dryrun_nobody LOGIN")
+        try:
+            url = ours.url(origin).replace("postgres@", "dryrun_nobody@", 1)
+            with (
+                pytest.raises(ServerError, match="permission denied for table t"),
+                copied(ours, Source(database=url), project),
+            ):
+                pass
+        finally:
+            with connect(ours.conninfo()) as connection:
+                connection.execute("DROP ROLE dryrun_nobody")
+
+
+def test_a_database_that_is_not_there(ours: Server, project: Project) -> None:
+    for source in ("no_such_database", ours.url("no_such_database")):
+        with (
+            pytest.raises(InboxbenchError, match=r"no_such_database.*does not exist"),
+            copied(ours, Source(database=source), project),
+        ):
+            pass
