@@ -25,6 +25,7 @@ _COMMANDS = {
     "dryrun": "rehearse an Alembic history on a copy: who would be blocked, and for how long",
     "explain": "what a finding of a dry run means, and what to do instead",
     "gate": "fail when a counter got worse than at the baseline",
+    "lint": "squawk's warnings, confirmed or refuted by a dry run",
     "migrate": "upgrade or downgrade online, step by step",
     "report": "show a recorded run again: summary, page, Markdown",
     "race": "what concurrent writers do to each other",

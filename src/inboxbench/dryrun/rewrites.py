@@ -17,6 +17,7 @@ from inboxbench.dryrun.record import Comparison, DryRun, Finding, Statement
 from inboxbench.dryrun.revisions import read_stamp
 from inboxbench.dryrun.rules.fix import Step, Steps, as_code, rewrite
 from inboxbench.dryrun.rules.operation import Operation, flat, read_operation
+from inboxbench.dryrun.sightings import Sightings
 from inboxbench.errors import SubjectFailed
 from inboxbench.server import Server
 
@@ -157,11 +158,13 @@ def _figures(observer: Observer) -> dict[str, float]:
     statements, transactions = observer.observed()
     locks = [lock for one in statements for lock in one.locks if lock.kind == "table" and not lock.created]
     begin = min((one.started_ms for one in transactions), default=0.0)
+    end = max((one.finished_ms for one in transactions), default=0.0)
+    epoch = observer.epoch * 1000
     return {
         "reads_blocked_ms": max((one.held_ms for one in locks if conflict("ACCESS SHARE", one.mode)), default=0.0),
         "writes_blocked_ms": max((one.held_ms for one in locks if conflict("ROW EXCLUSIVE", one.mode)), default=0.0),
-        "duration_ms": max((one.finished_ms for one in transactions), default=0.0) - begin,
-        "wal_bytes": float(sum(one.wal_bytes for one in statements)),
+        "duration_ms": end - begin,
+        "wal_bytes": float(Sightings(observer.poll).wal_between(begin + epoch, end + epoch)),
         "peak_bytes": float(max((one.peak_bytes for one in statements), default=0)),
         "rows_locked_at_once": float(max((one.dead_tuples for one in statements), default=0)),
     }

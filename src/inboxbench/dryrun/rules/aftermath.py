@@ -30,10 +30,10 @@ def _old_code(facts: Facts) -> Iterator[Hit]:
 def _cause(facts: Facts, error: str) -> Statement | None:
     """The statement that took away what the error names."""
     names = {part for found in _NAMED.findall(error) for part in (found.split(".")[-1],)}
-    for one in facts.run.statements:
-        if not one.error and _REMOVES.search(one.sql) and names & set(re.findall(r"[\w$]+", one.sql)):
-            return one
-    return None
+    changes = [one for one in facts.run.statements if not one.error and _REMOVES.search(one.sql)]
+    named = [(len(names & set(re.findall(r"[\w$]+", one.sql))), -one.number, one) for one in changes]
+    best = max(named, key=lambda found: found[:2], default=None)
+    return best[2] if best and best[0] else None
 
 
 def _deadlocks(facts: Facts) -> Iterator[Hit]:
@@ -83,6 +83,7 @@ OLD_CODE = Rule(
     bad="ALTER TABLE orders RENAME COLUMN note TO remark;",
     good="-- 1. add remark, kept alike  2. deploy code that uses remark  3. drop note",
     check=_old_code,
+    felt=True,
     squawk=("ban-drop-column", "renaming-column", "renaming-table", "adding-required-field"),
 )
 DEADLOCK = Rule(
@@ -94,6 +95,7 @@ DEADLOCK = Rule(
     bad="BEGIN; DROP TABLE a; DROP TABLE b; COMMIT;",
     good="SET lock_timeout = '100ms';\nDROP TABLE a;  -- commit\nDROP TABLE b;  -- commit",
     check=_deadlocks,
+    felt=True,
 )
 INVALID_INDEX = Rule(
     id="invalid-index",

@@ -26,7 +26,9 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """condition: when it speaks; effect: who waits; workaround: what to do; squawk: the rules of squawk it answers."""
+    """condition: when it speaks; effect: who waits; workaround: what to do; squawk: the rules of squawk it answers;
+    felt: it speaks only of what traffic met, and a run without any cannot refute it.
+    """
 
     id: str
     severity: Severity
@@ -37,6 +39,7 @@ class Rule:
     good: str
     check: Check
     squawk: tuple[str, ...] = ()
+    felt: bool = False
 
     def findings(self, facts: Facts) -> Iterator[Finding]:
         for hit in self.check(facts):

@@ -36,8 +36,12 @@ def short(relation: str) -> str:
 
 
 def head(statement: Statement) -> str:
-    """The statement on one line, cut."""
-    text = flat(statement.sql)
+    return head_of(statement.sql)
+
+
+def head_of(sql: str) -> str:
+    """On one line, cut."""
+    text = flat(sql)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
 
 

@@ -49,9 +49,11 @@ def _backfills(facts: Facts) -> Iterator[Hit]:
 
 
 def _works(facts: Facts) -> Iterator[Hit]:
+    """A transaction with a backfill in it is told of once, and split as a whole."""
+    told = {hit.statement.transaction for hit in _backfills(facts) if hit.statement}
     for one in facts.run.statements:
         held = [force for force in _held_by_others(facts, one) if force.blocks_reads]
-        if _is_dml(one) or one.error or not is_work(one) or not held:
+        if one.transaction in told or _is_dml(one) or one.error or not is_work(one) or not held:
             continue
         worst = held[0]
         what = (
@@ -197,6 +199,7 @@ QUEUED = Rule(
     bad="ALTER TABLE orders ADD COLUMN c int;",
     good="SET lock_timeout = '100ms';  -- and try again when it strikes\nALTER TABLE orders ADD COLUMN c int;",
     check=_queued,
+    felt=True,
     squawk=("require-lock-timeout",),
 )
 PARENT = Rule(
@@ -220,5 +223,6 @@ LONG_STALL = Rule(
     bad="BEGIN; ALTER TABLE orders …; -- something slow; COMMIT;",
     good="-- the slow part in a transaction of its own",
     check=_long,
+    felt=True,
 )
 RULES = (BACKFILL_IN_DDL, LOCK_HELD, UNBATCHED, ONE_TRANSACTION, QUEUED, PARENT, LONG_STALL)

@@ -1,0 +1,71 @@
+"""`inboxbench lint`: what a static linter says, and what the dry run says to that."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from inboxbench.cli.session import results_console
+from inboxbench.dryrun.lint import Judged, Piece, judged, pieces_of, warnings
+from inboxbench.dryrun.rules.text import head_of
+from inboxbench.errors import ThresholdExceeded, UsageError
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("run", required=False, type=_FILE)
+@click.option("--sql", type=_FILE, multiple=True, help="look at this file of SQL instead, without a dry run")
+@click.option("--pg-version", default="18", show_default=True, help="that the SQL is for")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(run: Path | None, sql: tuple[Path, ...], pg_version: str, form: str) -> None:
+    """Look at the SQL of RUN, the JSON of `inboxbench dryrun --output RUN`, with squawk, and check it against the run.
+
+    confirmed: the run shows it. accepted: that too, and its revision says why it may be. refuted: on these rows it is
+    not so; the suppression is printed. unseen: a matter that no run can show. Exit 1 when something is confirmed or seen
+    only at run time; with --sql, when there is any warning.
+    """
+    if (run is None) == (not sql):
+        raise UsageError("name the JSON of a dry run, or files with --sql")
+    found = _offline(sql, pg_version) if run is None else _checked(run, pg_version)
+    if form == "json":
+        click.echo(json.dumps([_plain(one) for one in found], ensure_ascii=False, indent=1))
+    else:
+        _show(found)
+    count = Counter(one.verdict for one in found)
+    if bad := len(found) if run is None else count["confirmed"] + count["run time only"]:
+        raise ThresholdExceeded(f"{bad} {'warnings' if run is None else 'warnings that the run confirms or adds'}")
+
+
+def _offline(files: tuple[Path, ...], pg_version: str) -> list[Judged]:
+    pieces = [Piece(path.read_text(encoding="utf-8"), file=str(path), line=1) for path in files]
+    return [Judged(rule, "unseen", message, piece) for rule, message, piece in warnings(pieces, pg_version=pg_version)]
+
+
+def _checked(run: Path, pg_version: str) -> list[Judged]:
+    try:
+        document = json.loads(run.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{run}: no JSON ({error}); make it with: inboxbench dryrun --output {run}") from None
+    return judged(document, warnings(pieces_of(document), pg_version=pg_version))
+
+
+def _show(found: list[Judged]) -> None:
+    table = Table("verdict", "rule", "revision", "statement", "to paste")
+    for one in found:
+        told = (one.rule, one.piece.revision or one.piece.file or "", head_of(one.piece.sql), one.paste)
+        table.add_row(one.verdict, *map(escape, told))
+    results_console().print(table)
+
+
+def _plain(one: Judged) -> dict[str, Any]:
+    place = {"statement": one.piece.number, "revision": one.piece.revision, "file": one.piece.file}
+    place["line"] = one.piece.line
+    return {"verdict": one.verdict, "rule": one.rule, "message": one.message, "finding": one.finding,
+            "paste": one.paste, **place}  # fmt: skip
