@@ -146,7 +146,7 @@ def page(versions: str, counts: list[Counts], without: list[Cost], traced: list[
         "# Two public histories through the dry run",
         "",
         f"`python bench/proofs/prove_dryrun.py`, {dt.datetime.now(dt.UTC):%Y-%m-%d}, inboxbench {__version__},",
-        f"{label}, {machine['cpu']}, {machine['cores']} cores; {versions}. Base to head on an empty database, no traffic.",
+        f"{label}, {machine['cpu']}, {machine['cores']} cores; {versions}. Base to head, no rows, no traffic.",
         "",
         "| history | revisions | statements | before the first revision | without a revision after it | transactions "
         "| CONCURRENTLY | locks | rewrites | with source line | exit |",
