@@ -14,11 +14,13 @@ from inboxbench.cli.session import results_console
 from inboxbench.dryrun.annotations import as_github, as_sarif
 from inboxbench.dryrun.markdown import as_markdown
 from inboxbench.dryrun.record import DryRun
+from inboxbench.report.rehearsal import render_rehearsal
 
 _WRITERS: dict[str, Callable[[DryRun], str]] = {
     "markdown": as_markdown,
     "sarif": lambda run: json.dumps(as_sarif(run), ensure_ascii=False, indent=1),
     "github": as_github,
+    "html": lambda run: render_rehearsal(json.loads(json.dumps(run.to_json()))),
 }
 FORMS = ("json", *_WRITERS)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
+import html5lib
 import jsonschema
 import pytest
 
@@ -26,6 +27,7 @@ from inboxbench.dryrun.record import (
 )
 from inboxbench.dryrun.rules import RULES, find, rule_named
 from inboxbench.errors import UsageError
+from inboxbench.report.rehearsal import render_rehearsal
 
 _FIGURES = ("reads_blocked_ms", "writes_blocked_ms", "duration_ms", "wal_bytes", "peak_bytes", "rows_locked_at_once")
 
@@ -162,6 +164,20 @@ def test_squawk_is_confirmed_refuted_and_completed(run: DryRun) -> None:
 def test_lint_refuses_another_json() -> None:
     with pytest.raises(UsageError, match="no record of a dry run"):
         pieces_of({"queries": []})
+
+
+def test_the_page_parses_strictly_and_escapes(run: DryRun) -> None:
+    hostile = "<script>alert(1)</script>"
+    document = json.loads(json.dumps(replace(run, source=hostile).to_json()))
+    text = render_rehearsal(document)
+    page = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
+    assert hostile not in text
+    spans = [one.get("class") for one in page.iter("{http://www.w3.org/2000/svg}rect")]
+    assert sorted(spans) == ["l-reads", "l-run", "l-run", "l-run", "l-stall", "l-writes"]
+    assert [one.text for one in page.iter("h3")] == [
+        "index-not-concurrent in revision 0007",
+        "old-code-breaks in revision 0008",
+    ]
 
 
 def test_every_rule_explains_itself() -> None:
