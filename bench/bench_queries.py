@@ -2,31 +2,37 @@
 
     pytest bench/ --benchmark-columns=median,iqr --set owners --profile small
 
-The counters are in `extra_info` of `--benchmark-json`: buffers, rows, rows thrown away, server time, plan, its digest.
+The counters are in `extra_info` of `--benchmark-json`: buffers, rows, rows thrown away, server time, plan.
 """
 
 from __future__ import annotations
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from inboxbench.gate.snapshot import digest
 from inboxbench.measure.cell import Probe, prepared, quiet
 from inboxbench.measure.indexset import IndexSet
 from inboxbench.measure.result import plain
 from inboxbench.measure.workload import Case
-from inboxbench.testing import attach_counters
 
 
 def test_query(benchmark: BenchmarkFixture, probe: Probe, case: Case, index_set: IndexSet) -> None:
     with quiet(probe), prepared(probe.connection, case) as execute:
-        plan = attach_counters(benchmark, probe.connection, execute).plan
+        plan = probe.explain(execute)
         quick = plan.execution_ms < 100
         benchmark.group = case.name
-        benchmark.extra_info |= {
+        benchmark.extra_info = {
             "query": case.query.name,
             "class": case.parameter_class.name,
             "set": index_set.name,
             "ids": list(case.query.ids),
             "params": {name: plain(value) for name, value in case.values.items()},
+            "buffers": plan.buffers,
+            "rows": plan.rows,
+            "removed": plan.removed,
+            "server_ms": plan.execution_ms,
+            "plan": plan.line,
+            "plan_digest": digest(plan.line),
         }
         rows = benchmark.pedantic(  # type: ignore[no-untyped-call]  # pytest-benchmark leaves it without types
             lambda: probe.connection.execute(execute).fetchall(), rounds=15 if quick else 2, warmup_rounds=int(quick)
