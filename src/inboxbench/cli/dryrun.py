@@ -156,6 +156,9 @@ def _read_limits(options: dict[str, Any]) -> Limits:
     def read(name: str, how: Callable[[str], float]) -> float | None:
         return None if options[name] is None else how(options[name])
 
+    if options["each"] and (options["max_stall"] or options["max_errors"] is not None):
+        # The traffic of each leg is its own, and is not summed up: a limit on it would pass unseen.
+        raise UsageError("--max-stall and --max-errors need one run under traffic; leave out --each")
     return Limits(
         stall=read("max_stall", read_time),
         lock_hold=read("max_lock_hold", read_time),
