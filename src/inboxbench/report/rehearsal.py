@@ -39,8 +39,9 @@ class Lane:
 
 def render_rehearsal(run: Mapping[str, Any]) -> str:
     """The page for the JSON of `inboxbench dryrun`."""
-    scale = linear_scale([_end(run)])
-    lanes = _lanes(run, scale)
+    begin = min((one["started_ms"] for one in run["statements"]), default=0.0)
+    scale = linear_scale([_end(run) - begin])
+    lanes = _lanes(run, scale, begin)
     page = _environment().get_template("rehearsal.html.j2")
     ticks: tuple[Tick, ...] = scale.ticks(lambda ms: f"{ms / 1000:g} s")
     return page.render(
@@ -55,10 +56,10 @@ def _end(run: Mapping[str, Any]) -> float:
     return max(ends, default=1.0)
 
 
-def _lanes(run: Mapping[str, Any], scale: Scale) -> list[Lane]:
+def _lanes(run: Mapping[str, Any], scale: Scale, origin: float) -> list[Lane]:
     rows: dict[str, list[Span]] = {"statements": []}
     for one in run["statements"]:
-        begin = one["started_ms"]
+        begin = one["started_ms"] - origin
         hint = f"{one['revision'] or ''} {' '.join(one['sql'].split())[:120]}: {units.millis(one['duration_ms'])}"
         rows["statements"].append(
             _span(scale, begin, one["duration_ms"], "rewrite" if one["rewrites"] else "run", hint)
@@ -68,11 +69,11 @@ def _lanes(run: Mapping[str, Any], scale: Scale) -> list[Lane]:
                 hint = f"{lock['mode']} for {units.millis(lock['held_ms'])}, by {' '.join(one['sql'].split())[:120]}"
                 tone = "reads" if lock["mode"] == "ACCESS EXCLUSIVE" else "writes"
                 name = lock["relation"].removeprefix("public.")
-                rows.setdefault(name, []).append(_span(scale, lock["taken_ms"], lock["held_ms"], tone, hint))
+                rows.setdefault(name, []).append(_span(scale, lock["taken_ms"] - origin, lock["held_ms"], tone, hint))
     for felt in run["traffic"]:
         for stall in felt["stalls"]:
             hint = f"{felt['class']} waited {units.millis(stall['duration_ms'])}"
-            span = _span(scale, stall["started_ms"], stall["duration_ms"], "stall", hint)
+            span = _span(scale, stall["started_ms"] - origin, stall["duration_ms"], "stall", hint)
             rows.setdefault(f"stalled: {felt['class']}", []).append(span)
     return [Lane(name, number * _STEP, spans) for number, (name, spans) in enumerate(rows.items())]
 
