@@ -22,17 +22,22 @@ def restored(kind: type[T], value: Any) -> T:
 
 def _value(kind: Any, value: Any) -> Any:
     if is_dataclass(kind):
-        hints = get_type_hints(kind)
+        hints, value = get_type_hints(kind), _object(value)
         return kind(**{one.name: _value(hints[one.name], value[one.name]) for one in fields(kind)})  # type: ignore[operator]
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         return None if value is None else _value(next(one for one in inner if one is not types.NoneType), value)
     if origin is tuple:
+        value = value if isinstance(value, tuple) else _scalar(list, value)
         parts = [inner[0]] * len(value) if inner[1:] == (Ellipsis,) else inner
         return tuple(_value(part, one) for part, one in zip(parts, value, strict=True))
     if origin is not None and issubclass(origin, Mapping):
-        return {key: _value(inner[1], one) for key, one in value.items()}
+        return {key: _value(inner[1], one) for key, one in _object(value).items()}
     return _scalar(kind, value)
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", _scalar(dict, value))
 
 
 def _scalar(kind: Any, value: Any) -> Any:
