@@ -13,7 +13,3 @@ $$;
 
 CREATE TRIGGER conversations_record_claim BEFORE UPDATE OF assignee_id ON conversations
     FOR EACH ROW EXECUTE FUNCTION conversations_record_claim();
-
--- "Next" is one index entry away for every strategy: the lab compares locking, not scans.
-CREATE INDEX conversations_queue_idx ON conversations (inbox_id, created_at, id)
-    WHERE assignee_id IS NULL AND status = 'open';
