@@ -16,7 +16,7 @@ def matrix_markdown(matrix: Matrix, document: Mapping[str, Any]) -> str:
     rows = [_row([escape(row[0].case.name), *(_figure(matrix, cell) for cell in row)]) for row in by_spread(matrix)]
     head = [_row(["query \\[class\\]", *map(escape, names)]), _row(["---", *["---:"] * len(names)])]
     told = [f"- {escape(reason)}" for reason in document["verdict"]["reasons"]]
-    notes = [f"- left out: {escape(note)}" for note in matrix.notes]
+    notes = [f"- note: {escape(note)}" for note in matrix.notes]
     overhead = [f"- {escape(matrix.client)}"] if matrix.client else []
     blocks = [
         render_markdown(document).rstrip(),

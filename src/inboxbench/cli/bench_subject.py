@@ -150,7 +150,7 @@ def sets_of(server: Server, ground: Ground, project: Project, names: list[str] |
     if not isinstance(project, Loose):
         return names
     with connect(server.conninfo(ground.name)) as connection:
-        current = live_set(connection, CURRENT, "as the database is")
+        current = live_set(connection, CURRENT, "the indexes it has")
     own = [current] if names is None or CURRENT in names else []
     rest = None if names is None else [name for name in names if name != CURRENT]
     return [*own, *read_catalogue(project.indexes).choose(rest)]
@@ -226,10 +226,10 @@ def check_names(session: Session, source: Source, sets: list[str] | None, querie
         load_profile(session.project.seeds, source.profile)
 
 
-def check_writable(path: Path | None) -> None:
+def check_writable(path: Path | None, option: str = "--output") -> None:
     """Before minutes of work: is there a folder to write to?"""
     if path is not None and not path.resolve().parent.is_dir():
-        raise UsageError(f"--output {path}: the folder {path.resolve().parent} does not exist")
+        raise UsageError(f"{option} {path}: the folder {path.resolve().parent} does not exist")
 
 
 def hand_over(

@@ -115,4 +115,4 @@ def print_matrix(matrix: Matrix, found: Mapping[str, Any]) -> None:
     if matrix.client:
         console.print(Text(f"  {matrix.client}", style="dim" if matrix.client.met else "bold red"))
     for note in matrix.notes:
-        console.print(Text(f"  left out: {note}", style="dim"))
+        console.print(Text(f"  note: {note}", style="dim"))

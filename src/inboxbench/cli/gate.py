@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from inboxbench.cli.bench_subject import counting, names_in
+from inboxbench.cli.bench_subject import check_writable, counting, names_in
 from inboxbench.cli.gate_history import history
 from inboxbench.cli.gate_text import scoreboard
 from inboxbench.cli.session import Session, pass_session, results_console
@@ -136,6 +136,9 @@ def command(
     _check_words(against=against, baseline=baseline, run_file=run_file, update=update, accept=accept)
     if timing and not against:
         raise UsageError("--time compares two sides measured together; name the other one with --against REF")
+    for option, file in (("--junit", junit_file), ("--markdown", markdown), ("--bencher", bencher_file)):
+        check_writable(file, option)
+    check_writable(smaller_is_better, "--smaller-is-better")
     request = Request(profile, seed, names_in(sets) or (), names_in(queries))
     _check_names(session.project, request)
     path = baseline or session.project.bench / "baselines" / f"{profile}.json"
@@ -153,7 +156,8 @@ def command(
     remarks += times_in_words(case.timed)
     _write(outputs, replace(case, remarks=remarks), comparison)
     if update:
-        write_snapshot(path, settled(case.before, case.now, budgets, accept=accept))
+        kept = settled(case.before, case.now, budgets, accept=accept, partial=bool(request.queries))
+        write_snapshot(path, kept)
         remarks.append(f"{path} is written; commit it")
     _show(replace(case, remarks=remarks), comparison, form)
     _annotate(session.project, comparison)

@@ -12,12 +12,20 @@ from inboxbench.gate.snapshot import Cost, Reading, Snapshot, Writing
 _N = TypeVar("_N", int, float)
 
 
-def settled(before: Snapshot, now: Snapshot, budgets: Budgets, *, accept: bool) -> Snapshot:
+def settled(before: Snapshot, now: Snapshot, budgets: Budgets, *, accept: bool, partial: bool = False) -> Snapshot:
     """The baseline to keep: head's figures where they are better or new, the old ones where they repeat within their
-    budget. Worse ones only with `accept`; cells that were not measured now go."""
+    budget. Worse ones only with `accept`; cells that were not measured now go, unless only a `partial` run was asked
+    for."""
+    if partial:
+        now = _completed(now, before)
     readings = {key: _reading(before.readings.get(key), one, accept=accept) for key, one in now.readings.items()}
     costs = {name: _cost(before.costs.get(name), one, budgets, accept=accept) for name, one in now.costs.items()}
     return replace(now, readings=readings, costs=costs)
+
+
+def _completed(now: Snapshot, before: Snapshot) -> Snapshot:
+    """With the baseline's figures where there are none of now."""
+    return replace(now, readings={**before.readings, **now.readings}, costs={**before.costs, **now.costs})
 
 
 def _reading(old: Reading | None, new: Reading, *, accept: bool) -> Reading:

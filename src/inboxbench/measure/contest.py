@@ -41,8 +41,9 @@ class Contest:
         return {one.name: self.cost(one) for one in self.standings}
 
     def able(self, one: Standing) -> bool:
-        """Whether it answers, in time and with the right rows, whatever the mix asks for."""
-        asked = [one.reads_by_query.get(name) for name in self.mix.reads]
+        """Whether it answers, in time and with the right rows, whatever of the mix any set answers."""
+        answered = {name for each in self.standings for name in each.reads_by_query}
+        asked = [one.reads_by_query.get(name) for name in self.mix.reads if name in answered]
         return not one.wrong and all(read is not None and not read.stopped for read in asked)
 
     @property

@@ -205,7 +205,7 @@ def dominated_by(one: Standing, others: Iterable[Standing], cost: Mapping[str, f
 
 
 def _dominates(one: Standing, other: Standing, cost: Mapping[str, float]) -> bool:
-    if one.stopped or one.wrong:
+    if one.stopped or one.wrong or not other.reads_by_query.keys() <= one.reads_by_query.keys():
         return False
     pairs = zip(_columns(one, cost), _columns(other, cost), strict=True)
     signs = [_clearly(mine, theirs) for mine, theirs in pairs]

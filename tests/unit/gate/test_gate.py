@@ -186,6 +186,13 @@ def test_better_is_written_back_and_worse_only_when_accepted() -> None:
     assert settled(snapshot(), worse, Budgets(), accept=True) == worse
 
 
+def test_a_run_of_some_queries_leaves_the_rest_of_the_baseline() -> None:
+    some = replace(snapshot(), readings={"list_new/huge/migrated": READING})
+    assert settled(snapshot(), some, Budgets(), accept=False).readings == some.readings
+    kept = settled(snapshot(), some, Budgets(), accept=False, partial=True)
+    assert kept.readings == {**snapshot().readings, **some.readings}
+
+
 def _worse() -> Comparison:
     return compare(snapshot(), snapshot(replace(READING, buffers=250, plan="Seq Scan a | b")), Budgets())
 

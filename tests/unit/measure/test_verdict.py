@@ -133,6 +133,20 @@ def test_what_the_mix_does_not_ask_for_may_be_stopped() -> None:
     assert verdict(matrix([result("slow", 1), result("able", 1)], cells), {"list": 1})["recommended"] == "slow"
 
 
+def test_a_query_that_fails_everywhere_lets_no_set_be_chosen_that_gives_other_rows() -> None:
+    broken = [Cell(SEARCH, name, failure="no such column") for name in ("wrong", "right")]
+    cells = [cell(LIST, "right", 30), cell(LIST, "wrong", 10, same_rows=False), *broken]
+    assert verdict(matrix([result("right", 2), result("wrong", 1)], cells))["recommended"] == "right"
+
+
+def test_a_set_that_answers_less_dominates_none_that_answers_more() -> None:
+    cells = [cell(LIST, "half", 10), Cell(SEARCH, "half", failure="no such function")]
+    cells += [cell(LIST, "whole", 10), cell(SEARCH, "whole", 90)]
+    found = verdict(matrix([result("half", 1), result("whole", 2)], cells))
+    assert found["recommended"] == "whole"
+    assert {row["set"]: row["dominated_by"] for row in found["pareto"]} == {"half": None, "whole": None}
+
+
 def test_worst_class_counts_and_many_small_ones_do_not_hide_it() -> None:
     small = [case("all", f"small{number}") for number in range(20)]
     found = verdict(
