@@ -1,10 +1,11 @@
 """Records of `inboxbench bench` at several sizes as one page: targets, sets, growth. bench/results/index-sets.md.
 
-python bench/proofs/index_sets.py MESSAGES=RUN.json …   (from `inboxbench bench … --output RUN.json`, the largest last)
+python bench/proofs/index_sets.py SERVER MESSAGES=RUN.json …   (SERVER in words; `inboxbench bench --output RUN.json`)
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inboxbench.machine import describe_machine
 from inboxbench.measure.law import fit
 from inboxbench.measure.verdict import amount
 
@@ -62,11 +64,12 @@ class Run:
 
 
 def main() -> int:
-    runs = sorted((_read(argument) for argument in sys.argv[1:]), key=lambda run: run.messages)
+    server, *files = sys.argv[1:] or [""]
+    runs = sorted((_read(argument) for argument in files), key=lambda run: run.messages)
     if not runs:
         print(__doc__, file=sys.stderr)  # noqa: T201 - a script of its own
         return 2
-    page = "\n".join([*_head(runs), *_goals(runs[-1]), *_costs(runs), *_growth(runs), ""])
+    page = "\n".join([*_head(server, runs), *_goals(runs[-1]), *_costs(runs), *_growth(runs), ""])
     _PAGE.write_text(page, encoding="utf-8")
     return 0
 
@@ -78,13 +81,16 @@ def _read(argument: str) -> Run:
     return Run(int(float(messages)), matrix, pages)
 
 
-def _head(runs: list[Run]) -> list[str]:
+def _head(server: str, runs: list[Run]) -> list[str]:
+    machine = describe_machine()
     sizes = ", ".join(f"{run.messages:,}" for run in runs)
     return [
         "# Index sets by size",
         "",
         f"`inboxbench bench` at {sizes} messages, made into this page by `python bench/proofs/index_sets.py`. Pages of",
         "8 kB, each query in its worst class of parameters, rows in key order, everything vacuumed.",
+        f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {server}; {machine['cpu']}, {machine['cores']} cores, {machine['os']}.",
+        "The machine did other work meanwhile: build times are upper bounds, the rest is counted.",
     ]
 
 
@@ -132,7 +138,7 @@ def _growth(runs: list[Run]) -> list[str]:
 
 def _grown(runs: list[Run], query: str) -> str:
     worst = [run.worst(_OWN, query) for run in runs]
-    told = ["–" if one is None else f"{one[0]:,} ({one[1]})" for one in worst]
+    told = ["stopped" if one is None else f"{one[0]:,} ({one[1]})" for one in worst]
     points = [(run.messages, one[0]) for run, one in zip(runs, worst, strict=True) if one is not None]
     law = fit(points) if len(points) > 2 else None
     k = f"{law.k:.2f} ± {law.k_error:.2f}" if law else "–"
