@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench prove-gate prove-hazards million format readme head-sql lock clean
+.PHONY: help demo test test-long lint bench prove-gate prove-hazards million format readme head-sql lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -23,8 +23,11 @@ demo: $(READY)   ## the whole job: seed, migrate, measure, race, report (ARGS="-
 	$(BIN)/inboxbench demo $(ARGS)
 
 # A server for each of two processes; files stay whole, so that what a file shares is made once.
-test: $(READY)   ## every test (ARGS="-k name")
-	$(BIN)/pytest -n 2 --dist loadfile --benchmark-disable $(ARGS)
+test: $(READY)   ## every test but the longest (ARGS="-k name")
+	$(BIN)/pytest -n 2 --dist loadfile --benchmark-disable -m "not long" $(ARGS)
+
+test-long: $(READY) ## the longest: all pairs of the messenger's functions, a death at every stamp
+	$(BIN)/pytest -n 2 --benchmark-disable -m long $(ARGS)
 
 lint: $(READY)   ## ruff, mypy --strict, the import directions
 	$(BIN)/ruff check .

@@ -100,7 +100,7 @@ def _down(messenger: Messenger, listener: Dying) -> runner.Run:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_dying_before_the_stamp_changes_nothing(pair: tuple[Messenger, Messenger], project: Project) -> None:
     """Everything of a revision is done and its stamp is not written: it all runs a second time, up and down."""
     _, messenger = pair

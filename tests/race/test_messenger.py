@@ -193,7 +193,7 @@ def test_no_schedule_of_two_that_meet_breaks_a_rule(arena: Arena, project: Proje
     assert waited > len(pairs) / 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("state", STATES)
 def test_no_schedule_of_any_two_breaks_a_rule(arena: Arena, project: Project, state: str) -> None:
     """The same with all 153 pairs, also those that have nothing to do in this state."""

@@ -115,6 +115,7 @@ def test_databases_and_counters_of_ones_own(suite: Suite, monkeypatch: pytest.Mo
     assert suite.left_behind() == []
 
 
+@pytest.mark.long
 def test_the_messenger_at_head_is_the_default(suite: Suite) -> None:
     tests = """
 from sqlalchemy import create_engine, text
