@@ -294,7 +294,8 @@ def test_an_interrupted_run_leaves_nothing(server: Server, ending: signal.Signal
     os.kill(process.pid, ending)
     assert process.wait(timeout=60) in (143, 130)
     assert ours(server) == before
-    assert [worker for worker in workers if worker.is_running()] == []
+    _ended, alive = psutil.wait_procs(workers, timeout=10)  # they end as they notice, a moment later on a busy machine
+    assert alive == []
 
 
 def _wait_for_workers(pid: int) -> list[psutil.Process]:
