@@ -27,7 +27,7 @@ test: $(READY)   ## every test but the longest (ARGS="-k name")
 	$(BIN)/pytest -n 2 --dist loadfile --benchmark-disable -m "not long" $(ARGS)
 
 test-long: $(READY) ## the longest: all pairs of the messenger's functions, a death at every stamp
-	$(BIN)/pytest -n 2 --benchmark-disable -m long $(ARGS)
+	$(BIN)/pytest -m long $(ARGS)
 
 lint: $(READY)   ## ruff, mypy --strict, the import directions
 	$(BIN)/ruff check .

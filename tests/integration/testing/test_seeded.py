@@ -90,6 +90,7 @@ def suite(pytester: pytest.Pytester, server: Server, request: pytest.FixtureRequ
     return Suite(pytester, server)
 
 
+@pytest.mark.long  # pytest-benchmark compares nothing in a worker of xdist
 def test_databases_and_counters_of_ones_own(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a desk, then where CI is set: --benchmark-compare goes on working, and the counters beside it repeat."""
     quick = ["--benchmark-min-rounds=2", "--benchmark-max-time=0.01"]
