@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from inboxbench.dryrun import plans
-from inboxbench.dryrun.holding import Holding, Taken
+from inboxbench.dryrun.holding import LATE_MS, Holding, Taken
 from inboxbench.dryrun.poll import Poll
 from inboxbench.dryrun.record import Lock, Rewrite, Scan, Statement, Transaction
 from inboxbench.dryrun.sightings import Sightings
@@ -87,7 +87,7 @@ class _Work:
         if self._stretch.outcome != "commit":
             return
         touched = {sighting.lock.relation for sighting in self._holding.seen(draft)}
-        after = self._sightings.catalogue_after(self._stretch.finished - 1)
+        after = self._sightings.catalogue_after(self._stretch.finished + LATE_MS)
         for relation, octets in self._view.compare(after, touched, draft.sql).items():
             self._rewrites.setdefault(id(draft), {})[relation] = octets
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from inboxbench.dryrun.view import View, kind_name
 _BY_SYSTEM_NAME: dict[str, LockMode] = {mode.title().replace(" ", "") + "Lock": mode for mode in MODES}
 # These commit inside: their locks do not wait for the end of a transaction.
 _SEVERAL = re.compile(r"(VACUUM\b|CLUSTER\b|REINDEX\b|.*\bCONCURRENTLY\b)", re.IGNORECASE | re.DOTALL)
-_LATE_MS = 1.0  # the log's clock has whole milliseconds
+LATE_MS = 1.0  # the log's clock has whole milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +50,28 @@ class Holding:
 
     def __init__(self, stretch: Stretch, sightings: Sightings, view: View) -> None:
         self._stretch, self._view = stretch, view
-        self._mine = sightings.of(stretch.pid)
+        self._mine = [one for one in sightings.of(stretch.pid) if self._may_be_ours(one)]
         self._known: dict[int, int] = {}
+
+    def _may_be_ours(self, one: Sighting) -> bool:
+        """By the number of its transaction; a lock between two of one command has none."""
+        return not one.lock.transaction or not self._stretch.numbers or one.lock.transaction in self._stretch.numbers
 
     def seen(self, draft: Draft) -> list[Sighting]:
         """Locks that the poll first saw between this statement's beginning and the next one's."""
+        return [one for one in self._mine if self._may_be_of(draft, one)]
+
+    def _may_be_of(self, draft: Draft, one: Sighting) -> bool:
         until = max(self._stretch.next_start(draft), draft.finished)
-        return [one for one in self._mine if draft.started - _LATE_MS <= one.first <= until + _LATE_MS]
+        return one.by >= draft.started - LATE_MS and one.first <= until + LATE_MS
 
     def taken(self, rewritten: dict[int, frozenset[str]]) -> dict[int, list[Taken]]:
         """By id() of the draft. rewritten: relations with a new file, which takes ACCESS EXCLUSIVE however short."""
         grabs = {id(draft): list(self._grabs(draft)) for draft in self._stretch.statements}
         self._hand_back(grabs)
+        takers = self._takers(grabs)
+        for draft in self._stretch.statements:
+            grabs[id(draft)] += self._polled(draft, takers)
         for draft in self._stretch.statements:
             grabs[id(draft)] += self._of_files(rewritten.get(id(draft), frozenset()))
         return {id(draft): self._strongest(draft, grabs[id(draft)]) for draft in self._stretch.statements}
@@ -74,10 +85,24 @@ class Holding:
                 oid = self._view.by_name(name)
                 if oid is not None:
                     yield _Grab(oid, _BY_SYSTEM_NAME[mode], "plan")
+
+    def _takers(self, told: dict[int, list[_Grab]]) -> dict[int, list[tuple[Draft, LockMode]]]:
+        """Who is known, without the poll, to have locked what; by OID."""
+        found: dict[int, list[tuple[Draft, LockMode]]] = defaultdict(list)
+        for draft in self._stretch.statements:
+            for grab in told[id(draft)]:
+                found[grab.oid].append((draft, grab.mode))
+        return found
+
+    def _polled(self, draft: Draft, takers: dict[int, list[tuple[Draft, LockMode]]]) -> Iterator[_Grab]:
+        """What the poll saw of it, unless a neighbour within the same look is known to have taken that lock."""
         for one in self.seen(draft):
-            if one.lock.granted:
-                polled = _BY_SYSTEM_NAME[one.lock.mode]
-                yield _Grab(one.lock.relation, polled, "poll", one.first, one.last)
+            if not one.lock.granted:
+                continue
+            mode = _BY_SYSTEM_NAME[one.lock.mode]
+            known = [taker for taker, taken in takers.get(one.lock.relation, ()) if _rank(taken) >= _rank(mode)]
+            if any(taker is draft for taker in known) or not any(self._may_be_of(taker, one) for taker in known):
+                yield _Grab(one.lock.relation, mode, "poll", one.first, one.last)
 
     def _of_files(self, names: frozenset[str]) -> Iterator[_Grab]:
         for name in names:

@@ -22,12 +22,15 @@ _CATALOGUE_EVERY_S = 0.025
 # From another database: a snapshot taken in the observed one is what CREATE INDEX CONCURRENTLY would wait for.
 _LOCKS = """
     SELECT extract(epoch FROM clock_timestamp()) * 1000, pg_current_wal_insert_lsn() - '0/0'::pg_lsn,
-           (SELECT string_agg(concat_ws(':', pid, relation, mode, granted), ',' ORDER BY pid, relation, mode, granted)
+           (SELECT string_agg(concat_ws(':', pid, relation, mode, granted, virtualtransaction), ','
+                              ORDER BY pid, relation, mode, granted, virtualtransaction)
             FROM pg_locks
-            WHERE database = %(database)s AND locktype = 'relation' AND relation >= 16384 AND pid <> ALL (%(own)s))
+            WHERE database = %(database)s AND locktype = 'relation' AND relation >= 16384 AND pid <> ALL (%(own)s)),
+           extract(epoch FROM clock_timestamp()) * 1000
 """
+# The moment before the snapshot is taken: what was committed by then is in it.
 _CATALOGUE = """
-    SELECT extract(epoch FROM clock_timestamp()) * 1000, (
+    SELECT extract(epoch FROM statement_timestamp()) * 1000, (
         SELECT jsonb_agg(jsonb_build_array(
                    c.oid::bigint, n.nspname, c.relname, c.relkind, c.relfilenode::bigint,
                    coalesce(NOT i.indisvalid, false), pg_stat_get_tuples_returned(c.oid),
@@ -42,19 +45,25 @@ _CATALOGUE = """
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One row of pg_locks."""
+    """One row of pg_locks. transaction: virtual, of the session's own numbering, as in the log; 0 between two of one
+    command."""
 
     pid: int
     relation: int
     mode: str
     granted: bool
+    transaction: int
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """at: Unix ms; wal: insert position in bytes; locks of every session but the observer's own."""
+    """The look began `at` and was over `by` (Unix ms): on a busy machine there is time between.
+
+    wal: insert position in bytes; locks of every session but the observer's own.
+    """
 
     at: float
+    by: float
     wal: int
     locks: frozenset[Held]
 
@@ -99,11 +108,20 @@ class Poll:
 
 
 def parse_locks(text: str | None) -> frozenset[Held]:
-    """`pid:oid:Mode:t,…` as rows."""
+    """`pid:oid:Mode:t:3/14,…` as rows."""
     if not text:
         return frozenset()
     rows = (row.split(":") for row in text.split(","))
-    return frozenset(Held(int(pid), int(oid), mode, granted == "t") for pid, oid, mode, granted in rows)
+    return frozenset(
+        Held(int(pid), int(oid), mode, granted == "t", virtual_number(virtual))
+        for pid, oid, mode, granted, virtual in rows
+    )
+
+
+def virtual_number(virtual: str) -> int:
+    """14 for 3/14, the 14th transaction of a session; 0 outside of one."""
+    number = virtual.rpartition("/")[2]
+    return int(number) if number.isdigit() else 0
 
 
 def read_catalogue(connection: Connection) -> tuple[Catalogue, str]:
@@ -181,12 +199,12 @@ class Poller:
         """True when a session let go of something since the last look."""
         row = self._outside.execute(_LOCKS, {"database": self._oid, "own": self._own}, prepare=True).fetchone()
         assert row is not None
-        at, wal, text = float(row[0]), int(row[1]), row[2]
+        at, wal, text, by = float(row[0]), int(row[1]), row[2], float(row[3])
         if text == self._known_locks and wal == self._known_wal:
             return False
         before = self.poll.samples[-1].locks if self.poll.samples else frozenset()
         locks = before if text == self._known_locks else parse_locks(text)
-        self.poll.samples.append(Sample(at, wal, locks))
+        self.poll.samples.append(Sample(at, by, wal, locks))
         self._known_locks, self._known_wal = text, wal
         return bool(before - locks)
 

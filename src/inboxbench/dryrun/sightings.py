@@ -11,10 +11,11 @@ from inboxbench.dryrun.poll import Catalogue, Held, Poll, Sample
 
 @dataclass(slots=True)
 class Sighting:
-    """A row of pg_locks from its first look to its last. Unix ms."""
+    """A row of pg_locks from its first look, which was over `by`, to its last. Unix ms."""
 
     lock: Held
     first: float
+    by: float
     last: float
 
     @property
@@ -76,7 +77,7 @@ def _follow(samples: list[Sample]) -> dict[int, list[Sighting]]:
             for lock in before - sample.locks:
                 standing.pop(lock).last = sample.at  # at most one look too late
             for lock in sample.locks - before:
-                standing[lock] = Sighting(lock, sample.at, sample.at)
+                standing[lock] = Sighting(lock, sample.at, sample.by, sample.at)
                 found[lock.pid].append(standing[lock])
             before = sample.locks
         seen = sample.at

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
+from inboxbench.dryrun.poll import virtual_number
 from inboxbench.dryrun.sightings import Sightings
 from inboxbench.dryrun.trace import Draft, statements_of
 
@@ -15,7 +17,11 @@ _ENDS = {"COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE TRANSACTION"}
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Times: Unix ms. alone: a statement outside of any transaction block."""
+    """Times: Unix ms. alone: a statement outside of any transaction block.
+
+    numbers: its virtual transactions from the first up to the one that the session began after it; VACUUM and
+    CONCURRENTLY take several.
+    """
 
     pid: int
     drafts: tuple[Draft, ...]
@@ -23,6 +29,7 @@ class Stretch:
     started: float
     finished: float
     outcome: Literal["commit", "rollback"]
+    numbers: range = range(0)
 
     @property
     def alone(self) -> bool:
@@ -44,11 +51,13 @@ def stretches(drafts: list[Draft], sightings: Sightings) -> list[Stretch]:
 
 
 def _of_session(drafts: list[Draft], sightings: Sightings) -> Iterator[Stretch]:
-    for _, group in groupby(drafts, key=lambda draft: draft.transaction):
-        mine = list(group)
+    groups = [list(group) for _, group in groupby(drafts, key=lambda draft: draft.transaction)]
+    begun = [virtual_number(group[0].transaction) for group in groups]
+    for mine, first, after in zip(groups, begun, [*begun[1:], sys.maxsize], strict=True):
         works = tuple(statements_of(mine))
         started = works[0].started if works else mine[0].started
-        yield Stretch(mine[0].pid, tuple(mine), works, started, _finish(mine, sightings), _outcome(mine))
+        finished, numbers = _finish(mine, sightings), range(first, after) if first else range(0)
+        yield Stretch(mine[0].pid, tuple(mine), works, started, finished, _outcome(mine), numbers)
 
 
 def _ended(draft: Draft) -> bool:

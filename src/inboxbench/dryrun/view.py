@@ -85,15 +85,17 @@ class View:
             self._current.pop(oid, None)
 
     def compare(self, after: Catalogue, touched: set[int], text: str) -> dict[str, int]:
-        """Files that changed by a command without events, of relations that it locked or names."""
+        """Files that changed by a command without events, of relations that it locked or names; any when it names none
+        (VACUUM FULL, CASCADE) and nobody saw its locks."""
         rewritten: dict[str, int] = {}
+        any_of_them = not touched and _reaches_further(after, text)
         gone = {one.full_name: one for oid, one in self._current.items() if oid not in after.relations}
         for oid, relation in after.relations.items():
             before = self._current.get(oid) or gone.get(relation.full_name)  # REINDEX CONCURRENTLY makes a new OID
             if before is None or not _anew(before, relation):
                 continue
             owners = {before.oid, *_owners(after, oid)}
-            if owners & touched or not touched or _named(after, owners, text):
+            if owners & touched or any_of_them or _named(after, owners, text):
                 rewritten[relation.full_name] = relation.size
                 self._current.pop(before.oid, None)
                 self._current[oid] = self._known[oid] = relation
@@ -105,6 +107,10 @@ def _owners(catalogue: Catalogue, oid: int) -> Iterator[int]:
     while oid in catalogue.relations:
         yield oid
         oid = catalogue.relations[oid].table
+
+
+def _reaches_further(catalogue: Catalogue, text: str) -> bool:
+    return bool(re.search(r"\bCASCADE\b", text, re.IGNORECASE)) or not _named(catalogue, set(catalogue.relations), text)
 
 
 def _named(catalogue: Catalogue, oids: set[int], text: str) -> bool:

@@ -65,7 +65,6 @@ def rewritten(statement: Statement) -> set[str]:
     return {one.relation.removeprefix("public.") for one in statement.rewrites}
 
 
-@pytest.mark.long  # on a busy machine a lock may be told of the statement before it
 def test_ddl_by_event_triggers(filled: Database) -> None:
     quiet, volatile, index, foreign_key, refused = run(
         filled,
