@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,23 @@ from inboxbench.cli.bench_table import print_matrix
 from inboxbench.cli.bench_traps import spring_traps, traps
 from inboxbench.cli.session import Session, pass_bench_session, results_console
 from inboxbench.errors import UsageError
-from inboxbench.measure import DEFAULT_ROUNDS, Matrix, Speed, verdict
-from inboxbench.measure.contrast import contrasts
+from inboxbench.machine import describe_machine
+from inboxbench.measure import DEFAULT_ROUNDS, Speed, verdict
+from inboxbench.measure.contrast import Side, contrasts
 
 
-def as_document(matrix: Matrix, found: dict[str, Any]) -> dict[str, Any]:
+def as_document(side: Side, found: dict[str, Any], begun: dt.datetime) -> dict[str, Any]:
     """The parts of a run's record that a matrix and its verdict fill: `inboxbench report` shows it."""
-    tool = {"name": "inboxbench", "version": __version__}
-    return {"schema_version": SCHEMA_VERSION, "tool": tool, "matrix": matrix.to_json(), "verdict": found}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "inboxbench", "version": __version__},
+        "started_at": begun.isoformat(timespec="seconds"),
+        "finished_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "machine": describe_machine(),
+        "server": {"label": side.label, "version": side.version},
+        "matrix": side.matrix.to_json(),
+        "verdict": found,
+    }
 
 
 @click.group(invoke_without_command=True)
@@ -122,6 +132,7 @@ def command(
     source = Source(database, profile, seed, allow_foreign, as_is or own)
     check_names(session, source, chosen, wanted)
     check_servers(session)
+    begun = dt.datetime.now(dt.UTC)
     weights = weights_of(session, mix, wanted, writes=writes)
     options: dict[str, Any] = {"sets": chosen, "queries": wanted, "writes": writes, "rounds": rounds}
     options |= {"budget_s": budget, "timeout_s": timeout, "speed": Speed(throughput_seconds if throughput else 0)}
@@ -129,7 +140,7 @@ def command(
     sides, memories = [side for side, _memory in measured], [memory for _side, memory in measured]
     matrix = sides[0].matrix
     found = verdict(matrix, weights, wal_page)
-    document = as_document(matrix, found) | {"memory": [memory.to_json() for memory in memories]}
+    document = as_document(sides[0], found, begun) | {"memory": [memory.to_json() for memory in memories]}
     if len(sides) > 1:
         verdicts = [verdict(side.matrix, weights, wal_page) for side in sides]
         document |= sides_json(sides, verdicts)

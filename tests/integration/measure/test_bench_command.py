@@ -81,6 +81,13 @@ def test_the_record_follows_its_schema_to_the_last_key(whole: tuple[Result, dict
     assert checked_run(document)["verdict"]["mix"]["text"] == "list 50%, thread 25%, writes 25%"
 
 
+def test_the_record_says_where_and_when(whole: tuple[Result, dict[str, Any]], server: Server) -> None:
+    _result, document = whole
+    assert document["server"]["version"] == server.version
+    assert document["machine"]["cores"] >= 1
+    assert document["started_at"] <= document["finished_at"]
+
+
 def test_reads_writes_speed_and_overhead_are_all_there(whole: tuple[Result, dict[str, Any]]) -> None:
     _result, document = whole
     client = document["matrix"]["client"]
