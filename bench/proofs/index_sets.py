@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,6 +53,9 @@ class Run:
     @property
     def sets(self) -> list[str]:
         return [one["name"] for one in self.matrix["sets"]]
+
+    def asked(self, index_set: str, query: str) -> bool:
+        return any((of, asked) == (index_set, query) for of, asked, _class in self.pages)
 
     def worst(self, index_set: str, query: str, classes: tuple[str, ...] = ()) -> tuple[int, str] | None:
         """Most pages and in which class; None when the query was not measured or was stopped in a class."""
@@ -131,18 +135,39 @@ def _cost(one: Mapping[str, Any]) -> str:
 
 def _growth(runs: list[Run]) -> list[str]:
     lines = ["", f"## Growth under {_OWN}", ""]
-    lines += ["Pages in the worst class at each size, and k of pages ~ messages^k with its standard error.", ""]
-    lines += [f"| query | {' | '.join(f'{run.messages:,}' for run in runs)} | k |", "|---|" + "---:|" * (len(runs) + 1)]
+    lines += [
+        "Pages in the worst class at each size, and k of pages ~ messages^k: over all sizes with its standard error,",
+        "and over the last step alone. A first page that comes in the order of an index reads at most a page of the",
+        "table for each of its rows (25; a thread 20) and the height of the index: on few messages those rows share",
+        "pages, so it grows until that is reached and then stays.",
+        "",
+        f"| query | {' | '.join(f'{run.messages:,}' for run in runs)} | k | k of the last step |",
+        "|---|" + "---:|" * (len(runs) + 2),
+    ]
     return lines + [_grown(runs, query["name"]) for query in runs[-1].matrix["queries"]]
 
 
 def _grown(runs: list[Run], query: str) -> str:
     worst = [run.worst(_OWN, query) for run in runs]
-    told = ["stopped" if one is None else f"{one[0]:,} ({one[1]})" for one in worst]
+    told = [_told(run, query, one) for run, one in zip(runs, worst, strict=True)]
     points = [(run.messages, one[0]) for run, one in zip(runs, worst, strict=True) if one is not None]
     law = fit(points) if len(points) > 2 else None
     k = f"{law.k:.2f} ± {law.k_error:.2f}" if law else "–"
-    return f"| {'**' + query + '**' if query in _STEADY else query} | {' | '.join(told)} | {k} |"
+    name = f"**{query}**" if query in _STEADY else query
+    return f"| {name} | {' | '.join(told)} | {k} | {_last_step(points, runs)} |"
+
+
+def _told(run: Run, query: str, worst: tuple[int, str] | None) -> str:
+    if worst is None:
+        return "stopped" if run.asked(_OWN, query) else "no such row"
+    return f"{worst[0]:,} ({worst[1]})"
+
+
+def _last_step(points: list[tuple[int, int]], runs: list[Run]) -> str:
+    if len(points) < 2 or points[-1][0] != runs[-1].messages:
+        return "–"
+    (few, before), (many, now) = points[-2:]
+    return f"{math.log(now / before) / math.log(many / few):.2f}"
 
 
 if __name__ == "__main__":
