@@ -124,7 +124,7 @@ def _run(server: Server, name: str, chain: Chain, where: dict[str, Any], options
     if options["each"]:
         return _with(rehearse_each(server, name, chain, **where, run=_leg(asked)), probed)
     if asked.traffic:
-        load = partial(dryrun_probes.make_load, server, name, asked)
+        load = partial(dryrun_probes.make_load, server, name, chain, asked)
         return _with(rehearse_live(server, name, chain, load, **where), probed)
     return _with(rehearse(server, name, chain, **where), probed)
 
@@ -147,7 +147,7 @@ def _leg(asked: Asked) -> Callable[[Server, str, Chain, str], Leg]:
     """How one revision of --each is run."""
 
     def leg(server: Server, database: str, chain: Chain, target: str) -> Leg:
-        return run_live(server, database, chain, dryrun_probes.make_load(server, database, asked), target).leg
+        return run_live(server, database, chain, dryrun_probes.make_load(server, database, chain, asked), target).leg
 
     return leg if asked.traffic else run_leg
 

@@ -23,6 +23,7 @@ from inboxbench.dryrun.gates import read_time
 from inboxbench.dryrun.holders import Holder, long_reader, old_snapshot
 from inboxbench.dryrun.live import Load, load_for
 from inboxbench.dryrun.queueing import Queueing, probe_queue
+from inboxbench.dryrun.run import current_of
 from inboxbench.dryrun.shuffle import Shuffle, search_deadlocks
 from inboxbench.dryrun.traffic import DEFAULT_RATE
 from inboxbench.server import Server
@@ -73,18 +74,19 @@ def read_asked(options: dict[str, Any]) -> Asked:
     return Asked(not options["no_traffic"], options["traffic"], rate, holders, shuffle, downgrade)
 
 
-def make_load(server: Server, database: str, asked: Asked) -> Load:
+def make_load(server: Server, database: str, chain: Chain, asked: Asked) -> Load:
     """Raises UsageError for a file that cannot be used."""
     if not asked.traffic:
         return Load(())
+    at = current_of(server, database)
     with connect(server.conninfo(database)) as connection:
-        made = choose_traffic(connection, file=asked.file)
+        made = choose_traffic(connection, file=asked.file, revisions=chain.history(set(at)).pending(at))
     return load_for(server, database, made, rate=asked.rate)
 
 
 def run_probes(server: Server, template: str, chain: Chain, target: str, asked: Asked) -> dict[str, Any]:
     """What was asked for, each on copies of `template`; as it goes into the record under `more`."""
-    load = make_load(server, template, asked)
+    load = make_load(server, template, chain, asked)
     found: dict[str, Any] = {}
     for name, seconds in asked.holders.items():
         _say(f"probe {_option(name)}: three times through")

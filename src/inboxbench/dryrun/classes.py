@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from inboxbench.database import Connection
 from inboxbench.dryrun.generated import Generated, generate
+from inboxbench.dryrun.history import Script
 from inboxbench.dryrun.request import RequestClass
+from inboxbench.dryrun.tables import read_tables
 from inboxbench.dryrun.traffic_file import read_traffic
 from inboxbench.migrate.old_code import old_code
 from inboxbench.migrate.traffic import TrafficClass
@@ -24,15 +28,22 @@ _MESSENGER = """
 _FILLED = "SELECT EXISTS (SELECT FROM conversations)"
 
 
-def choose_traffic(
-    connection: Connection, *, file: Path | None = None, touched: frozenset[str] | None = None
-) -> Generated:
-    """`touched`: tables (schema.name) the chain is known to touch, if it is. Raises UsageError for a bad file."""
+def choose_traffic(connection: Connection, *, file: Path | None = None, revisions: Sequence[Script] = ()) -> Generated:
+    """`revisions`: those to come; traffic made from the schema is for the tables that they name, if they name any.
+
+    Raises UsageError for a bad file.
+    """
     if file is not None:
         return Generated(read_traffic(file, connection), ())
     if _says_yes(connection, _MESSENGER) and _says_yes(connection, _FILLED):
         return Generated(messenger_traffic(connection), ())
-    return generate(connection, touched)
+    return generate(connection, _named(connection, revisions))
+
+
+def _named(connection: Connection, revisions: Sequence[Script]) -> frozenset[str] | None:
+    """Tables (schema.name) whose name stands as a word in a revision's file; None when none does."""
+    words = {word for one in revisions for word in re.findall(r"\w+", one.path.read_text("utf-8", errors="replace"))}
+    return frozenset(table.full_name for table in read_tables(connection) if table.name in words) or None
 
 
 def messenger_traffic(connection: Connection) -> tuple[RequestClass, ...]:

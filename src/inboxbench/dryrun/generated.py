@@ -39,9 +39,12 @@ class Generated:
 
 def generate(connection: Connection, touched: frozenset[str] | None = None) -> Generated:
     """Classes for the tables in `touched` (schema.name), else for the largest. The connection is autocommit."""
-    tables = [table for table in read_tables(connection) if touched is None or table.full_name in touched]
+    every = read_tables(connection)
+    tables = [table for table in every if touched is None or table.full_name in touched]
     classes: list[RequestClass] = []
     notes: list[str] = []
+    if len(tables) < len(every):
+        notes.append(f"traffic runs on the tables that the revisions to come name, {len(tables)} of {len(every)}")
     if len(tables) > MOST_TABLES:
         notes.append(f"traffic runs on the {MOST_TABLES} largest of {len(tables)} tables")
     for table in tables[:MOST_TABLES]:

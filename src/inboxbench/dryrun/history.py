@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,16 @@ class History:
         wanted = (revision,) if revision else ()
         found = [one.revision for one in self.scripts.values() if revision in one.parents or one.parents == wanted]
         return found[0] if len(found) == 1 else None
+
+    def pending(self, at: Collection[str]) -> list[Script]:
+        """What is still to run on a database that stands at these revisions."""
+        done, waiting = set(at), list(at)
+        while waiting:
+            script = self.scripts.get(waiting.pop())
+            fresh = [parent for parent in script.parents if parent not in done] if script else []
+            done.update(fresh)
+            waiting += fresh
+        return [script for script in self.line() if script.revision not in done]
 
     def line(self) -> list[Script]:
         """Parents before children; in a history of several branches the order among them is that of the ids."""

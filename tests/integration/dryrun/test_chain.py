@@ -98,6 +98,17 @@ def test_a_chain_in_one_transaction_is_recognised(ours: Server, project: Project
     assert len(run.revisions) == 3
 
 
+def test_an_alembic_ini_is_enough(ours: Server, project: Project, tmp_path: Path) -> None:
+    history(tmp_path / "m", BODIES)
+    config = tmp_path / "alembic.ini"
+    config.write_text("[alembic]\nscript_location = %(here)s/m\n", encoding="utf-8")
+    run = go(ours, project, Chain(config=config))
+    assert (run.error, [one.revision for one in run.revisions]) == (None, ["a1", "a2", "a3"])
+    config.write_text("[alembic]\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="no script_location"):
+        go(ours, project, Chain(config=config))
+
+
 def test_each_goes_on_after_a_revision_that_failed(ours: Server, project: Project, tmp_path: Path) -> None:
     bodies = BODIES | {"a2": "op.execute('SELECT 1 / 0')"}
     run = go(ours, project, Chain(script_location=history(tmp_path / "m", bodies)), each=True)

@@ -12,6 +12,7 @@ import pytest
 from inboxbench.database import Connection
 from inboxbench.dryrun.classes import choose_traffic
 from inboxbench.dryrun.generated import Generated, generate
+from inboxbench.dryrun.history import read_history
 from inboxbench.dryrun.traffic_file import read_traffic
 from inboxbench.errors import UsageError
 
@@ -109,6 +110,18 @@ def test_it_is_old_code_to_a_schema_that_moved_on(connection: Connection) -> Non
     assert errors["select teams"] == 'column "name" does not exist'
     assert errors["insert people"].startswith('null value in column "rank" of relation "people" violates not-null')
     assert "select people" not in errors
+
+
+def test_it_runs_on_the_tables_that_the_revisions_to_come_name(connection: Connection, tmp_path: Path) -> None:
+    for revision, parent, body in (("r0", None, "joins"), ("r1", "r0", "op.drop_column('people', 'feels')")):
+        text = f'"""Step."""\nrevision = {revision!r}\ndown_revision = {parent!r}\n{body}\n'
+        (tmp_path / f"{revision}.py").write_text(text, encoding="utf-8")
+    with connection:
+        pending = read_history([tmp_path]).pending(["r0"])
+        assert [one.revision for one in pending] == ["r1"]
+        made = choose_traffic(connection, revisions=pending)
+        assert {name for item in made.classes for name in item.tables} == {"public.people"}
+        assert made.notes[0] == "traffic runs on the tables that the revisions to come name, 1 of 8"
 
 
 _FILE = """
