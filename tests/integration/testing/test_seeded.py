@@ -90,11 +90,11 @@ def suite(pytester: pytest.Pytester, server: Server, request: pytest.FixtureRequ
     return Suite(pytester, server)
 
 
-@pytest.mark.long  # pytest-benchmark compares nothing in a worker of xdist
 def test_databases_and_counters_of_ones_own(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a desk, then where CI is set: --benchmark-compare goes on working, and the counters beside it repeat."""
     quick = ["--benchmark-min-rounds=2", "--benchmark-max-time=0.01"]
     monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # pytest-benchmark compares nothing in one
     suite.run(*quick, "--benchmark-save=before", "--benchmark-json=before.json").assert_outcomes(passed=7)
     monkeypatch.setenv("CI", "true")
     again = suite.run("-k", "read or write", *quick, "--benchmark-compare=0001", "--benchmark-json=after.json")
