@@ -21,14 +21,14 @@ from inboxbench.cli.session import Session, pass_session, progress_console
 from inboxbench.dryrun.before import state_before
 from inboxbench.dryrun.chain import TIMEOUT_S, Chain
 from inboxbench.dryrun.copy import Source, copied
-from inboxbench.dryrun.each import rehearse_each
+from inboxbench.dryrun.each import alone, rehearse_each
 from inboxbench.dryrun.gates import Limits, broken, read_size, read_time
-from inboxbench.dryrun.live import rehearse_live, run_live
+from inboxbench.dryrun.live import Live, rehearse_live, run_live
 from inboxbench.dryrun.log import log_path
 from inboxbench.dryrun.record import DryRun
 from inboxbench.dryrun.rewrites import with_rewrites
 from inboxbench.dryrun.rules import with_findings
-from inboxbench.dryrun.run import Leg, bring, check_aim, rehearse, run_leg
+from inboxbench.dryrun.run import bring, check_aim, rehearse
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.migrate.history import last_of_phase, read_history
 from inboxbench.server import Server
@@ -143,13 +143,13 @@ def _with(run: DryRun, probed: dict[str, Any]) -> DryRun:
     return replace(run, more={**run.more, **probed}) if probed else run
 
 
-def _leg(asked: Asked) -> Callable[[Server, str, Chain, str], Leg]:
+def _leg(asked: Asked) -> Callable[[Server, str, Chain, str], Live]:
     """How one revision of --each is run."""
 
-    def leg(server: Server, database: str, chain: Chain, target: str) -> Leg:
-        return run_live(server, database, chain, dryrun_probes.make_load(server, database, chain, asked), target).leg
+    def leg(server: Server, database: str, chain: Chain, target: str) -> Live:
+        return run_live(server, database, chain, dryrun_probes.make_load(server, database, chain, asked), target)
 
-    return leg if asked.traffic else run_leg
+    return leg if asked.traffic else alone
 
 
 def _read_limits(options: dict[str, Any]) -> Limits:

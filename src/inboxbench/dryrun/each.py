@@ -6,16 +6,25 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 from psycopg import sql
 
 from inboxbench.database import connect
 from inboxbench.dryrun.chain import Chain
 from inboxbench.dryrun.copy import again
-from inboxbench.dryrun.record import DryRun, Revision, Statement, Transaction
-from inboxbench.dryrun.run import Leg, as_run, bring, check_aim, current_of, run_leg
+from inboxbench.dryrun.live import Live
+from inboxbench.dryrun.record import DryRun, Felt, Revision, Statement, Transaction
+from inboxbench.dryrun.run import as_run, bring, check_aim, current_of, run_leg
 from inboxbench.errors import UsageError
 from inboxbench.server import Server
+
+Run = Callable[[Server, str, Chain, str], Live]
+
+
+def alone(server: Server, database: str, chain: Chain, target: str) -> Live:
+    """A revision without traffic."""
+    return Live(run_leg(server, database, chain, target))
 
 
 def rehearse_each(
@@ -26,23 +35,26 @@ def rehearse_each(
     source: str,
     begin: str | None,
     target: str,
-    run: Callable[[Server, str, Chain, str], Leg] = run_leg,
+    run: Run = alone,
 ) -> DryRun:
     """As `run.rehearse`, with a stop after each revision. A failed one is stamped as done, its work is not there.
 
-    Raises UsageError when the revisions' files are not known.
+    Traffic is added up over the revisions; its percentiles are those of the worst of them. Raises UsageError when the
+    revisions' files are not known.
     """
     check_aim(chain, begin or "base", target)
     if begin is not None:
         bring(server, database, chain, begin)
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     steps = _steps(chain, current_of(server, database), target)
-    legs = list(_legs(server, database, chain, steps, run))
-    if not legs:
-        leg = run(server, database, chain, target)
-        return as_run(leg, server=server, source=source, command=chain.shown, started=started)
-    runs = [as_run(leg, server=server, source=source, command=chain.shown, started=started) for leg in legs]
-    return _joined(runs, [leg.observer.epoch for leg in legs])
+    lives = list(_lives(server, database, chain, steps, run)) or [run(server, database, chain, target)]
+    told: dict[str, Any] = {"server": server, "source": source, "command": chain.shown, "started": started}
+    runs = [_with_traffic(as_run(live.leg, **told), live) for live in lives]
+    return _joined(runs, [live.leg.observer.epoch for live in lives]) if steps else runs[0]
+
+
+def _with_traffic(run: DryRun, live: Live) -> DryRun:
+    return replace(run, traffic=live.felt, notes=(*run.notes, *live.notes))
 
 
 def _steps(chain: Chain, at: Sequence[str], target: str) -> list[str]:
@@ -58,9 +70,7 @@ def _steps(chain: Chain, at: Sequence[str], target: str) -> list[str]:
     return line[first:last]
 
 
-def _legs(
-    server: Server, database: str, chain: Chain, steps: list[str], run: Callable[[Server, str, Chain, str], Leg]
-) -> Iterator[Leg]:
+def _lives(server: Server, database: str, chain: Chain, steps: list[str], run: Run) -> Iterator[Live]:
     """`now` is the state that the next revision is tried on; all copies are gone at the end."""
     now = database
     with ExitStack() as kept:
@@ -68,9 +78,9 @@ def _legs(
             trial = ExitStack()
             kept.push(trial)
             name = trial.enter_context(again(server, now))
-            leg = run(server, name, chain, revision)
-            yield leg
-            if leg.error is None:
+            live = run(server, name, chain, revision)
+            yield live
+            if live.leg.error is None:
                 now = name
             else:
                 trial.close()
@@ -95,8 +105,12 @@ def _joined(runs: list[DryRun], epochs: list[float]) -> DryRun:
     statements: list[Statement] = []
     transactions: list[Transaction] = []
     revisions: list[Revision] = []
+    felt: dict[str, Felt] = {}
     for run, epoch in zip(runs, epochs, strict=True):
         later, before, done = (epoch - epochs[0]) * 1000, len(statements), len(transactions)
+        for one in run.traffic:
+            moved = _moved(one, later, before)
+            felt[one.name] = _added(felt[one.name], moved) if one.name in felt else moved
         statements += [_later(one, later, before, done) for one in run.statements]
         transactions += [
             replace(
@@ -118,13 +132,14 @@ def _joined(runs: list[DryRun], epochs: list[float]) -> DryRun:
         revisions=tuple(revisions),
         statements=tuple(statements),
         transactions=tuple(transactions),
+        traffic=tuple(felt.values()),
         one_transaction=False,
         peak_bytes=max(run.peak_bytes for run in runs),
         wal_bytes=sum(run.wal_bytes for run in runs),
         exit_status=next((run.exit_status for run in runs if run.exit_status), 0),
         error="; ".join(errors) or None,
         notes=(
-            *(note for run in runs for note in run.notes),
+            *dict.fromkeys(note for run in runs for note in run.notes),
             "each revision ran by itself, on a copy of the one before",
         ),
     )
@@ -137,4 +152,33 @@ def _later(one: Statement, later: float, before: int, done: int) -> Statement:
         transaction=one.transaction + done,
         started_ms=one.started_ms + later,
         locks=tuple(replace(lock, taken_ms=lock.taken_ms + later) for lock in one.locks),
+    )
+
+
+def _moved(one: Felt, later: float, before: int) -> Felt:
+    """Its stalls by the clock and the numbers of the whole."""
+    stalls = (
+        replace(
+            stall,
+            started_ms=stall.started_ms + later,
+            statement=None if stall.statement is None else stall.statement + before,
+        )
+        for stall in one.stalls
+    )
+    return replace(one, stalls=tuple(stalls))
+
+
+def _added(one: Felt, other: Felt) -> Felt:
+    return replace(
+        one,
+        requests=one.requests + other.requests,
+        p50_ms=max(one.p50_ms, other.p50_ms),
+        p99_ms=max(one.p99_ms, other.p99_ms),
+        max_stall_ms=max(one.max_stall_ms, other.max_stall_ms),
+        blocked_ms=one.blocked_ms + other.blocked_ms,
+        errors=one.errors + other.errors,
+        first_error=one.first_error or other.first_error,
+        deadlocks=one.deadlocks + other.deadlocks,
+        deadlock_cycle=one.deadlock_cycle or other.deadlock_cycle,
+        stalls=(*one.stalls, *other.stalls),
     )

@@ -11,6 +11,7 @@ from inboxbench.database import connect, list_databases
 from inboxbench.dryrun.chain import Chain
 from inboxbench.dryrun.copy import Source, copied
 from inboxbench.dryrun.each import rehearse_each
+from inboxbench.dryrun.live import Live, load_for, run_live
 from inboxbench.dryrun.record import DryRun
 from inboxbench.dryrun.run import rehearse
 from inboxbench.errors import InboxbenchError, ServerError, UsageError
@@ -116,6 +117,26 @@ def test_each_goes_on_after_a_revision_that_failed(ours: Server, project: Projec
     assert [(one.revision, one.error) for one in run.revisions] == [
         ("a1", None), ("a2", "division by zero"), ("a3", None),
     ]  # fmt: skip
+
+
+def test_each_adds_up_what_traffic_felt(ours: Server, project: Project, tmp_path: Path) -> None:
+    legs: list[Live] = []
+
+    def leg(server: Server, database: str, chain: Chain, target: str) -> Live:
+        legs.append(run_live(server, database, chain, load_for(server, database), target))
+        return legs[-1]
+
+    chain = Chain(script_location=history(tmp_path / "m", BODIES))
+    with copied(ours, Source(), project) as name:
+        run = rehearse_each(ours, name, chain, source="nothing", begin=None, target="head", run=leg)
+    assert [bool(one.felt) for one in legs] == [False, True, True]  # no table before the first
+    for felt in run.traffic:
+        mine = [one for each in legs for one in each.felt if one.name == felt.name]
+        assert (felt.requests, felt.errors) == (sum(one.requests for one in mine), sum(one.errors for one in mine))
+        assert felt.max_stall_ms == max(one.max_stall_ms for one in mine)
+    known = {one.number: one for one in run.statements}
+    caused = [(felt, stall) for felt in run.traffic for stall in felt.stalls if stall.statement is not None]
+    assert all(known[stall.statement or 0].started_ms <= stall.started_ms + stall.duration_ms for _, stall in caused)
 
 
 def test_a_failed_chain_names_its_revision(ours: Server, project: Project, tmp_path: Path) -> None:
