@@ -63,7 +63,12 @@ def dead(explained: dict[str, Any]) -> int:
 
 
 def wal_bytes(explained: dict[str, Any]) -> int:
-    return int(explained["Plan"].get("WAL Bytes", 0))
+    """Of the top node, which holds what it pulled from those below; a writing CTE that nothing reads runs after it."""
+    plan = explained["Plan"]
+    read = {f"CTE {node['CTE Name']}" for node in nodes(plan) if node["Node Type"] == "CTE Scan"}
+    apart = (node for node in nodes(plan) if node.get("Subplan Name", "").startswith("CTE "))
+    unread = (int(node.get("WAL Bytes", 0)) for node in apart if node["Subplan Name"] not in read)
+    return int(plan.get("WAL Bytes", 0)) + sum(unread)
 
 
 def temp_bytes(explained: dict[str, Any]) -> int:

@@ -5,30 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from inboxbench.database import Connection, connect
 from inboxbench.dryrun.copy import again
+from inboxbench.dryrun.keys import primary_key
 from inboxbench.dryrun.modes import conflict
 from inboxbench.dryrun.observer import Observer, observed
 from inboxbench.dryrun.record import Comparison, DryRun, Finding, Statement
 from inboxbench.dryrun.revisions import read_stamp
 from inboxbench.dryrun.rules.fix import Step, Steps, as_code, rewrite
 from inboxbench.dryrun.rules.operation import Operation, flat, read_operation
+from inboxbench.dryrun.rules.text import head_of
 from inboxbench.dryrun.sightings import Sightings
 from inboxbench.errors import SubjectFailed
 from inboxbench.server import Server
 
 At = Callable[[str], AbstractContextManager[str]]
-_PRIMARY_KEY = """
-    SELECT quote_ident(a.attname) FROM pg_index AS i
-    JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-    WHERE i.indrelid = to_regclass(%s) AND i.indisprimary AND i.indnkeyatts = 1
-"""
 # Rules whose remedy concerns the whole transaction: it is split, and each of its statements rewritten.
 _SPLIT = ("backfill-in-ddl-transaction", "lock-held-across-work", "one-transaction")
+_NO_VALUES = "the driver sent its values apart from the statement ($1), so it cannot be run again as it stands"
 
 
 def with_rewrites(run: DryRun, server: Server, at: At) -> DryRun:
@@ -43,12 +42,21 @@ def with_rewrites(run: DryRun, server: Server, at: At) -> DryRun:
         if not statements or finding.suppressed or finding.revision is None:
             found.append(finding)
             continue
+        if any("$1" in one.sql for one in statements):
+            found.append(finding)
+            notes[f"{finding.rule} in revision {finding.revision} is not compared with its rewrite: {_NO_VALUES}"] = (
+                None
+            )
+            continue
         try:
             with at(finding.revision) as database:
                 found.append(_tried(server, database, run, finding, statements))
         except SubjectFailed as problem:
             found.append(finding)
             notes[f"rewrites were not run: {problem}"] = None
+        except psycopg.Error as problem:
+            found.append(finding)
+            notes[_untold(finding, problem)] = None
     return replace(run, findings=tuple(found), notes=(*run.notes, *notes))
 
 
@@ -61,20 +69,26 @@ def compare(server: Server, template: str, original: Steps, instead: Steps) -> C
 
 
 def _tried(server: Server, database: str, run: DryRun, finding: Finding, statements: Sequence[Statement]) -> Finding:
-    """As it was where the rewrite is unknown, or fails on the copy."""
-    try:
-        _replay(server, database, run, statements[0])
-        steps = _instead(server, database, finding, statements)
-        if steps is None:
-            return finding
-        compared = compare(server, database, tuple(Step(one.sql) for one in statements), steps)
-    except psycopg.Error:
+    """As it was where the rewrite is unknown. Raises psycopg.Error with the step that failed as its note."""
+    _replay(server, database, run, statements[0])
+    steps = _instead(server, database, finding, statements)
+    if steps is None:
         return finding
+    compared = compare(server, database, tuple(Step(one.sql) for one in statements), steps)
     return replace(finding, code=compared.code, compared=compared)
 
 
+def _untold(finding: Finding, problem: psycopg.Error) -> str:
+    """Why a finding has no comparison: the step that failed, and the server's words."""
+    step = f" ({head_of(problem.__notes__[0])})" if getattr(problem, "__notes__", None) else ""
+    said = str(problem).strip().partition("\n")[0]
+    return (
+        f"{finding.rule} in revision {finding.revision} is not compared with its rewrite: a step failed{step}: {said}"
+    )
+
+
 def _concerned(run: DryRun, finding: Finding) -> list[Statement]:
-    """Statements to run again as one transaction; none with values that the log does not show."""
+    """Statements to run again as one transaction."""
     one = next((one for one in run.statements if one.number == finding.statement), None)
     if one is None or one.error:
         return []
@@ -82,7 +96,7 @@ def _concerned(run: DryRun, finding: Finding) -> list[Statement]:
     if finding.rule in _SPLIT:
         mine = [other for other in run.statements if other.transaction == one.transaction]
         mine = [other for other in mine if other.revision == one.revision and _ours(other)]
-    return [] if any("$1" in other.sql for other in mine) else mine
+    return mine
 
 
 def _ours(statement: Statement) -> bool:
@@ -95,7 +109,7 @@ def _replay(server: Server, database: str, run: DryRun, first: Statement) -> Non
     with connect(server.conninfo(database)) as connection:
         for one in filter(_ours, earlier):
             if "$1" not in one.sql and not one.sql.lstrip().upper().startswith(("SELECT", "SHOW")):
-                connection.execute(one.sql.encode())
+                _step(connection, one.sql)
 
 
 def _instead(server: Server, database: str, finding: Finding, statements: Sequence[Statement]) -> Steps | None:
@@ -108,8 +122,7 @@ def _instead(server: Server, database: str, finding: Finding, statements: Sequen
 
 
 def _key(connection: Connection, operation: Operation | None) -> str:
-    row = connection.execute(_PRIMARY_KEY, (operation.table,)).fetchone() if operation else None
-    return str(row[0]) if row else ""
+    return primary_key(connection, operation.table) if operation else ""
 
 
 def _measured(server: Server, template: str, steps: Steps) -> dict[str, float]:
@@ -131,7 +144,7 @@ def play(connection: Connection, steps: Iterable[Step]) -> None:
         if step.key:
             _batches(connection, step)
         else:
-            connection.execute(step.sql.encode())
+            _step(connection, step.sql)
     _commit(connection, together)
 
 
@@ -139,15 +152,23 @@ def _commit(connection: Connection, steps: Sequence[Step]) -> None:
     if steps:
         with connection.transaction():
             for step in steps:
-                connection.execute(step.sql.encode())
+                _step(connection, step.sql)
+
+
+def _step(connection: Connection, text: str) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Raises psycopg.Error with the text as its note."""
+    try:
+        return connection.execute(text.encode())
+    except psycopg.Error as problem:
+        problem.add_note(text)
+        raise
 
 
 def _batches(connection: Connection, step: Step) -> None:
     after = ""
-    while row := connection.execute(step.sql.replace("{after}", after).encode()).fetchone():
-        after = (sql.SQL("AND ") + sql.SQL("{} > {}").format(_word(step.key), sql.Literal(row[0]))).as_string(
-            connection
-        )
+    while row := _step(connection, step.sql.replace("{after}", after)).fetchone():
+        last = sql.SQL(", ").join(map(sql.Literal, row))
+        after = sql.SQL("AND ({}) > ({})").format(_word(step.key), last).as_string(connection)
 
 
 def _word(name: str) -> sql.SQL:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from inboxbench.database import connect
 from inboxbench.dryrun.chain import Chain, Ended, run_chain
 from inboxbench.dryrun.history import History
+from inboxbench.dryrun.keys import primary_keys
 from inboxbench.dryrun.observer import Observer, observed
 from inboxbench.dryrun.record import DryRun, Revision, Statement, Transaction
 from inboxbench.dryrun.revisions import attribute, named, read_stamp
@@ -110,9 +111,11 @@ def rehearse(
         bring(server, database, chain, begin)
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     before = current_of(server, database)
+    keys = primary_keys(server, database)
     leg = run(server, database, chain, target)
     _check_alembic(leg, chain, before, current_of(server, database))
-    return as_run(leg, server=server, source=source, command=chain.shown, started=started)
+    made = as_run(leg, server=server, source=source, command=chain.shown, started=started)
+    return replace(made, more=made.more | {"keys": keys | primary_keys(server, database)})
 
 
 def check_aim(chain: Chain, begin: str | None, target: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from inboxbench.dryrun.record import Felt, Statement
 from inboxbench.dryrun.rules.fact import Facts
-from inboxbench.dryrun.rules.fix import Step, as_code, rewrite
+from inboxbench.dryrun.rules.fix import Step, as_code, proposal
 from inboxbench.dryrun.rules.operation import flat
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.dryrun.rules.text import head, short
@@ -71,7 +71,7 @@ def _failed(facts: Facts) -> Iterator[Hit]:
     failed = {one.revision for one in facts.run.revisions if one.error}
     for one in facts.run.statements:
         if one.error and one.revision in failed and not _IN_BLOCK.search(one.error):
-            yield Hit(one, None, f"{head(one)} failed: {one.error}.", as_code(rewrite(one.sql)))
+            yield Hit(one, None, f"{head(one)} failed: {one.error}.", proposal(one.sql, facts.key(one)))
 
 
 OLD_CODE = Rule(

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from inboxbench.dryrun.modes import conflict
 from inboxbench.dryrun.record import DryRun, Lock, Stall, Statement
+from inboxbench.dryrun.rules.operation import read_operation
 
 # Less than this many rows is no work that grows with the table: it takes about a millisecond.
 FEW_ROWS = 1_000
@@ -67,6 +68,18 @@ class Facts:
     def worst_stall(self, *statements: Statement) -> tuple[str, Stall] | None:
         found = [pair for one in statements for pair in self.stalls(one)]
         return max(found, key=lambda pair: pair[1].duration_ms, default=None)
+
+    def key(self, statement: Statement) -> str:
+        """Columns of the primary key of the table that the statement names, with commas; "" if it has none.
+
+        `id` where the run does not know the table: one that the chain made and dropped again.
+        """
+        operation = read_operation(statement.sql)
+        name = operation.table.replace('"', "") if operation else ""
+        touched = [*(one.relation for one in statement.locks), *(one.relation for one in statement.scans)]
+        keys: dict[str, str] = self.run.more.get("keys", {})
+        known = [one for one in touched if one in keys and name in (one, one.rpartition(".")[2])]
+        return keys[known[0]] if known else "id"
 
     def guarded(self, statement: Statement) -> bool:
         """Whether its session had set a lock_timeout."""

@@ -6,17 +6,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from inboxbench.dryrun.rules.operation import Kind, Operation, read_operation
+from inboxbench.dryrun.rules.operation import Kind, Operation, actions, read_operation
 
 BATCH = 5_000
+_BATCHED: tuple[Kind, ...] = ("type", "backfill", "add column")
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """alone: outside of any transaction, as CONCURRENTLY needs it.
 
-    key: of a batched step, which is run again and again, each time in a transaction of its own: it gives the last key
-    of its batch, and `{after}` in it is nothing at first, then `AND key > last`, until there is no last key.
+    key: of a batched step (several columns with commas), which is run again and again, each time in a transaction of
+    its own: it gives the last key of its batch, and `{after}` in it is nothing at first, then `AND key > last`, until
+    there is no last key.
     """
 
     sql: str
@@ -30,12 +32,24 @@ Steps = tuple[Step, ...]
 def rewrite(sql: str, key: str = "id") -> Steps | None:
     """What to run instead of `sql`, in order; None where no rewrite is known.
 
-    key: the table's primary key, of one column; without, what would need batches is left alone.
+    key: the columns of the table's primary key, quoted as they need it, with commas between; without, what would need
+    batches is left alone.
     """
     operation = read_operation(sql)
-    if operation is None or (not key and operation.kind in ("type", "backfill", "add column")):
+    if operation is None or (not key and operation.kind in _BATCHED):
         return None
     return _REWRITES[operation.kind](operation, key)
+
+
+def proposal(sql: str, key: str) -> str:
+    """Code to paste; where batches would need a key that the table lacks, what is to be done first, as a comment."""
+    operation = read_operation(sql)
+    if operation and not key and operation.kind in _BATCHED:
+        return (
+            f"# {operation.table} has no primary key to go through it by: batches need one. Give it a key first\n"
+            "# (a unique index built CONCURRENTLY, then PRIMARY KEY USING INDEX), or accept the block in a quiet hour."
+        )
+    return as_code(rewrite(sql, key))
 
 
 def as_code(steps: Steps | None) -> str:
@@ -44,6 +58,8 @@ def as_code(steps: Steps | None) -> str:
 
 
 def _lines(step: Step) -> list[str]:
+    if len(actions(step.key)) > 1:
+        return _lines_of_several(step)
     if step.key:
         return [
             "with op.get_context().autocommit_block():",
@@ -53,11 +69,31 @@ def _lines(step: Step) -> list[str]:
             '        last = op.get_bind().execute(batch, {"last": last} if after else {}).scalar()',
             "        if last is None:",
             "            break",
-            f'        after = "AND {step.key} > :last"',
+            f"        after = {_literal(f'AND {step.key} > :last')}",
         ]
     if step.alone:
         return ["with op.get_context().autocommit_block():", f'    op.execute("""{step.sql}""")']
     return [f'op.execute("""{step.sql}""")']
+
+
+def _literal(text: str) -> str:
+    return repr(text) if '"' in text else f'"{text}"'
+
+
+def _lines_of_several(step: Step) -> list[str]:
+    values = [f"last_{place}" for place, _ in enumerate(actions(step.key))]
+    bound = ", ".join(f":{value}" for value in values)
+    return [
+        "with op.get_context().autocommit_block():",
+        '    last, after = {}, ""',
+        "    while True:",
+        f'        batch = sa.text(f"""{step.sql}""")',
+        "        row = op.get_bind().execute(batch, last).first()",
+        "        if row is None:",
+        "            break",
+        f"        last = dict(zip({values!r}, row))",
+        f"        after = {_literal(f'AND ({step.key}) > ({bound})')}",
+    ]
 
 
 def _create_index(one: Operation, _: str) -> Steps:
@@ -139,10 +175,13 @@ def _add_column(one: Operation, key: str) -> Steps | None:
 def _batches(table: str, assigned: str, where: str, key: str) -> Step:
     """By key, so that no batch reads what an earlier one did."""
     condition = f" AND ({where})" if where else ""
+    columns = actions(key)
+    row = f"({key})" if len(columns) > 1 else key
+    last = ", ".join(f"{column} DESC" for column in columns)
     return Step(  # names as the project wrote them, in a statement of its own
         f"WITH batch AS (SELECT {key} FROM {table} WHERE true {{after}} ORDER BY {key} LIMIT {BATCH}), "  # noqa: S608
-        f"done AS (UPDATE {table} SET {assigned} WHERE {key} IN (SELECT {key} FROM batch){condition}) "
-        f"SELECT {key} FROM batch ORDER BY {key} DESC LIMIT 1",
+        f"done AS (UPDATE {table} SET {assigned} WHERE {row} IN (SELECT {key} FROM batch){condition}) "
+        f"SELECT {key} FROM batch ORDER BY {last} LIMIT 1",
         key=key,
     )
 

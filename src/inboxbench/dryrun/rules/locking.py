@@ -7,19 +7,14 @@ from collections.abc import Callable, Iterator
 
 from inboxbench.dryrun.record import Statement
 from inboxbench.dryrun.rules.fact import FEW_ROWS, Facts, InForce, rewritten_table, rows_read
-from inboxbench.dryrun.rules.fix import as_code, rewrite
+from inboxbench.dryrun.rules.fix import proposal
 from inboxbench.dryrun.rules.operation import flat
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.dryrun.rules.text import blocked, felt, head, octets, short
 
 
-def _key(facts: Facts, relation: str) -> str:
-    keys = facts.run.more.get("keys", {})
-    return str(keys.get(relation, "id"))
-
-
-def _code(facts: Facts, statement: Statement, relation: str) -> str:
-    return as_code(rewrite(statement.sql, _key(facts, relation)))
+def _code(facts: Facts, statement: Statement) -> str:
+    return proposal(statement.sql, facts.key(statement))
 
 
 def _rewrites(volatile: bool) -> Callable[[Facts], Iterator[Hit]]:
@@ -34,7 +29,7 @@ def _rewrites(volatile: bool) -> Callable[[Facts], Iterator[Hit]]:
                 f"{head(one)} wrote every row of {short(table)} anew ({octets(size)}, {octets(one.wal_bytes)} of WAL, "
                 f"{octets(one.peak_bytes)} of extra disk) and blocked {blocked(force)}.{felt(facts, one)}"
             )
-            yield Hit(one, table, what, _code(facts, one, table))
+            yield Hit(one, table, what, _code(facts, one))
 
     return check
 
@@ -64,7 +59,7 @@ def _scanned(facts: Facts, one: Statement, forces: list[InForce], doing: str) ->
     ways = " and ".join(blocked(force) for force in forces)
     rows = rows_read(one, table)
     what = f"{head(one)} {doing} {rows:,} rows of {short(table)} and blocked {ways}.{felt(facts, one)}"
-    return Hit(one, table, what, _code(facts, one, table))
+    return Hit(one, table, what, _code(facts, one))
 
 
 TABLE_REWRITE = Rule(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from inboxbench.dryrun.record import Statement
 from inboxbench.dryrun.rules.fact import Facts, InForce, is_work, rows_read
-from inboxbench.dryrun.rules.fix import as_code, rewrite
+from inboxbench.dryrun.rules.fix import proposal
 from inboxbench.dryrun.rules.operation import flat
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.dryrun.rules.text import blocked, felt, head, short, span
@@ -45,7 +45,7 @@ def _backfills(facts: Facts) -> Iterator[Hit]:
             f"{head(worst.owner)} had locked {short(worst.lock.relation)}: it blocked {blocked(worst)}."
             f"{felt(facts, one, worst.owner)}"
         )
-        yield Hit(one, worst.lock.relation, what, as_code(rewrite(one.sql)))
+        yield Hit(one, worst.lock.relation, what, proposal(one.sql, facts.key(one)))
 
 
 def _works(facts: Facts) -> Iterator[Hit]:
@@ -78,7 +78,7 @@ def _unbatched(facts: Facts) -> Iterator[Hit]:
             f"{head(one)} changed {one.dead_tuples:,} rows in one transaction: each stayed locked against other "
             f"updates for up to {span(kept)}, and as many dead rows were left behind.{felt(facts, one)}"
         )
-        yield Hit(one, table, what, as_code(rewrite(one.sql)))
+        yield Hit(one, table, what, proposal(one.sql, facts.key(one)))
 
 
 def _one_transaction(facts: Facts) -> Iterator[Hit]:

@@ -1,0 +1,134 @@
+"""Rewrites in batches go by the key that the table has, whatever it is called and however many columns it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from inboxbench.database import connect, scratch_database
+from inboxbench.dryrun.keys import primary_keys
+from inboxbench.dryrun.observer import observed
+from inboxbench.dryrun.record import DryRun, Statement
+from inboxbench.dryrun.rewrites import with_rewrites
+from inboxbench.dryrun.rules import find
+from inboxbench.server import Server
+
+ROWS = 12_000
+_TABLES = f"""
+    CREATE TABLE named (order_no int PRIMARY KEY, amount int NOT NULL);
+    CREATE TABLE by_uuid (uid uuid PRIMARY KEY, amount int NOT NULL);
+    CREATE TABLE composite (tenant int, "No" text, amount int NOT NULL, PRIMARY KEY (tenant, "No") INCLUDE (amount));
+    CREATE TABLE keyless (amount int NOT NULL);
+    INSERT INTO named SELECT n, n FROM generate_series(1, {ROWS}) AS n;
+    INSERT INTO by_uuid SELECT gen_random_uuid(), n FROM generate_series(1, {ROWS}) AS n;
+    INSERT INTO composite SELECT n % 3, 'n' || n, n FROM generate_series(1, {ROWS}) AS n;
+    INSERT INTO keyless SELECT n FROM generate_series(1, {ROWS}) AS n;
+"""
+_KEYS = {
+    "public.named": "order_no",
+    "public.by_uuid": "uid",
+    "public.composite": 'tenant, "No"',
+    "public.keyless": "",
+}
+_CHANGES = {"backfill": "UPDATE {} SET amount = amount + 1", "type": "ALTER TABLE {} ALTER COLUMN amount TYPE bigint"}
+
+
+@pytest.fixture(scope="module")
+def template(server: Server) -> Iterator[str]:
+    with scratch_database(server, "keys") as name:
+        with connect(server.conninfo(name)) as connection:
+            connection.execute(_TABLES.encode())
+        yield name
+
+
+@pytest.fixture(scope="module")
+def run(server: Server, template: str) -> DryRun:
+    """Each change to each table, as statements of one revision that fails nowhere."""
+    with scratch_database(server, "keys", template) as name:
+        with observed(server, name) as observer, connect(server.conninfo(name)) as connection:
+            for table in _KEYS:
+                for change in _CHANGES.values():
+                    connection.execute(change.format(table).encode())
+            connection.execute(b"WITH done AS (UPDATE named SET amount = 0) SELECT 1")
+        seen, transactions = observer.observed()
+        keys = primary_keys(server, name)
+    statements = tuple(replace(one, revision=f"r{one.number}") for one in seen)
+    run = DryRun("s", "s", "c", "2026", 1.0, (), statements, transactions, more={"keys": keys})
+    return replace(run, findings=find(run))
+
+
+def compared(run: DryRun, server: Server, template: str, *chosen: Statement) -> DryRun:
+    @contextmanager
+    def at(_: str) -> Iterator[str]:
+        with scratch_database(server, "keys", template) as name:
+            yield name
+
+    numbers = {one.number for one in chosen}
+    return with_rewrites(replace(run, findings=tuple(f for f in run.findings if f.statement in numbers)), server, at)
+
+
+def test_keys_are_read_from_the_catalogue(run: DryRun) -> None:
+    assert run.more["keys"] == _KEYS
+
+
+@pytest.mark.parametrize("change", _CHANGES)
+@pytest.mark.parametrize("table", [name for name, key in _KEYS.items() if key])
+def test_the_rewrite_goes_by_the_tables_own_key(
+    table: str, change: str, run: DryRun, server: Server, template: str
+) -> None:
+    statement = next(one for one in run.statements if one.sql == _CHANGES[change].format(table))
+    before = next(one for one in run.findings if one.statement == statement.number)
+    done = compared(run, server, template, statement)
+    assert done.notes == ()
+    (found,) = done.findings
+    assert found.compared is not None
+    assert found.code == before.code
+    assert f"SELECT {_KEYS[table]} FROM {table}" in found.code
+    assert 0 < found.compared.rewrite["rows_locked_at_once"] <= 5_000
+
+
+@pytest.mark.parametrize("change", _CHANGES)
+def test_without_a_key_no_batches_are_proposed(change: str, run: DryRun, server: Server, template: str) -> None:
+    statement = next(one for one in run.statements if one.sql == _CHANGES[change].format("public.keyless"))
+    (found,) = compared(run, server, template, statement).findings
+    assert found.compared is None
+    assert found.code.startswith("# public.keyless has no primary key to go through it by")
+
+
+def test_the_code_for_several_columns_compares_them_as_a_row(run: DryRun) -> None:
+    statement = next(one for one in run.statements if one.sql.startswith("UPDATE public.composite"))
+    code = next(one.code for one in run.findings if one.statement == statement.number)
+    compile(code, "revision", "exec")
+    assert "last = dict(zip(['last_0', 'last_1'], row))" in code
+    assert "after = 'AND (tenant, \"No\") > (:last_0, :last_1)'" in code
+
+
+def test_a_rewrite_that_fails_leaves_a_note(run: DryRun, server: Server) -> None:
+    """The tables are not there: the first step says so."""
+    statement = next(one for one in run.statements if one.sql == "UPDATE public.named SET amount = amount + 1")
+    with scratch_database(server, "nothing") as empty:
+        with connect(server.conninfo(empty)) as connection:
+            connection.execute("CREATE TABLE named (order_no int PRIMARY KEY)")
+        done = compared(run, server, empty, statement)
+    assert done.findings[0].compared is None
+    assert done.notes == (
+        f"unbatched-backfill in revision {statement.revision} is not compared with its rewrite: a step failed "
+        '(UPDATE public.named SET amount = amount + 1): column "amount" does not exist',
+    )
+
+
+def test_values_that_the_driver_sent_apart_leave_a_note(run: DryRun, server: Server, template: str) -> None:
+    statement = next(one for one in run.statements if one.sql == "UPDATE public.named SET amount = amount + 1")
+    apart = replace(statement, sql="UPDATE public.named SET amount = $1")
+    changed = tuple(apart if one is statement else one for one in run.statements)
+    done = compared(replace(run, statements=changed), server, template, apart)
+    assert done.findings[0].compared is None
+    assert "sent its values apart from the statement ($1)" in done.notes[0]
+
+
+def test_wal_of_a_writing_cte_that_nothing_reads_is_counted(run: DryRun) -> None:
+    statement = next(one for one in run.statements if one.sql.startswith("WITH done"))
+    assert statement.wal_bytes > ROWS * 24
