@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from inboxbench.cli import dryrun_probes
+from inboxbench.cli import dryrun_probes, dryrun_scales
 from inboxbench.cli.bench_subject import check_writable
 from inboxbench.cli.dryrun_output import FORMS, hand_over_run
 from inboxbench.cli.dryrun_probes import Asked
@@ -62,7 +62,7 @@ _chain = _together(
     click.option("--each", is_flag=True, help="revision by revision, going on after one that fails"),
     click.option("--timeout", default=f"{TIMEOUT_S:.0f}s", show_default=True, help="for the command to end"),
 )
-_traffic = _together(*dryrun_probes.OPTIONS)
+_traffic = _together(*dryrun_probes.OPTIONS, *dryrun_scales.OPTIONS)
 _limits = _together(
     click.option("--max-stall", metavar="TIME", help="exit 1 when a request waited longer"),
     click.option("--max-lock-hold", metavar="TIME", help="when a lock kept others out longer"),
@@ -94,11 +94,15 @@ def command(session: Session, /, *, form: str, output: Path | None, **options: A
     chain, source = _read_chain(session, options), _read_source(options)
     target = _target(session, chain, options)
     dryrun_probes.read_asked(options)  # what is wrong with it is said before the work
+    ruler = dryrun_scales.read_ruler(options)
     with session.server() as server:
         log_path(server)
-        with _copy(session, server, source) as name:
-            where = {"source": source.shown, "begin": options["begin"], "target": target}
-            run = with_findings(_run(server, name, chain, where, options))
+        for share in ruler.shares:
+            sized = replace(source, share=share)
+            with _copy(session, server, sized) as name, ruler.measuring(server, name, share):
+                where = {"source": sized.shown, "begin": options["begin"], "target": target}
+                ruler.run = with_findings(_run(server, name, chain, where, ruler.options(options, share)))
+        run = ruler.result()
         if options["rewrites"] and run.findings:
             run = with_rewrites(run, server, partial(state_before, server, source, session.project, chain))
     hand_over_run(run, form, output)

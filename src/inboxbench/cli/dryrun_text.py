@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from inboxbench.dryrun.gates import blocks
+from inboxbench.dryrun.growth import HEADINGS, caption, rows_of
 from inboxbench.dryrun.markdown import both
 from inboxbench.dryrun.record import DryRun, Finding, Lock, Revision, Statement
 
@@ -32,6 +33,8 @@ def show_run(console: Console, run: DryRun) -> None:
         )
     if run.traffic:
         console.print(_traffic(run))
+    if "scales" in run.more:
+        console.print(_scales(run))
     for finding in run.findings:
         where = f"revision {finding.revision}" if finding.revision else "the chain"
         console.print(f"[bold]{finding.rule}[/] {finding.severity} {where}: {escape(finding.what)}")
@@ -152,6 +155,13 @@ def _traffic(run: DryRun) -> Table:
         )  # fmt: skip
         if felt.first_error:
             table.add_row(f"  [red]{escape(felt.first_error)}[/]")
+    return table
+
+
+def _scales(run: DryRun) -> Table:
+    table = Table(*HEADINGS, title="In production", caption=escape(caption(run.more["scales"])))
+    for row in rows_of(run.more["scales"]):
+        table.add_row(*map(escape, row))
     return table
 
 

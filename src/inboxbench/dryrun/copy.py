@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from inboxbench.database import Connection, connect, database_name, drop_database, exists, scratch_database
+from inboxbench.dryrun.thin import thin
 from inboxbench.errors import ServerError, UsageError
 from inboxbench.project import Project
 from inboxbench.seed.dataset import load_dataset
@@ -26,15 +27,23 @@ _SPARE = 1.2  # a copy grows when it is migrated: at least its largest table is 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One of: database (a name on the server, or a URL), dataset (a profile's name), neither: an empty base."""
+    """One of: database (a name on the server, or a URL), dataset (a profile's name), neither: an empty base.
+
+    share: of its rows; a dataset is made that much smaller, a database's copy is thinned out.
+    """
 
     database: str | None = None
     dataset: str | None = None
     seed: int = 1
+    share: float = 1.0
 
     @property
     def shown(self) -> str:
         """Without a password."""
+        return self._named if self.share == 1 else f"{self.share:.3g} of {self._named}"
+
+    @property
+    def _named(self) -> str:
         if self.database:
             return redact(self.database) if "://" in self.database else f"database {self.database}"
         return f"dataset {self.dataset}" if self.dataset else "an empty database"
@@ -45,17 +54,26 @@ def copied(server: Server, source: Source, project: Project, *, progress: Progre
     """The name of the copy on `server`. Raises UsageError or ServerError in one line when it cannot be made."""
     if source.database and "://" in source.database:
         with _fetched(server, source.database) as name:
+            _shrink(server, name, source)
             yield name
     elif source.database or source.dataset:
         template = (
             source.database
-            or load_dataset(server, str(source.dataset), source.seed, project=project, progress=progress).name
+            or load_dataset(
+                server, str(source.dataset), source.seed, scale=source.share, project=project, progress=progress
+            ).name
         )
         with _cloned(server, template) as name:
+            _shrink(server, name, source)
             yield name
     else:
         with scratch_database(server, "dryrun") as name:
             yield name
+
+
+def _shrink(server: Server, name: str, source: Source) -> None:
+    if source.database and source.share < 1:
+        thin(server, name, source.share)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inboxbench.dryrun.annotations import place_of
+from inboxbench.dryrun.growth import HEADINGS, caption, rows_of
 from inboxbench.dryrun.modes import conflict
 from inboxbench.dryrun.record import Comparison, DryRun, Finding, Lock
 from inboxbench.dryrun.rules.text import head, octets, short, span
@@ -21,7 +22,7 @@ _FIGURES = {
 
 def as_markdown(run: DryRun) -> str:
     """Ends with a line feed."""
-    return "\n".join([*_head(run), *_findings(run), *_locks(run), *_traffic(run), ""])
+    return "\n".join([*_head(run), *_findings(run), *_locks(run), *_traffic(run), *_scales(run), ""])
 
 
 def _head(run: DryRun) -> Iterator[str]:
@@ -107,6 +108,15 @@ def _traffic(run: DryRun) -> Iterator[str]:
             f"| {_cell(felt.name)} | {felt.requests:,} | {felt.errors:,} | {felt.deadlocks} | "
             f"{' | '.join(map(span, times))} |"
         )
+
+
+def _scales(run: DryRun) -> Iterator[str]:
+    if "scales" not in run.more:
+        return
+    yield from ["", "### In production", "", caption(run.more["scales"]) + ".", ""]
+    yield from [f"| {' | '.join(HEADINGS)} |", "|" + "---|" * len(HEADINGS)]
+    for row in rows_of(run.more["scales"]):
+        yield f"| {' | '.join(map(_cell, row))} |"
 
 
 def _cell(text: str) -> str:

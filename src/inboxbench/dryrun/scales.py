@@ -1,0 +1,190 @@
+"""The same chain on copies of several sizes: how each statement's cost grows with the rows it works on.
+
+A cost is fitted as start + slope · rows, by least squares; k, the exponent of a power law through the same points, is
+told beside it. A cost whose slope is not told apart from nothing is constant. What is read off a fit beyond the
+largest size that was run is extrapolated, and everything else measured.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from inboxbench.dryrun.gates import blocks
+from inboxbench.dryrun.record import DryRun, Statement
+from inboxbench.measure.law import FEWEST, fit
+
+MEASURES = ("duration_ms", "wal_bytes", "rows_read", "lock_hold_ms", "stall_ms")
+_COUNTED = ("wal_bytes", "rows_read")
+_CERTAIN = 3.0  # standard errors that a slope must be away from nothing
+_GROWTH = 0.1  # and of the cost, between the smallest and the largest size
+_FLICKER_MS = 5.0  # of times
+_PAGES = 4 * 8192  # of WAL: whether a page goes there whole is a matter of when a checkpoint was
+_SAME = 1.05
+_LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """One run. share: of the source's rows; rows: by table, before the chain, and after it for tables that it made."""
+
+    share: float
+    run: DryRun
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A cost over rows: start + slope · rows, ± error (the standard error of the fit). k: of the power law.
+
+    value: at the rows of production; origin: whether that was measured or extrapolated.
+    """
+
+    measure: str
+    points: tuple[tuple[int, float], ...]
+    start: float
+    slope: float
+    error: float
+    k: float
+    value: float
+    origin: Literal["measured", "extrapolated"]
+
+    @property
+    def constant(self) -> bool:
+        return self.slope == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """A statement (batches of one are one), or with sql None a whole revision. rows: of `tables` in production."""
+
+    revision: str
+    sql: str | None
+    tables: tuple[str, ...]
+    rows: int
+    curves: tuple[Curve, ...]
+
+    def curve(self, measure: str) -> Curve:
+        return next(one for one in self.curves if one.measure == measure)
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """Of several sizes, worst first: the longest lock hold or stall, then the longest. rows: those of production."""
+
+    shares: tuple[float, ...]
+    rows: Mapping[str, int]
+    rows_from: Literal["--rows", "statistics"]
+    statements: tuple[Grown, ...]
+    revisions: tuple[Grown, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"model": "affine", "fewest": FEWEST, **asdict(self), "rows": dict(self.rows)}
+
+
+def fit_curve(measure: str, points: Sequence[tuple[int, float]], rows: int) -> Curve:
+    """Through (rows, cost), at least three, smallest first.
+
+    >>> curve = fit_curve("rows_read", [(100, 110), (200, 210), (400, 410)], 1000)
+    >>> curve.start, curve.slope, curve.value, curve.origin
+    (10.0, 1.0, 1010.0, 'extrapolated')
+    """
+    xs, ys = [n for n, _ in points], [cost for _, cost in points]
+    start, slope, error = _line(xs, ys)
+    if _is_constant(measure, xs, ys, slope, error):
+        middle = sum(ys) / len(ys)
+        start, slope, error = middle, 0.0, math.sqrt(sum((y - middle) ** 2 for y in ys) / (len(ys) - 1))
+    k = 0.0 if slope == 0 or len(set(xs)) < FEWEST or min(xs) < 1 else fit([(x, max(round(y), 1)) for x, y in points]).k
+    if max(xs) <= rows * _SAME and rows <= max(xs) * _SAME:
+        return Curve(measure, tuple(points), start, slope, error, k, ys[-1], "measured")
+    return Curve(measure, tuple(points), start, slope, error, k, max(start + slope * rows, 0.0), "extrapolated")
+
+
+def _line(xs: Sequence[int], ys: Sequence[float]) -> tuple[float, float, float]:
+    """start, slope, standard error of the regression. All of the same size: flat."""
+    x, y = sum(xs) / len(xs), sum(ys) / len(ys)
+    breadth = sum((one - x) ** 2 for one in xs)
+    slope = sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True)) / breadth if breadth else 0.0
+    start = y - slope * x
+    rest = sum((b - start - slope * a) ** 2 for a, b in zip(xs, ys, strict=True))
+    return start, slope, math.sqrt(rest / max(len(xs) - 2, 1))
+
+
+def _is_constant(measure: str, xs: Sequence[int], ys: Sequence[float], slope: float, error: float) -> bool:
+    """Nothing costs less where there are more rows: what seems to is noise."""
+    growth = slope * (max(xs) - min(xs))
+    x = sum(xs) / len(xs)
+    of_slope = error / math.sqrt(sum((one - x) ** 2 for one in xs) or 1.0)
+    least = 0.0 if measure == "rows_read" else _PAGES if measure == "wal_bytes" else _FLICKER_MS
+    certain = slope > _CERTAIN * of_slope
+    return growth <= max(least, _GROWTH * max(ys)) or not certain
+
+
+def grow(sizes: Sequence[Size], rows: Mapping[str, int], rows_from: Literal["--rows", "statistics"]) -> Scales:
+    """From runs of at least three sizes, smallest first, all through to the end. rows: of production, by table."""
+    every = {**sizes[-1].rows, **rows}
+    keys = dict.fromkeys(_key(one) for size in sizes for one in _placed(size.run))
+    statements = [_grown(sizes, every, *key) for key in keys]
+    revisions = [_grown(sizes, every, revision, None) for revision in dict.fromkeys(name for name, _sql in keys)]
+    return Scales(
+        tuple(size.share for size in sizes), every, rows_from, tuple(sorted(statements, key=_worst)),
+        tuple(sorted(revisions, key=_worst)),
+    )  # fmt: skip
+
+
+def _worst(one: Grown) -> tuple[float, float]:
+    """First what others felt, then what it took."""
+    felt = max(one.curve("lock_hold_ms").value, one.curve("stall_ms").value)
+    return -felt, -one.curve("duration_ms").value
+
+
+def _placed(run: DryRun) -> list[Statement]:
+    return [one for one in run.statements if one.revision]
+
+
+def _key(one: Statement) -> tuple[str, str]:
+    """Batches of a backfill differ in their values only."""
+    return str(one.revision), _LITERAL.sub("?", " ".join(one.sql.split()))
+
+
+def _grown(sizes: Sequence[Size], rows: Mapping[str, int], revision: str, text: str | None) -> Grown:
+    mine = [[one for one in _placed(size.run) if _key(one) == (revision, text or _key(one)[1])] for size in sizes]
+    tables = _worked_on([one for at_one_size in mine for one in at_one_size], sizes[-1].rows)
+    at = [sum(size.rows.get(table, 0) for table in tables) for size in sizes]
+    wanted = sum(rows.get(table, 0) for table in tables)
+    curves = (
+        fit_curve(name, [(n, cost(size.run, found)) for n, size, found in zip(at, sizes, mine, strict=True)], wanted)
+        for name, cost in _COSTS.items()
+    )
+    return Grown(revision, text, tables, wanted, tuple(curves))
+
+
+def _worked_on(statements: Iterable[Statement], known: Mapping[str, int]) -> tuple[str, ...]:
+    """What was read through or written anew; else what was locked."""
+    found = list(statements)
+    through = {scan.relation for one in found for scan in one.scans}
+    through |= {rewrite.relation for one in found for rewrite in one.rewrites}
+    locked = {lock.relation for one in found for lock in one.locks if lock.kind == "table"}
+    return tuple(sorted(through & known.keys() or locked & known.keys()))
+
+
+def _held(_run: DryRun, found: Sequence[Statement]) -> float:
+    return max((lock.held_ms for one in found for lock in one.locks if blocks(lock)), default=0.0)
+
+
+def _stall(run: DryRun, found: Sequence[Statement]) -> float:
+    numbers = {one.number for one in found}
+    stalls = (stall for felt in run.traffic for stall in felt.stalls if stall.statement in numbers and stall.held)
+    return max((stall.duration_ms for stall in stalls), default=0.0)
+
+
+_COSTS: dict[str, Callable[[DryRun, Sequence[Statement]], float]] = {
+    "duration_ms": lambda _run, found: sum(one.duration_ms for one in found),
+    "wal_bytes": lambda _run, found: float(sum(one.wal_bytes for one in found)),
+    "rows_read": lambda _run, found: float(sum(scan.rows for one in found for scan in one.scans)),
+    "lock_hold_ms": _held,
+    "stall_ms": _stall,
+}
