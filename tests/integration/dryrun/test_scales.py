@@ -85,7 +85,8 @@ def test_what_counters_say_of_the_next_size(server: Server, project: Project, so
     assert index.k == pytest.approx(1, abs=0.1)
     assert index.value == pytest.approx(built, rel=0.05)
     read = found(scales, "CREATE INDEX").curve("rows_read")
-    assert (read.k, read.value) == (pytest.approx(1, abs=0.001), pytest.approx(_ROWS))
+    assert read.k == pytest.approx(1, abs=0.001)
+    assert read.value == pytest.approx(_ROWS)
 
     column = found(scales, "ADD COLUMN").curve("wal_bytes")
     assert (column.constant, column.k) == (True, 0)
