@@ -16,7 +16,7 @@ def caption(scales: dict[str, Any]) -> str:
     shares = ", ".join(f"{share:.3g}" for share in scales["shares"])
     source = "--rows" if scales["rows_from"] == "--rows" else "the source's statistics"
     return (
-        f"Fitted on {shares} of the source's rows as start + slope · rows; ± is the standard error of the fit, k the "
+        f"Fitted on {shares} of the source's rows as start + slope · rows; ± is the standard error, k the "
         f"exponent of a power law; rows of production from {source}"
     )
 

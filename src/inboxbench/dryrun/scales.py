@@ -1,8 +1,9 @@
 """The same chain on copies of several sizes: how each statement's cost grows with the rows it works on.
 
 A cost is fitted as start + slope · rows, by least squares; k, the exponent of a power law through the same points, is
-told beside it. A cost whose slope is not told apart from nothing is constant. What is read off a fit beyond the
-largest size that was run is extrapolated, and everything else measured.
+told beside it. A counter whose slope is not told apart from nothing is constant, and so are the times of a statement
+whose counters are: what reads no more rows and writes no more WAL takes no longer, whatever a busy machine made of
+three runs. What is read off a fit beyond the largest size that was run is extrapolated, all else measured.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ MEASURES = ("duration_ms", "wal_bytes", "rows_read", "lock_hold_ms", "stall_ms")
 _COUNTED = ("wal_bytes", "rows_read")
 _CERTAIN = 3.0  # standard errors that a slope must be away from nothing
 _GROWTH = 0.1  # and of the cost, between the smallest and the largest size
-_FLICKER_MS = 5.0  # of times
 _PAGES = 4 * 8192  # of WAL: whether a page goes there whole is a matter of when a checkpoint was
 _SAME = 1.05
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+\b")
@@ -38,9 +38,10 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A cost over rows: start + slope · rows, ± error (the standard error of the fit). k: of the power law.
+    """A cost over rows: start + slope · rows. k: of the power law.
 
-    value: at the rows of production; origin: whether that was measured or extrapolated.
+    value: at the rows of production; origin: whether that was measured or extrapolated; error: its standard error, of
+    the fit where it was measured, of the prediction where it is extrapolated.
     """
 
     measure: str
@@ -85,8 +86,8 @@ class Scales:
         return {"model": "affine", "fewest": FEWEST, **asdict(self), "rows": dict(self.rows)}
 
 
-def fit_curve(measure: str, points: Sequence[tuple[int, float]], rows: int) -> Curve:
-    """Through (rows, cost), at least three, smallest first.
+def fit_curve(measure: str, points: Sequence[tuple[int, float]], rows: int, *, grows: bool = True) -> Curve:
+    """Through (rows, cost), at least three, smallest first. grows: of a time, whether the work does.
 
     >>> curve = fit_curve("rows_read", [(100, 110), (200, 210), (400, 410)], 1000)
     >>> curve.start, curve.slope, curve.value, curve.origin
@@ -94,13 +95,22 @@ def fit_curve(measure: str, points: Sequence[tuple[int, float]], rows: int) -> C
     """
     xs, ys = [n for n, _ in points], [cost for _, cost in points]
     start, slope, error = _line(xs, ys)
-    if _is_constant(measure, xs, ys, slope, error):
+    steady = _is_constant(measure, xs, ys, slope, error) if measure in _COUNTED else not grows or slope <= 0
+    if steady:
         middle = sum(ys) / len(ys)
         start, slope, error = middle, 0.0, math.sqrt(sum((y - middle) ** 2 for y in ys) / (len(ys) - 1))
     k = 0.0 if slope == 0 or len(set(xs)) < FEWEST or min(xs) < 1 else fit([(x, max(round(y), 1)) for x, y in points]).k
     if max(xs) <= rows * _SAME and rows <= max(xs) * _SAME:
         return Curve(measure, tuple(points), start, slope, error, k, ys[-1], "measured")
-    return Curve(measure, tuple(points), start, slope, error, k, max(start + slope * rows, 0.0), "extrapolated")
+    value, beyond = max(start + slope * rows, 0.0), 1.0 if steady else _leverage(xs, rows)
+    return Curve(measure, tuple(points), start, slope, error * beyond, k, value, "extrapolated")
+
+
+def _leverage(xs: Sequence[int], at: float) -> float:
+    """Standard error of a prediction `at`, in those of the fit (Draper and Smith, Applied Regression Analysis, 1.4)."""
+    middle = sum(xs) / len(xs)
+    breadth = sum((one - middle) ** 2 for one in xs) or 1.0
+    return math.sqrt(1 + 1 / len(xs) + (at - middle) ** 2 / breadth)
 
 
 def _line(xs: Sequence[int], ys: Sequence[float]) -> tuple[float, float, float]:
@@ -118,7 +128,7 @@ def _is_constant(measure: str, xs: Sequence[int], ys: Sequence[float], slope: fl
     growth = slope * (max(xs) - min(xs))
     x = sum(xs) / len(xs)
     of_slope = error / math.sqrt(sum((one - x) ** 2 for one in xs) or 1.0)
-    least = 0.0 if measure == "rows_read" else _PAGES if measure == "wal_bytes" else _FLICKER_MS
+    least = 0.0 if measure == "rows_read" else _PAGES
     certain = slope > _CERTAIN * of_slope
     return growth <= max(least, _GROWTH * max(ys)) or not certain
 
@@ -155,11 +165,13 @@ def _grown(sizes: Sequence[Size], rows: Mapping[str, int], revision: str, text: 
     tables = _worked_on([one for at_one_size in mine for one in at_one_size], sizes[-1].rows)
     at = [sum(size.rows.get(table, 0) for table in tables) for size in sizes]
     wanted = sum(rows.get(table, 0) for table in tables)
-    curves = (
-        fit_curve(name, [(n, cost(size.run, found)) for n, size, found in zip(at, sizes, mine, strict=True)], wanted)
+    points = {
+        name: [(n, cost(size.run, found)) for n, size, found in zip(at, sizes, mine, strict=True)]
         for name, cost in _COSTS.items()
-    )
-    return Grown(revision, text, tables, wanted, tuple(curves))
+    }
+    grows = not all(fit_curve(name, points[name], wanted).constant for name in _COUNTED)
+    curves = tuple(fit_curve(name, points[name], wanted, grows=grows) for name in MEASURES)
+    return Grown(revision, text, tables, wanted, curves)
 
 
 def _worked_on(statements: Iterable[Statement], known: Mapping[str, int]) -> tuple[str, ...]:
