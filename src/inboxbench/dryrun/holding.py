@@ -50,12 +50,9 @@ class Holding:
 
     def __init__(self, stretch: Stretch, sightings: Sightings, view: View) -> None:
         self._stretch, self._view = stretch, view
-        self._mine = [one for one in sightings.of(stretch.pid) if self._may_be_ours(one)]
+        pid, numbers = stretch.pid, stretch.numbers
+        self._mine = sightings.of_transactions(pid, numbers) if numbers else sightings.of(pid)
         self._known: dict[int, int] = {}
-
-    def _may_be_ours(self, one: Sighting) -> bool:
-        """By the number of its transaction; a lock between two of one command has none."""
-        return not one.lock.transaction or not self._stretch.numbers or one.lock.transaction in self._stretch.numbers
 
     def seen(self, draft: Draft) -> list[Sighting]:
         """Locks that the poll first saw between this statement's beginning and the next one's."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -30,6 +30,7 @@ class Sightings:
     poll: Poll
     _by_pid: dict[int, list[Sighting]] = field(default_factory=dict)
     _moments: list[float] = field(default_factory=list)
+    _numbered: dict[int, list[Sighting]] = field(default_factory=dict)
 
     def of(self, pid: int) -> list[Sighting]:
         """By first look."""
@@ -37,6 +38,14 @@ class Sightings:
             self._moments = [sample.at for sample in self.poll.samples]
             self._by_pid = _follow(self.poll.samples)
         return self._by_pid.get(pid, [])
+
+    def of_transactions(self, pid: int, numbers: range) -> list[Sighting]:
+        """Those of these virtual transactions, and those that have none: locks between two of one command."""
+        if pid not in self._numbered:
+            self._numbered[pid] = sorted(self.of(pid), key=lambda one: one.lock.transaction)
+        mine = self._numbered[pid]
+        none, begin, end = (bisect_left(mine, at, key=_number) for at in (1, numbers.start, numbers.stop))
+        return sorted([*mine[:none], *mine[max(begin, none) : end]], key=lambda one: one.first)
 
     def wal_between(self, begin: float, end: float) -> int:
         """Bytes of WAL from the last look before `begin` to the first after `end`: whoever wrote them."""
@@ -65,6 +74,10 @@ class Sightings:
         """The first committed state seen after `at`, or the last there is."""
         place = bisect_right(self.poll.catalogues, at, key=lambda catalogue: catalogue.at)
         return self.poll.catalogues[min(place, len(self.poll.catalogues) - 1)]
+
+
+def _number(one: Sighting) -> int:
+    return one.lock.transaction
 
 
 def _follow(samples: list[Sample]) -> dict[int, list[Sighting]]:
