@@ -13,7 +13,7 @@ from inboxbench.dryrun.record import Lock, Rewrite, Scan, Statement, Transaction
 from inboxbench.dryrun.sightings import Sightings
 from inboxbench.dryrun.stretch import Stretch, stretches
 from inboxbench.dryrun.trace import Draft, bare
-from inboxbench.dryrun.view import View
+from inboxbench.dryrun.view import View, named
 
 # Utility commands without event triggers (or, before 17, without them): what they did shows in the catalogue.
 _SILENT = re.compile(r"(VACUUM|CLUSTER|REINDEX|TRUNCATE|ANALYZE)\b", re.IGNORECASE)
@@ -156,6 +156,7 @@ class _Work:
         before = self._sightings.catalogue_before(draft.started).relations
         after = self._sightings.poll.catalogues[-1].relations
         touched = {sighting.lock.relation for sighting in self._holding.seen(draft)}
+        touched |= {oid for oid, relation in after.items() if named(relation.name, draft.sql)}
         return {
             relation.full_name: relation.read - before[oid].read
             for oid, relation in after.items()

@@ -114,8 +114,12 @@ def _reaches_further(catalogue: Catalogue, text: str) -> bool:
 
 
 def _named(catalogue: Catalogue, oids: set[int], text: str) -> bool:
-    names = (catalogue.relations[oid].name for oid in oids if oid in catalogue.relations)
-    return any(re.search(rf"\b{re.escape(name)}\b", text) for name in names)
+    return any(named(catalogue.relations[oid].name, text) for oid in oids if oid in catalogue.relations)
+
+
+def named(name: str, text: str) -> bool:
+    """Whether it stands in `text` as a word."""
+    return re.search(rf"\b{re.escape(name)}\b", text) is not None
 
 
 def _anew(before: Relation, after: Relation) -> bool:
