@@ -152,7 +152,7 @@ class Felt:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The rewrite, run on the same rows under the same traffic: figures of the original and of the rewrite."""
+    """The rewrite, run on the same rows without traffic: figures of the original and of the rewrite."""
 
     code: str
     original: dict[str, float]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -24,6 +25,7 @@ _CERTAIN = 3.0  # standard errors that a slope must be away from nothing
 _GROWTH = 0.1  # and of the cost, between the smallest and the largest size
 _PAGES = 4 * 8192  # of WAL: whether a page goes there whole is a matter of when a checkpoint was
 _SAME = 1.05
+_Key = tuple[str, str | None]  # a revision, and the text of one of its statements or None for all of it
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+\b")
 
 
@@ -136,13 +138,16 @@ def _is_constant(measure: str, xs: Sequence[int], ys: Sequence[float], slope: fl
 def grow(sizes: Sequence[Size], rows: Mapping[str, int], rows_from: Literal["--rows", "statistics"]) -> Scales:
     """From runs of at least three sizes, smallest first, all through to the end. rows: of production, by table."""
     every = {**sizes[-1].rows, **rows}
-    keys = dict.fromkeys(_key(one) for size in sizes for one in _placed(size.run))
-    statements = [_grown(sizes, every, *key) for key in keys]
-    revisions = [_grown(sizes, every, revision, None) for revision in dict.fromkeys(name for name, _sql in keys)]
+    grouped = [_grouped(size.run) for size in sizes]
+    keys = dict.fromkeys(key for groups in grouped for key in groups)
+    grown = sorted((_grown(sizes, every, key, [groups.get(key, []) for groups in grouped]) for key in keys), key=_worst)
     return Scales(
-        tuple(size.share for size in sizes), every, rows_from, tuple(sorted(statements, key=_worst)),
-        tuple(sorted(revisions, key=_worst)),
-    )  # fmt: skip
+        tuple(size.share for size in sizes),
+        every,
+        rows_from,
+        statements=tuple(one for one in grown if one.sql is not None),
+        revisions=tuple(one for one in grown if one.sql is None),
+    )
 
 
 def _worst(one: Grown) -> tuple[float, float]:
@@ -151,17 +156,18 @@ def _worst(one: Grown) -> tuple[float, float]:
     return -felt, -one.curve("duration_ms").value
 
 
-def _placed(run: DryRun) -> list[Statement]:
-    return [one for one in run.statements if one.revision]
+def _grouped(run: DryRun) -> dict[_Key, list[Statement]]:
+    """By revision, and by revision and text: batches of a backfill differ in their values only."""
+    found: dict[_Key, list[Statement]] = defaultdict(list)
+    for one in run.statements:
+        if one.revision:
+            found[one.revision, _LITERAL.sub("?", " ".join(one.sql.split()))].append(one)
+            found[one.revision, None].append(one)
+    return found
 
 
-def _key(one: Statement) -> tuple[str, str]:
-    """Batches of a backfill differ in their values only."""
-    return str(one.revision), _LITERAL.sub("?", " ".join(one.sql.split()))
-
-
-def _grown(sizes: Sequence[Size], rows: Mapping[str, int], revision: str, text: str | None) -> Grown:
-    mine = [[one for one in _placed(size.run) if _key(one) == (revision, text or _key(one)[1])] for size in sizes]
+def _grown(sizes: Sequence[Size], rows: Mapping[str, int], key: _Key, mine: Sequence[Sequence[Statement]]) -> Grown:
+    """mine: the statements of `key` at each size."""
     tables = _worked_on([one for at_one_size in mine for one in at_one_size], sizes[-1].rows)
     at = [sum(size.rows.get(table, 0) for table in tables) for size in sizes]
     wanted = sum(rows.get(table, 0) for table in tables)
@@ -171,7 +177,7 @@ def _grown(sizes: Sequence[Size], rows: Mapping[str, int], revision: str, text: 
     }
     grows = not all(fit_curve(name, points[name], wanted).constant for name in _COUNTED)
     curves = tuple(fit_curve(name, points[name], wanted, grows=grows) for name in MEASURES)
-    return Grown(revision, text, tables, wanted, curves)
+    return Grown(*key, tables, wanted, curves)
 
 
 def _worked_on(statements: Iterable[Statement], known: Mapping[str, int]) -> tuple[str, ...]:

@@ -19,8 +19,8 @@ def test_client_and_pgbench_fetch_the_same_row_in_turns(server: Server, filled: 
     assert isinstance(found, Overhead), found
     assert (found.rounds, found.executions) == (2, 2 * 2 * 50)
     assert 0 < found.least <= found.ratio <= found.most
-    assert found.floor_ms * 1000 >= found.client_us > 0
-    assert found.pgbench_us > 0
+    # The floor is a percentile and client_us a mean, which one pause of the machine lifts above it.
+    assert min(found.floor_ms, found.client_us, found.pgbench_us) > 0
 
 
 def test_without_pgbench_it_is_said_and_nothing_fails(
