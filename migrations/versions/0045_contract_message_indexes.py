@@ -40,7 +40,7 @@ _RETIRED: tuple[tuple[str, str, LiteralString], ...] = (
         "(conversation_id, account_id, message_type, created_at)",
     ),
     ("messages_account_content_type_created_idx", "messages", "(account_id, content_type, created_at)"),
-    ("messages_body_trgm_idx", "messages", "USING gin (body gin_trgm_ops)"),
+    ("messages_body_trgm_idx", "messages", "USING gin (body gin_trgm_ops) WITH (gin_pending_list_limit = 512)"),
 )
 
 
