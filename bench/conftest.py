@@ -18,7 +18,6 @@ from inboxbench.measure.indexset import IndexSet, install_extensions, read_catal
 from inboxbench.measure.nursery import Nursery
 from inboxbench.measure.template import prepared_template
 from inboxbench.measure.workload import Case, draw_cases, read_workload
-from inboxbench.migrate import runner
 from inboxbench.project import find_project
 from inboxbench.seed.dataset import load_dataset
 from inboxbench.server import Server, open_server
@@ -61,11 +60,9 @@ def index_set(request: pytest.FixtureRequest) -> IndexSet:
 def _template(request: pytest.FixtureRequest, server: Server) -> Iterator[str]:
     project = find_project()
     profile, seed = request.config.getoption("--profile"), int(request.config.getoption("--seed-number"))
-    dataset = load_dataset(server, profile, seed, project=project)
-    with scratch_database(server, "bench", dataset.name) as name:
-        runner.upgrade(server.conninfo(name), project)
-        with prepared_template(server, name) as template:
-            yield template
+    dataset = load_dataset(server, profile, seed, at="head", project=project)
+    with scratch_database(server, "bench", dataset.name) as name, prepared_template(server, name) as template:
+        yield template
 
 
 @pytest.fixture(scope="session")

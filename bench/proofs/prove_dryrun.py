@@ -29,7 +29,7 @@ from inboxbench.database import scratch_database
 from inboxbench.dryrun.chain import Chain, run_chain
 from inboxbench.dryrun.observer import observed
 from inboxbench.dryrun.record import Statement
-from inboxbench.dryrun.run import Leg, described, run_leg
+from inboxbench.dryrun.run import Leg, Watched, described, run_leg
 from inboxbench.machine import describe_machine
 from inboxbench.server import Server, open_server
 
@@ -127,7 +127,7 @@ def overhead(server: Server, chain: Chain, rounds: int) -> tuple[list[Cost], lis
             begun = processors(server)
             ended = run_chain(chain, server.url(name))
             traced.append(Cost(ended.seconds, processors(server) - begun))
-        leg = described(observer, chain, ended, [])
+        leg = described(Watched(chain, ended, observer, [], downgrade=False))
         click.echo(f"without {without[-1]}, traced {traced[-1]}")
     return without, traced, leg
 

@@ -28,7 +28,7 @@ from inboxbench.measure.workload import read_workload
 from inboxbench.migrate import runner
 from inboxbench.project import Loose, Project
 from inboxbench.seed import load_profile
-from inboxbench.seed.dataset import load_dataset
+from inboxbench.seed.dataset import load_dataset, schema_file
 from inboxbench.server import Server, parse_spec, redact
 from inboxbench.server.binaries import find_bindir
 from inboxbench.server.spec import Binaries, Embedded
@@ -41,7 +41,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What to measure on: a database that is at head already, or a profile that is seeded and migrated first."""
+    """What to measure on: a database that is at head already, or a profile that is seeded there."""
 
     database: str | None
     profile: str
@@ -71,7 +71,7 @@ def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Com
 
 
 profile_options = _together(
-    click.option("--profile", "--dataset", default="small", show_default=True, help="else this, seeded and migrated"),
+    click.option("--profile", "--dataset", default="small", show_default=True, help="else this, seeded at head"),
     click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="of the profile"),
 )
 source_options = _together(
@@ -158,13 +158,20 @@ def sets_of(server: Server, ground: Ground, project: Project, names: list[str] |
 
 @contextmanager
 def seeded(session: Session, server: Server, profile: str, seed: int, scale: float = 1.0) -> Iterator[Ground]:
-    """A database at head with `scale` times the profile's messages; gone afterwards."""
+    """A database at head with `scale` times the profile's messages; gone afterwards.
+
+    It is filled at head, with what the baseline could not hold: priorities, put-away conversations, notes, keys of
+    other systems. A project without schema/head.sql is filled at the baseline and migrated.
+    """
+    project = session.project
+    at = "head" if schema_file(project, "head").is_file() else "baseline"
     with SeedProgress(progress_console) as progress:
-        dataset = load_dataset(server, profile, seed, scale=scale, project=session.project, progress=progress)
+        dataset = load_dataset(server, profile, seed, scale=scale, at=at, project=project, progress=progress)
     with scratch_database(server, "bench", dataset.name) as name:
-        with progress_console.status("migrating to head"):
-            runner.upgrade(server.conninfo(name), session.project)
-        yield Ground(name, dataset.messages, f"{dataset.fingerprint} at {_history(session.project)}")
+        if at == "baseline":
+            with progress_console.status("migrating to head"):
+                runner.upgrade(server.conninfo(name), project)
+        yield Ground(name, dataset.messages, f"{dataset.fingerprint} at {_history(project)}")
 
 
 def _history(project: Project) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from inboxbench import __version__
+from inboxbench.cli.bench_subject import seeded
 from inboxbench.cli.migrate import upgrade_under_traffic
 from inboxbench.cli.seed_progress import SeedProgress
 from inboxbench.cli.session import Session, progress_console
@@ -109,10 +110,15 @@ def _migrate(server: Server, session: Session, database: str) -> dict[str, Any]:
     return migration_record(run, felt)
 
 
-def _measure(server: Server, session: Session, order: Order, database: str) -> Matrix:
-    with _stage("Measuring the query families under every index set"), _counting() as progress:
+def _measure(server: Server, session: Session, order: Order) -> Matrix:
+    """On rows of its own: those that were migrated have no priorities, notes or put-away conversations yet."""
+    with (
+        _stage("Measuring the query families under every index set"),
+        seeded(session, server, order.profile, order.seed, order.scale) as ground,
+        _counting() as progress,
+    ):
         speed = Speed(seconds=1)
-        return run_matrix(server, database, session.project, budget_s=order.budget_s, speed=speed, progress=progress)
+        return run_matrix(server, ground.name, session.project, budget_s=order.budget_s, speed=speed, progress=progress)
 
 
 def _race(server: Server, session: Session, order: Order) -> list[dict[str, Any]]:
@@ -131,10 +137,10 @@ def _explore(server: Server) -> list[dict[str, Any]]:
 def run_job(server: Server, session: Session, order: Order) -> tuple[dict[str, Any], Matrix]:
     """Every stage on one server; databases made for it are gone at the end. Returns run.json and the matrix."""
     begun, started = _now(), time.monotonic()
-    source, seeded = _seed(server, session, order)
+    source, dataset = _seed(server, session, order)
     with scratch_database(server, "demo", source) as database:
         migration = _migrate(server, session, database)
-        matrix = _measure(server, session, order, database)
+    matrix = _measure(server, session, order)
     races = _race(server, session, order)
     atlas = _explore(server)
     run = {
@@ -145,7 +151,7 @@ def run_job(server: Server, session: Session, order: Order) -> tuple[dict[str, A
         "elapsed_s": round(time.monotonic() - started, 1),
         "machine": describe_machine(),
         "server": describe_server(server),
-        "seed": seeded,
+        "seed": dataset,
         "migration": migration,
         "matrix": matrix.to_json() | {"profile": order.profile},
         "races": races,

@@ -26,19 +26,25 @@ def edges(detail: str | None) -> list[tuple[int, str, str, int]]:
     return [(int(waits), in_words(lock), on, int(held)) for waits, lock, on, held in _EDGE.findall(detail or "")]
 
 
-def in_sentences(detail: str, names: Mapping[int, str], who: Callable[[int], str]) -> str:
-    """One clause an edge; names are those of relations by OID."""
+Who = Callable[[int, str], str]
 
-    def thing(text: str) -> str:
-        if match := _OBJECT.fullmatch(text):
-            name = names.get(int(match[2]), f"relation {match[2]}")
-            return name if match[1] == "relation" else f"a row of {name}"
-        return "a row that is being written" if text.startswith("transaction") else text
 
-    clauses = [
-        f"{who(one)} waits for {lock} on {thing(on)}, which {who(two)} has" for one, lock, on, two in edges(detail)
-    ]
-    return "; ".join(clauses)
+def in_sentences(detail: str, names: Mapping[int, str], who: Who) -> str:
+    """One clause an edge; names are those of relations by OID. `who` names a process by what it had to do with one."""
+
+    def clause(one: int, lock: str, on: str, two: int) -> str:
+        relation, thing = _thing(on, names)
+        return f"{who(one, relation)} waits for {lock} on {thing}, which {who(two, relation)} has"
+
+    return "; ".join(clause(*edge) for edge in edges(detail))
+
+
+def _thing(text: str, names: Mapping[int, str]) -> tuple[str, str]:
+    """(relation, in words) of what a DETAIL says somebody waits on; no relation for a transaction."""
+    if match := _OBJECT.fullmatch(text):
+        name = names.get(int(match[2]), f"relation {match[2]}")
+        return name, name if match[1] == "relation" else f"a row of {name}"
+    return "", "a row that is being written" if text.startswith("transaction") else text
 
 
 class Cycles:
@@ -53,7 +59,9 @@ class Cycles:
     def of(self, name: str, answers: Sequence[Answer]) -> tuple[int, str | None]:
         """How many a class was part of, and the first in words."""
         told = [one for one in answers if one.state == DEADLOCK]
-        cycles = [in_sentences(one.detail or "", self._names, self._who_at(self._seen(one))) for one in told]
+        cycles = [
+            in_sentences(one.detail or "", self._names, self._who(self._seen(one), one.finished_ms)) for one in told
+        ]
         cycles += [cycle for one in self._killed if (cycle := self._against(name, one))]
         return len(cycles), next(filter(None, cycles), None)
 
@@ -69,23 +77,31 @@ class Cycles:
         for wait in self._waits.of(killed.pid, begin, end):
             for back in self._waits.of(wait.blocker, begin, end):
                 if back.blocker == killed.pid and self._classes.get(wait.blocker) == name:
-                    who = self._who_at(wait.last_ms)
+                    who = self._who(wait.last_ms, end)
                     return "; ".join(
-                        f"{who(one.pid)} waits for {one.wanted} on {one.relation or 'a row'}, "
-                        f"which {who(one.blocker)} has"
+                        f"{who(one.pid, one.relation or '')} waits for {one.wanted} on {one.relation or 'a row'}, "
+                        f"which {who(one.blocker, one.relation or '')} has"
                         for one in (wait, back)
                     )
         return None
 
-    def _who_at(self, moment_ms: float) -> Callable[[int], str]:
-        def who(pid: int) -> str:
+    def _who(self, moment_ms: float, end_ms: float) -> Who:
+        """Names a process of the chain by its statement that locked the relation, or that ran at the moment."""
+
+        def who(pid: int, relation: str) -> str:
             if pid in self._classes:
                 return f"`{self._classes[pid]}`"
-            at = moment_ms - self._origin_ms
-            own = [one for one in self._statements if one.pid == pid and one.started_ms <= at]
-            if not own:
-                return f"process {pid}"
-            sql = " ".join(own[-1].sql.split())
-            return f"statement {own[-1].number} ({sql[:_SQL_SHOWN]}{'…' if len(sql) > _SQL_SHOWN else ''})"
+            own = self._begun(pid, end_ms)
+            locking = [one for one in own if any(lock.relation == relation for lock in one.locks)]
+            running = [one for one in own if one.started_ms <= moment_ms - self._origin_ms]
+            return _quoted((locking or running)[-1]) if locking or running else f"process {pid}"
 
         return who
+
+    def _begun(self, pid: int, end_ms: float) -> list[Statement]:
+        return [one for one in self._statements if one.pid == pid and one.started_ms <= end_ms - self._origin_ms]
+
+
+def _quoted(statement: Statement) -> str:
+    sql = " ".join(statement.sql.split())
+    return f"statement {statement.number} ({sql[:_SQL_SHOWN]}{'…' if len(sql) > _SQL_SHOWN else ''})"

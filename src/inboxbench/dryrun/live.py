@@ -13,7 +13,7 @@ from inboxbench.dryrun.felt import summarise
 from inboxbench.dryrun.generated import Generated
 from inboxbench.dryrun.record import DryRun, Felt
 from inboxbench.dryrun.request import RequestClass
-from inboxbench.dryrun.run import Leg, rehearse, run_leg
+from inboxbench.dryrun.run import Leg, described, rehearse, watch
 from inboxbench.dryrun.traffic import DEFAULT_RATE, live_traffic
 from inboxbench.dryrun.waits import watch_waits
 from inboxbench.server import Server
@@ -63,7 +63,8 @@ def run_live(
         traffic = stack.enter_context(live_traffic(conninfo, load.classes, rate=load.rate, seed=load.seed))
         for other in beside:
             stack.enter_context(other)
-        leg = run_leg(server, database, chain, target, downgrade=downgrade)
+        watched = watch(server, database, chain, target, downgrade=downgrade)
+    leg = described(watched)
     felt = summarise(traffic, waits, leg.statements, leg.observer.epoch * 1000)
     problem = (f"the watch for waits ended early ({waits.problem}): stalls may lack their cause",)
     return Live(leg, felt, (*load.notes, *(problem if waits.problem else ())))

@@ -55,11 +55,11 @@ def prepare_log(connection: Connection) -> None:
         connection.execute("SELECT pg_reload_conf()")
 
 
-def read_lines(path: Path, start: int, database: str) -> Iterator[Line]:
-    """Messages of `database` written since byte `start`, in order; a statement of several lines is one message."""
+def read_lines(path: Path, start: int, database: str, end: int | None = None) -> Iterator[Line]:
+    """Messages of `database` from byte `start` up to `end`, in order; a statement of several lines is one message."""
     with path.open("rb") as file:
         file.seek(start)
-        text = file.read().decode("utf-8", errors="replace")
+        text = file.read(-1 if end is None else end - start).decode("utf-8", errors="replace")
     for message in _messages(text):
         found = _LINE.fullmatch(message)
         if found is not None and found[5] == database:

@@ -54,7 +54,8 @@ _TRIGGERS = ("start", "end", "drop", "rewrite")
 class Observer:
     """What happened so far. epoch: Unix seconds of the run's 0 ms, by the server's clock (this machine's).
 
-    `statements` and `transactions` read the log anew at each call; after the block they are final.
+    `statements` and `transactions` read the log anew at each call; after the block they are final. Reading takes
+    processor time that live traffic beside it would feel: after the block it waits until it is asked for.
     """
 
     server: Server
@@ -63,23 +64,28 @@ class Observer:
     _log: Path
     _offset: int
     _poller: Poller
-    _final: tuple[list[Draft], Poll] | None = field(default=None)
+    _end: int | None = None
+    _drafts: list[Draft] | None = field(default=None)
 
     def now_ms(self) -> float:
         """Milliseconds since the run began."""
         return (time.time() - self.epoch) * 1000
 
     def lines(self) -> Iterator[Line]:
-        """Of the observed database, since the block began."""
-        return read_lines(self._log, self._offset, self.database)
+        """Of the observed database, since the block began until it ended."""
+        return read_lines(self._log, self._offset, self.database, self._end)
 
     def drafts(self) -> list[Draft]:
         """Statements as the log shows them, transaction control included."""
-        return self._final[0] if self._final else read_drafts(self.lines())
+        if self._end is None:
+            return read_drafts(self.lines())
+        if self._drafts is None:
+            self._drafts = read_drafts(self.lines())
+        return self._drafts
 
     @property
     def poll(self) -> Poll:
-        return self._final[1] if self._final else self._poller.poll
+        return self._poller.poll
 
     def observed(self) -> tuple[tuple[Statement, ...], tuple[Transaction, ...]]:
         """Statements (revision None) and transactions."""
@@ -95,8 +101,8 @@ class Observer:
 
     def finish(self) -> None:
         """Stop looking."""
-        poll = self._poller.stop()
-        self._final = (read_drafts(self.lines()), poll)
+        self._poller.stop()
+        self._end = self._log.stat().st_size
 
 
 @contextmanager

@@ -164,7 +164,7 @@ class Poller:
         self._take_locks()
         self._thread.start()
 
-    def stop(self) -> Poll:
+    def stop(self) -> None:
         """A last look at everything, then the end."""
         self._stopping.set()
         self._thread.join()
@@ -176,7 +176,6 @@ class Poller:
             self.poll.problem = str(error).splitlines()[0]
         self._outside.close()
         self._inside.close()
-        return self.poll
 
     def _look(self) -> None:
         sized = listed = time.monotonic()

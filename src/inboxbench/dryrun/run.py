@@ -70,26 +70,44 @@ def run_leg(
     downgrade: bool = False,
 ) -> Leg:
     """The chain's command, observed. Never raises for what the chain does wrong: see Leg.error."""
+    return described(watch(server, database, chain, target, downgrade=downgrade))
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A leg that has ended and is not read yet. before: the revisions that the database was at."""
+
+    chain: Chain
+    ended: Ended
+    observer: Observer
+    before: list[str]
+    downgrade: bool
+
+
+def watch(server: Server, database: str, chain: Chain, target: str = "head", *, downgrade: bool = False) -> Watched:
+    """The chain's command, observed, and nothing read of it yet: traffic beside it would feel that."""
     before = current_of(server, database)
     with observed(server, database) as observer:
         ended = run_chain(chain, server.url(database), target, downgrade=downgrade)
-    return described(observer, chain, ended, before, downgrade=downgrade)
+    return Watched(chain, ended, observer, before, downgrade)
 
 
-def described(observer: Observer, chain: Chain, ended: Ended, before: list[str], *, downgrade: bool = False) -> Leg:
+def described(watched: Watched) -> Leg:
     """What the observer saw, by revision."""
+    observer, chain, before = watched.observer, watched.chain, watched.before
     statements, transactions = observer.observed()
     stamps = [stamp for one in statements if (stamp := read_stamp(one.sql)) is not None]
     ids = {name for stamp in stamps for name in (stamp.was, stamp.to) if name} | set(before)
     history = chain.history(ids)
     found = attribute(
         statements, transactions, history, Sightings(observer.poll), observer.epoch * 1000,
-        downgrade=downgrade, at=before[0] if before else None,
+        downgrade=watched.downgrade, at=before[0] if before else None,
     )  # fmt: skip
     placed = tuple(found.statements)
     return Leg(
-        ended, tuple(found.revisions), placed, named(transactions, placed), observer, history, frozenset(found.tables)
-    )
+        watched.ended, tuple(found.revisions), placed, named(transactions, placed), observer, history,
+        frozenset(found.tables),
+    )  # fmt: skip
 
 
 def rehearse(

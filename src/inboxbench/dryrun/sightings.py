@@ -62,9 +62,9 @@ class Sightings:
         sizes = self.poll.sizes
         if not sizes:
             return 0
-        at = max(bisect_right(sizes, begin, key=lambda size: size[0]) - 1, 0)
-        within = [octets for moment, octets in sizes[at:] if moment <= end]
-        return max(within, default=sizes[at][1]) - sizes[at][1]
+        at = max(bisect_right(sizes, begin, key=_moment) - 1, 0)
+        within = sizes[at : bisect_right(sizes, end, key=_moment)]
+        return max((octets for _, octets in within), default=sizes[at][1]) - sizes[at][1]
 
     def catalogue_before(self, at: float) -> Catalogue:
         place = bisect_right(self.poll.catalogues, at, key=lambda catalogue: catalogue.at)
@@ -74,6 +74,10 @@ class Sightings:
         """The first committed state seen after `at`, or the last there is."""
         place = bisect_right(self.poll.catalogues, at, key=lambda catalogue: catalogue.at)
         return self.poll.catalogues[min(place, len(self.poll.catalogues) - 1)]
+
+
+def _moment(size: tuple[float, int]) -> float:
+    return size[0]
 
 
 def _number(one: Sighting) -> int:

@@ -65,6 +65,7 @@ class Pump:
     def advance(self, session: Session, go: Callable[[greenlet.greenlet], Any]) -> None:
         """Run the session's own code up to its next round trip or its end. Raises what its function raised."""
         assert session.task is not None
+        session.since = time.monotonic()
         step = go(session.task)
         if isinstance(step, Step):
             session.step = step

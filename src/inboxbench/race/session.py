@@ -22,9 +22,9 @@ _REFUSALS = ("23", "40", "55", "P0", "IB")
 
 @dataclass(eq=False)
 class Session:
-    """step: asked for and not begun; pending: begun and not ended, at the time `since`.
+    """step: asked for and not begun; pending: begun and not ended.
 
-    wants: what its socket has to be ready for.
+    since: when the pending step began, or its own code went on. wants: what its socket has to be ready for.
     """
 
     index: int
