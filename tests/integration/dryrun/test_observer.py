@@ -65,6 +65,14 @@ def rewritten(statement: Statement) -> set[str]:
     return {one.relation.removeprefix("public.") for one in statement.rewrites}
 
 
+def test_what_comes_after_the_block_is_none_of_its_own(filled: Database) -> None:
+    """The log is read when it is asked for, up to where it stood: the next leg writes into the same file."""
+    first = run(filled, "ALTER TABLE orders ADD COLUMN a int")
+    second = run(filled, "ALTER TABLE orders ADD COLUMN b int")
+    assert [one.sql for one in first.statements] == ["ALTER TABLE orders ADD COLUMN a int"]
+    assert [one.sql for one in second.statements] == ["ALTER TABLE orders ADD COLUMN b int"]
+
+
 def test_ddl_by_event_triggers(filled: Database) -> None:
     quiet, volatile, index, foreign_key, refused = run(
         filled,

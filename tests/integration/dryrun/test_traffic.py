@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,20 @@ def test_the_rate_is_shared_by_weight(database: Database) -> None:
     due = {name: sorted(one.due_ms for one in traffic.answers if one.name == name)[1:] for name in ("often", "seldom")}
     gaps = {name: (moments[-1] - moments[0]) / (len(moments) - 1) for name, moments in due.items()}
     assert gaps == {"often": pytest.approx(1000 / 160), "seldom": pytest.approx(1000 / 40)}
+
+
+def test_no_collection_of_garbage_stops_the_traffic(database: Database) -> None:
+    """One of the observer's million objects took half a second, and everybody seemed to have waited."""
+    assert gc.isenabled()
+    with live_traffic(database.conninfo, [_class("one", "SELECT 1")]) as outer:
+        with live_traffic(database.conninfo, [_class("other", "SELECT 1")]):
+            _until(outer, "one", 3)
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    crash = pytest.raises(ZeroDivisionError, match="division by zero")
+    with crash, live_traffic(database.conninfo, [_class("one", "SELECT 1")]):
+        raise ZeroDivisionError("division by zero")
+    assert gc.isenabled()
 
 
 def test_what_is_undone_leaves_the_rows_as_they_were(database: Database) -> None:
