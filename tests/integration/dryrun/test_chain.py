@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -46,6 +47,7 @@ BODIES = {
     "a3": "op.create_index('orders_n', 'orders', ['n'])",
 }
 SCRIPT_LINE = 9  # of the body in REVISION
+SMALL = shutil.disk_usage("/")._replace(free=1_000_000)  # an empty database takes seven times as much
 
 
 def history(folder: Path, bodies: dict[str, str], *, each: bool = True, fork: str | None = None) -> Path:
@@ -221,3 +223,17 @@ def test_a_database_that_is_not_there(ours: Server, project: Project) -> None:
             copied(ours, Source(database=source), project),
         ):
             pass
+
+
+def test_a_copy_that_does_not_fit_is_not_begun(ours: Server, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither of the server's own database nor of one that comes over the wire."""
+    with copied(ours, Source(), project) as origin:
+        monkeypatch.setattr("inboxbench.dryrun.copy.shutil.disk_usage", lambda _path: SMALL)
+        before = {info.name for info in list_databases(ours)}
+        for source in (origin, ours.url(origin)):
+            with (
+                pytest.raises(ServerError, match=r"does not fit: it takes 0\.0 GB .* 0\.0 GB are free .* --data-dir"),
+                copied(ours, Source(database=source), project),
+            ):
+                pass
+        assert {info.name for info in list_databases(ours)} == before
