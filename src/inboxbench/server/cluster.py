@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from inboxbench.server import guard
 from inboxbench.server.binaries import Account, can_run, major_version, open_copy, server_account
 from inboxbench.server.settings import tuned_settings
 
+_PANIC = re.compile(r"^[^\t].*?PANIC:  (.+)$", re.MULTILINE)
+_FULL = "No space left on device"
+_LAST_WORDS = 1 << 20  # bytes at the end of the log
 _SOCKET_LIMIT = 100  # a unix socket's path ends at 107 bytes; ".s.PGSQL.5432" is appended to the folder
 
 
@@ -138,9 +142,22 @@ def _start_guard(home: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, cwd="/", start_new_session=True)
 
 
+def _crash(log: Path) -> str | None:
+    """What the server said when it gave up, None when it did not."""
+    if not log.is_file():
+        return None
+    with log.open("rb") as file:
+        file.seek(max(log.stat().st_size - _LAST_WORDS, 0))
+        said = _PANIC.findall(file.read().decode(errors="replace"))
+    return said[-1] if said else None
+
+
 @contextmanager
 def temporary_cluster(bindir: Path, data_dir: str | None = None) -> Iterator[Cluster]:
-    """A cluster that ends with its owner, whatever ends the owner: see guard.py."""
+    """A cluster that ends with its owner, whatever ends the owner: see guard.py.
+
+    Raises ServerError with the server's last word when the block failed because it crashed, mostly of a full disk.
+    """
     home = make_home(data_dir)
     try:
         watcher = _start_guard(home)
@@ -151,6 +168,11 @@ def temporary_cluster(bindir: Path, data_dir: str | None = None) -> Iterator[Clu
         cluster = create_cluster(home, bindir)
         start_cluster(cluster)
         yield cluster
+    except Exception as error:
+        if said := _crash(home / "server.log"):
+            hint = "choose another disk with --data-dir" if _FULL in said else "its folder is gone now"
+            raise ServerError(f"PostgreSQL in {home} crashed: {said}; {hint}") from error
+        raise
     finally:
         assert watcher.stdin is not None
         watcher.stdin.close()

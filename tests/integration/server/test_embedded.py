@@ -132,3 +132,19 @@ def test_a_standing_server_keeps_its_data_until_it_is_removed(short_dir: Path) -
     finally:
         assert stop_standing(Embedded(), folder, remove=True).state == "absent"
     assert list(short_dir.iterdir()) == []
+
+
+def _break_wal(folder: Path) -> None:
+    """As when the disk is full: no segment of WAL can be made."""
+    with open_server("embedded", data_dir=str(folder)) as server, connect(server.conninfo()) as connection:
+        row = connection.execute("SHOW data_directory").fetchone()
+        assert row is not None
+        shutil.rmtree(f"{row[0]}/pg_wal")
+        connection.execute("SELECT pg_logical_emit_message(false, 'x', 'y'), pg_switch_wal()")
+
+
+def test_a_crash_is_told_in_the_servers_own_words(short_dir: Path) -> None:
+    """The client saw a cut line."""
+    with pytest.raises(ServerError, match=r"crashed: could not .*pg_wal.*: No such file or directory; its folder"):
+        _break_wal(short_dir)
+    assert not list(short_dir.glob("inboxbench-*"))
