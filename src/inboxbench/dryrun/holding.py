@@ -12,7 +12,7 @@ from inboxbench.dryrun.record import MODES, LockMode, Seen
 from inboxbench.dryrun.sightings import Sighting, Sightings
 from inboxbench.dryrun.stretch import Stretch
 from inboxbench.dryrun.trace import Draft, bare
-from inboxbench.dryrun.view import View, kind_name
+from inboxbench.dryrun.view import View, kind_name, named
 
 _BY_SYSTEM_NAME: dict[str, LockMode] = {mode.title().replace(" ", "") + "Lock": mode for mode in MODES}
 # These commit inside: their locks do not wait for the end of a transaction.
@@ -93,13 +93,24 @@ class Holding:
 
     def _polled(self, draft: Draft, takers: dict[int, list[tuple[Draft, LockMode]]]) -> Iterator[_Grab]:
         """What the poll saw of it, unless a neighbour within the same look is known to have taken that lock."""
-        for one in self.seen(draft):
-            if not one.lock.granted:
+        for one in self._mine:
+            claimant = self._claimant(one)
+            if not one.lock.granted or not (claimant is draft if claimant else self._may_be_of(draft, one)):
                 continue
             mode = _BY_SYSTEM_NAME[one.lock.mode]
             known = [taker for taker, taken in takers.get(one.lock.relation, ()) if _rank(taken) >= _rank(mode)]
             if any(taker is draft for taker in known) or not any(self._may_be_of(taker, one) for taker in known):
                 yield _Grab(one.lock.relation, mode, "poll", one.first, one.last)
+
+    def _claimant(self, one: Sighting) -> Draft | None:
+        """A command without events or a plan, such as LOCK, that names the relation: on a busy machine the look comes
+        when an UPDATE is under way that can have taken no such lock."""
+        relation = self._view.relation(one.lock.relation)
+        if relation is None or _rank(_BY_SYSTEM_NAME[one.lock.mode]) <= _rank("ROW EXCLUSIVE"):
+            return None
+        silent = (draft for draft in self._stretch.statements if not draft.told and not draft.plans)
+        begun = (draft for draft in silent if draft.started - LATE_MS <= one.by)
+        return next((draft for draft in begun if named(relation.name, draft.sql)), None)
 
     def _of_files(self, names: frozenset[str]) -> Iterator[_Grab]:
         for name in names:

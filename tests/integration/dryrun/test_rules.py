@@ -25,7 +25,7 @@ _DATA = """
     CREATE TABLE items (id bigint PRIMARY KEY, order_id bigint REFERENCES orders);
 """
 # What a transaction does (statements outside of one begin with !), and the rules that speak.
-_BAD: dict[str, tuple[list[str], set[str]]] = {
+BAD: dict[str, tuple[list[str], set[str]]] = {
     "type": (["ALTER TABLE orders ALTER COLUMN quantity TYPE bigint"], {"table-rewrite"}),
     "default": (["ALTER TABLE orders ADD COLUMN token uuid DEFAULT gen_random_uuid()"], {"volatile-default"}),
     "index": (["CREATE INDEX ix ON orders (customer_id)"], {"index-not-concurrent"}),
@@ -79,7 +79,7 @@ def template(server: Server) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def runs(server: Server, template: str) -> dict[str, DryRun]:
     """Every story, each rolled back, under one observer; the backed one commits, last."""
-    stories = {name: statements for name, (statements, _) in _BAD.items()} | _GOOD
+    stories = {name: statements for name, (statements, _) in BAD.items()} | _GOOD
     with scratch_database(server, "rules", template) as name:
         with observed(server, name) as observer, connect(server.conninfo(name)) as connection:
             for story, statements in stories.items():
@@ -95,10 +95,10 @@ def runs(server: Server, template: str) -> dict[str, DryRun]:
     }
 
 
-@pytest.mark.parametrize("story", _BAD)
+@pytest.mark.parametrize("story", BAD)
 def test_what_was_bad_is_found(story: str, runs: dict[str, DryRun]) -> None:
     found = find(runs[story])
-    assert {one.rule for one in found} == _BAD[story][1]
+    assert {one.rule for one in found} == BAD[story][1]
     assert all(one.what and one.instead for one in found)
 
 
@@ -131,7 +131,7 @@ _REWRITTEN = ["type", "default", "index", "fk", "check", "null", "unique", "upda
 @pytest.mark.parametrize("story", _REWRITTEN)
 def test_a_rewrite_is_run_on_the_same_rows(story: str, server: Server, template: str) -> None:
     """Both come through, and the rewrite lets the rest of the table's work go on: told by rows, not by time."""
-    (statement,) = _BAD[story][0]
+    (statement,) = BAD[story][0]
     steps = rewrite(statement)
     assert steps is not None
     compared = compare(server, template, (Step(statement),), steps)
@@ -144,7 +144,7 @@ def test_the_steps_of_a_rewrite_pass_the_rules(server: Server, template: str) ->
     with scratch_database(server, "rules", template) as name:
         with observed(server, name) as observer, connect(server.conninfo(name)) as connection:
             for story in _REWRITTEN:
-                play(connection, rewrite(_BAD[story][0][0]) or ())
+                play(connection, rewrite(BAD[story][0][0]) or ())
         assert [(one.rule, one.what) for one in find(run_of(*observer.observed()))] == []
         with connect(server.conninfo(name)) as connection:
             row = connection.execute(
