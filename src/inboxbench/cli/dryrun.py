@@ -23,7 +23,7 @@ from inboxbench.dryrun.chain import TIMEOUT_S, Chain
 from inboxbench.dryrun.copy import Source, copied
 from inboxbench.dryrun.each import alone, rehearse_each
 from inboxbench.dryrun.gates import Limits, broken, read_size, read_time
-from inboxbench.dryrun.live import Live, rehearse_live, run_live
+from inboxbench.dryrun.live import Live, Load, rehearse_live, run_live
 from inboxbench.dryrun.log import log_path
 from inboxbench.dryrun.record import DryRun
 from inboxbench.dryrun.rewrites import with_rewrites
@@ -104,7 +104,8 @@ def command(session: Session, /, *, form: str, output: Path | None, **options: A
                 ruler.run = with_findings(_run(server, name, chain, where, ruler.options(options, share)))
         run = ruler.result()
         if options["rewrites"] and run.findings:
-            run = with_rewrites(run, server, partial(state_before, server, source, session.project, chain))
+            at = partial(state_before, server, source, session.project, chain)
+            run = with_rewrites(run, server, at, _beside(server, chain, options))
     hand_over_run(run, form, output)
     if run.error:
         raise SubjectFailed(run.error)
@@ -156,13 +157,18 @@ def _leg(asked: Asked) -> Callable[[Server, str, Chain, str], Live]:
     return leg if asked.traffic else alone
 
 
+def _beside(server: Server, chain: Chain, options: dict[str, Any]) -> Callable[[str], Load] | None:
+    """The traffic for a comparison, made from the database that it is run on."""
+    asked = dryrun_probes.read_asked(options)
+    if not asked.traffic:
+        return None
+    return lambda database: dryrun_probes.make_load(server, database, chain, asked)
+
+
 def _read_limits(options: dict[str, Any]) -> Limits:
     def read(name: str, how: Callable[[str], float]) -> float | None:
         return None if options[name] is None else how(options[name])
 
-    if options["each"] and (options["max_stall"] or options["max_errors"] is not None):
-        # The traffic of each leg is its own, and is not summed up: a limit on it would pass unseen.
-        raise UsageError("--max-stall and --max-errors need one run under traffic; leave out --each")
     return Limits(
         stall=read("max_stall", read_time),
         lock_hold=read("max_lock_hold", read_time),

@@ -156,7 +156,7 @@ def _later(one: Statement, later: float, before: int, done: int) -> Statement:
 
 
 def _moved(one: Felt, later: float, before: int) -> Felt:
-    """Its stalls by the clock and the numbers of the whole."""
+    """Its stalls and its course by the clock and the numbers of the whole."""
     stalls = (
         replace(
             stall,
@@ -165,7 +165,8 @@ def _moved(one: Felt, later: float, before: int) -> Felt:
         )
         for stall in one.stalls
     )
-    return replace(one, stalls=tuple(stalls))
+    course = (replace(interval, started_ms=interval.started_ms + later) for interval in one.course)
+    return replace(one, stalls=tuple(stalls), course=tuple(course))
 
 
 def _added(one: Felt, other: Felt) -> Felt:
@@ -181,4 +182,5 @@ def _added(one: Felt, other: Felt) -> Felt:
         deadlocks=one.deadlocks + other.deadlocks,
         deadlock_cycle=one.deadlock_cycle or other.deadlock_cycle,
         stalls=(*one.stalls, *other.stalls),
+        course=(*one.course, *other.course),
     )

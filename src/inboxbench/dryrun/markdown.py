@@ -17,6 +17,9 @@ _FIGURES = {
     "wal_bytes": "WAL",
     "peak_bytes": "extra disk",
     "rows_locked_at_once": "rows changed at once",
+    "read_stalled_ms": "longest wait of a read",
+    "write_stalled_ms": "longest wait of a write",
+    "requests_failed": "requests that failed",
 }
 
 
@@ -61,14 +64,22 @@ def _compared(compared: Comparison) -> Iterator[str]:
     """Both were run on the same rows."""
     yield "| measured on the same rows | as it is | instead |"
     yield "|---|---:|---:|"
+    for title, key, was, now in _pairs(compared):
+        yield f"| {title} | {_figure(key, was)} | {_figure(key, now)} |"
+
+
+def _pairs(compared: Comparison) -> Iterator[tuple[str, str, float, float]]:
+    """What was measured: without traffic nobody waited and nothing failed that could be told."""
     for key, title in _FIGURES.items():
-        yield f"| {title} | {_figure(key, compared.original[key])} | {_figure(key, compared.rewrite[key])} |"
+        if key in compared.original:
+            yield title, key, compared.original[key], compared.rewrite[key]
 
 
 def both(compared: Comparison) -> str:
     """The same in a line: figure by figure, as it is → instead."""
-    pairs = ((key, title, compared.original[key], compared.rewrite[key]) for key, title in _FIGURES.items())
-    told = (f"{title} {_figure(key, was)} → {_figure(key, now)}" for key, title, was, now in pairs if was or now)
+    told = (
+        f"{title} {_figure(key, was)} → {_figure(key, now)}" for title, key, was, now in _pairs(compared) if was or now
+    )
     return "; ".join(told)
 
 

@@ -133,8 +133,21 @@ class Stall:
 
 
 @dataclass(frozen=True, slots=True)
+class Interval:
+    """Requests of a class that were due between `started_ms` and the next one's: how long they took from then on."""
+
+    started_ms: float
+    requests: int
+    p50_ms: float
+    max_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Felt:
-    """What one class of traffic felt. blocked_ms: all time during which at least one request waited for a lock."""
+    """What one class of traffic felt. blocked_ms: all time during which at least one request waited for a lock.
+
+    course: its latency over the run, in 200 intervals at most.
+    """
 
     name: str
     kind: Literal["read", "write"]
@@ -148,11 +161,12 @@ class Felt:
     deadlocks: int = 0
     deadlock_cycle: str | None = None
     stalls: tuple[Stall, ...] = ()
+    course: tuple[Interval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The rewrite, run on the same rows without traffic: figures of the original and of the rewrite."""
+    """The rewrite, run on the same rows beside the same traffic: figures of the original and of the rewrite."""
 
     code: str
     original: dict[str, float]

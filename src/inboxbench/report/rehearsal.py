@@ -1,9 +1,8 @@
-"""A dry run as one HTML page: statements, the locks they held and the stalls of traffic on a common clock."""
+"""A dry run as one HTML page: statements, their locks, the stalls and the latency of traffic on a common clock."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -11,42 +10,50 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from inboxbench.report import units
-from inboxbench.report.charts.scale import Scale, Tick, linear_scale
+from inboxbench.report.charts.clock import Clock, Span, clock, span, time_scale
+from inboxbench.report.charts.scale import Scale
 
-_STEP = 20
-_LEAST = 0.2  # per cent of the width: what took no time is still seen
+_LABELS = {
+    "reads_blocked_ms": "reads kept out at a stretch",
+    "writes_blocked_ms": "writes kept out at a stretch",
+    "duration_ms": "duration",
+    "wal_bytes": "WAL",
+    "peak_bytes": "extra disk",
+    "rows_locked_at_once": "rows changed at once",
+    "read_stalled_ms": "longest wait of a read",
+    "write_stalled_ms": "longest wait of a write",
+    "requests_failed": "requests that failed",
+}
+_UNITS = {"ms": units.millis, "bytes": units.size}
 _BLOCKING = ("ACCESS EXCLUSIVE", "EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE")
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """x and width in per cent."""
-
-    x: float
-    width: float
-    tone: str
-    hint: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """A row of the timeline; y is its top."""
-
-    name: str
-    y: int
-    spans: Sequence[Span]
 
 
 def render_rehearsal(run: Mapping[str, Any]) -> str:
     """The page for the JSON of `inboxbench dryrun`."""
+    page = _environment().get_template("rehearsal_page.html.j2")
+    return page.render(dry=run, clock=rehearsal_clock(run), style=Markup(_style()))  # noqa: S704 - ours
+
+
+def rehearsal_clock(run: Mapping[str, Any]) -> Clock:
+    """From the first statement to the end of the last lock or stall."""
     begin = min((one["started_ms"] for one in run["statements"]), default=0.0)
-    scale = linear_scale([_end(run) - begin])
-    lanes = _lanes(run, scale, begin)
-    page = _environment().get_template("rehearsal.html.j2")
-    ticks: tuple[Tick, ...] = scale.ticks(lambda ms: f"{ms / 1000:g} s")
-    return page.render(
-        run=run, lanes=lanes, ticks=ticks, height=_STEP * len(lanes), style=Markup(_style())  # noqa: S704 - ours
-    )  # fmt: skip
+    scale = time_scale(_end(run) - begin)
+    return clock(scale, _rows(run, scale, begin), run["traffic"], begin)
+
+
+def compared_figures(compared: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """A row a figure: its name, of the original, of the rewrite. Those known come first, others by their own names."""
+    original, rewrite = compared["original"], compared["rewrite"]
+    names = dict.fromkeys((*(name for name in _LABELS if name in original), *original, *rewrite))
+    return [(_label(name), *(_figure(name, side.get(name)) for side in (original, rewrite))) for name in names]
+
+
+def _label(name: str) -> str:
+    return _LABELS.get(name) or name.replace("_", " ")
+
+
+def _figure(name: str, value: float | None) -> str:
+    return _UNITS.get(name.rpartition("_")[2], units.number)(value)
 
 
 def _end(run: Mapping[str, Any]) -> float:
@@ -56,31 +63,35 @@ def _end(run: Mapping[str, Any]) -> float:
     return max(ends, default=1.0)
 
 
-def _lanes(run: Mapping[str, Any], scale: Scale, origin: float) -> list[Lane]:
+def _rows(run: Mapping[str, Any], scale: Scale, origin: float) -> dict[str, list[Span]]:
     rows: dict[str, list[Span]] = {"statements": []}
     for one in run["statements"]:
         begin = one["started_ms"] - origin
-        hint = f"{one['revision'] or ''} {' '.join(one['sql'].split())[:120]}: {units.millis(one['duration_ms'])}"
-        rows["statements"].append(
-            _span(scale, begin, one["duration_ms"], "rewrite" if one["rewrites"] else "run", hint)
-        )
-        for lock in one["locks"]:
-            if lock["mode"] in _BLOCKING and lock["kind"] == "table" and not lock["created"]:
-                hint = f"{lock['mode']} for {units.millis(lock['held_ms'])}, by {' '.join(one['sql'].split())[:120]}"
-                tone = "reads" if lock["mode"] == "ACCESS EXCLUSIVE" else "writes"
-                name = lock["relation"].removeprefix("public.")
-                rows.setdefault(name, []).append(_span(scale, lock["taken_ms"] - origin, lock["held_ms"], tone, hint))
+        hint = f"{one['revision'] or ''} {_brief(one)}: {units.millis(one['duration_ms'])}"
+        tone = "rewrite" if one["rewrites"] else "run"
+        rows["statements"].append(span(scale, begin, one["duration_ms"], tone, hint))
+        for name, lock in _locks(one, scale, origin):
+            rows.setdefault(name, []).append(lock)
     for felt in run["traffic"]:
         for stall in felt["stalls"]:
             hint = f"{felt['class']} waited {units.millis(stall['duration_ms'])}"
-            span = _span(scale, stall["started_ms"] - origin, stall["duration_ms"], "stall", hint)
-            rows.setdefault(f"stalled: {felt['class']}", []).append(span)
-    return [Lane(name, number * _STEP, spans) for number, (name, spans) in enumerate(rows.items())]
+            found = span(scale, stall["started_ms"] - origin, stall["duration_ms"], "stall", hint)
+            rows.setdefault(f"stalled: {felt['class']}", []).append(found)
+    return rows
 
 
-def _span(scale: Scale, begin: float, length: float, tone: str, hint: str) -> Span:
-    x = scale.at(begin)
-    return Span(x, round(max(scale.at(begin + length) - x, _LEAST), 3), tone, hint)
+def _locks(one: Mapping[str, Any], scale: Scale, origin: float) -> Iterator[tuple[str, Span]]:
+    """By table, those that keep somebody out of a table that was there before."""
+    for lock in one["locks"]:
+        if lock["mode"] in _BLOCKING and lock["kind"] == "table" and not lock["created"]:
+            hint = f"{lock['mode']} for {units.millis(lock['held_ms'])}, by {_brief(one)}"
+            tone = "reads" if lock["mode"] == "ACCESS EXCLUSIVE" else "writes"
+            held = span(scale, lock["taken_ms"] - origin, lock["held_ms"], tone, hint)
+            yield f"locked: {lock['relation'].removeprefix('public.')}", held
+
+
+def _brief(one: Mapping[str, Any]) -> str:
+    return " ".join(one["sql"].split())[:120]
 
 
 @cache
@@ -92,7 +103,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(millis=units.millis)
+    environment.filters.update(millis=units.millis, number=units.number, compared=compared_figures)
     return environment
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from random import Random
+from typing import Any
 
 import psycopg
 import pytest
 
 from inboxbench.database import connect, scratch_database
+from inboxbench.dryrun.comparison import compare, play
+from inboxbench.dryrun.live import Load
 from inboxbench.dryrun.observer import observed
 from inboxbench.dryrun.record import DryRun, Finding, Statement, Transaction
-from inboxbench.dryrun.rewrites import compare, play, with_rewrites
+from inboxbench.dryrun.request import RequestClass
+from inboxbench.dryrun.rewrites import with_rewrites
 from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.rules.fix import Step, rewrite
 from inboxbench.server import Server
@@ -138,6 +143,24 @@ def test_a_rewrite_is_run_on_the_same_rows(story: str, server: Server, template:
     assert compared.original.keys() == compared.rewrite.keys()
     assert compared.original["rows_locked_at_once"] == (20_000 if story == "update" else 0)
     assert compared.rewrite["rows_locked_at_once"] <= 5_000
+
+
+def _nothing(_random: Random) -> dict[str, Any]:
+    return {}
+
+
+def test_both_are_run_beside_the_same_traffic(server: Server, template: str) -> None:
+    """A lock that is kept for half a second by the statements that share its transaction, and one that is not."""
+    reader = RequestClass("look", "read", 1, ("SELECT FROM orders WHERE id = 1",), _nothing)
+    stale = RequestClass("stale", "write", 1, ("UPDATE orders SET gone = 1",), _nothing)
+    sql = ("ALTER TABLE orders ADD COLUMN c int", "SELECT pg_sleep(0.5)")
+    together, apart = (tuple(Step(one, alone=alone) for one in sql) for alone in (False, True))
+    compared = compare(server, template, together, apart, Load((reader, stale), 100))
+    assert compared.original["read_stalled_ms"] >= 400
+    assert compared.rewrite["read_stalled_ms"] < compared.original["read_stalled_ms"]
+    assert compared.original["requests_failed"] > 0
+    assert compared.rewrite["requests_failed"] > 0
+    assert "read_stalled_ms" not in compare(server, template, together, apart).original
 
 
 def test_the_steps_of_a_rewrite_pass_the_rules(server: Server, template: str) -> None:

@@ -12,12 +12,14 @@ import jsonschema
 import pytest
 
 from inboxbench.dryrun.annotations import as_github, as_sarif
+from inboxbench.dryrun.felt import course
 from inboxbench.dryrun.lint import judged, pieces_of, warnings
 from inboxbench.dryrun.markdown import as_markdown
 from inboxbench.dryrun.record import (
     Comparison,
     DryRun,
     Felt,
+    Interval,
     Lock,
     Revision,
     Scan,
@@ -25,6 +27,7 @@ from inboxbench.dryrun.record import (
     Statement,
     Transaction,
 )
+from inboxbench.dryrun.request import Answer
 from inboxbench.dryrun.rules import RULES, find, rule_named
 from inboxbench.errors import UsageError
 from inboxbench.report.rehearsal import render_rehearsal
@@ -54,6 +57,7 @@ def run(revision_file: Path) -> DryRun:
         "post | reply", "write", 100, 2.0, 400.0, 419.0, 420.0, errors=4,
         first_error='column "note" of relation "orders" does not exist',
         stalls=(Stall(1.0, 419.0, 1, "public.orders", "ROW EXCLUSIVE", "SHARE"),),
+        course=(Interval(-250.0, 25, 2.0, 3.0), Interval(0.0, 50, 2.0, 419.0), Interval(250.0, 25, 1.0, 10.0)),
     )  # fmt: skip
     revisions = (
         Revision("0007", "index", str(revision_file), 0.0, 502.0),
@@ -173,7 +177,13 @@ def test_the_page_parses_strictly_and_escapes(run: DryRun) -> None:
     page = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
     assert hostile not in text
     spans = [one.get("class") for one in page.iter("{http://www.w3.org/2000/svg}rect")]
-    assert sorted(spans) == ["l-reads", "l-run", "l-run", "l-run", "l-stall", "l-writes"]
+    assert sorted(spans) == [*["l-median"] * 2, "l-reads", *["l-run"] * 3, "l-stall", *["l-worst"] * 2, "l-writes"]
+    hints = [one.text for one in page.iter("{http://www.w3.org/2000/svg}title")]
+    assert "0.0 s: 50 requests, median 2 ms, slowest 419 ms" in hints
+    assert not any(hint and "25 requests, median 2 ms" in hint for hint in hints), "due before the first statement"
+    assert [one.text for one in page.iter("caption")] == ["Both were run on the same rows"]
+    figures = [["".join(cell.itertext()) for cell in one] for one in page.iter("tr")]
+    assert ["writes kept out at a stretch", "421 ms", "0 ms"] in figures
     assert [one.text for one in page.iter("h3")] == [
         "index-not-concurrent in revision 0007",
         "old-code-breaks in revision 0008",
@@ -186,3 +196,25 @@ def test_every_rule_explains_itself() -> None:
         assert all(word in text for word in ("When:", "Effect:", "Instead:", "Bad:", "Good:", rule.id))
     with pytest.raises(UsageError, match="did you mean 'not-null-scan'"):
         rule_named("not-null-scna")
+
+
+def _answer(due: float, took: float) -> Answer:
+    return Answer("list", due, due, due + took, 7)
+
+
+def test_the_course_of_a_class_is_bounded_and_keeps_its_slowest() -> None:
+    """20 requests a second over 100 s, one of them slow: 200 intervals at most, half a second each."""
+    answers = [_answer(1000.0 + 50 * n, 700.0 if n == 1234 else 2.0) for n in range(2000)]
+    found = list(course(answers, 1000.0))
+    assert len(found) == 200
+    assert sum(one.requests for one in found) == 2000
+    (slowest,) = [one for one in found if one.max_ms > 2]
+    assert (slowest.max_ms, slowest.p50_ms) == (700.0, 2.0)
+    assert slowest.started_ms <= 50 * 1234 < slowest.started_ms + 503
+
+
+def test_a_short_run_has_intervals_of_a_quarter_of_a_second() -> None:
+    assert [(one.started_ms, one.requests) for one in course([_answer(0, 1), _answer(100, 1), _answer(900, 1)], 0)] == [
+        (0.0, 2),
+        (750.0, 1),
+    ]

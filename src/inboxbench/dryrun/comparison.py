@@ -1,0 +1,127 @@
+"""A statement and what is proposed instead, each run on a copy of the same rows, beside the same traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from inboxbench.database import Connection, connect
+from inboxbench.dryrun.copy import again
+from inboxbench.dryrun.felt import summarise
+from inboxbench.dryrun.live import Load
+from inboxbench.dryrun.modes import conflict
+from inboxbench.dryrun.observer import Observer, observed
+from inboxbench.dryrun.record import Comparison, Felt
+from inboxbench.dryrun.rules.fix import Step, Steps, as_code
+from inboxbench.dryrun.sightings import Sightings
+from inboxbench.dryrun.traffic import live_traffic
+from inboxbench.dryrun.waits import watch_waits
+from inboxbench.server import Server
+
+
+def compare(server: Server, template: str, original: Steps, instead: Steps, load: Load | None = None) -> Comparison:
+    """Figures of both: longest block of reads and of writes, duration, WAL, peak of extra disk (ms and bytes), and
+    under a load the longest time that a lock let a read and a write wait, and requests that failed.
+
+    Raises psycopg.Error when one of them fails on these rows.
+    """
+    first, second = (_measured(server, template, steps, load) for steps in (original, instead))
+    return Comparison(as_code(instead), first, second)
+
+
+def _measured(server: Server, template: str, steps: Steps, load: Load | None) -> dict[str, float]:
+    with again(server, template) as name:
+        with (
+            _traffic(server, name, load) as felt,
+            observed(server, name) as observer,
+            connect(server.conninfo(name)) as connection,
+        ):
+            play(connection, steps)
+        return _figures(observer) | felt(observer)
+
+
+@contextmanager
+def _traffic(server: Server, name: str, load: Load | None) -> Iterator[Callable[[Observer], dict[str, float]]]:
+    """Beside the block; what was felt is asked for once it has ended."""
+    if load is None or not load.classes:
+        yield lambda _observer: {}
+        return
+    conninfo = server.conninfo(name)
+    with (
+        watch_waits(conninfo) as waits,
+        live_traffic(conninfo, load.classes, rate=load.rate, seed=load.seed) as traffic,
+    ):
+        yield lambda observer: _felt(summarise(traffic, waits, observer.observed()[0], observer.epoch * 1000))
+
+
+def _felt(classes: Iterable[Felt]) -> dict[str, float]:
+    """Waits for a lock alone: without one it is the machine that was busy."""
+    found = {"read_stalled_ms": 0.0, "write_stalled_ms": 0.0, "requests_failed": 0.0}
+    for felt in classes:
+        longest = max((stall.duration_ms for stall in felt.stalls if stall.held), default=0.0)
+        found[f"{felt.kind}_stalled_ms"] = max(found[f"{felt.kind}_stalled_ms"], longest)
+        found["requests_failed"] += felt.errors
+    return found
+
+
+def play(connection: Connection, steps: Iterable[Step]) -> None:
+    """Steps that are neither alone nor batched share a transaction with those beside them."""
+    together: list[Step] = []
+    for step in steps:
+        if not (step.alone or step.key):
+            together.append(step)
+            continue
+        _commit(connection, together)
+        together = []
+        if step.key:
+            _batches(connection, step)
+        else:
+            run_step(connection, step.sql)
+    _commit(connection, together)
+
+
+def _commit(connection: Connection, steps: Sequence[Step]) -> None:
+    if steps:
+        with connection.transaction():
+            for step in steps:
+                run_step(connection, step.sql)
+
+
+def run_step(connection: Connection, text: str) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Raises psycopg.Error with the text as its note."""
+    try:
+        return connection.execute(text.encode())
+    except psycopg.Error as problem:
+        problem.add_note(text)
+        raise
+
+
+def _batches(connection: Connection, step: Step) -> None:
+    after = ""
+    while row := run_step(connection, step.sql.replace("{after}", after)).fetchone():
+        last = sql.SQL(", ").join(map(sql.Literal, row))
+        after = sql.SQL("AND ({}) > ({})").format(_word(step.key), last).as_string(connection)
+
+
+def _word(name: str) -> sql.SQL:
+    return sql.SQL(name)  # quoted by quote_ident already
+
+
+def _figures(observer: Observer) -> dict[str, float]:
+    statements, transactions = observer.observed()
+    locks = [lock for one in statements for lock in one.locks if lock.kind == "table" and not lock.created]
+    begin = min((one.started_ms for one in transactions), default=0.0)
+    end = max((one.finished_ms for one in transactions), default=0.0)
+    epoch = observer.epoch * 1000
+    return {
+        "reads_blocked_ms": max((one.held_ms for one in locks if conflict("ACCESS SHARE", one.mode)), default=0.0),
+        "writes_blocked_ms": max((one.held_ms for one in locks if conflict("ROW EXCLUSIVE", one.mode)), default=0.0),
+        "duration_ms": end - begin,
+        "wal_bytes": float(Sightings(observer.poll).wal_between(begin + epoch, end + epoch)),
+        "peak_bytes": float(max((one.peak_bytes for one in statements), default=0)),
+        "rows_locked_at_once": float(max((one.dead_tuples for one in statements), default=0)),
+    }

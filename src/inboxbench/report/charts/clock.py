@@ -1,0 +1,132 @@
+"""What happened when, over what requests felt at that moment: lanes of spans, then the latency of each class, on one
+clock. Horizontal positions are percentages of the width, vertical ones pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from inboxbench.report import units
+from inboxbench.report.charts.scale import Scale, Tick, linear_scale, log_scale
+
+_LEAST = 0.2  # per cent of the width: what took no time is still seen
+_WIDEST = 1.0  # a bar is that of its interval, and no wider when the next interval had no requests
+_LABEL = 20  # room for a name, above what it names
+_LANE, _BAND, _GAP = 14, 44, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Something that took from x on, width, both in per cent."""
+
+    x: float
+    width: float
+    tone: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Spans of one name; y is the top of the name."""
+
+    name: str
+    y: int
+    spans: Sequence[Span]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Requests that were due in an interval: x and width in per cent; y of the slowest and of the median, from the
+    top of the chart."""
+
+    x: float
+    width: float
+    worst: float
+    median: float
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The latency of a class; y is the top of its name, foot where zero would be; marks are decades by their y."""
+
+    name: str
+    y: int
+    foot: int
+    bars: Sequence[Bar]
+    marks: Sequence[Tick]
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """lane: height of a span, label: room of a name, axis_y: where the clock is read."""
+
+    lanes: Sequence[Lane]
+    bands: Sequence[Band]
+    ticks: Sequence[Tick]
+    axis_y: int
+    lane: int = _LANE
+    label: int = _LABEL
+
+    @property
+    def height(self) -> int:
+        return self.axis_y + 24
+
+
+def time_scale(end_ms: float) -> Scale:
+    """From the moment that the chart begins to `end_ms` after it."""
+    return linear_scale([max(end_ms, 1.0)])
+
+
+def span(scale: Scale, begin: float, length: float, tone: str, hint: str) -> Span:
+    """begin and length in ms on the chart's clock."""
+    x = min(scale.at(begin), 100 - _LEAST)
+    return Span(x, round(max(scale.at(begin + length) - x, _LEAST), 3), tone, hint)
+
+
+def clock(scale: Scale, rows: Mapping[str, Sequence[Span]], felt: Sequence[Mapping[str, Any]], origin: float) -> Clock:
+    """felt: classes of traffic, each with `class` and perhaps `course`, whose times are `origin` ahead of the chart's."""
+    step = _LABEL + _LANE + _GAP
+    lanes = [Lane(name, number * step, spans) for number, (name, spans) in enumerate(rows.items())]
+    top = step * len(lanes)
+    bands = _bands([one for one in felt if one.get("course")], scale, origin, top)
+    axis_y = bands[-1].foot + 4 if bands else top
+    return Clock(lanes, bands, scale.ticks(lambda ms: f"{ms / 1000:g} s"), axis_y)
+
+
+def _bands(felt: Sequence[Mapping[str, Any]], scale: Scale, origin: float, top: int) -> list[Band]:
+    """All classes on the same scale, so that they can be compared."""
+    slow = log_scale([interval["max_ms"] for one in felt for interval in one["course"]])
+    bands = []
+    for number, one in enumerate(felt):
+        y = top + number * (_LABEL + _BAND + _GAP)
+        foot = y + _LABEL + _BAND
+        marks = tuple(Tick(_height(slow, mark, foot), units.millis(mark)) for mark in (slow.low, slow.high))
+        bands.append(Band(one["class"], y, foot, _bars(one["course"], scale, slow, origin, foot), marks))
+    return bands
+
+
+def _bars(course: Sequence[Mapping[str, Any]], scale: Scale, slow: Scale, origin: float, foot: int) -> list[Bar]:
+    """What was due before the chart begins, or after it, is left out."""
+    bars = []
+    for one, after in zip(course, [*course[1:], None], strict=True):
+        begin = one["started_ms"] - origin
+        if 0 <= begin < scale.high:
+            width = scale.at(after["started_ms"] - origin if after else scale.high) - scale.at(begin)
+            worst, median = _height(slow, one["max_ms"], foot), _height(slow, one["p50_ms"], foot)
+            bars.append(Bar(scale.at(begin), _between(width), worst, median, _hint(one, begin)))
+    return bars
+
+
+def _between(width: float) -> float:
+    return round(min(max(width, _LEAST), _WIDEST), 3)
+
+
+def _hint(one: Mapping[str, Any], begin: float) -> str:
+    said = f"{begin / 1000:.1f} s: {one['requests']} requests, median {units.millis(one['p50_ms'])}"
+    return f"{said}, slowest {units.millis(one['max_ms'])}"
+
+
+def _height(slow: Scale, ms: float, foot: int) -> float:
+    return round(foot - _BAND * slow.at(ms) / 100, 1)
