@@ -6,8 +6,9 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
-from inboxbench.dryrun.record import Statement
+from inboxbench.dryrun.record import Lock, Statement
 from inboxbench.dryrun.request import Answer
 from inboxbench.dryrun.traffic import Traffic
 from inboxbench.dryrun.waits import Wait, Waits
@@ -38,7 +39,11 @@ class Causes:
         self._waits: dict[int, list[Wait]] = defaultdict(list)
         for wait in waits.seen:
             self._waits[wait.pid].append(wait)
-        self._statements = sorted(statements, key=lambda one: one.started_ms)
+        self._statements = sorted(statements, key=_start)
+        self._starts = [one.started_ms for one in self._statements]
+        self._of: dict[int, list[Statement]] = defaultdict(list)
+        for one in self._statements:
+            self._of[one.pid].append(one)
         self._origin_ms = origin_ms
 
     def of(self, answer: Answer) -> Cause | None:
@@ -82,19 +87,16 @@ class Causes:
 
     def _culprit(self, root: Wait) -> int | None:
         """The statement that took the lock, else the one that its session was running."""
-        own = [one for one in self._statements if one.pid == root.blocker]
-        at = root.last_ms - self._origin_ms
-        begun = [one for one in own if one.started_ms <= at]
+        own = self._of[root.blocker]
+        begun = bisect_right(own, root.last_ms - self._origin_ms, key=_start)
         if not begun:
             return None
-        transaction = begun[-1].transaction
-        takers = (
-            one.number
-            for one in begun
-            if one.transaction == transaction
-            and any(lock.relation == root.relation and lock.mode == root.held for lock in one.locks)
+        latest = own[begun - 1]
+        same = takewhile(
+            lambda one: one.transaction == latest.transaction, (own[place] for place in range(begun - 1, -1, -1))
         )
-        return next(takers, begun[-1].number)
+        took = [one.number for one in same if any(_took(lock, root) for lock in one.locks)]
+        return took[-1] if took else latest.number
 
     def _behind(self, root: Wait) -> str | None:
         """Whom the chain itself waits for: a class of the traffic, or somebody who is none of it."""
@@ -106,12 +108,19 @@ class Causes:
     def _running(self, due_ms: float, finished_ms: float) -> Statement | None:
         """The statement of the chain that filled most of the time."""
         begin, end = due_ms - self._origin_ms, finished_ms - self._origin_ms
-        starts = [one.started_ms for one in self._statements]
-        upto = bisect_right(starts, end)
-        first = max(0, bisect_left(starts, begin) - 50)  # those that began before and may still run
+        upto = bisect_right(self._starts, end)
+        first = max(0, bisect_left(self._starts, begin) - 50)  # those that began before and may still run
 
         def overlap(one: Statement) -> float:
             return min(one.started_ms + one.duration_ms, end) - max(one.started_ms, begin)
 
         best = max(self._statements[first:upto], key=overlap, default=None)
         return best if best is not None and overlap(best) > 0 else None
+
+
+def _start(one: Statement) -> float:
+    return one.started_ms
+
+
+def _took(lock: Lock, root: Wait) -> bool:
+    return lock.relation == root.relation and lock.mode == root.held
