@@ -12,48 +12,30 @@ from markupsafe import Markup
 from inboxbench.report import units
 from inboxbench.report.charts.clock import Clock, Span, clock, span, time_scale
 from inboxbench.report.charts.scale import Scale
+from inboxbench.report.rehearsal_tables import (
+    bare,
+    brief,
+    compared_figures,
+    first_start,
+    keeps_out,
+    longest_stalls,
+    longest_statements,
+)
 
-_LABELS = {
-    "reads_blocked_ms": "reads kept out at a stretch",
-    "writes_blocked_ms": "writes kept out at a stretch",
-    "duration_ms": "duration",
-    "wal_bytes": "WAL",
-    "peak_bytes": "extra disk",
-    "rows_locked_at_once": "rows changed at once",
-    "read_stalled_ms": "longest wait of a read",
-    "write_stalled_ms": "longest wait of a write",
-    "requests_failed": "requests that failed",
-}
-_UNITS = {"ms": units.millis, "bytes": units.size}
-_BLOCKING = ("ACCESS EXCLUSIVE", "EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE")
+FILTERS = {"compared": compared_figures, "stalls": longest_stalls, "longest": longest_statements}
 
 
 def render_rehearsal(run: Mapping[str, Any]) -> str:
     """The page for the JSON of `inboxbench dryrun`."""
     page = _environment().get_template("rehearsal_page.html.j2")
-    return page.render(dry=run, clock=rehearsal_clock(run), style=Markup(_style()))  # noqa: S704 - ours
+    return page.render(dry=run, level=2, clock=rehearsal_clock(run), style=Markup(_style()))  # noqa: S704 - ours
 
 
 def rehearsal_clock(run: Mapping[str, Any]) -> Clock:
     """From the first statement to the end of the last lock or stall."""
-    begin = min((one["started_ms"] for one in run["statements"]), default=0.0)
+    begin = first_start(run)
     scale = time_scale(_end(run) - begin)
     return clock(scale, _rows(run, scale, begin), run["traffic"], begin)
-
-
-def compared_figures(compared: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """A row a figure: its name, of the original, of the rewrite. Those known come first, others by their own names."""
-    original, rewrite = compared["original"], compared["rewrite"]
-    names = dict.fromkeys((*(name for name in _LABELS if name in original), *original, *rewrite))
-    return [(_label(name), *(_figure(name, side.get(name)) for side in (original, rewrite))) for name in names]
-
-
-def _label(name: str) -> str:
-    return _LABELS.get(name) or name.replace("_", " ")
-
-
-def _figure(name: str, value: float | None) -> str:
-    return _UNITS.get(name.rpartition("_")[2], units.number)(value)
 
 
 def _end(run: Mapping[str, Any]) -> float:
@@ -64,34 +46,30 @@ def _end(run: Mapping[str, Any]) -> float:
 
 
 def _rows(run: Mapping[str, Any], scale: Scale, origin: float) -> dict[str, list[Span]]:
+    """Lanes by name: statements, then tables as they were first locked, then classes that stalled."""
     rows: dict[str, list[Span]] = {"statements": []}
     for one in run["statements"]:
         begin = one["started_ms"] - origin
-        hint = f"{one['revision'] or ''} {_brief(one)}: {units.millis(one['duration_ms'])}"
-        tone = "rewrite" if one["rewrites"] else "run"
+        hint = f"{one['revision'] or ''} {brief(one)}: {units.millis(one['duration_ms'])}"
+        tone = "l-rewrite" if one["rewrites"] else "l-run"
         rows["statements"].append(span(scale, begin, one["duration_ms"], tone, hint))
         for name, lock in _locks(one, scale, origin):
             rows.setdefault(name, []).append(lock)
     for felt in run["traffic"]:
         for stall in felt["stalls"]:
             hint = f"{felt['class']} waited {units.millis(stall['duration_ms'])}"
-            found = span(scale, stall["started_ms"] - origin, stall["duration_ms"], "stall", hint)
+            found = span(scale, stall["started_ms"] - origin, stall["duration_ms"], "l-stall", hint)
             rows.setdefault(f"stalled: {felt['class']}", []).append(found)
     return rows
 
 
 def _locks(one: Mapping[str, Any], scale: Scale, origin: float) -> Iterator[tuple[str, Span]]:
-    """By table, those that keep somebody out of a table that was there before."""
     for lock in one["locks"]:
-        if lock["mode"] in _BLOCKING and lock["kind"] == "table" and not lock["created"]:
-            hint = f"{lock['mode']} for {units.millis(lock['held_ms'])}, by {_brief(one)}"
-            tone = "reads" if lock["mode"] == "ACCESS EXCLUSIVE" else "writes"
+        if keeps_out(lock):
+            hint = f"{lock['mode']} for {units.millis(lock['held_ms'])}, by {brief(one)}"
+            tone = "l-reads" if lock["mode"] == "ACCESS EXCLUSIVE" else "l-writes"
             held = span(scale, lock["taken_ms"] - origin, lock["held_ms"], tone, hint)
-            yield f"locked: {lock['relation'].removeprefix('public.')}", held
-
-
-def _brief(one: Mapping[str, Any]) -> str:
-    return " ".join(one["sql"].split())[:120]
+            yield f"locked: {bare(lock['relation'])}", held
 
 
 @cache
@@ -103,7 +81,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(millis=units.millis, number=units.number, compared=compared_figures)
+    environment.filters.update(millis=units.millis, number=units.number, size=units.size, **FILTERS)
     return environment
 
 

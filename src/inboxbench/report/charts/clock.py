@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from inboxbench.report import units
 from inboxbench.report.charts.scale import Scale, Tick, linear_scale, log_scale
 
 _LEAST = 0.2  # per cent of the width: what took no time is still seen
-_WIDEST = 1.0  # a bar is that of its interval, and no wider when the next interval had no requests
 _LABEL = 20  # room for a name, above what it names
 _LANE, _BAND, _GAP = 14, 44, 10
 
@@ -86,7 +86,7 @@ def span(scale: Scale, begin: float, length: float, tone: str, hint: str) -> Spa
 
 
 def clock(scale: Scale, rows: Mapping[str, Sequence[Span]], felt: Sequence[Mapping[str, Any]], origin: float) -> Clock:
-    """felt: classes of traffic, each with `class` and perhaps `course`, whose times are `origin` ahead of the chart's."""
+    """felt: classes of traffic, each with `class` and perhaps `course`, in times that are `origin` ahead."""
     step = _LABEL + _LANE + _GAP
     lanes = [Lane(name, number * step, spans) for number, (name, spans) in enumerate(rows.items())]
     top = step * len(lanes)
@@ -109,18 +109,21 @@ def _bands(felt: Sequence[Mapping[str, Any]], scale: Scale, origin: float, top: 
 
 def _bars(course: Sequence[Mapping[str, Any]], scale: Scale, slow: Scale, origin: float, foot: int) -> list[Bar]:
     """What was due before the chart begins, or after it, is left out."""
+    width = max(scale.at(_step(course)), _LEAST)
     bars = []
-    for one, after in zip(course, [*course[1:], None], strict=True):
+    for one in course:
         begin = one["started_ms"] - origin
         if 0 <= begin < scale.high:
-            width = scale.at(after["started_ms"] - origin if after else scale.high) - scale.at(begin)
+            x = scale.at(begin)
             worst, median = _height(slow, one["max_ms"], foot), _height(slow, one["p50_ms"], foot)
-            bars.append(Bar(scale.at(begin), _between(width), worst, median, _hint(one, begin)))
+            bars.append(Bar(x, round(min(width, 100 - x), 3), worst, median, _hint(one, begin)))
     return bars
 
 
-def _between(width: float) -> float:
-    return round(min(max(width, _LEAST), _WIDEST), 3)
+def _step(course: Sequence[Mapping[str, Any]]) -> float:
+    """The length of an interval, ms; those in which nothing was due are not there."""
+    starts = [float(one["started_ms"]) for one in course]
+    return min((after - one for one, after in pairwise(starts)), default=0.0)
 
 
 def _hint(one: Mapping[str, Any], begin: float) -> str:
