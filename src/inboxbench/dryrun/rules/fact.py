@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,12 +57,17 @@ class Facts:
         """Of the same transaction, before it."""
         return [one for one in self._by_transaction[statement.transaction] if one.number < statement.number]
 
-    def stalls(self, statement: Statement) -> Iterator[tuple[str, Stall]]:
-        """Classes of traffic that it held up."""
+    @cached_property
+    def _stalls(self) -> dict[int | None, list[tuple[str, Stall]]]:
+        found: dict[int | None, list[tuple[str, Stall]]] = {}
         for felt in self.run.traffic:
             for stall in felt.stalls:
-                if stall.statement == statement.number:
-                    yield felt.name, stall
+                found.setdefault(stall.statement, []).append((felt.name, stall))
+        return found
+
+    def stalls(self, statement: Statement) -> list[tuple[str, Stall]]:
+        """Classes of traffic that it held up."""
+        return self._stalls.get(statement.number, [])
 
     def worst_stall(self, *statements: Statement) -> tuple[str, Stall] | None:
         found = [pair for one in statements for pair in self.stalls(one)]
