@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import groupby
 
 from inboxbench.dryrun.cause import Cause, Causes
 from inboxbench.dryrun.deadlock import Cycles
-from inboxbench.dryrun.record import Felt, Interval, Stall, Statement
+from inboxbench.dryrun.record import Felt, Stall, Statement
 from inboxbench.dryrun.request import Answer, RequestClass
 from inboxbench.dryrun.traffic import Traffic
 from inboxbench.dryrun.waits import Waits
+from inboxbench.migrate.course import course, percentile
 
 # Slower than this a person notices, also where no lock was in the way.
 NOTICED_MS = 50.0
-_INTERVALS = 200  # more than a page is wide, in bars of two pixels
-_LEAST_INTERVAL_MS = 250.0
 
 
 def summarise(traffic: Traffic, waits: Waits, statements: Sequence[Statement], origin_ms: float) -> tuple[Felt, ...]:
@@ -52,22 +50,8 @@ def _felt(item: RequestClass, answers: Sequence[Answer], causes: Causes, cycles:
         deadlocks=deadlocks,
         deadlock_cycle=cycle,
         stalls=tuple(_stalls(explained, origin_ms)),
-        course=tuple(course(answers, origin_ms)),
+        course=tuple(course([(answer.due_ms, answer.latency_ms) for answer in answers], origin_ms)),
     )
-
-
-def course(answers: Sequence[Answer], origin_ms: float) -> Iterator[Interval]:
-    """Of answers in the order in which they were due; intervals in which none was due are left out."""
-    begin = answers[0].due_ms
-    width = max((answers[-1].due_ms - begin) / (_INTERVALS - 1), _LEAST_INTERVAL_MS)
-    for number, group in groupby(answers, key=lambda one: int((one.due_ms - begin) / width)):
-        latencies = sorted(one.latency_ms for one in group)
-        yield Interval(begin + number * width - origin_ms, len(latencies), percentile(latencies, 0.5), latencies[-1])
-
-
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """The nearest-rank percentile of values in ascending order."""
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def _union(spans: Iterable[tuple[float, float]]) -> float:

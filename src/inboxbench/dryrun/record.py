@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
+from inboxbench.migrate.course import Interval
+
 SCHEMA_VERSION = 1
 
 LockMode = Literal[
@@ -130,16 +132,6 @@ class Stall:
     queued: bool = False
     behind: str | None = None
     requests: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Requests of a class that were due between `started_ms` and the next one's: how long they took from then on."""
-
-    started_ms: float
-    requests: int
-    p50_ms: float
-    max_ms: float
 
 
 @dataclass(frozen=True, slots=True)

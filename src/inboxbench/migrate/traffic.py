@@ -7,7 +7,6 @@ a closed loop would show it once.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any, Literal, LiteralString
 import psycopg
 
 from inboxbench.database import Connection, connect
+from inboxbench.migrate.course import Interval, course, percentile
 from inboxbench.migrate.runner import Applied
 from inboxbench.server import reason
 
@@ -52,7 +52,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class ClassSummary:
-    """worst_revision: the revision that filled most of the longest stall; None when none was running."""
+    """worst_revision: the revision that filled most of the longest stall; None when none was running.
+
+    course: latencies over time, on the clock that begins with the first revision.
+    """
 
     name: str
     kind: Kind
@@ -63,6 +66,7 @@ class ClassSummary:
     max_stall_ms: float
     worst_revision: str | None
     first_error: str | None
+    course: tuple[Interval, ...] = ()
 
 
 @dataclass(slots=True)
@@ -147,12 +151,13 @@ def _summary(item: TrafficClass, samples: Sequence[Sample], applied: Sequence[Ap
         max_stall_ms=latencies[-1],
         worst_revision=_running_during(worst, applied),
         first_error=errors[0] if errors else None,
+        course=tuple(_course(samples, applied)),
     )
 
 
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """The nearest-rank percentile of values in ascending order."""
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+def _course(samples: Sequence[Sample], applied: Sequence[Applied]) -> Iterator[Interval]:
+    begin = min((one.started for one in applied), default=samples[0].due)
+    return course([(sample.due * 1000, sample.latency_ms) for sample in samples], begin * 1000)
 
 
 def _running_during(sample: Sample, applied: Sequence[Applied]) -> str | None:

@@ -14,7 +14,7 @@ from inboxbench.report import units
 from inboxbench.report.charts.atlas import LEGEND, atlas_map
 from inboxbench.report.charts.crowds import crowd_charts
 from inboxbench.report.charts.data import rows_chart
-from inboxbench.report.charts.migration import timeline, traffic_chart
+from inboxbench.report.charts.migration import timeline, traffic_chart, upgrade_clock
 from inboxbench.report.charts.pareto import scatter
 from inboxbench.report.charts.races import race_charts, race_groups, unsafe
 from inboxbench.report.charts.reads import LEVELS, dot_plot, heat_map
@@ -80,6 +80,7 @@ def _charts(run: Run, comparison: Comparison) -> dict[str, Any]:
         "scatter": scatter(comparison),
         "sizes": size_charts(matrix) if matrix and any(s.indexes for s in matrix.sets) else None,
         "timeline": timeline(migration) if migration else None,
+        "upgrade": upgrade_clock(migration) if migration else None,
         "traffic": traffic_chart(migration.traffic) if migration else None,
         "races": race_charts(run.races) if run.races else None,
         "race_groups": race_groups(run.races),

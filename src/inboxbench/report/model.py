@@ -48,13 +48,14 @@ class Revision:
     phase: int | str | None = None
     ids: Sequence[str] = ()
     elapsed_s: float | None = None
+    started_s: float | None = None
     rows: int | None = None
     title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What one class of requests saw while the migration ran."""
+    """What one class of requests saw while the migration ran; course: its latencies over time, if recorded."""
 
     parameter_class: str
     kind: str = ""
@@ -65,6 +66,7 @@ class Traffic:
     max_stall_ms: float | None = None
     worst_revision: str | None = None
     first_error: str | None = None
+    course: Sequence[Mapping[str, Any]] = ()
 
     @property
     def name(self) -> str:

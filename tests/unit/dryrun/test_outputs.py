@@ -12,14 +12,12 @@ import jsonschema
 import pytest
 
 from inboxbench.dryrun.annotations import as_github, as_sarif
-from inboxbench.dryrun.felt import course
 from inboxbench.dryrun.lint import judged, pieces_of, warnings
 from inboxbench.dryrun.markdown import as_markdown
 from inboxbench.dryrun.record import (
     Comparison,
     DryRun,
     Felt,
-    Interval,
     Lock,
     Revision,
     Scan,
@@ -27,9 +25,9 @@ from inboxbench.dryrun.record import (
     Statement,
     Transaction,
 )
-from inboxbench.dryrun.request import Answer
 from inboxbench.dryrun.rules import RULES, find, rule_named
 from inboxbench.errors import UsageError
+from inboxbench.migrate.course import Interval
 from inboxbench.report.rehearsal import render_rehearsal
 
 _FIGURES = ("reads_blocked_ms", "writes_blocked_ms", "duration_ms", "wal_bytes", "peak_bytes", "rows_locked_at_once")
@@ -200,25 +198,3 @@ def test_every_rule_explains_itself() -> None:
         assert all(word in text for word in ("When:", "Effect:", "Instead:", "Bad:", "Good:", rule.id))
     with pytest.raises(UsageError, match="did you mean 'not-null-scan'"):
         rule_named("not-null-scna")
-
-
-def _answer(due: float, took: float) -> Answer:
-    return Answer("list", due, due, due + took, 7)
-
-
-def test_the_course_of_a_class_is_bounded_and_keeps_its_slowest() -> None:
-    """20 requests a second over 100 s, one of them slow: 200 intervals at most, half a second each."""
-    answers = [_answer(1000.0 + 50 * n, 700.0 if n == 1234 else 2.0) for n in range(2000)]
-    found = list(course(answers, 1000.0))
-    assert len(found) == 200
-    assert sum(one.requests for one in found) == 2000
-    (slowest,) = [one for one in found if one.max_ms > 2]
-    assert (slowest.max_ms, slowest.p50_ms) == (700.0, 2.0)
-    assert slowest.started_ms <= 50 * 1234 < slowest.started_ms + 503
-
-
-def test_a_short_run_has_intervals_of_a_quarter_of_a_second() -> None:
-    assert [(one.started_ms, one.requests) for one in course([_answer(0, 1), _answer(100, 1), _answer(900, 1)], 0)] == [
-        (0.0, 2),
-        (750.0, 1),
-    ]

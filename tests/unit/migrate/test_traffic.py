@@ -7,9 +7,10 @@ from random import Random
 
 import pytest
 
+from inboxbench.migrate.course import percentile
 from inboxbench.migrate.history import Revision
 from inboxbench.migrate.runner import Applied
-from inboxbench.migrate.traffic import Sample, Traffic, TrafficClass, percentile, summarise
+from inboxbench.migrate.traffic import Sample, Traffic, TrafficClass, summarise
 
 
 def _class(name: str) -> TrafficClass:
@@ -38,6 +39,11 @@ def test_the_longest_stall_falls_into_the_revision_that_filled_most_of_it() -> N
     assert summary.max_stall_ms == pytest.approx(3000)
     assert summary.p50_ms == pytest.approx(20)
     assert summary.worst_revision == "0002"
+    assert [(one.started_ms, one.requests, round(one.max_ms)) for one in summary.course] == [
+        (1000.0, 1, 10),
+        (2000.0, 1, 3000),
+        (6000.0, 1, 20),
+    ], "from the first revision on"
 
 
 def test_a_stall_outside_every_revision_belongs_to_none() -> None:

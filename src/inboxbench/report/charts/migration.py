@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from inboxbench.report import units
 from inboxbench.report.charts.bars import Bar, BarChart, Piece, chart, single
+from inboxbench.report.charts.clock import Clock, Span, clock, span, time_scale
 from inboxbench.report.charts.scale import Scale, Tick, linear_scale, log_scale
 from inboxbench.report.model import Migration, Revision, Traffic
 
@@ -57,6 +58,21 @@ def traffic_chart(traffic: Sequence[Traffic]) -> BarChart | None:
         return None
     scale = log_scale((value for t in traffic for value in (t.p50_ms, t.p99_ms, t.max_stall_ms)), floor=0.01)
     return chart((_traffic_bar(t, scale) for t in traffic), scale, lambda ms: f"{ms:g}", _THIN)
+
+
+def upgrade_clock(migration: Migration) -> Clock | None:
+    """Revisions, a lane for each kind, over the latency of each class; None in a record without their moments."""
+    timed = [(one, one.started_s * 1000) for one in migration.revisions if one.started_s is not None]
+    felt = [{"class": one.name, "course": one.course} for one in migration.traffic]
+    if not timed or not any(one["course"] for one in felt):
+        return None
+    scale = time_scale(max(begin + (one.elapsed_s or 0.0) * 1000 for one, begin in timed))
+    rows: dict[str, list[Span]] = {}
+    for one, begin in timed:
+        hint = f"{one.revision} {one.slug}: {units.seconds(one.elapsed_s)}, from {begin / 1000:.1f} s on"
+        found = span(scale, begin, (one.elapsed_s or 0.0) * 1000, tone(one.kind), hint)
+        rows.setdefault(f"revisions: {one.kind or 'other'}", []).append(found)
+    return clock(scale, rows, felt, 0.0)
 
 
 def tone(kind: str) -> str:
