@@ -18,7 +18,7 @@ from inboxbench.dryrun.view import View, named
 # Utility commands without event triggers (or, before 17, without them): what they did shows in the catalogue.
 _SILENT = re.compile(r"(VACUUM|CLUSTER|REINDEX|TRUNCATE|ANALYZE)\b", re.IGNORECASE)
 _LATER = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)  # what it does last, no event shows
-_READS_ALL = re.compile(r"(VACUUM|CLUSTER|REINDEX)\b", re.IGNORECASE)
+_READS_ALL = re.compile(r"(VACUUM\b[^;]*\bFULL|CLUSTER|REINDEX)\b", re.IGNORECASE)
 
 
 def assemble(
@@ -151,17 +151,15 @@ class _Work:
         return found
 
     def _silent_scans(self, draft: Draft) -> dict[str, int]:
+        """What their statistics showed next of tables that it locked against everybody: those come late."""
         if not _READS_ALL.match(bare(draft.sql)) or len(draft.told) > 1:
             return {}
         before = self._sightings.catalogue_before(draft.started).relations
-        after = self._sightings.poll.catalogues[-1].relations
         touched = {sighting.lock.relation for sighting in self._holding.seen(draft)}
-        touched |= {oid for oid, relation in after.items() if named(relation.name, draft.sql)}
-        return {
-            relation.full_name: relation.read - before[oid].read
-            for oid, relation in after.items()
-            if oid in before and oid in touched and relation.kind != "i" and relation.read > before[oid].read
-        }
+        touched |= {oid for oid, relation in before.items() if named(relation.name, draft.sql)}
+        tables = [one for oid, one in before.items() if oid in touched and one.kind != "i"]
+        read = {one.full_name: self._sightings.read_after(one, draft.started) for one in tables}
+        return {name: rows for name, rows in read.items() if rows}
 
     @staticmethod
     def _dead(draft: Draft) -> int:

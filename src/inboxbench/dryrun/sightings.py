@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from inboxbench.dryrun.poll import Catalogue, Held, Poll, Sample
+from inboxbench.dryrun.poll import Catalogue, Held, Poll, Relation, Sample
 
 
 @dataclass(slots=True)
@@ -74,6 +74,12 @@ class Sightings:
         """The first committed state seen after `at`, or the last there is."""
         place = bisect_right(self.poll.catalogues, at, key=lambda catalogue: catalogue.at)
         return self.poll.catalogues[min(place, len(self.poll.catalogues) - 1)]
+
+    def read_after(self, relation: Relation, at: float) -> int:
+        """Rows that full scans had returned beyond `relation.read` when more were first seen after `at`; 0 if never."""
+        place = bisect_right(self.poll.catalogues, at, key=lambda catalogue: catalogue.at)
+        later = (one.relations.get(relation.oid) for one in self.poll.catalogues[place:])
+        return next((one.read - relation.read for one in later if one and one.read > relation.read), 0)
 
 
 def _moment(size: tuple[float, int]) -> float:

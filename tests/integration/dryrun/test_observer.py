@@ -122,6 +122,16 @@ def test_short_truncate_and_vacuum_full_show_by_their_files(filled: Database) ->
     assert rewritten(vacuum) == {"customers", "customers_pkey"}
 
 
+def test_rows_that_others_read_later_are_not_a_vacuums(filled: Database) -> None:
+    """VACUUM has no events; its reading shows in statistics, which a session sends after a second at the earliest."""
+    sent = ("SELECT pg_sleep(1.1)", "SELECT pg_sleep(0.3)")
+    later = "CREATE INDEX customers_name ON customers (name)"
+    vacuum, full, _, _, index = run(filled, "VACUUM customers", "VACUUM FULL customers", *sent, later).statements
+    assert scanned(vacuum) == {}
+    assert scanned(full) == {"customers": 1000}
+    assert scanned(index) == {"customers": 500}
+
+
 @contextmanager
 def writing(database: Database) -> Iterator[Connection]:
     with database.connect(autocommit=False) as connection:
