@@ -8,10 +8,16 @@ from typing import Any
 import click
 
 from inboxbench import __version__
+from inboxbench.cli.report_parts import joined
 from inboxbench.cli.session import results_console
 from inboxbench.errors import UsageError
 from inboxbench.race.record import described
 from inboxbench.report import checked_run, load_rows, load_run, print_summary, render_html, render_markdown
+
+_WITH = (
+    "join into the page, as often as you like, the JSON that `dryrun --output` or `bench counters|pages|traps|decay|"
+    "drop-one|growth|load --output` wrote"
+)
 
 
 def _write(path: Path, page: str) -> None:
@@ -29,7 +35,7 @@ def _begin(record: Path | None, added: list[Path]) -> dict[str, Any]:
     if record:
         return load_run(record)
     if not added:
-        raise UsageError("nothing to show: name a RECORD, or --atlas or --races with what they printed as JSON")
+        raise UsageError("nothing to show: name a RECORD, or --atlas, --races or --with and what they wrote as JSON")
     return {"schema_version": 1, "tool": {"name": "inboxbench", "version": __version__}}
 
 
@@ -46,9 +52,22 @@ def _described(path: Path) -> list[dict[str, Any]]:
 @click.option("--markdown", is_flag=True, help="print Markdown, for a README or a job summary")
 @click.option("--atlas", type=click.Path(path_type=Path), help="show this too: `race atlas --format json`")
 @click.option("--races", type=click.Path(path_type=Path), help="show this too: `race bench --format json`, or stress")
-def command(record: Path | None, html: Path | None, markdown: bool, atlas: Path | None, races: Path | None) -> None:
+@click.option("--with", "others", multiple=True, metavar="FILE", type=click.Path(path_type=Path), help=_WITH)
+def command(
+    *,
+    record: Path | None,
+    html: Path | None,
+    markdown: bool,
+    atlas: Path | None,
+    races: Path | None,
+    others: tuple[Path, ...],
+) -> None:
     """Show RECORD, a run.json of `inboxbench demo`, again: no server is needed and nothing is measured."""
-    run = _begin(record, [path for path in (atlas, races) if path])
+    if others and not html:
+        raise UsageError("--with is for the page; say where to write it with --html FILE")
+    run = _begin(record, [path for path in (atlas, races, *others) if path])
+    for path in others:
+        run = joined(run, path)
     if atlas:
         run = checked_run(run | {"atlas": _described(atlas)}, str(atlas))
     if races:

@@ -35,6 +35,14 @@ def load_rows(path: Path) -> list[dict[str, Any]]:
     return found
 
 
+def load_document(path: Path) -> dict[str, Any]:
+    """The JSON object in this file. Raises UsageError naming the file."""
+    found = _parsed(path)
+    if not isinstance(found, dict):
+        raise UsageError(f"{path}: holds no JSON object; name what a command of inboxbench wrote with --output.")
+    return found
+
+
 def checked_run(document: object, source: str = "run") -> dict[str, Any]:
     """The document itself as a redacted copy, or UsageError saying which key is wrong and why."""
     _refuse_foreign(document, source)

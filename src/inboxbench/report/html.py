@@ -22,8 +22,10 @@ from inboxbench.report.charts.sizes import size_charts
 from inboxbench.report.compare import Comparison, compare, families
 from inboxbench.report.document import checked_run
 from inboxbench.report.findings import fastest_safe, findings
+from inboxbench.report.labs import read_lab
 from inboxbench.report.model import Cell, Matrix, Query, Run
 from inboxbench.report.read import read_run
+from inboxbench.report.rehearsal import FILTERS, rehearsal_clock
 from inboxbench.report.tables import by_cost, even_words, mix_figures
 from inboxbench.report.words import Strong
 
@@ -87,6 +89,8 @@ def _charts(run: Run, comparison: Comparison) -> dict[str, Any]:
         "crowds": crowd_charts(run.races),
         "atlas": atlas_map(run.atlas),
         "rows": rows_chart(seed) if seed else None,
+        "labs": [(read_lab(one["document"], one["source"]), one["source"]) for one in run.labs],
+        "dry_runs": [(one["document"], one["source"], rehearsal_clock(one["document"])) for one in run.dry_runs],
     }
 
 
@@ -142,7 +146,7 @@ def _environment() -> Environment:
     for function in (units.number, units.pages, units.size, units.wal, units.millis, units.seconds):
         environment.filters[function.__name__] = function
     environment.filters.update(
-        rate=units.rate, share=units.share, times=units.times, moment=moment, breakable=breakable
+        rate=units.rate, share=units.share, times=units.times, moment=moment, breakable=breakable, **FILTERS
     )
     environment.tests.update(strong=lambda part: isinstance(part, Strong), unsafe=unsafe)
     environment.globals.update(ratio=units.ratio, levels=LEVELS, atlas_legend=LEGEND, mix_headings=MIX_HEADINGS)

@@ -256,6 +256,8 @@ class BreakEven:
 
 @dataclass(frozen=True, slots=True)
 class Run:
+    """labs and dry_runs: documents with their source, as other commands wrote them."""
+
     tool: Tool = Tool()
     started_at: str | None = None
     finished_at: str | None = None
@@ -270,6 +272,8 @@ class Run:
     verdict: Mapping[str, Any] = field(default_factory=dict)
     pareto: Sequence[ParetoRow] = ()
     break_even: Sequence[BreakEven] = ()
+    labs: Sequence[Mapping[str, Any]] = ()
+    dry_runs: Sequence[Mapping[str, Any]] = ()
 
     @property
     def mix(self) -> str:
