@@ -9,7 +9,7 @@ from inboxbench.report import units
 from inboxbench.report.labs.sheet import Lab, LabTable, Row
 
 _TITLES = {"unread": "What is unread", "list": "What the list shows"}
-_READS = {"page": "Page", "neglected": "Neglected page", "badge": "Badge"}
+_READS = {"page": "List page", "neglected": "Neglected", "badge": "Badge"}
 
 
 def counters_lab(document: Mapping[str, Any]) -> Lab:
@@ -32,7 +32,18 @@ def _table(document: Mapping[str, Any], family: str) -> LabTable:
     crowds = [f"{crowd['clients']} client{'s' if crowd['clients'] > 1 else ''}" for crowd in first["crowds"]]
     reads = [_READS.get(name, name) for name in first["reads"]]
     stale = ["Stale"] if first.get("stale") is not None else []
-    headings = ["Way", *reads, "WAL, message", "Pages", "HOT", "WAL, look", "Pages", *crowds, "Drift", *stale]
+    headings = [
+        "Way",
+        *reads,
+        "WAL, message",
+        "Pages, message",
+        "HOT",
+        "WAL, look",
+        "Pages, look",
+        *crowds,
+        "Drift",
+        *stale,
+    ]
     caption = f"{_TITLES.get(family, family)}, on {document['server']}."
     return LabTable(caption, headings, [_row(one) for one in ways])
 
