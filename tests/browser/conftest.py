@@ -116,3 +116,17 @@ def show(browser: Browser, tmp_path: Path) -> Callable[[dict[str, Any]], Browser
         return browser
 
     return open_report
+
+
+@pytest.fixture
+def joined(run: dict[str, Any]) -> dict[str, Any]:
+    """With labs and a dry run, and an upgrade that kept when each revision ran."""
+    clock = 0.0
+    for one in run["migration"]["revisions"]:
+        one["started_s"], clock = clock, clock + one["elapsed_s"]
+    dry = json.loads((_RUNS / "dryrun.json").read_text(encoding="utf-8"))
+    for felt, other in zip(run["migration"]["traffic"], dry["traffic"], strict=False):
+        felt["course"] = other["course"]
+    labs = json.loads((_RUNS / "labs.json").read_text(encoding="utf-8"))
+    parts = [{"source": f"{name}.json", "document": document} for name, document in labs.items()]
+    return run | {"labs": parts, "dry_runs": [{"source": "dryrun.json", "document": dry}]}

@@ -112,6 +112,18 @@ def test_nothing_in_a_chart_is_covered_or_cut_off(show: Show, any_run: dict[str,
     assert page.ask(OUTSIDE) == []
 
 
+def test_what_was_joined_fits_a_phone_and_a_desk(show: Show, joined: dict[str, Any]) -> None:
+    page = show(joined)
+    assert page.console() == []
+    page.ask("document.querySelectorAll('details').forEach(details => details.open = true)")
+    for width, scheme in ((390, "dark"), (1280, "light")):
+        page.emulate(width=width, scheme=scheme)
+        assert page.ask("return document.documentElement.scrollWidth") <= width
+        assert (page.ask(OVERLAPS), page.ask(OUTSIDE)) == ([], [])
+        clocks = [chart for chart in page.ask(CHARTS) if "latency of each class" in chart[0]]
+        assert [painted > 40 for *_, painted in clocks] == [True, True], clocks
+
+
 CONTRASTS = """
 const channel = value => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
 const light = colour => {
