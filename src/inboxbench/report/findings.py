@@ -1,4 +1,4 @@
-"""The whole verdict of a run in words: index sets, migration, races, data."""
+"""The whole verdict of a run in words: index sets, migration, dry runs, races, data."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ from inboxbench.report import units
 from inboxbench.report.charts.atlas import LEVELS
 from inboxbench.report.compare import Comparison
 from inboxbench.report.model import AtlasCell, Migration, Race, Run, Seed, Traffic
+from inboxbench.report.rehearsal_finding import rehearsal_finding
 from inboxbench.report.verdict import index_findings
 from inboxbench.report.words import Finding, Sentence, Strong, listed
 
@@ -15,6 +16,7 @@ def findings(run: Run, comparison: Comparison) -> tuple[Finding, ...]:
     found = (
         *index_findings(run, comparison),
         _migration(run.migration),
+        *(rehearsal_finding(one["document"], one["source"]) for one in run.dry_runs),
         _races(run.races),
         _atlas(run.atlas),
         _data(run.seed),

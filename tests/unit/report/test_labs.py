@@ -108,7 +108,10 @@ def test_labs_and_a_dry_run_join_a_run(tmp_path: Path, run: dict[str, Any], pars
 def test_they_need_no_run_but_a_page(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     assert _invoke("--with", DRY_RUN, "--html", page).exit_code == 0
-    assert "What the dry run saw" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "What the dry run saw" in text
+    assert "measured nothing" not in text
+    assert "3 findings" in text, "the verdict has them"
     result = _invoke("--with", DRY_RUN)
     assert isinstance(result.exception, UsageError)
     assert "--html FILE" in str(result.exception)
