@@ -49,6 +49,7 @@ def test_its_record_is_the_migration_part_of_a_run(database: Database, project: 
     assert record == {"from": "base", "to": "0001", "traffic": []}
     assert revision == {
         "revision": "0001",
+        "started_s": 0.0,
         "slug": "expand_baseline",
         "title": "The messenger as it was",
         "kind": "expand",
