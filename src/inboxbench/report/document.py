@@ -37,7 +37,7 @@ def load_rows(path: Path) -> list[dict[str, Any]]:
 
 def load_document(path: Path) -> dict[str, Any]:
     """The JSON object in this file. Raises UsageError naming the file."""
-    found = _parsed(path)
+    found = _parsed(path, "what a command of inboxbench wrote with --output")
     if not isinstance(found, dict):
         raise UsageError(f"{path}: holds no JSON object; name what a command of inboxbench wrote with --output.")
     return found
@@ -58,12 +58,12 @@ def checked_run(document: object, source: str = "run") -> dict[str, Any]:
     return copy
 
 
-def _parsed(path: Path) -> object:
+def _parsed(path: Path, wanted: str = "a run.json of `inboxbench demo`") -> object:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"{path}: cannot be read: {reason}; name a run.json of `inboxbench demo`.") from error
+        raise UsageError(f"{path}: cannot be read: {reason}; name {wanted}.") from error
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise UsageError(

@@ -137,6 +137,11 @@ def test_what_is_neither_is_named_in_one_line(tmp_path: Path, document: object, 
     assert not (tmp_path / "page.html").exists()
 
 
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    result = _invoke("--with", tmp_path / "none.json", "--html", tmp_path / "page.html")
+    assert "none.json: cannot be read: No such file or directory; name what a command" in str(result.exception)
+
+
 def test_what_a_file_says_is_escaped(tmp_path: Path, parse: Parse) -> None:
     hostile = "<script>alert(1)</script>"
     document = json.loads(DRY_RUN.read_text(encoding="utf-8"))
