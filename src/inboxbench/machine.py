@@ -1,9 +1,12 @@
-"""What a run was made on: a figure without its machine says nothing."""
+"""What a run was made on, as a figure without its machine says nothing; and the quiet that a clock needs there."""
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +43,18 @@ def describe_machine() -> dict[str, Any]:
         "os": _system(),
         "python": platform.python_version(),
     }
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """No search for cyclic garbage in the block: it stops all threads, and live traffic would seem to have waited.
+
+    Beside an observer of a minute, with a million objects, it took half a second; without, nobody waited 70 ms.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -106,7 +106,8 @@ class Holding:
         """A command without events or a plan, such as LOCK, that names the relation: on a busy machine the look comes
         when an UPDATE is under way that can have taken no such lock."""
         relation = self._view.relation(one.lock.relation)
-        if relation is None or _rank(_BY_SYSTEM_NAME[one.lock.mode]) <= _rank("ROW EXCLUSIVE"):
+        strong = _rank(_BY_SYSTEM_NAME[one.lock.mode]) > _rank("ROW EXCLUSIVE")
+        if relation is None or not strong or one.first > self._stretch.finished + LATE_MS:
             return None
         silent = (draft for draft in self._stretch.statements if not draft.told and not draft.plans)
         begun = (draft for draft in silent if draft.started - LATE_MS <= one.by)

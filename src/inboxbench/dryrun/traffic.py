@@ -9,7 +9,6 @@ what an error says then does not depend on a driver's cache of plans.
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from typing import Any
 import psycopg
 
 from inboxbench.dryrun.request import Answer, RequestClass, rates
+from inboxbench.machine import no_collection
 from inboxbench.server import reason
 
 APPLICATION = "inboxbench dryrun traffic"
@@ -58,7 +58,7 @@ def live_traffic(
     """
     traffic = Traffic(tuple(classes), rate)
     thread = threading.Thread(target=_run, args=(traffic, conninfo, seed), name="dryrun-traffic", daemon=True)
-    with _no_collection():
+    with no_collection():
         thread.start()
         traffic.started.wait()
         try:
@@ -68,21 +68,6 @@ def live_traffic(
             thread.join()
     if traffic.crashes:
         raise traffic.crashes[0]
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """No search for cyclic garbage meanwhile: it stops all threads, and users would seem to have waited.
-
-    Beside an observer of a minute, with a million objects, it took half a second; without, nobody waited 70 ms.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _run(traffic: Traffic, conninfo: str, seed: int) -> None:

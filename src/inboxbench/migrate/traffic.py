@@ -18,6 +18,7 @@ from typing import Any, Literal, LiteralString
 import psycopg
 
 from inboxbench.database import Connection, connect
+from inboxbench.machine import no_collection
 from inboxbench.migrate.course import Interval, course, percentile
 from inboxbench.migrate.runner import Applied
 from inboxbench.server import reason
@@ -87,14 +88,15 @@ def live_traffic(conninfo: str, classes: Sequence[TrafficClass], *, seed: int = 
         threading.Thread(target=_client, args=(traffic, item, conninfo, Random(f"{seed} {item.name}")), daemon=True)
         for item in classes
     ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield traffic
-    finally:
-        traffic.stop.set()
+    with no_collection():
         for thread in threads:
-            thread.join()
+            thread.start()
+        try:
+            yield traffic
+        finally:
+            traffic.stop.set()
+            for thread in threads:
+                thread.join()
     if traffic.crashes:
         raise traffic.crashes[0]
 
