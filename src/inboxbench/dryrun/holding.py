@@ -95,23 +95,34 @@ class Holding:
         """What the poll saw of it, unless a neighbour within the same look is known to have taken that lock."""
         for one in self._mine:
             claimant = self._claimant(one)
-            if not one.lock.granted or not (claimant is draft if claimant else self._may_be_of(draft, one)):
+            mine = claimant is draft if claimant else self._may_be_of(draft, one) and not self._passing(draft, one)
+            if not one.lock.granted or not mine:
                 continue
             mode = _BY_SYSTEM_NAME[one.lock.mode]
             known = [taker for taker, taken in takers.get(one.lock.relation, ()) if _rank(taken) >= _rank(mode)]
             if any(taker is draft for taker in known) or not any(self._may_be_of(taker, one) for taker in known):
                 yield _Grab(one.lock.relation, mode, "poll", one.first, one.last)
 
+    def _passing(self, draft: Draft, one: Sighting) -> bool:
+        """A session that commits has no number any more and its locks for a moment still: they are not the next
+        transaction's. VACUUM and CONCURRENTLY keep some between their own."""
+        return bool(self._stretch.numbers) and not one.lock.transaction and not self._several(draft)
+
+    def _several(self, draft: Draft) -> bool:
+        return self._stretch.alone and bool(_SEVERAL.match(bare(draft.sql)))
+
     def _claimant(self, one: Sighting) -> Draft | None:
-        """A command without events or a plan, such as LOCK, that names the relation: on a busy machine the look comes
-        when an UPDATE is under way that can have taken no such lock."""
+        """Of a strong lock: the first command that names the relation, for no SELECT or UPDATE beside it takes one.
+
+        What has neither events nor a plan, such as LOCK, may be long over: on a busy machine the look comes late.
+        """
         relation = self._view.relation(one.lock.relation)
         strong = _rank(_BY_SYSTEM_NAME[one.lock.mode]) > _rank("ROW EXCLUSIVE")
         if relation is None or not strong or one.first > self._stretch.finished + LATE_MS:
             return None
-        silent = (draft for draft in self._stretch.statements if not draft.told and not draft.plans)
-        begun = (draft for draft in silent if draft.started - LATE_MS <= one.by)
-        return next((draft for draft in begun if named(relation.name, draft.sql)), None)
+        begun = (draft for draft in self._stretch.statements if draft.started - LATE_MS <= one.by and not draft.plans)
+        possible = (draft for draft in begun if not draft.told or self._may_be_of(draft, one))
+        return next((draft for draft in possible if named(relation.name, draft.sql)), None)
 
     def _of_files(self, names: frozenset[str]) -> Iterator[_Grab]:
         for name in names:
@@ -134,7 +145,7 @@ class Holding:
             if grab.oid not in best or _rank(grab.mode) > _rank(best[grab.oid].mode):
                 best[grab.oid] = grab
         fresh = [grab for grab in best.values() if _rank(grab.mode) > self._known.get(grab.oid, -1)]
-        several = self._stretch.alone and bool(_SEVERAL.match(bare(draft.sql)))
+        several = self._several(draft)
         for grab in fresh:
             self._known[grab.oid] = _rank(grab.mode)
         found = (self._taken(draft, grab, grabs, several=several) for grab in fresh)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from inboxbench.dryrun.poll import Poll, Sample, parse_locks
+from inboxbench.dryrun.holding import Holding
+from inboxbench.dryrun.poll import Catalogue, Poll, Relation, Sample, parse_locks
 from inboxbench.dryrun.sightings import Sightings
+from inboxbench.dryrun.stretch import stretches
+from inboxbench.dryrun.trace import Draft
+from inboxbench.dryrun.view import View
 
 
 def _poll(*texts: str) -> Poll:
@@ -23,3 +27,41 @@ def test_a_lock_is_that_of_its_transaction_however_close_the_next_one_is() -> No
 def test_a_sighting_lasts_from_the_first_look_to_the_last() -> None:
     (one,) = Sightings(_poll("", "7:1:ShareLock:t:3/14", "7:1:ShareLock:t:3/14", "")).of(7)
     assert (one.first, one.by, one.last) == (1, 1.5, 3)
+
+
+def _draft(transaction: str, sql: str, started: float, finished: float, *, planned: bool = False) -> Draft:
+    plans = [{"Plan": {"Node Type": "Result"}}] if planned else []
+    return Draft(7, transaction, sql, started, finished, plans=plans)
+
+
+def _holders(drafts: list[Draft], poll: Poll) -> list[str]:
+    """Statements that are said to have locked anything."""
+    poll.catalogues = [Catalogue(0.0, {1: Relation(1, "public", "orders", "r", 1)})]
+    sightings, view = Sightings(poll), View(poll.catalogues)
+    found = []
+    for stretch in stretches(drafts, sightings):
+        taken = Holding(stretch, sightings, view).taken({})
+        found += [draft.sql for draft in stretch.statements if taken[id(draft)]]
+    return found
+
+
+def test_a_lock_in_the_middle_of_its_commit_is_not_the_next_statements() -> None:
+    """pg_locks shows it without a number, and the look ends when the next transaction has begun."""
+    drafts = [
+        _draft("3/14", "ALTER TABLE orders ADD c int", 0.2, 1.2),
+        _draft("3/15", "SELECT 1 FROM pg_constraint", 1.4, 2.0, planned=True),
+    ]
+    looks = _poll("", "7:1:AccessExclusiveLock:t:3/0", "")
+    assert _holders(drafts, looks) == ["ALTER TABLE orders ADD c int"]
+
+
+def test_a_lock_that_is_found_late_is_the_commands_that_names_the_table() -> None:
+    """LOCK tells of itself by no event; the look came when the UPDATE after it was under way."""
+    drafts = [
+        _draft("3/14", "BEGIN", 0.0, 0.1),
+        _draft("3/14", "LOCK TABLE orders", 0.2, 0.3),
+        _draft("3/14", "UPDATE alembic_version SET version_num = 'b'", 5.0, 9.0, planned=True),
+        _draft("3/14", "COMMIT", 9.0, 9.1),
+    ]
+    looks = _poll(*[""] * 7, "7:1:AccessExclusiveLock:t:3/14", "7:1:AccessExclusiveLock:t:3/14", "")
+    assert _holders(drafts, looks) == ["LOCK TABLE orders"]
