@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from inboxbench.dryrun.cause import Cause, Causes
-from inboxbench.dryrun.deadlock import Cycles
+from inboxbench.dryrun.deadlock import DEADLOCK, Cycles
 from inboxbench.dryrun.record import Felt, Stall, Statement
 from inboxbench.dryrun.request import Answer, RequestClass
 from inboxbench.dryrun.traffic import Traffic
@@ -35,6 +35,7 @@ def summarise(traffic: Traffic, waits: Waits, statements: Sequence[Statement], o
 def _felt(item: RequestClass, answers: Sequence[Answer], causes: Causes, cycles: Cycles, origin_ms: float) -> Felt:
     latencies = sorted(answer.latency_ms for answer in answers)
     errors = [answer.error for answer in answers if answer.error]
+    told = next((answer.error for answer in answers if answer.error and answer.state != DEADLOCK), None)
     explained = [(answer, causes.of(answer)) for answer in answers]
     deadlocks, cycle = cycles.of(item.name, answers)
     return Felt(
@@ -46,7 +47,7 @@ def _felt(item: RequestClass, answers: Sequence[Answer], causes: Causes, cycles:
         max_stall_ms=latencies[-1],
         blocked_ms=_union((answer.sent_ms, answer.finished_ms) for answer, cause in explained if cause and cause.lock),
         errors=len(errors),
-        first_error=errors[0] if errors else None,
+        first_error=told or (errors[0] if errors else None),
         deadlocks=deadlocks,
         deadlock_cycle=cycle,
         stalls=tuple(_stalls(explained, origin_ms)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -24,7 +25,8 @@ At = Callable[[str], AbstractContextManager[str]]
 Beside = Callable[[str], Load]
 # Rules whose remedy concerns the whole transaction: it is split, and each of its statements rewritten.
 _SPLIT = ("backfill-in-ddl-transaction", "lock-held-across-work", "one-transaction")
-_NO_VALUES = "the driver sent its values apart from the statement ($1), so it cannot be run again as it stands"
+_LITERALS = re.compile(r"\$([A-Za-z_]\w*|)\$.*?\$\1\$|'(?:[^']|'')*'", re.DOTALL)
+_NO_VALUES = "the driver sent values apart from a statement ($1) of it, which cannot be run again as it stands"
 
 
 def with_rewrites(run: DryRun, server: Server, at: At, beside: Beside | None = None) -> DryRun:
@@ -40,7 +42,7 @@ def with_rewrites(run: DryRun, server: Server, at: At, beside: Beside | None = N
         if not statements or finding.suppressed or finding.revision is None:
             found.append(finding)
             continue
-        if any("$1" in one.sql for one in statements):
+        if any(has_values(one.sql) for one in (*statements, *_before(run, statements[0]))):
             found.append(finding)
             notes[f"{finding.rule} in revision {finding.revision} is not compared with its rewrite: {_NO_VALUES}"] = (
                 None
@@ -98,11 +100,29 @@ def _ours(statement: Statement) -> bool:
 
 def _replay(server: Server, database: str, run: DryRun, first: Statement) -> None:
     """What the revision had done before the statement."""
-    earlier = [one for one in run.statements if one.revision == first.revision and one.number < first.number]
     with connect(server.conninfo(database)) as connection:
-        for one in filter(_ours, earlier):
-            if "$1" not in one.sql and not one.sql.lstrip().upper().startswith(("SELECT", "SHOW")):
-                run_step(connection, one.sql)
+        for one in _before(run, first):
+            run_step(connection, one.sql)
+
+
+def _before(run: DryRun, first: Statement) -> list[Statement]:
+    """Statements of its revision that may have changed something; a SELECT that locks or writes nothing has not."""
+    earlier = (one for one in run.statements if one.revision == first.revision and one.number < first.number)
+    return [one for one in earlier if _ours(one) and not _only_reads(one)]
+
+
+def _only_reads(statement: Statement) -> bool:
+    reads = statement.sql.lstrip().upper().startswith(("SELECT", "SHOW"))
+    return reads and not statement.wal_bytes and all(lock.mode == "ACCESS SHARE" for lock in statement.locks)
+
+
+def has_values(sql: str) -> bool:
+    """Whether it has placeholders, beside literals and the bodies of functions.
+
+    >>> has_values("UPDATE t SET a = $1"), has_values("CREATE FUNCTION f(int) … AS 'SELECT $1'")
+    (True, False)
+    """
+    return re.search(r"\$\d", _LITERALS.sub("", sql)) is not None
 
 
 def _instead(server: Server, database: str, finding: Finding, statements: Sequence[Statement]) -> Steps | None:

@@ -11,6 +11,7 @@ from inboxbench.dryrun.chain import Chain, Ended, run_chain
 from inboxbench.dryrun.history import History
 from inboxbench.dryrun.keys import primary_keys
 from inboxbench.dryrun.observer import Observer, observed
+from inboxbench.dryrun.poll import Catalogue
 from inboxbench.dryrun.record import DryRun, Revision, Statement, Transaction
 from inboxbench.dryrun.revisions import attribute, named, read_stamp
 from inboxbench.dryrun.sightings import Sightings
@@ -171,9 +172,7 @@ def as_run(leg: Leg, *, server: Server, source: str, command: str, started: str)
     poll, epoch = leg.observer.poll, leg.observer.epoch * 1000
     end = max([one.finished_ms for one in leg.transactions], default=0.0)
     sightings = Sightings(poll)
-    invalid = (
-        [one.full_name for one in poll.catalogues[-1].relations.values() if one.invalid] if poll.catalogues else []
-    )
+    invalid = _invalid(poll.catalogues[-1]) - _invalid(poll.catalogues[0]) if poll.catalogues else set()
     return DryRun(
         server=server.label,
         source=source,
@@ -191,6 +190,10 @@ def as_run(leg: Leg, *, server: Server, source: str, command: str, started: str)
         error=leg.error,
         notes=_notes(leg),
     )
+
+
+def _invalid(catalogue: Catalogue) -> set[str]:
+    return {one.full_name for one in catalogue.relations.values() if one.invalid}
 
 
 def _in_one(leg: Leg) -> bool:

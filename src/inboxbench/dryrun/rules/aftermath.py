@@ -47,14 +47,17 @@ def _cycle(felt: Felt) -> str:
 
 
 def _in_cycle(facts: Facts, felt: Felt) -> Statement | None:
-    cycle = felt.deadlock_cycle or ""
-    return next((one for one in facts.run.statements if flat(one.sql)[:40] and flat(one.sql)[:40] in cycle), None)
+    """The first of the chain's statements that the cycle names."""
+    named = re.search(r"statement (\d+) \(", felt.deadlock_cycle or "")
+    number = int(named[1]) if named else 0
+    return next((one for one in facts.run.statements if one.number == number), None)
 
 
 def _invalid(facts: Facts) -> Iterator[Hit]:
     for name in facts.run.invalid_indexes:
         bare = name.rpartition(".")[2]
-        made = next((one for one in facts.run.statements if "INDEX" in one.sql.upper() and bare in one.sql), None)
+        word = re.compile(rf"\bINDEX\b.*\b{re.escape(bare)}\b", re.IGNORECASE | re.DOTALL)
+        made = next((one for one in facts.run.statements if word.search(one.sql)), None)
         what = f"index {short(name)} is invalid: every write keeps it up, and no query uses it."
         code = as_code((Step(f"DROP INDEX CONCURRENTLY IF EXISTS {short(name)}", alone=True),))
         yield Hit(made, name, what, code)

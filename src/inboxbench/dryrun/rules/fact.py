@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +12,9 @@ from inboxbench.dryrun.rules.operation import read_operation
 
 # Less than this many rows is no work that grows with the table: it takes about a millisecond.
 FEW_ROWS = 1_000
+_SETS = re.compile(r"\bSET\s+(SESSION\s+|LOCAL\s+)?lock_timeout\b|\bset_config\s*\(\s*'lock_timeout'", re.IGNORECASE)
+_LOCAL = re.compile(r"\bSET\s+LOCAL\b|\bset_config\s*\(.*,\s*true\s*\)", re.IGNORECASE | re.DOTALL)
+_NONE = re.compile(r"(=|\bTO)\s*('?0\w*'?|DEFAULT)$|'lock_timeout'\s*,\s*'0\w*'", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +78,22 @@ class Facts:
         return max(found, key=lambda pair: pair[1].duration_ms, default=None)
 
     def key(self, statement: Statement) -> str:
-        """Columns of the primary key of the table that the statement names, with commas; "" if it has none.
-
-        `id` where the run does not know the table: one that the chain made and dropped again.
+        """Columns of the primary key of the table that the statement names, with commas; "" if it has none, or where
+        the run does not know the table: one that the chain made and dropped again. `id` in a run that knows none.
         """
         operation = read_operation(statement.sql)
         name = operation.table.replace('"', "") if operation else ""
         touched = [*(one.relation for one in statement.locks), *(one.relation for one in statement.scans)]
         keys: dict[str, str] = self.run.more.get("keys", {})
         known = [one for one in touched if one in keys and name in (one, one.rpartition(".")[2])]
-        return keys[known[0]] if known else "id"
+        return keys[known[0]] if known else "" if keys else "id"
 
     def guarded(self, statement: Statement) -> bool:
-        """Whether its session had set a lock_timeout."""
+        """Whether its session had set a lock_timeout that was still in force: LOCAL ends with its transaction."""
         earlier = (one for one in self.run.statements if one.pid == statement.pid and one.number < statement.number)
-        said = [one.sql.lower() for one in earlier if "lock_timeout" in one.sql.lower()]
-        return bool(said) and not said[-1].rstrip(" ;").endswith(("= 0", "= '0'", "to 0", "to '0'", "default"))
+        said = [one for one in earlier if _SETS.search(one.sql)]
+        lasting = [one for one in said if one.transaction == statement.transaction or not _LOCAL.search(one.sql)]
+        return bool(lasting) and not _NONE.search(lasting[-1].sql.rstrip(" ;"))
 
 
 def _matters(lock: Lock) -> bool:

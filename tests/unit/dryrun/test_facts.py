@@ -1,0 +1,85 @@
+"""What rules ask of a run, where a wrong answer would be a false alarm or a silence."""
+
+from __future__ import annotations
+
+import pytest
+
+from inboxbench.dryrun.deadlock import DEADLOCK
+from inboxbench.dryrun.felt import summarise
+from inboxbench.dryrun.record import DryRun, Felt, Lock, Statement
+from inboxbench.dryrun.request import Answer, RequestClass
+from inboxbench.dryrun.rewrites import has_values
+from inboxbench.dryrun.rules import find
+from inboxbench.dryrun.rules.fact import Facts
+from inboxbench.dryrun.traffic import Traffic
+from inboxbench.dryrun.waits import Waits
+
+
+def _run(*sql: str, transactions: tuple[int, ...] | None = None, traffic: tuple[Felt, ...] = ()) -> DryRun:
+    numbers = transactions or (1,) * len(sql)
+    statements = tuple(
+        Statement(n, "r1", text, 7, transaction, 10.0 * n, 5.0)
+        for n, (text, transaction) in enumerate(zip(sql, numbers, strict=True), start=1)
+    )
+    return DryRun("18", "shop", "alembic", "2026-11-23", 100.0, (), statements, (), traffic)
+
+
+@pytest.mark.parametrize(
+    ("before", "same", "guarded"),
+    [
+        ("SET lock_timeout = '100ms'", False, True),
+        ("set session LOCK_TIMEOUT to 100", False, True),
+        ("SET LOCAL lock_timeout = '100ms'", True, True),
+        ("SET LOCAL lock_timeout = '100ms'", False, False),
+        ("SELECT set_config('lock_timeout', '100ms', false)", False, True),
+        ("SELECT set_config('lock_timeout', $1, true)", True, True),
+        ("SELECT set_config('lock_timeout', $1, true)", False, False),
+        ("SELECT set_config('lock_timeout', '0', false)", False, False),
+        ("SHOW lock_timeout", True, False),
+        ("SET lock_timeout = 0", True, False),
+        ("SET lock_timeout TO DEFAULT", True, False),
+        ("SET lock_timeout = '0ms'", True, False),
+    ],
+)
+def test_a_lock_timeout_guards_as_long_as_it_lasts(before: str, same: bool, guarded: bool) -> None:
+    run = _run(before, "ALTER TABLE orders ADD c int", transactions=(1, 1 if same else 2))
+    assert Facts(run).guarded(run.statements[1]) is guarded
+
+
+def test_a_key_is_never_guessed_where_keys_are_known() -> None:
+    statement = Statement(1, "r1", "UPDATE made SET a = 1", 7, 1, 0.0, 5.0,
+                          locks=(Lock("public.made", "table", "ROW EXCLUSIVE", 0.0, 5.0),))  # fmt: skip
+    run = DryRun("18", "shop", "alembic", "2026-11-23", 1.0, (), (statement,), ())
+    known = DryRun("18", "shop", "alembic", "2026-11-23", 1.0, (), (statement,), (), more={"keys": {"public.t": "id"}})
+    assert (Facts(run).key(statement), Facts(known).key(statement)) == ("id", "")
+
+
+def test_a_deadlock_belongs_to_the_statement_that_its_cycle_names() -> None:
+    """Two statements begin alike; the cycle tells which by its number."""
+    cycle = "`read` waits for ACCESS SHARE on public.b, which statement 2 (DROP TABLE a…) has"
+    felt = Felt("read", "read", 9, 1.0, 2.0, 3.0, 0.0, errors=1, deadlocks=1, deadlock_cycle=cycle)
+    (found,) = find(_run("DROP TABLE a, c", "DROP TABLE a, b", traffic=(felt,)))
+    assert (found.rule, found.statement) == ("deadlock", 2)
+
+
+def test_the_first_error_of_old_code_is_not_hidden_by_a_deadlock() -> None:
+    item = RequestClass("read", "read", 1, ("SELECT 1",), lambda _random: {})
+    traffic = Traffic((item,), 1.0)
+    for due, error, state in ((0.0, "deadlock detected", DEADLOCK), (1.0, 'column "a" does not exist', "42703")):
+        traffic.answers.append(Answer("read", due, due, due + 1, 7, error, state))
+    (felt,) = summarise(traffic, Waits(), (), 0.0)
+    assert (felt.errors, felt.deadlocks, felt.first_error) == (2, 1, 'column "a" does not exist')
+
+
+@pytest.mark.parametrize(
+    ("sql", "values"),
+    [
+        ("UPDATE t SET a = $1", True),
+        ("CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT $1'", False),
+        ("CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS $body$ SELECT $1 $body$", False),
+        ("CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS $$ SELECT $1 $$", False),
+        ("UPDATE t SET a = 'it''s $1' WHERE b = $2", True),
+    ],
+)
+def test_values_are_placeholders_outside_of_literals(sql: str, values: bool) -> None:
+    assert has_values(sql) is values
