@@ -22,9 +22,9 @@ $(READY): pyproject.toml uv.lock
 demo: $(READY)   ## the whole job: seed, migrate, measure, race, report (ARGS="--profile medium")
 	$(BIN)/inboxbench demo $(ARGS)
 
-# A server for each of two processes; files stay whole, so that what a file shares is made once.
+# A server for each of three processes, as each waits now and then; files stay whole, so that what a file shares is made once.
 test: $(READY)   ## every test but the longest (ARGS="-k name")
-	$(BIN)/pytest -n 2 --dist loadfile --benchmark-disable -m "not long" $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --benchmark-disable -m "not long" $(ARGS)
 
 test-long: $(READY) ## the longest: all pairs of the messenger's functions, a death at every stamp
 	$(BIN)/pytest -m long $(ARGS)

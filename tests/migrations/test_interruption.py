@@ -87,6 +87,12 @@ def test_dying_at_every_step_changes_nothing(pair: tuple[Messenger, Messenger]) 
     assert same(schema(peaceful), schema(troubled)) == ""
     assert rows(peaceful) == rows(troubled)
 
+
+@pytest.mark.long
+def test_dying_at_every_step_back_changes_nothing(pair: tuple[Messenger, Messenger]) -> None:
+    peaceful, troubled = pair
+    for messenger in pair:
+        messenger.up()
     peaceful.down("0001")
     back = Dying()
     assert until_it_is_done(lambda: _down(troubled, back)) > 60
