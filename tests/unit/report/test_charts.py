@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from inboxbench.report.charts.clock import clock, span, time_scale
 from inboxbench.report.charts.data import rows_chart
 from inboxbench.report.charts.migration import timeline, traffic_chart
 from inboxbench.report.charts.pareto import scatter
@@ -187,3 +188,15 @@ def test_tables_come_largest_first() -> None:
     assert chart is not None
     assert [bar.label for bar in chart.bars] == ["large", "small", "empty"]
     assert rows_chart(Seed(rows={"empty": 0})) is None
+
+
+def test_a_lane_draws_no_more_than_can_be_seen() -> None:
+    """50,000 statements of a millisecond in a chain of ten minutes, and one of a minute among them."""
+    scale = time_scale(600_000)
+    spans = [span(scale, 12.0 * n, 1.0, "l-run", f"{n}") for n in range(50_000)]
+    spans += [span(scale, 300_000, 60_000, "l-rewrite", "long"), span(scale, 301_000, 10, "l-rewrite", "under it")]
+    (lane,) = clock(scale, {"statements": spans}, (), 0.0).lanes
+    assert 400 <= len(lane.spans) <= 1_100
+    assert [one.hint for one in lane.spans if one.tone == "l-rewrite"] == ["long"]
+    last = max(lane.spans, key=lambda one: one.x)
+    assert last.x + last.width == pytest.approx(100, abs=0.3)

@@ -12,6 +12,7 @@ from inboxbench.report import units
 from inboxbench.report.charts.scale import Scale, Tick, linear_scale, log_scale
 
 _LEAST = 0.2  # per cent of the width: what took no time is still seen
+_MANY = 1_000  # spans of a lane that a page draws whatever they cover
 _LABEL = 20  # room for a name, above what it names
 _LANE, _BAND, _GAP = 14, 44, 10
 
@@ -88,11 +89,25 @@ def span(scale: Scale, begin: float, length: float, tone: str, hint: str) -> Spa
 def clock(scale: Scale, rows: Mapping[str, Sequence[Span]], felt: Sequence[Mapping[str, Any]], origin: float) -> Clock:
     """felt: classes of traffic, each with `class` and perhaps `course`, in times that are `origin` ahead."""
     step = _LABEL + _LANE + _GAP
-    lanes = [Lane(name, number * step, spans) for number, (name, spans) in enumerate(rows.items())]
+    lanes = [Lane(name, number * step, _seen(spans)) for number, (name, spans) in enumerate(rows.items())]
     top = step * len(lanes)
     bands = _bands([one for one in felt if one.get("course")], scale, origin, top)
     axis_y = bands[-1].foot + 4 if bands else top
     return Clock(lanes, bands, scale.ticks(lambda ms: f"{ms / 1000:g} s"), axis_y)
+
+
+def _seen(spans: Sequence[Span]) -> list[Span]:
+    """Of many, without what the one before it of its tone covers: a chain of an hour has 50,000 statements."""
+    if len(spans) <= _MANY:
+        return list(spans)
+    kept: list[Span] = []
+    reached: dict[str, float] = {}
+    for one in sorted(spans, key=lambda span: span.x):
+        end = one.x + one.width
+        if end > reached.get(one.tone, -1.0) + _LEAST / 2:
+            kept.append(one)
+            reached[one.tone] = end
+    return kept
 
 
 def _bands(felt: Sequence[Mapping[str, Any]], scale: Scale, origin: float, top: int) -> list[Band]:
