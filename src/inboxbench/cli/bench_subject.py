@@ -16,7 +16,7 @@ from rich.text import Text
 
 from inboxbench.cli.seed_progress import SeedProgress
 from inboxbench.cli.session import Session, progress_console
-from inboxbench.database import connect, require_ours, scratch_database
+from inboxbench.database import connect, read_marker, require_ours, scratch_database, write_marker
 from inboxbench.errors import UsageError
 from inboxbench.measure import TIMEOUT_S
 from inboxbench.measure.indexset import live_set, read_catalogue
@@ -168,6 +168,7 @@ def seeded(session: Session, server: Server, profile: str, seed: int, scale: flo
     with SeedProgress(progress_console) as progress:
         dataset = load_dataset(server, profile, seed, scale=scale, at=at, project=project, progress=progress)
     with scratch_database(server, "bench", dataset.name) as name:
+        write_marker(server, name, (read_marker(server, name) or {}) | {"profile": dataset.profile})
         if at == "baseline":
             with progress_console.status("migrating to head"):
                 runner.upgrade(server.conninfo(name), project)

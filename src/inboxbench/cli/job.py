@@ -153,7 +153,7 @@ def run_job(server: Server, session: Session, order: Order) -> tuple[dict[str, A
         "server": describe_server(server),
         "seed": dataset,
         "migration": migration,
-        "matrix": matrix.to_json() | {"profile": order.profile},
+        "matrix": matrix.to_json(),
         "races": races,
         "atlas": atlas,
         "verdict": verdict(matrix, project_weights(session.project)),

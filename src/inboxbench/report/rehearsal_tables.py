@@ -11,8 +11,8 @@ from inboxbench.report import units
 BLOCKING = ("ACCESS EXCLUSIVE", "EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE")
 _STALLS, _STATEMENTS, _SQL = 40, 60, 120  # rows, rows, characters
 _LABELS = {
-    "reads_blocked_ms": "reads kept out at a stretch",
-    "writes_blocked_ms": "writes kept out at a stretch",
+    "reads_blocked_ms": "reads blocked at a stretch",
+    "writes_blocked_ms": "writes blocked at a stretch",
     "duration_ms": "duration",
     "wal_bytes": "WAL",
     "peak_bytes": "extra disk",

@@ -123,6 +123,7 @@ def test_command_builds_predicts_and_leaves_only_datasets(server: Server, tmp_pa
     assert "k by query and set" in result.stdout
     assert "extrapolated, not measured" in result.stdout
     found = json.loads(path.read_text(encoding="utf-8"))["growth"]
+    assert found["profile"] == "tiny"
     assert [one["messages"] for one in found["scales"]] == [1000, 2000, 3000]
     assert found["check"]["messages"] == 4000
     assert all(one["check"]["buffers"] for one in found["curves"])

@@ -184,7 +184,7 @@ def test_the_page_parses_strictly_and_escapes(run: DryRun) -> None:
     assert captions[-1] == "Both were run on the same rows"
     assert captions[2] == "3 of 3 statements, by the longest that one ran or kept a table locked."
     figures = [["".join(cell.itertext()) for cell in one] for one in page.iter("tr")]
-    assert ["writes kept out at a stretch", "421 ms", "0 ms"] in figures
+    assert ["writes blocked at a stretch", "421 ms", "0 ms"] in figures
     assert any(one[0] == "post | reply" and "orders, against SHARE" in one[3] for one in figures), "the stall's cause"
     assert [one.text for one in page.iter("h3")] == [
         "index-not-concurrent in revision 0007",
