@@ -1,10 +1,13 @@
 """Two public Alembic histories through the dry run: mlflow (one transaction) and prefect (asyncpg, CONCURRENTLY).
 
-Each is installed from PyPI into an environment of its own, run base to head and, for prefect, back to base. Every
-statement between the first and the last revision must belong to one. What tracing costs is measured on mlflow: the
-chain's time with and without the observer, in turns, medians. Writes bench/results/dryrun.md.
+Each is installed from PyPI into an environment of its own, run base to head and, for prefect, back to base, on each
+server. Every statement between the first and the last revision must belong to one. What tracing costs is measured on
+mlflow and the first server: the chain's time with and without the observer, in turns, medians. Writes
+bench/results/dryrun.md.
 
-    python bench/proofs/prove_dryrun.py [--environments /tmp/dir] [--rounds 3]
+    python bench/proofs/prove_dryrun.py [--environments /tmp/dir] [--rounds 3] [--server embedded --server bin:DIR]
+
+Without --server it is the embedded one, and the local PostgreSQL 15 where there is one.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,13 +32,15 @@ from inboxbench import __version__
 from inboxbench.database import scratch_database
 from inboxbench.dryrun.chain import Chain, run_chain
 from inboxbench.dryrun.observer import observed
-from inboxbench.dryrun.record import Statement
-from inboxbench.dryrun.run import Leg, Watched, described, run_leg
+from inboxbench.dryrun.record import Finding, Statement
+from inboxbench.dryrun.rules import find
+from inboxbench.dryrun.run import Leg, Watched, as_run, described, run_leg
 from inboxbench.machine import describe_machine
 from inboxbench.server import Server, open_server
 
 PAGE = Path(__file__).resolve().parents[1] / "results" / "dryrun.md"
 PACKAGES = {"mlflow": ["mlflow==3.17.*", "psycopg2-binary"], "prefect": ["prefect==3.8.*"]}
+_OLDER = Path("/usr/lib/postgresql/15/bin")
 PREFECT_URL = ("PREFECT_API_DATABASE_CONNECTION_URL",)
 LIMIT_S = 900.0
 
@@ -44,7 +50,13 @@ class Counts:
     """What a leg shows. before: statements ahead of the first revision, which are nobody's; nobodys: all others."""
 
     name: str
+    server: Server
     leg: Leg
+
+    @property
+    def found(self) -> tuple[Finding, ...]:
+        """What the rules say of it."""
+        return find(as_run(self.leg, server=self.server, source="an empty database", command=self.name, started=""))
 
     @property
     def before(self) -> int:
@@ -59,10 +71,12 @@ class Counts:
         lined = sum(one.line is not None for one in changing)
         locks = sum(len(one.locks) for one in leg.statements)
         concurrent = sum("CONCURRENTLY" in one.sql.upper() for one in leg.statements)
+        said = ", ".join(f"{rule} {n}" for rule, n in Counter(one.rule for one in self.found).items())
         cells = (
-            self.name, len(leg.revisions), len(leg.statements), self.before, len(self.nobodys), len(leg.transactions),
+            self.server.label.rpartition(" ")[2], self.name, len(leg.revisions), len(leg.statements), self.before,
+            len(self.nobodys), len(leg.transactions),
             concurrent, locks, sum(len(one.rewrites) for one in leg.statements), f"{lined} of {len(changing)}",
-            leg.ended.status,
+            leg.ended.status, said or "none",
         )  # fmt: skip
         return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
@@ -96,7 +110,15 @@ def both_ways(server: Server, place: Path) -> list[Counts]:
     with scratch_database(server, "prefect") as name:
         up = run_leg(server, name, prefect(place, "up"))
         down = run_leg(server, name, prefect(place, "down"), downgrade=True)
-    return [Counts("prefect up", up), Counts("prefect down", down)]
+    return [Counts("prefect up", server, up), Counts("prefect down", server, down)]
+
+
+def traced(server: Server, chain: Chain) -> tuple[Cost, Leg]:
+    with scratch_database(server, "traced") as name, observed(server, name) as observer:
+        begun = processors(server)
+        ended = run_chain(chain, server.url(name))
+        cost = Cost(ended.seconds, processors(server) - begun)
+    return cost, described(Watched(chain, ended, observer, [], downgrade=False))
 
 
 @dataclass(frozen=True)
@@ -115,21 +137,17 @@ def processors(server: Server) -> float:
     return own.ru_utime + own.ru_stime + postmaster.children_user + postmaster.children_system
 
 
-def overhead(server: Server, chain: Chain, rounds: int) -> tuple[list[Cost], list[Cost], Leg]:
+def overhead(server: Server, chain: Chain, rounds: int) -> tuple[list[Cost], list[Cost]]:
     """Without and with the observer, in turns."""
-    without, traced = [], []
+    without, with_it = [], []
     for _ in range(rounds):
         with scratch_database(server, "plain") as name:
             begun = processors(server)
             ended = run_chain(chain, server.url(name))
             without.append(Cost(ended.seconds, processors(server) - begun))
-        with scratch_database(server, "traced") as name, observed(server, name) as observer:
-            begun = processors(server)
-            ended = run_chain(chain, server.url(name))
-            traced.append(Cost(ended.seconds, processors(server) - begun))
-        leg = described(Watched(chain, ended, observer, [], downgrade=False))
-        click.echo(f"without {without[-1]}, traced {traced[-1]}")
-    return without, traced, leg
+        with_it.append(traced(server, chain)[0])
+        click.echo(f"without {without[-1]}, traced {with_it[-1]}")
+    return without, with_it
 
 
 def _against(without: list[Cost], traced: list[Cost]) -> str:
@@ -140,47 +158,61 @@ def _against(without: list[Cost], traced: list[Cost]) -> str:
     return "; ".join(texts)
 
 
-def page(versions: str, counts: list[Counts], without: list[Cost], traced: list[Cost], label: str) -> str:
+def page(versions: str, counts: list[Counts], costs: str, rounds: int) -> str:
     machine = describe_machine()
+    labels = ", ".join(dict.fromkeys(one.server.label for one in counts))
     lines = [
         "# Two public histories through the dry run",
         "",
         f"`python bench/proofs/prove_dryrun.py`, {dt.datetime.now(dt.UTC):%Y-%m-%d}, inboxbench {__version__},",
-        f"{label}, {machine['cpu']}, {machine['cores']} cores; {versions}. Base to head, no rows, no traffic.",
+        f"{labels}; {machine['cpu']}, {machine['cores']} cores; {versions}. Base to head, no rows, no traffic.",
         "",
-        "| history | revisions | statements | before the first revision | without a revision after it | transactions "
-        "| CONCURRENTLY | locks | rewrites | with source line | exit |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| PostgreSQL | history | revisions | statements | before the first revision | without a revision after it "
+        "| transactions | CONCURRENTLY | locks | rewrites | with source line | exit | findings |",
+        "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|",
         *(one.row() for one in counts),
         "",
         "Before the first revision are the driver's greetings, Alembic's look for its table, and (mlflow) the tables",
         'that the tool itself makes ahead of its history. "With source line" counts statements that locked something.',
+        "Without rows no statement takes long, so a finding here would be one that no measurement bears out.",
         "",
-        f"**Tracing**, on mlflow, medians of {len(without)} in turns: {_against(without, traced)}.",
+        f"**Tracing**, on mlflow and the first server, medians of {rounds} in turns: {costs}.",
         "Processor seconds are those of the command and of its sessions; the poll runs beside them.",
         f"Load average at the end: {os.getloadavg()[2]:.1f}; other work shows in the clock, not in the processors.",
     ]
     return "\n".join(lines) + "\n"
 
 
+def measure(specs: list[str], folder: Path, rounds: int) -> tuple[str, list[Counts]]:
+    """The page, and what it tells of."""
+    places = {name: environment(folder, name) for name in PACKAGES}
+    versions = ", ".join(f"{name} {version(place, name)}" for name, place in places.items())
+    counts, costs = [], ""
+    for number, spec in enumerate(specs):
+        with open_server(spec) as server:
+            if number == 0:
+                costs = _against(*overhead(server, mlflow(places["mlflow"]), rounds))
+            leg = traced(server, mlflow(places["mlflow"]))[1]
+            counts += [Counts("mlflow", server, leg), *both_ways(server, places["prefect"])]
+    return page(versions, counts, costs, rounds), counts
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--environments", type=Path, help="keep the two environments here")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--server", default="embedded")
+    parser.add_argument("--server", action="append")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="ib-envs-") as temporary, open_server(given.server) as server:
-        folder = given.environments or Path(temporary)
-        places = {name: environment(folder, name) for name in PACKAGES}
-        versions = ", ".join(f"{name} {version(place, name)}" for name, place in places.items())
-        without, traced, leg = overhead(server, mlflow(places["mlflow"]), given.rounds)
-        counts = [Counts("mlflow", leg), *both_ways(server, places["prefect"])]
-        text = page(versions, counts, without, traced, server.label)
+    specs = given.server or ["embedded", *([f"bin:{_OLDER}"] if _OLDER.is_dir() else [])]
+    with tempfile.TemporaryDirectory(prefix="ib-envs-") as temporary:
+        text, counts = measure(specs, given.environments or Path(temporary), given.rounds)
     PAGE.write_text(text, encoding="utf-8")
     click.echo(text)
     for one in counts:
         for statement in one.nobodys:
             click.echo(f"{one.name}: nobody's: {statement.sql[:200]}")
+        for finding in one.found:
+            click.echo(f"{one.name}: {finding.rule}: {finding.what}")
     if any(one.nobodys or one.leg.error for one in counts):
         sys.exit(
             "; ".join(f"{one.name}: {one.leg.error}" for one in counts if one.leg.error) or "unattributed statements"

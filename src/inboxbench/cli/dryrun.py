@@ -60,7 +60,7 @@ _chain = _together(
     click.option("--to", "target", metavar="REVISION", help="stop there (default: head)"),
     click.option("--phase", type=int, help="stop at the end of this phase (the messenger's history)"),
     click.option("--each", is_flag=True, help="revision by revision, going on after one that fails"),
-    click.option("--timeout", default=f"{TIMEOUT_S:.0f}s", show_default=True, help="for the command to end"),
+    click.option("--timeout", default=f"{TIMEOUT_S:.0f}s", show_default=True, help="of the command, and a comparison"),
 )
 _traffic = _together(*dryrun_probes.OPTIONS, *dryrun_scales.OPTIONS)
 _limits = _together(
@@ -105,7 +105,7 @@ def command(session: Session, /, *, form: str, output: Path | None, **options: A
         run = ruler.result()
         if options["rewrites"] and run.findings:
             at = partial(state_before, server, source, session.project, chain)
-            run = with_rewrites(run, server, at, _beside(server, chain, options))
+            run = with_rewrites(run, server, at, _beside(server, chain, options), chain.timeout_s)
     hand_over_run(run, form, output)
     if run.error:
         raise SubjectFailed(run.error)

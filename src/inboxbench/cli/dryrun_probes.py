@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from inboxbench.dryrun.gates import read_time
 from inboxbench.dryrun.holders import Holder, long_reader, old_snapshot
 from inboxbench.dryrun.live import Load, load_for
 from inboxbench.dryrun.queueing import Queueing, probe_queue
+from inboxbench.dryrun.record import as_json
 from inboxbench.dryrun.run import current_of
 from inboxbench.dryrun.shuffle import Shuffle, search_deadlocks
 from inboxbench.dryrun.traffic import DEFAULT_RATE
@@ -91,12 +92,12 @@ def run_probes(server: Server, template: str, chain: Chain, target: str, asked: 
     for name, seconds in asked.holders.items():
         _say(f"probe {_option(name)}: three times through")
         runs = probe_queue(server, template, chain, load, partial(_HOLDERS[name], seconds=seconds), target=target)
-        found[name] = [asdict(one) | {"worst_ms": one.worst_ms, "worst_class": one.worst_class} for one in runs]
+        found[name] = [as_json(one) | {"worst_ms": one.worst_ms, "worst_class": one.worst_class} for one in runs]
         _show_queue(progress_console, name, seconds, runs)
     if asked.shuffle:
         _say(f"probe --shuffle-traffic: {asked.shuffle} times through")
         rounds = search_deadlocks(server, template, chain, asked.shuffle, rate=asked.rate, target=target)
-        found["shuffle_traffic"] = [asdict(one) for one in rounds]
+        found["shuffle_traffic"] = [as_json(one) for one in rounds]
         _lines(progress_console, _shuffle_lines(rounds))
     if asked.downgrade:
         _say("probe --downgrade: there and back, twice")
@@ -157,10 +158,10 @@ def _back_as_json(back: Back) -> dict[str, Any]:
     return {
         "target": back.target,
         "error": back.error,
-        "lost": [asdict(one) for one in back.lost],
-        "revisions": [asdict(one) for one in down.leg.revisions] if down else [],
-        "statements": [asdict(one) for one in down.leg.statements] if down else [],
-        "traffic": [asdict(one) for one in down.felt] if down else [],
+        "lost": [as_json(one) for one in back.lost],
+        "revisions": [as_json(one) for one in down.leg.revisions] if down else [],
+        "statements": [as_json(one) for one in down.leg.statements] if down else [],
+        "traffic": [as_json(one) for one in down.felt] if down else [],
     }
 
 

@@ -113,6 +113,8 @@ class _Work:
             peak_bytes=peak,
             temp_bytes=max(draft.temp_bytes, sum(map(plans.temp_bytes, draft.plans))),
             error=draft.error,
+            lock_timeout_ms=draft.told[0].lock_timeout if draft.told else None,
+            values=draft.values,
         )
 
     def _lock(self, taken: Taken) -> Lock:

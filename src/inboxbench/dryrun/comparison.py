@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -12,35 +15,50 @@ from psycopg import sql
 from inboxbench.database import Connection, connect
 from inboxbench.dryrun.copy import again
 from inboxbench.dryrun.felt import summarise
+from inboxbench.dryrun.holders import Blocker, in_the_way
 from inboxbench.dryrun.live import Load
 from inboxbench.dryrun.modes import conflict
 from inboxbench.dryrun.observer import Observer, observed
 from inboxbench.dryrun.record import Comparison, Felt
-from inboxbench.dryrun.rules.fix import Step, Steps, as_code
+from inboxbench.dryrun.rules.fix import ATTEMPTS, LOCK_TIMEOUT, PAUSE_S, Step, Steps, as_code
 from inboxbench.dryrun.sightings import Sightings
+from inboxbench.dryrun.trace import inlined
 from inboxbench.dryrun.traffic import live_traffic
 from inboxbench.dryrun.waits import watch_waits
 from inboxbench.server import Server
 
 
-def compare(server: Server, template: str, original: Steps, instead: Steps, load: Load | None = None) -> Comparison:
-    """Figures of both: longest block of reads and of writes, duration, WAL, peak of extra disk (ms and bytes), and
-    under a load the longest time that a lock let a read and a write wait, and requests that failed.
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Two ways to the same end. blocker: a lock of somebody else that both meet; limit_s: for each of them to end."""
 
-    Raises psycopg.Error when one of them fails on these rows.
+    original: Steps
+    instead: Steps
+    blocker: Blocker | None = None
+    limit_s: float = 3600.0
+
+
+def compare(server: Server, template: str, trial: Trial, load: Load | None = None) -> Comparison:
+    """Figures of both: longest block of reads and of writes, longest wait for a lock of their own, duration, WAL, peak
+    of extra disk (ms and bytes), and under a load the longest time that a lock let a read and a write wait, and
+    requests that failed.
+
+    Raises psycopg.Error when one of them fails on these rows, and QueryCanceled when it takes too long.
     """
-    first, second = (_measured(server, template, steps, load) for steps in (original, instead))
-    return Comparison(as_code(instead), first, second)
+    first, second = (_measured(server, template, steps, trial, load) for steps in (trial.original, trial.instead))
+    return Comparison(as_code(trial.instead), first, second)
 
 
-def _measured(server: Server, template: str, steps: Steps, load: Load | None) -> dict[str, float]:
+def _measured(server: Server, template: str, steps: Steps, trial: Trial, load: Load | None) -> dict[str, float]:
     with again(server, template) as name:
+        conninfo = server.conninfo(name)
         with (
             _traffic(server, name, load) as felt,
             observed(server, name) as observer,
-            connect(server.conninfo(name)) as connection,
+            connect(conninfo, statement_timeout=f"{trial.limit_s * 1000:.0f}") as connection,
+            in_the_way(conninfo, trial.blocker) if trial.blocker else nullcontext(),
         ):
-            play(connection, steps)
+            play(connection, steps, time.monotonic() + trial.limit_s)
         return _figures(observer) | felt(observer)
 
 
@@ -68,43 +86,63 @@ def _felt(classes: Iterable[Felt]) -> dict[str, float]:
     return found
 
 
-def play(connection: Connection, steps: Iterable[Step]) -> None:
-    """Steps that are neither alone nor batched share a transaction with those beside them."""
+def play(connection: Connection, steps: Iterable[Step], deadline: float = math.inf) -> None:
+    """Steps that are neither alone, batched nor retried share a transaction with those beside them. deadline: by
+    time.monotonic.
+    """
     together: list[Step] = []
     for step in steps:
-        if not (step.alone or step.key):
+        if not (step.alone or step.key or step.retry):
             together.append(step)
             continue
         _commit(connection, together)
         together = []
         if step.key:
-            _batches(connection, step)
+            _batches(connection, step, deadline)
+        elif step.retry:
+            _retried(connection, step)
         else:
-            run_step(connection, step.sql)
+            run_step(connection, step.sql, step.values)
     _commit(connection, together)
+
+
+def _retried(connection: Connection, step: Step) -> None:
+    """As the code says that is shown for it."""
+    for attempt in range(ATTEMPTS):
+        try:
+            with connection.transaction():
+                connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
+                run_step(connection, step.sql, step.values)
+                return
+        except psycopg.errors.LockNotAvailable:
+            if attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(PAUSE_S * 2**attempt)
 
 
 def _commit(connection: Connection, steps: Sequence[Step]) -> None:
     if steps:
         with connection.transaction():
             for step in steps:
-                run_step(connection, step.sql)
+                run_step(connection, step.sql, step.values)
 
 
-def run_step(connection: Connection, text: str) -> psycopg.Cursor[tuple[Any, ...]]:
-    """Raises psycopg.Error with the text as its note."""
+def run_step(connection: Connection, text: str, values: Mapping[str, str]) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Raises psycopg.Error with the text, without the values, as its note."""
     try:
-        return connection.execute(text.encode())
+        return connection.execute(inlined(text, values).encode())
     except psycopg.Error as problem:
         problem.add_note(text)
         raise
 
 
-def _batches(connection: Connection, step: Step) -> None:
+def _batches(connection: Connection, step: Step, deadline: float) -> None:
     after = ""
-    while row := run_step(connection, step.sql.replace("{after}", after)).fetchone():
+    while row := run_step(connection, step.sql.replace("{after}", after), step.values).fetchone():
         last = sql.SQL(", ").join(map(sql.Literal, row))
         after = sql.SQL("AND ({}) > ({})").format(_word(step.key), last).as_string(connection)
+        if time.monotonic() > deadline:
+            raise psycopg.errors.QueryCanceled("batches were not through within --timeout")
 
 
 def _word(name: str) -> sql.SQL:
@@ -120,6 +158,7 @@ def _figures(observer: Observer) -> dict[str, float]:
     return {
         "reads_blocked_ms": max((one.held_ms for one in locks if conflict("ACCESS SHARE", one.mode)), default=0.0),
         "writes_blocked_ms": max((one.held_ms for one in locks if conflict("ROW EXCLUSIVE", one.mode)), default=0.0),
+        "queued_ms": max((one.waited_ms for one in locks), default=0.0),
         "duration_ms": end - begin,
         "wal_bytes": float(Sightings(observer.poll).wal_between(begin + epoch, end + epoch)),
         "peak_bytes": float(max((one.peak_bytes for one in statements), default=0)),

@@ -14,6 +14,7 @@ from inboxbench.database import Connection, connect
 from inboxbench.dryrun.tables import read_tables
 
 READER, SNAPSHOT = "inboxbench dryrun long reader", "inboxbench dryrun old snapshot"
+BLOCKER = "inboxbench dryrun blocker"
 GAP_S = 1.0
 _AGAIN_S = 0.05
 _Take = Callable[[Connection], None]
@@ -28,6 +29,35 @@ class Holder:
     problem: str | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     ready: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """A transaction that has one table (schema.name) locked in `mode` for a while, and then lets go for good."""
+
+    relation: str
+    mode: str
+    seconds: float
+
+
+@contextmanager
+def in_the_way(conninfo: str, blocker: Blocker) -> Iterator[None]:
+    """The block begins once it has its lock."""
+    schema, _, table = blocker.relation.partition(".")
+    lock = sql.SQL("LOCK TABLE {} IN {} MODE").format(sql.Identifier(schema, table), _words(blocker.mode))
+    with connect(conninfo, application_name=BLOCKER, log_statement="none") as connection:
+        connection.execute("BEGIN")
+        connection.execute(lock)
+        timer = threading.Timer(blocker.seconds, connection.rollback)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.join()
+
+
+def _words(mode: str) -> sql.SQL:
+    return sql.SQL(mode)  # of MODES
 
 
 @contextmanager

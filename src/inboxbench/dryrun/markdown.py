@@ -7,20 +7,8 @@ from collections.abc import Iterator
 from inboxbench.dryrun.annotations import place_of
 from inboxbench.dryrun.growth import HEADINGS, caption, rows_of
 from inboxbench.dryrun.modes import conflict
-from inboxbench.dryrun.record import Comparison, DryRun, Finding, Lock
+from inboxbench.dryrun.record import FIGURES, Comparison, DryRun, Finding, Lock
 from inboxbench.dryrun.rules.text import head, octets, short, span
-
-_FIGURES = {
-    "reads_blocked_ms": "reads blocked at a stretch",
-    "writes_blocked_ms": "writes blocked at a stretch",
-    "duration_ms": "duration",
-    "wal_bytes": "WAL",
-    "peak_bytes": "extra disk",
-    "rows_locked_at_once": "rows changed at once",
-    "read_stalled_ms": "longest wait of a read",
-    "write_stalled_ms": "longest wait of a write",
-    "requests_failed": "requests that failed",
-}
 
 
 def as_markdown(run: DryRun) -> str:
@@ -70,7 +58,7 @@ def _compared(compared: Comparison) -> Iterator[str]:
 
 def _pairs(compared: Comparison) -> Iterator[tuple[str, str, float, float]]:
     """What was measured: without traffic nobody waited and nothing failed that could be told."""
-    for key, title in _FIGURES.items():
+    for key, title in FIGURES.items():
         if key in compared.original:
             yield title, key, compared.original[key], compared.rewrite[key]
 

@@ -17,7 +17,7 @@ from inboxbench.dryrun.assemble import assemble
 from inboxbench.dryrun.log import Line, log_path, prepare_log, read_lines
 from inboxbench.dryrun.poll import Poll, Poller, bystander
 from inboxbench.dryrun.record import Statement, Transaction
-from inboxbench.dryrun.trace import Draft, read_drafts
+from inboxbench.dryrun.trace import LONGEST_VALUE, Draft, read_drafts
 from inboxbench.errors import UsageError
 from inboxbench.server import Server
 
@@ -32,7 +32,7 @@ _SETTINGS = {
     "log_lock_waits": "on",
     "deadlock_timeout": "50ms",  # how soon a wait is worth a line
     "log_temp_files": "0",
-    "log_parameter_max_length": "200",
+    "log_parameter_max_length": f"{LONGEST_VALUE}B",
 }
 # The plans of ordinary statements, with the rows that they read and the WAL that they wrote.
 _EXPLAIN = {

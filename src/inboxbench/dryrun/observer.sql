@@ -63,6 +63,7 @@ BEGIN
     seen := jsonb_build_object(
         'event', tg_event, 'tag', tg_tag, 'at', extract(epoch FROM clock_timestamp()) * 1000,
         'wal', pg_current_wal_insert_lsn() - '0/0'::pg_lsn,
+        'lock_timeout', extract(epoch FROM current_setting('lock_timeout')::interval) * 1000,
         'held', held, 'counted', counted, 'concerned', gone);
     RAISE LOG 'inboxbench-observed %', seen;
 END

@@ -68,6 +68,8 @@ class Statement:
     """One statement of the chain. number counts from 1; revision is None outside any; line is that of its source file.
 
     dead_tuples are those it left behind, peak_bytes the extra disk at its highest, temp_bytes temporary files.
+    lock_timeout_ms is its session's (0: none; None: not seen, as of what fires no event trigger). values of its
+    placeholders by number, as literals: to run it again. They may be anybody's data and stay out of every output.
     """
 
     number: int
@@ -87,6 +89,8 @@ class Statement:
     file: str | None = None
     line: int | None = None
     error: str | None = None
+    lock_timeout_ms: float | None = None
+    values: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,21 @@ class Felt:
     course: tuple[Interval, ...] = ()
 
 
+# Of a comparison, in the order in which they are shown.
+FIGURES = {
+    "reads_blocked_ms": "reads blocked at a stretch",
+    "writes_blocked_ms": "writes blocked at a stretch",
+    "queued_ms": "longest wait for a lock of its own",
+    "duration_ms": "duration",
+    "wal_bytes": "WAL",
+    "peak_bytes": "extra disk",
+    "rows_locked_at_once": "rows changed at once",
+    "read_stalled_ms": "longest wait of a read",
+    "write_stalled_ms": "longest wait of a write",
+    "requests_failed": "requests that failed",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """The rewrite, run on the same rows beside the same traffic: figures of the original and of the rewrite."""
@@ -209,7 +228,12 @@ class DryRun:
 
     def to_json(self) -> dict[str, Any]:
         """The document of `inboxbench dryrun --format json`; a class of traffic is `class` there."""
-        document = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        document = {"schema_version": SCHEMA_VERSION, **as_json(self)}
         for felt in document["traffic"]:
             felt["class"] = felt.pop("name")
         return document
+
+
+def as_json(value: Any) -> dict[str, Any]:
+    """A dataclass of this module as it may be shown: without a statement's values, wherever it is in there."""
+    return asdict(value, dict_factory=lambda items: {name: item for name, item in items if name != "values"})

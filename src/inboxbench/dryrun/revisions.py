@@ -16,8 +16,7 @@ from inboxbench.dryrun.sources import Sources, read_sources
 from inboxbench.dryrun.trace import bare
 
 _NAME = r"(?P<table>(?:\"[^\"]+\"|\w+)(?:\.(?:\"[^\"]+\"|\w+))?)"
-_VALUE = r"'(?P<{}>[^']*)'"
-_TO, _WAS = r"'(?P<to>[^']*)'", r"'(?P<was>[^']*)'"
+_TO, _WAS = r"'(?P<to>[^']*)'(?:::\w+(?: varying)?)?", r"'(?P<was>[^']*)'"
 _COLUMN = r"\"?version_num\"?"
 _WRITES = tuple(
     re.compile(" ".join(parts), re.IGNORECASE | re.DOTALL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -10,14 +9,18 @@ from dataclasses import replace
 import psycopg
 
 from inboxbench.database import Connection, connect
-from inboxbench.dryrun.comparison import compare, run_step
+from inboxbench.dryrun.chain import TIMEOUT_S
+from inboxbench.dryrun.comparison import Trial, compare, run_step
+from inboxbench.dryrun.holders import Blocker
 from inboxbench.dryrun.keys import primary_key
 from inboxbench.dryrun.live import Load
+from inboxbench.dryrun.modes import conflict
 from inboxbench.dryrun.record import DryRun, Finding, Statement
 from inboxbench.dryrun.revisions import read_stamp
-from inboxbench.dryrun.rules.fix import Step, Steps, rewrite
+from inboxbench.dryrun.rules.fix import Step, Steps, rewrite, with_references
 from inboxbench.dryrun.rules.operation import Operation, flat, read_operation
 from inboxbench.dryrun.rules.text import head_of
+from inboxbench.dryrun.trace import has_values, inlined
 from inboxbench.errors import SubjectFailed
 from inboxbench.server import Server
 
@@ -25,15 +28,19 @@ At = Callable[[str], AbstractContextManager[str]]
 Beside = Callable[[str], Load]
 # Rules whose remedy concerns the whole transaction: it is split, and each of its statements rewritten.
 _SPLIT = ("backfill-in-ddl-transaction", "lock-held-across-work", "one-transaction")
-_LITERALS = re.compile(r"\$([A-Za-z_]\w*|)\$.*?\$\1\$|'(?:[^']|'')*'", re.DOTALL)
-_NO_VALUES = "the driver sent values apart from a statement ($1) of it, which cannot be run again as it stands"
+_QUEUED, _FOREIGN_KEY = "no-lock-timeout", "foreign-key-validated"
+_NO_VALUES = "a statement of it has values ($1) that the log does not show, so it cannot be run again"
+_READER, _WRITER = "ACCESS SHARE", "ROW EXCLUSIVE"
+_SHORTEST_S, _LONGEST_S = 0.5, 3.0  # that a blocker keeps its lock
 
 
-def with_rewrites(run: DryRun, server: Server, at: At, beside: Beside | None = None) -> DryRun:
+def with_rewrites(
+    run: DryRun, server: Server, at: At, beside: Beside | None = None, limit_s: float = TIMEOUT_S
+) -> DryRun:
     """Findings with both measurements, where a rewrite is known and could be run.
 
     at: gives a database that nobody is connected to, in the state before a revision; it is copied. beside: the traffic
-    for such a database, under which both are run; None for none.
+    for such a database, under which both are run; None for none. limit_s: for each of them to end.
     """
     found: list[Finding] = []
     notes: dict[str, None] = {}
@@ -42,7 +49,7 @@ def with_rewrites(run: DryRun, server: Server, at: At, beside: Beside | None = N
         if not statements or finding.suppressed or finding.revision is None:
             found.append(finding)
             continue
-        if any(has_values(one.sql) for one in (*statements, *_before(run, statements[0]))):
+        if any(has_values(inlined(one.sql, one.values)) for one in (*statements, *_before(run, statements[0]))):
             found.append(finding)
             notes[f"{finding.rule} in revision {finding.revision} is not compared with its rewrite: {_NO_VALUES}"] = (
                 None
@@ -51,7 +58,7 @@ def with_rewrites(run: DryRun, server: Server, at: At, beside: Beside | None = N
         try:
             with at(finding.revision) as database:
                 load = beside(database) if beside else None
-                found.append(_tried(server, database, run, finding, statements, load=load))
+                found.append(_tried(server, database, run, finding, statements, load=load, limit_s=limit_s))
         except SubjectFailed as problem:
             found.append(finding)
             notes[f"rewrites were not run: {problem}"] = None
@@ -62,15 +69,37 @@ def with_rewrites(run: DryRun, server: Server, at: At, beside: Beside | None = N
 
 
 def _tried(
-    server: Server, database: str, run: DryRun, finding: Finding, statements: Sequence[Statement], *, load: Load | None
+    server: Server,
+    database: str,
+    run: DryRun,
+    finding: Finding,
+    statements: Sequence[Statement],
+    *,
+    load: Load | None,
+    limit_s: float,
 ) -> Finding:
     """As it was where the rewrite is unknown. Raises psycopg.Error with the step that failed as its note."""
     _replay(server, database, run, statements[0])
-    steps = _instead(server, database, finding, statements)
-    if steps is None:
+    instead = _instead(server, database, finding, statements)
+    if instead is None:
         return finding
-    compared = compare(server, database, tuple(Step(one.sql) for one in statements), steps, load)
+    original = tuple(Step(one.sql, values=one.values) for one in statements)
+    steps = tuple(replace(step, values=one.values) for one, steps in instead for step in steps)
+    trial = Trial(original, steps, _blocker(finding, statements[-1]), limit_s)
+    compared = compare(server, database, trial, load)
     return replace(finding, code=compared.code, compared=compared)
+
+
+def _blocker(finding: Finding, statement: Statement) -> Blocker | None:
+    """For a finding of a wait: somebody who has a lock that it waits for, about as long as it did wait."""
+    if finding.rule != _QUEUED:
+        return None
+    tables = (lock for lock in statement.locks if lock.kind == "table")
+    lock = max(tables, key=lambda lock: lock.waited_ms, default=None)
+    if lock is None or not lock.waited_ms:
+        return None  # it waited for an index or a TOAST table, which nobody else can lock by name
+    mode = _READER if conflict(_READER, lock.mode) else _WRITER
+    return Blocker(lock.relation, mode, min(max(lock.waited_ms / 1000, _SHORTEST_S), _LONGEST_S))
 
 
 def _untold(finding: Finding, problem: psycopg.Error) -> str:
@@ -91,6 +120,10 @@ def _concerned(run: DryRun, finding: Finding) -> list[Statement]:
     if finding.rule in _SPLIT:
         mine = [other for other in run.statements if other.transaction == one.transaction]
         mine = [other for other in mine if other.revision == one.revision and _ours(other)]
+    if finding.rule == _FOREIGN_KEY:
+        earlier = [other for other in _before(run, one) if other.transaction == one.transaction]
+        if inline := with_references([other.sql for other in earlier], one.sql):
+            mine = [*earlier[inline[0] :], one]
     return mine
 
 
@@ -102,7 +135,7 @@ def _replay(server: Server, database: str, run: DryRun, first: Statement) -> Non
     """What the revision had done before the statement."""
     with connect(server.conninfo(database)) as connection:
         for one in _before(run, first):
-            run_step(connection, one.sql)
+            run_step(connection, one.sql, one.values)
 
 
 def _before(run: DryRun, first: Statement) -> list[Statement]:
@@ -116,22 +149,22 @@ def _only_reads(statement: Statement) -> bool:
     return reads and not statement.wal_bytes and all(lock.mode == "ACCESS SHARE" for lock in statement.locks)
 
 
-def has_values(sql: str) -> bool:
-    """Whether it has placeholders, beside literals and the bodies of functions.
-
-    >>> has_values("UPDATE t SET a = $1"), has_values("CREATE FUNCTION f(int) … AS 'SELECT $1'")
-    (True, False)
-    """
-    return re.search(r"\$\d", _LITERALS.sub("", sql)) is not None
-
-
-def _instead(server: Server, database: str, finding: Finding, statements: Sequence[Statement]) -> Steps | None:
+def _instead(
+    server: Server, database: str, finding: Finding, statements: Sequence[Statement]
+) -> list[tuple[Statement, Steps]] | None:
+    """Steps beside the statement whose values they need."""
+    last = statements[-1]
+    if finding.rule == _QUEUED:
+        return [(last, (Step(flat(last.sql), retry=True),))]
+    if len(statements) > 1 and finding.rule == _FOREIGN_KEY:
+        inline = with_references([one.sql for one in statements[:-1]], last.sql)
+        return [*((one, (Step(one.sql),)) for one in statements[1:-1]), (last, inline[1] if inline else ())]
     with connect(server.conninfo(database)) as connection:
         rewritten = [rewrite(one.sql, _key(connection, read_operation(one.sql))) for one in statements]
     if finding.rule not in _SPLIT:
-        return rewritten[0]
-    kept = (Step(flat(one.sql), alone=True) for one in statements)
-    return tuple(step for steps, own in zip(rewritten, kept, strict=True) for step in steps or (own,))
+        return None if rewritten[0] is None else [(last, rewritten[0])]
+    kept = [steps or (Step(flat(one.sql), alone=True),) for one, steps in zip(statements, rewritten, strict=True)]
+    return list(zip(statements, kept, strict=True))
 
 
 def _key(connection: Connection, operation: Operation | None) -> str:

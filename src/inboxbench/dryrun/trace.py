@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,14 +21,17 @@ _NOISE = re.compile(r"\s+|--[^\n]*(?:\n|$)|/\*.*?\*/", re.DOTALL)
 _CONTROL = re.compile(
     r"(BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE\s+TRANSACTION)\b", re.IGNORECASE
 )
-_PLACEHOLDER = re.compile(r"\$(\d+)(?:::[A-Za-z ]+)?")
+# Of a match without a group: a literal or the body of a function, whose $1 is another's.
+_PLACEHOLDER = re.compile(r"\$([A-Za-z_]\w*|)\$.*?\$\1\$|'(?:[^']|'')*'|\$(?P<number>\d+)", re.DOTALL)
 _PARAMETER = re.compile(r"\$(\d+) = ('(?:[^']|'')*'|NULL)")
+LONGEST_VALUE = 100_000  # bytes that are logged of one
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """What an event trigger said. held: rows of (oid, schema, name, kind, file node, modes, bytes or None);
-    counted: rows of (oid, rows scanned and rows made dead by this session, rows scanned by all)."""
+    counted: rows of (oid, rows scanned and rows made dead by this session, rows scanned by all); lock_timeout: ms, 0
+    for none, wherever it was set: by the session, its role, the database or the connection."""
 
     event: str
     tag: str
@@ -37,11 +40,13 @@ class Told:
     held: tuple[tuple[Any, ...], ...]
     counted: dict[int, tuple[int, int, int]]
     concerned: Any
+    lock_timeout: float
 
 
 @dataclass(slots=True)
 class Draft:
-    """A statement as the log shows it. Times: Unix ms. waits: (oid, ms); plans: of EXPLAIN, as JSON."""
+    """A statement as the log shows it. Times: Unix ms. waits: (oid, ms); plans: of EXPLAIN, as JSON; values: of its
+    placeholders by number, as literals."""
 
     pid: int
     transaction: str
@@ -54,6 +59,7 @@ class Draft:
     temp_bytes: int = 0
     error: str | None = None
     state: str = "00000"
+    values: dict[str, str] = field(default_factory=dict)
 
     @property
     def control(self) -> str | None:
@@ -135,7 +141,10 @@ class _Session:
 
     def _take_detail(self, line: Line) -> None:
         if self._latest == "LOG" and self._open is not None and line.text.lower().startswith("parameters:"):
-            self._open.sql = _inlined(self._open.sql, line.text)
+            self._open.values = _values(line.text)
+            # They tell revisions apart; nobody else's values are shown.
+            if "version_num" in self._open.sql:
+                self._open.sql = inlined(self._open.sql, self._open.values)
 
     def _fail(self, line: Line) -> None:
         """An error without an open statement came while one was parsed, or while none ran: the session's end."""
@@ -147,19 +156,44 @@ class _Session:
         self._open = None
 
 
-def _inlined(sql: str, detail: str) -> str:
-    """Values of the version table's writes, which tell revisions apart; nobody else's data is kept."""
-    if "version_num" not in sql:
-        return sql
-    values = dict(_PARAMETER.findall(detail))
-    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), sql)
+def _values(detail: str) -> dict[str, str]:
+    """Without those that the server cut short."""
+    found = _PARAMETER.findall(detail)
+    return {number: value for number, value in found if len(value.encode()) < LONGEST_VALUE}
+
+
+def inlined(sql: str, values: Mapping[str, str]) -> str:
+    """With its values in place of the placeholders, beside literals and bodies of functions.
+
+    >>> inlined("SELECT '$1', $1::INTEGER, $2", {"1": "'7'"})
+    "SELECT '$1', '7'::INTEGER, $2"
+    """
+    return _PLACEHOLDER.sub(lambda found: values.get(found["number"] or "", found[0]), sql)
+
+
+def has_values(sql: str) -> bool:
+    """Whether it has placeholders.
+
+    >>> has_values("UPDATE t SET a = $1"), has_values("CREATE FUNCTION f(int) … AS 'SELECT $1'")
+    (True, False)
+    """
+    return any(found["number"] for found in _PLACEHOLDER.finditer(sql))
 
 
 def _told(text: str) -> Told:
     said = json.loads(text.removeprefix(_SAID))
     counted = {row[0]: (row[1], row[2], row[3]) for row in said["counted"] or ()}
     held = tuple(tuple(row) for row in said["held"] or ())
-    return Told(said["event"], said["tag"], float(said["at"]), int(said["wal"]), held, counted, said["concerned"])
+    return Told(
+        said["event"],
+        said["tag"],
+        float(said["at"]),
+        int(said["wal"]),
+        held,
+        counted,
+        said["concerned"],
+        float(said["lock_timeout"]),
+    )
 
 
 def statements_of(drafts: Iterable[Draft]) -> Iterator[Draft]:

@@ -8,6 +8,7 @@
 
 A request is its header and the statements below it, one transaction. weight is 1, and kind is read, where nothing is
 said. draw gives rows (a thousand at most are kept), one of which each request takes its parameters from, by name.
+Each request is tried once, and undone, before the chain begins.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from inboxbench.sqlfile import as_psycopg, parameters, read_text
 KEYS = ("name", "kind", "weight", "draw")
 _HEADER = re.compile(r"^--\s*([a-z_]+):\s*(.*?)\s*$")
 _MOST_ROWS = 1000
+_BY_CHANCE = ("23", "40", "55")  # classes of SQLSTATE: a row is there already, a deadlock, a lock that is taken
 
 
 @dataclass(slots=True)
@@ -93,6 +95,7 @@ def _request(path: Path, block: _Block, connection: Connection) -> RequestClass:
         return random.choice(rows) if rows else {}
 
     queries = tuple(sql.SQL(cast("Any", as_psycopg(one))) for one in statements)
+    _try(where, queries, rows[0] if rows else {}, connection)
     return RequestClass(block.header["name"], _kind(where, block), _weight(where, block), queries, draw)
 
 
@@ -100,6 +103,17 @@ def _statements(text: str) -> list[str]:
     """A semicolon at the end of a line ends a statement, so that a function's body may hold others."""
     pieces = re.split(r";[ \t]*(?:--[^\n]*)?(?:\n|\Z)", text)
     return [piece.strip() for piece in pieces if any(map(_says, piece.splitlines()))]
+
+
+def _try(where: str, queries: Sequence[sql.SQL], values: Mapping[str, Any], connection: Connection) -> None:
+    """Once, and undone: what fails before the chain would be told as the chain's doing. Others may fit other rows."""
+    try:
+        with connection.transaction(force_rollback=True):
+            for query in queries:
+                connection.execute(query, values)
+    except psycopg.Error as error:
+        if (error.sqlstate or "")[:2] not in _BY_CHANCE:
+            raise UsageError(f"{where}: it fails before the chain begins: {reason(error)}") from None
 
 
 def _kind(where: str, block: _Block) -> Kind:

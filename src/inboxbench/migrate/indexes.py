@@ -14,6 +14,8 @@ from inboxbench.migrate.steps import Text, composed
 def create_index(db: Session, name: str, table: str, definition: Text, *, unique: bool = False) -> None:
     """CREATE INDEX CONCURRENTLY; `definition` is what follows the table: "(a, b)", "USING gin (…)", "(a) WHERE …".
 
+    By one process, unless Settings.index_workers gives it more.
+
     An INVALID leftover of a build that failed is dropped and built anew. Raises SubjectFailed when a valid index
     of that name says something else, psycopg.errors.UniqueViolation (with nothing left behind) for duplicates.
     """
@@ -31,6 +33,8 @@ def create_index(db: Session, name: str, table: str, definition: Text, *, unique
         sql.Identifier(table),
         composed(definition),
     )
+    workers = f"{db.settings.index_workers:.0f}"
+    db.connection.execute("SELECT set_config('max_parallel_maintenance_workers', %s, false)", (workers,))
     try:
         db.connection.execute(statement)
     except psycopg.Error:

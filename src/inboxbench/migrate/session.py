@@ -20,12 +20,15 @@ class Settings:
     lock_budget_s: how long one step goes on trying before it gives up.
     batch_ms: how long a backfill may hold the row locks of a batch; the batch size follows.
     pause_share: rest after each batch, as a share of the time it took.
+    index_workers: processes beside its own that an index build may use. None: the traffic needs the processors. On 2
+    cores and 5 M messages two made a GIN build 8 % faster and the slowest read 293 ms instead of 60.
     """
 
     lock_timeout_ms: float = 100
     lock_budget_s: float = 120
     batch_ms: float = 50
     pause_share: float = 0.2
+    index_workers: float = 0
 
 
 def read_settings(environment: Mapping[str, str] | None = None, **flags: float | None) -> Settings:
@@ -38,6 +41,8 @@ def read_settings(environment: Mapping[str, str] | None = None, **flags: float |
     }
     given = {name: value for name, value in flags.items() if value is not None}
     settings = replace(Settings(), **(values | given))
+    if settings.index_workers not in range(1025):
+        raise UsageError(f"{_PREFIX}INDEX_WORKERS={settings.index_workers:g} is no number of processes from 0 to 1024")
     if settings.lock_timeout_ms < 1 or settings.batch_ms <= 0 or settings.pause_share < 0:
         raise UsageError("lock timeout and batch time must be above zero (ms), the pause share not below it")
     return settings

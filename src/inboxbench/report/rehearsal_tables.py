@@ -6,21 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from inboxbench.dryrun.record import FIGURES
 from inboxbench.report import units
 
 BLOCKING = ("ACCESS EXCLUSIVE", "EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE")
 _STALLS, _STATEMENTS, _SQL = 40, 60, 120  # rows, rows, characters
-_LABELS = {
-    "reads_blocked_ms": "reads blocked at a stretch",
-    "writes_blocked_ms": "writes blocked at a stretch",
-    "duration_ms": "duration",
-    "wal_bytes": "WAL",
-    "peak_bytes": "extra disk",
-    "rows_locked_at_once": "rows changed at once",
-    "read_stalled_ms": "longest wait of a read",
-    "write_stalled_ms": "longest wait of a write",
-    "requests_failed": "requests that failed",
-}
 _UNITS = {"ms": units.millis, "bytes": units.size}
 
 
@@ -45,7 +35,7 @@ class StatementRow:
 def compared_figures(compared: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """A row a figure: its name, of the original, of the rewrite. Those known come first, others by their own names."""
     original, rewrite = compared["original"], compared["rewrite"]
-    names = dict.fromkeys((*(name for name in _LABELS if name in original), *original, *rewrite))
+    names = dict.fromkeys((*(name for name in FIGURES if name in original), *original, *rewrite))
     return [(_label(name), _figure(name, original.get(name)), _figure(name, rewrite.get(name))) for name in names]
 
 
@@ -87,7 +77,7 @@ def first_start(run: Mapping[str, Any]) -> float:
 
 
 def _label(name: str) -> str:
-    return _LABELS.get(name) or name.replace("_", " ")
+    return FIGURES.get(name) or name.replace("_", " ")
 
 
 def _figure(name: str, value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -52,6 +53,7 @@ def run(server: Server, template: str) -> DryRun:
             for table in _KEYS:
                 for change in _CHANGES.values():
                     connection.execute(change.format(table).encode())
+            connection.execute("UPDATE named SET amount = %s WHERE order_no > 0", ("4711",))
             connection.execute(b"WITH done AS (UPDATE named SET amount = 0) SELECT 1")
         seen, transactions = observer.observed()
         keys = primary_keys(server, name)
@@ -60,14 +62,15 @@ def run(server: Server, template: str) -> DryRun:
     return replace(run, findings=find(run))
 
 
-def compared(run: DryRun, server: Server, template: str, *chosen: Statement) -> DryRun:
+def compared(run: DryRun, server: Server, template: str, *chosen: Statement, limit_s: float = 600) -> DryRun:
     @contextmanager
     def at(_: str) -> Iterator[str]:
         with scratch_database(server, "keys", template) as name:
             yield name
 
     numbers = {one.number for one in chosen}
-    return with_rewrites(replace(run, findings=tuple(f for f in run.findings if f.statement in numbers)), server, at)
+    about = replace(run, findings=tuple(one for one in run.findings if one.statement in numbers))
+    return with_rewrites(about, server, at, limit_s=limit_s)
 
 
 def test_keys_are_read_from_the_catalogue(run: DryRun) -> None:
@@ -120,13 +123,33 @@ def test_a_rewrite_that_fails_leaves_a_note(run: DryRun, server: Server) -> None
     )
 
 
-def test_values_that_the_driver_sent_apart_leave_a_note(run: DryRun, server: Server, template: str) -> None:
-    statement = next(one for one in run.statements if one.sql == "UPDATE public.named SET amount = amount + 1")
-    apart = replace(statement, sql="UPDATE public.named SET amount = $1")
+def test_values_that_the_driver_sent_apart_are_run_and_not_shown(run: DryRun, server: Server, template: str) -> None:
+    statement = next(one for one in run.statements if "$1" in one.sql)
+    assert statement.values == {"1": "'4711'"}
+    done = compared(run, server, template, statement)
+    assert done.notes == ()
+    (found,) = done.findings
+    assert found.compared is not None
+    assert found.compared.original["rows_locked_at_once"] == ROWS
+    assert 0 < found.compared.rewrite["rows_locked_at_once"] <= 5_000
+    assert "SET amount = $1" in found.code
+    assert "4711" not in json.dumps(done.to_json())
+
+
+def test_values_that_nobody_knows_leave_a_note(run: DryRun, server: Server, template: str) -> None:
+    statement = next(one for one in run.statements if "$1" in one.sql)
+    apart = replace(statement, values={})
     changed = tuple(apart if one is statement else one for one in run.statements)
     done = compared(replace(run, statements=changed), server, template, apart)
     assert done.findings[0].compared is None
-    assert "sent values apart from a statement ($1)" in done.notes[0]
+    assert "has values ($1) that the log does not show" in done.notes[0]
+
+
+def test_a_comparison_that_takes_too_long_is_ended(run: DryRun, server: Server, template: str) -> None:
+    statement = next(one for one in run.statements if one.sql == _CHANGES["backfill"].format("public.named"))
+    done = compared(run, server, template, statement, limit_s=0.001)
+    assert done.findings[0].compared is None
+    assert "canceling statement due to statement timeout" in done.notes[0]
 
 
 def test_wal_of_a_writing_cte_that_nothing_reads_is_counted(run: DryRun) -> None:

@@ -12,14 +12,14 @@ import psycopg
 import pytest
 
 from inboxbench.database import connect, scratch_database
-from inboxbench.dryrun.comparison import compare, play
+from inboxbench.dryrun.comparison import Trial, compare, play
 from inboxbench.dryrun.live import Load
 from inboxbench.dryrun.observer import observed
 from inboxbench.dryrun.record import DryRun, Finding, Statement, Transaction
 from inboxbench.dryrun.request import RequestClass
 from inboxbench.dryrun.rewrites import with_rewrites
 from inboxbench.dryrun.rules import find
-from inboxbench.dryrun.rules.fix import Step, rewrite
+from inboxbench.dryrun.rules.fix import Step, as_code, rewrite
 from inboxbench.server import Server
 
 _DATA = """
@@ -37,6 +37,13 @@ BAD: dict[str, tuple[list[str], set[str]]] = {
     "fk": (
         ["ALTER TABLE orders ADD CONSTRAINT fk FOREIGN KEY (customer_id) REFERENCES customers (id)"],
         {"foreign-key-validated"},
+    ),
+    "reference": (
+        [
+            "ALTER TABLE orders ADD COLUMN buyer bigint",
+            "ALTER TABLE orders ADD CONSTRAINT buyer_fk FOREIGN KEY (buyer) REFERENCES customers (id)",
+        ],
+        {"foreign-key-validated", "lock-held-across-work"},
     ),
     "check": (["ALTER TABLE orders ADD CONSTRAINT ck CHECK (quantity > 0)"], {"check-validated"}),
     "null": (["ALTER TABLE orders ALTER COLUMN note SET NOT NULL"], {"not-null-scan"}),
@@ -139,7 +146,8 @@ def test_a_rewrite_is_run_on_the_same_rows(story: str, server: Server, template:
     (statement,) = BAD[story][0]
     steps = rewrite(statement)
     assert steps is not None
-    compared = compare(server, template, (Step(statement),), steps)
+    compared = compare(server, template, Trial((Step(statement),), steps))
+    assert compared.code == as_code(steps)
     assert compared.original.keys() == compared.rewrite.keys()
     assert compared.original["rows_locked_at_once"] == (20_000 if story == "update" else 0)
     assert compared.rewrite["rows_locked_at_once"] <= 5_000
@@ -155,11 +163,12 @@ def test_both_are_run_beside_the_same_traffic(server: Server, template: str) -> 
     stale = RequestClass("stale", "write", 1, ("UPDATE orders SET gone = 1",), _nothing)
     sql = ("ALTER TABLE orders ADD COLUMN c int", "SELECT pg_sleep(0.5)")
     together, apart = (tuple(Step(one, alone=alone) for one in sql) for alone in (False, True))
-    compared = compare(server, template, together, apart, Load((reader, stale), 100))
+    trial = Trial(together, apart)
+    compared = compare(server, template, trial, Load((reader, stale), 100))
     assert compared.original["read_stalled_ms"] > 0  # one is due every 20 ms, and the lock is kept for 500
     assert compared.original["requests_failed"] > 0
     assert compared.rewrite["requests_failed"] > 0
-    assert "read_stalled_ms" not in compare(server, template, together, apart).original
+    assert "read_stalled_ms" not in compare(server, template, trial).original
 
 
 def test_the_steps_of_a_rewrite_pass_the_rules(server: Server, template: str) -> None:
@@ -176,19 +185,39 @@ def test_the_steps_of_a_rewrite_pass_the_rules(server: Server, template: str) ->
             assert row == ("bigint", True, True)
 
 
-def test_a_split_transaction_is_run_too(server: Server, template: str, runs: dict[str, DryRun]) -> None:
-    statements = tuple(
-        replace(one, revision="r1", sql=one.sql.partition("*/")[2]) for one in runs["backfill"].statements
-    )
-    run = run_of(statements, runs["backfill"].transactions)
+def _with_rewrites(server: Server, template: str, of: DryRun, rule: str) -> Finding:
+    """The story's one finding of `rule`, its statements as one revision."""
 
     @contextmanager
     def at(_: str) -> Iterator[str]:
         with scratch_database(server, "rules", template) as name:
             yield name
 
-    (found,) = with_rewrites(replace(run, findings=find(run)), server, at).findings
-    assert isinstance(found, Finding)
+    statements = tuple(replace(one, revision="r1", sql=one.sql.partition("*/")[2]) for one in of.statements)
+    run = run_of(statements, of.transactions)
+    findings = tuple(one for one in find(run) if one.rule == rule)
+    done = with_rewrites(replace(run, findings=findings), server, at)
+    assert done.notes == ()
+    (found,) = done.findings
+    return found
+
+
+def test_a_split_transaction_is_run_too(server: Server, template: str, runs: dict[str, DryRun]) -> None:
+    found = _with_rewrites(server, template, runs["backfill"], "backfill-in-ddl-transaction")
     assert found.compared is not None
     assert found.compared.original["rows_locked_at_once"] == 20_000
     assert found.compared.rewrite["rows_locked_at_once"] == 5_000
+
+
+def test_a_foreign_key_of_a_new_column_goes_inline(server: Server, template: str, runs: dict[str, DryRun]) -> None:
+    """One statement does what two did, and reads no row for it."""
+    found = _with_rewrites(server, template, runs["reference"], "foreign-key-validated")
+    code = "ALTER TABLE orders ADD COLUMN buyer bigint CONSTRAINT buyer_fk REFERENCES customers (id)"
+    assert found.code == f'op.execute("""{code}""")'
+    assert found.compared is not None
+    with scratch_database(server, "rules", template) as name:
+        with observed(server, name) as observer, connect(server.conninfo(name)) as connection:
+            connection.execute(code)
+        (statement,) = observer.statements
+        assert statement.scans == ()
+        assert find(run_of(*observer.observed())) == ()

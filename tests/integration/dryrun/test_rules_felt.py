@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from psycopg import sql
 from tests.integration.dryrun.test_chain import history
 from tests.integration.dryrun.test_rules import BAD
 
@@ -19,6 +21,7 @@ from inboxbench.dryrun.chain import Chain
 from inboxbench.dryrun.live import Load, rehearse_live
 from inboxbench.dryrun.record import DryRun, Finding
 from inboxbench.dryrun.request import RequestClass
+from inboxbench.dryrun.rewrites import with_rewrites
 from inboxbench.dryrun.rules import RULES, find
 from inboxbench.dryrun.run import rehearse
 from inboxbench.server import Server
@@ -188,6 +191,39 @@ def test_nothing_is_said_of_the_safe_way(server: Server, template: str, tmp_path
     assert all(felt.requests > 50 and not felt.errors for felt in run.traffic)
 
 
+def test_lock_timeout_and_retries_beside_the_patient_way(naive: DryRun, server: Server, template: str) -> None:
+    @contextmanager
+    def at(_: str) -> Iterator[str]:
+        with scratch_database(server, "felt", template) as name:
+            yield name
+
+    run = replace(naive, findings=(_of(naive, "queue"),))
+    done = with_rewrites(run, server, at, lambda _: Load(_OLD_CODE[:2], 70))
+    assert done.notes == naive.notes
+    compared = done.findings[0].compared
+    assert compared is not None
+    assert compared.code == done.findings[0].code == _of(naive, "queue").code
+    assert compared.original["queued_ms"] > 300  # somebody kept the table for half a second or longer
+    assert compared.rewrite["queued_ms"] < compared.original["queued_ms"]
+
+
+@pytest.mark.parametrize("where", ["session", "database", "nowhere"])
+def test_a_lock_timeout_is_seen_wherever_it_was_set(server: Server, template: str, tmp_path: Path, where: str) -> None:
+    lines = ("op.execute('ALTER TABLE customers ADD COLUMN c int')",)
+    own = ("op.execute(\"SET lock_timeout = '5s'\")",) if where == "session" else ()
+    with scratch_database(server, "felt", template) as name:
+        if where == "database":
+            with connect(server.conninfo()) as connection:
+                connection.execute(sql.SQL("ALTER DATABASE {} SET lock_timeout = '5s'").format(sql.Identifier(name)))
+        chain = _history(tmp_path, {"queue": (*own, *lines)})
+        load = Load(_OLD_CODE[2:3], 20)  # one count or another has the table at any time
+        done = rehearse_live(server, name, chain, lambda: load, source="felt", begin=None, target="head")
+    altered = next(one for one in done.statements if one.sql.startswith("ALTER TABLE customers"))
+    assert altered.lock_timeout_ms == (0 if where == "nowhere" else 5000)
+    assert max(lock.waited_ms for lock in altered.locks) >= 50
+    assert [one.rule for one in find(done)] == (["no-lock-timeout"] if where == "nowhere" else [])
+
+
 def test_a_chain_in_one_transaction(server: Server, template: str, tmp_path: Path) -> None:
     found = {}
     for each in (False, True):
@@ -198,6 +234,15 @@ def test_a_chain_in_one_transaction(server: Server, template: str, tmp_path: Pat
     assert one.what.startswith("all 2 revisions ran in one transaction: no lock was let go before the last of them")
     assert "transaction_per_migration=True" in one.code
     assert [finding.rule for finding in found[True]] == ["index-not-concurrent"]
+
+
+def test_a_reason_silences_the_rule_of_one_transaction(server: Server, template: str, tmp_path: Path) -> None:
+    lines = {revision: f"{text}  # inboxbench: ignore one-transaction at night" for revision, (text,) in _ONE.items()}
+    with scratch_database(server, "felt", template) as name:
+        chain = _history(tmp_path, {revision: (text,) for revision, text in lines.items()}, each=False)
+        found = find(rehearse(server, name, chain, source="felt", begin=None, target="head"))
+    (one,) = [finding for finding in found if finding.rule == "one-transaction"]
+    assert one.suppressed == "at night"
 
 
 def test_every_rule_has_fired_on_a_real_database() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -123,6 +124,13 @@ def test_an_index_is_built_once(db: Session, events: Events) -> None:
     for _ in range(2):
         online.create_index(db, "things_a_idx", "things", "(a, created_at DESC) WHERE a > 3")
     assert events.steps == ["build index things_a_idx"]
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_an_index_is_built_by_as_many_processes_as_allowed(db: Session, workers: int) -> None:
+    limited = replace(db, settings=replace(db.settings, index_workers=workers))
+    online.create_index(limited, "things_a_idx", "things", "(a)")
+    assert db.connection.execute("SHOW max_parallel_maintenance_workers").fetchone() == (str(workers),)
 
 
 def test_the_same_index_spelled_otherwise_is_the_same(db: Session) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from inboxbench.dryrun.annotations import as_github, as_sarif
 from inboxbench.dryrun.gates import Limits, broken, read_size, read_time
 from inboxbench.dryrun.history import read_history
-from inboxbench.dryrun.record import DryRun, Felt, Lock, Rewrite, Statement
+from inboxbench.dryrun.markdown import as_markdown
+from inboxbench.dryrun.record import DryRun, Felt, Lock, Rewrite, Statement, as_json
 from inboxbench.dryrun.revisions import Stamp, read_stamp
 from inboxbench.dryrun.sources import read_sources
 from inboxbench.errors import UsageError
@@ -61,6 +63,13 @@ def test_the_json_keeps_its_schema() -> None:
     document["statements"][0]["locks"][0]["mode"] = "ACCESS"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document, schema)
+
+
+def test_values_stay_out_of_every_output() -> None:
+    run = replace(RUN, statements=(replace(STATEMENT, sql="UPDATE users SET token = $1", values={"1": "'secret'"}),))
+    assert "secret" not in json.dumps(run.to_json())
+    assert "secret" not in json.dumps(as_json(run.statements[0]))
+    assert "secret" not in as_markdown(run) + as_github(run) + json.dumps(as_sarif(run))
 
 
 def test_limits_name_what_broke_them() -> None:

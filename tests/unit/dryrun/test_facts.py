@@ -6,11 +6,13 @@ import pytest
 
 from inboxbench.dryrun.deadlock import DEADLOCK
 from inboxbench.dryrun.felt import summarise
+from inboxbench.dryrun.log import Line
 from inboxbench.dryrun.record import DryRun, Felt, Lock, Statement
 from inboxbench.dryrun.request import Answer, RequestClass
-from inboxbench.dryrun.rewrites import has_values
 from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.rules.fact import Facts
+from inboxbench.dryrun.rules.fix import with_references
+from inboxbench.dryrun.trace import LONGEST_VALUE, has_values, inlined, read_drafts
 from inboxbench.dryrun.traffic import Traffic
 from inboxbench.dryrun.waits import Waits
 
@@ -83,3 +85,53 @@ def test_the_first_error_of_old_code_is_not_hidden_by_a_deadlock() -> None:
 )
 def test_values_are_placeholders_outside_of_literals(sql: str, values: bool) -> None:
     assert has_values(sql) is values
+
+
+def test_values_take_the_place_of_placeholders_alone() -> None:
+    values = {"1": "'it''s'", "2": "NULL", "10": "'7'"}
+    assert inlined("UPDATE t SET a = $1::TEXT, b = $2, c = '$1' || $10", values) == (
+        "UPDATE t SET a = 'it''s'::TEXT, b = NULL, c = '$1' || '7'"
+    )
+
+
+def test_a_value_that_was_cut_short_is_none() -> None:
+    long = "x" * LONGEST_VALUE
+    said = (
+        ("LOG", "execute <unnamed>: UPDATE t SET a = $1, b = $2"),
+        ("DETAIL", f"Parameters: $1 = '{long}...', $2 = '7'"),
+    )
+    (draft,) = read_drafts(Line(1.0, 7, "3/1", "00000", "shop", "alembic", level, text) for level, text in said)
+    assert draft.values == {"2": "'7'"}
+    assert has_values(inlined(draft.sql, draft.values))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "key", "step"),
+    [
+        (
+            ['ALTER TABLE orders ADD COLUMN "Owner" bigint', "UPDATE orders SET n = 1"],
+            'ALTER TABLE orders ADD CONSTRAINT fk FOREIGN KEY("Owner") REFERENCES users (id) ON DELETE CASCADE',
+            'ALTER TABLE orders ADD COLUMN "Owner" bigint CONSTRAINT fk REFERENCES users (id) ON DELETE CASCADE',
+        ),
+        (
+            ["ALTER TABLE app.orders ADD owner int"],
+            "ALTER TABLE app.orders ADD FOREIGN KEY (owner) REFERENCES users",
+            "ALTER TABLE app.orders ADD COLUMN owner int CONSTRAINT orders_owner_fkey REFERENCES users",
+        ),
+        (
+            ["ALTER TABLE orders ADD owner int DEFAULT 7"],
+            "ALTER TABLE orders ADD FOREIGN KEY (owner) REFERENCES u",
+            None,
+        ),
+        (
+            ["ALTER TABLE orders ADD owner int", "UPDATE orders SET owner = 7"],
+            "ALTER TABLE orders ADD FOREIGN KEY (owner) REFERENCES users",
+            None,
+        ),
+        (["ALTER TABLE carts ADD owner int"], "ALTER TABLE orders ADD FOREIGN KEY (owner) REFERENCES users", None),
+        (["ALTER TABLE orders ADD owner int"], "ALTER TABLE orders ADD CHECK (owner > 0)", None),
+    ],
+)
+def test_references_go_inline_where_the_column_is_empty(earlier: list[str], key: str, step: str | None) -> None:
+    found = with_references(earlier, key)
+    assert (found[1][0].sql if found else None) == step

@@ -27,3 +27,9 @@ def test_a_variable_that_is_no_number_is_named() -> None:
 def test_limits_that_make_no_sense_are_refused(flag: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="above zero"):
         read_settings({}, **flag)
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "2000"])
+def test_a_number_of_processes_is_one(text: str) -> None:
+    with pytest.raises(UsageError, match=f"INBOXBENCH_INDEX_WORKERS={text} is no number of processes from 0 to 1024"):
+        read_settings({"INBOXBENCH_INDEX_WORKERS": text})

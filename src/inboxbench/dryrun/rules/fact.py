@@ -89,7 +89,11 @@ class Facts:
         return keys[known[0]] if known else "" if keys else "id"
 
     def guarded(self, statement: Statement) -> bool:
-        """Whether its session had set a lock_timeout that was still in force: LOCAL ends with its transaction."""
+        """Whether a lock_timeout was in force for it. What fires no event trigger did not say: there it is what its
+        session had set, and LOCAL ends with its transaction.
+        """
+        if statement.lock_timeout_ms is not None:
+            return statement.lock_timeout_ms > 0
         earlier = (one for one in self.run.statements if one.pid == statement.pid and one.number < statement.number)
         said = [one for one in earlier if _SETS.search(one.sql)]
         lasting = [one for one in said if one.transaction == statement.transaction or not _LOCAL.search(one.sql)]

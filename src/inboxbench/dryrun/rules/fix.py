@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from inboxbench.dryrun.rules.operation import Kind, Operation, actions, read_operation
 
@@ -14,19 +14,22 @@ _BATCHED: tuple[Kind, ...] = ("type", "backfill", "add column")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """alone: outside of any transaction, as CONCURRENTLY needs it.
+    """alone: outside of any transaction, as CONCURRENTLY needs it. retry: under lock_timeout, again when it strikes.
 
     key: of a batched step (several columns with commas), which is run again and again, each time in a transaction of
     its own: it gives the last key of its batch, and `{after}` in it is nothing at first, then `AND key > last`, until
-    there is no last key.
+    there is no last key. values: of its placeholders, which are run and not shown.
     """
 
     sql: str
     alone: bool = False
     key: str = ""
+    retry: bool = False
+    values: dict[str, str] = field(default_factory=dict)
 
 
 Steps = tuple[Step, ...]
+LOCK_TIMEOUT, ATTEMPTS, PAUSE_S = "100ms", 10, 0.1  # of a step that is retried; the pause doubles each time
 
 
 def rewrite(sql: str, key: str = "id") -> Steps | None:
@@ -52,7 +55,7 @@ def proposal(sql: str, key: str) -> str:
     return as_code(rewrite(sql, key))
 
 
-def as_code(steps: Steps | None) -> str:
+def as_code(steps: Sequence[Step] | None) -> str:
     """The steps as lines of an Alembic revision."""
     return "\n".join(line for step in steps or () for line in _lines(step))
 
@@ -71,9 +74,29 @@ def _lines(step: Step) -> list[str]:
             "            break",
             f"        after = {_literal(f'AND {step.key} > :last')}",
         ]
+    if step.retry:
+        return _lines_of_retries(step)
     if step.alone:
         return ["with op.get_context().autocommit_block():", f'    op.execute("""{step.sql}""")']
     return [f'op.execute("""{step.sql}""")']
+
+
+def _lines_of_retries(step: Step) -> list[str]:
+    """By the message, which every driver passes on: asyncpg's error has no class of its own in SQLAlchemy."""
+    return [
+        f"for attempt in range({ATTEMPTS}):",
+        "    try:",
+        "        with op.get_bind().begin_nested():",
+        f"            op.execute(\"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'\")",
+        f'            op.execute("""{step.sql}""")',
+        "        break",
+        "    except sa.exc.DBAPIError as error:",
+        '        if "lock timeout" not in str(error):',
+        "            raise",
+        f"        time.sleep({PAUSE_S} * 2**attempt)",
+        "else:",
+        '    raise RuntimeError("the lock was never free")',
+    ]
 
 
 def _literal(text: str) -> str:
@@ -106,18 +129,48 @@ def _drop_index(one: Operation, _: str) -> Steps:
     return (Step(f"DROP INDEX CONCURRENTLY {'IF EXISTS ' if one.exists else ''}{one.name}", alone=True),)
 
 
+def with_references(earlier: Sequence[str], sql: str) -> tuple[int, Steps] | None:
+    """A column that is added, then given a foreign key: it is empty, so ADD COLUMN … REFERENCES has no row to check.
+
+    earlier: what its transaction ran before `sql`. Gives the place of the ADD COLUMN in it, and the step that does
+    both; None where there is none, where it gives the column values, or where anything between speaks of the column.
+    """
+    key = read_operation(sql)
+    found = re.fullmatch(r"FOREIGN KEY ?\([^)]+\) (REFERENCES .+)", key.rest if key else "", re.IGNORECASE)
+    if key is None or found is None:
+        return None
+    column = key.column.strip()
+    for place in reversed(range(len(earlier))):
+        added = read_operation(earlier[place])
+        if added and (added.kind, added.table, added.column) == ("add column", key.table, column):
+            if re.search(r"\b(DEFAULT|GENERATED|REFERENCES|NOT NULL)\b", added.rest, re.IGNORECASE):
+                return None
+            definition = f"{column} {added.rest} CONSTRAINT {_named(key, 'fkey')} {found[1]}"
+            return place, (Step(f"ALTER TABLE {key.table} ADD COLUMN {definition}"),)
+        if column.strip('"') in re.findall(r"[\w$]+", earlier[place]):
+            return None
+    return None
+
+
 def _not_valid(one: Operation, _: str) -> Steps:
+    name = _named(one, "fkey" if one.kind == "foreign key" else "check")
     return (
-        Step(f"ALTER TABLE {one.table} ADD CONSTRAINT {one.name} {one.rest} NOT VALID", alone=True),
-        Step(f"ALTER TABLE {one.table} VALIDATE CONSTRAINT {one.name}", alone=True),
+        Step(f"ALTER TABLE {one.table} ADD CONSTRAINT {name} {one.rest} NOT VALID", alone=True),
+        Step(f"ALTER TABLE {one.table} VALIDATE CONSTRAINT {name}", alone=True),
     )
 
 
 def _unique(one: Operation, _: str) -> Steps:
+    name = _named(one, "key")
     return (
-        Step(f"CREATE UNIQUE INDEX CONCURRENTLY {one.name} ON {one.table} ({one.column})", alone=True),
-        Step(f"ALTER TABLE {one.table} ADD CONSTRAINT {one.name} UNIQUE USING INDEX {one.name}", alone=True),
+        Step(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {one.table} ({one.column})", alone=True),
+        Step(f"ALTER TABLE {one.table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}", alone=True),
     )
+
+
+def _named(one: Operation, purpose: str) -> str:
+    """The constraint's own name, else what PostgreSQL would call it."""
+    return one.name or _name(one.table, one.column, purpose)
 
 
 def _not_null(one: Operation, _: str) -> Steps:
@@ -187,7 +240,7 @@ def _batches(table: str, assigned: str, where: str, key: str) -> Step:
 
 
 def _name(table: str, column: str, purpose: str) -> str:
-    parts = [re.sub(r"\W", "", part) for part in (table.rpartition(".")[2], column, purpose)]
+    parts = [re.sub(r"\W+", "_", part).strip("_") for part in (table.rpartition(".")[2], column, purpose)]
     return "_".join(part for part in parts if part)[:63]
 
 

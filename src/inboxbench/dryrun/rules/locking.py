@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator
 
 from inboxbench.dryrun.record import Statement
 from inboxbench.dryrun.rules.fact import FEW_ROWS, Facts, InForce, rewritten_table, rows_read
-from inboxbench.dryrun.rules.fix import proposal
+from inboxbench.dryrun.rules.fix import as_code, proposal, with_references
 from inboxbench.dryrun.rules.operation import flat
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.dryrun.rules.text import blocked, felt, head, octets, short
 
 
 def _code(facts: Facts, statement: Statement) -> str:
-    return proposal(statement.sql, facts.key(statement))
+    inline = with_references([one.sql for one in facts.earlier(statement)], statement.sql)
+    return as_code(inline[1]) if inline else proposal(statement.sql, facts.key(statement))
 
 
 def _rewrites(volatile: bool) -> Callable[[Facts], Iterator[Hit]]:

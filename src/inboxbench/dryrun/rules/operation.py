@@ -14,7 +14,7 @@ Kind = Literal[
 _ID = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _TABLE = rf"(?P<table>{_ID}(?:\.{_ID})?)"
 _ALTER = rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?{_TABLE} "
-_NAMED = rf"ADD CONSTRAINT (?P<name>{_ID}) "
+_NAMED = rf"ADD (?:CONSTRAINT (?P<name>{_ID}) )?"
 _COLUMN = rf"ALTER (?:COLUMN )?(?P<column>{_ID}) "
 _FORMS: tuple[tuple[Kind, str], ...] = (
     ("create index", rf"CREATE (?P<unique>UNIQUE )?INDEX (?!CONCURRENTLY)(?P<exists>IF NOT EXISTS )?(?P<name>{_ID}) "

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from inboxbench.dryrun.record import Statement
 from inboxbench.dryrun.rules.fact import Facts, InForce, is_work, rows_read
-from inboxbench.dryrun.rules.fix import proposal
+from inboxbench.dryrun.rules.fix import Step, as_code, proposal
 from inboxbench.dryrun.rules.operation import flat
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.dryrun.rules.text import blocked, felt, head, short, span
@@ -112,20 +112,7 @@ def _queued(facts: Facts) -> Iterator[Hit]:
             f"{head(one)} waited {span(waited.waited_ms)} for {waited.mode} on {short(waited.relation)} without a "
             f"lock_timeout; whoever came after it waited behind it.{felt(facts, one)}"
         )
-        yield Hit(one, waited.relation, what, _retries(one))
-
-
-def _retries(statement: Statement) -> str:
-    return f'''for attempt in range(10):
-    try:
-        with op.get_bind().begin_nested():
-            op.execute("SET LOCAL lock_timeout = '100ms'")
-            op.execute("""{flat(statement.sql)}""")
-        break
-    except sa.exc.OperationalError:
-        time.sleep(0.1 * 2**attempt)
-else:
-    raise RuntimeError("the lock was never free")'''
+        yield Hit(one, waited.relation, what, as_code((Step(flat(one.sql), retry=True),)))
 
 
 def _parents(facts: Facts) -> Iterator[Hit]:
