@@ -26,7 +26,7 @@ def rows_of(scales: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     for one in [*scales["revisions"][:_MOST], *scales["statements"][:_MOST]]:
         curves = {curve["measure"]: curve for curve in one["curves"]}
         if any(curve["slope"] for curve in one["curves"]):
-            rows = f"{one['rows']:,} {', '.join(map(short, one['tables']))}"
+            rows = f"{one['rows']:,} {', '.join(map(short, one['tables'])) or 'of all tables'}"
             text = "whole" if one["sql"] is None else one["sql"][:_SQL]
             yield one["revision"], text, rows, *_costs(curves), _origin(one["curves"])
 

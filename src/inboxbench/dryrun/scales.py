@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from inboxbench.dryrun.gates import blocks
-from inboxbench.dryrun.record import DryRun, Statement
+from inboxbench.dryrun.record import DryRun, Lock, Statement
 from inboxbench.measure.law import FEWEST, fit
 
 MEASURES = ("duration_ms", "wal_bytes", "rows_read", "lock_hold_ms", "stall_ms")
@@ -62,7 +62,9 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """A statement (batches of one are one), or with sql None a whole revision. rows: of `tables` in production."""
+    """A statement (batches of one are one), or with sql None a whole revision. rows: of `tables` in production; where
+    it worked on none that outlived the chain, `tables` is empty and the rows are those of all.
+    """
 
     revision: str
     sql: str | None
@@ -136,8 +138,10 @@ def _is_constant(measure: str, xs: Sequence[int], ys: Sequence[float], slope: fl
 
 
 def grow(sizes: Sequence[Size], rows: Mapping[str, int], rows_from: Literal["--rows", "statistics"]) -> Scales:
-    """From runs of at least three sizes, smallest first, all through to the end. rows: of production, by table."""
-    every = {**sizes[-1].rows, **rows}
+    """From runs of at least three sizes, smallest first, all through to the end. rows: of production, by table; of a
+    table that the chain makes they are read off those of the tables that it was filled from.
+    """
+    every = {**_made(sizes, rows), **rows}
     grouped = [_grouped(size.run) for size in sizes]
     keys = dict.fromkeys(key for groups in grouped for key in groups)
     grown = sorted((_grown(sizes, every, key, [groups.get(key, []) for groups in grouped]) for key in keys), key=_worst)
@@ -148,6 +152,34 @@ def grow(sizes: Sequence[Size], rows: Mapping[str, int], rows_from: Literal["--r
         statements=tuple(one for one in grown if one.sql is not None),
         revisions=tuple(one for one in grown if one.sql is None),
     )
+
+
+def _made(sizes: Sequence[Size], rows: Mapping[str, int]) -> dict[str, int]:
+    """Rows in production of the tables that `rows` does not know."""
+    found = {}
+    for table in sizes[-1].rows.keys() - rows.keys():
+        sources = _filled_from(sizes[-1].run, table) & rows.keys() or set(rows)
+        start, slope, _ = _line(
+            [_rows(size.rows, sources) for size in sizes], [float(s.rows.get(table, 0)) for s in sizes]
+        )
+        found[table] = max(round(start + slope * _rows(rows, sources)), 0)
+    return found
+
+
+def _filled_from(run: DryRun, table: str) -> set[str]:
+    """What was read through by the statements that wrote to it; else what they locked to read."""
+    writing = [one for one in run.statements if any(_writes(lock, table) for lock in one.locks)]
+    scanned = {scan.relation for one in writing for scan in one.scans}
+    read = {lock.relation for one in writing for lock in one.locks if lock.mode == "ACCESS SHARE"}
+    return (scanned or read) - {table}
+
+
+def _writes(lock: Lock, table: str) -> bool:
+    return lock.relation == table and lock.mode == "ROW EXCLUSIVE"
+
+
+def _rows(rows: Mapping[str, int], tables: Iterable[str]) -> int:
+    return sum(rows.get(table, 0) for table in tables)
 
 
 def _worst(one: Grown) -> tuple[float, float]:
@@ -169,8 +201,8 @@ def _grouped(run: DryRun) -> dict[_Key, list[Statement]]:
 def _grown(sizes: Sequence[Size], rows: Mapping[str, int], key: _Key, mine: Sequence[Sequence[Statement]]) -> Grown:
     """mine: the statements of `key` at each size."""
     tables = _worked_on([one for at_one_size in mine for one in at_one_size], sizes[-1].rows)
-    at = [sum(size.rows.get(table, 0) for table in tables) for size in sizes]
-    wanted = sum(rows.get(table, 0) for table in tables)
+    at = [_rows(size.rows, tables or size.rows) for size in sizes]
+    wanted = _rows(rows, tables or rows)
     points = {
         name: [(n, cost(size.run, found)) for n, size, found in zip(at, sizes, mine, strict=True)]
         for name, cost in _COSTS.items()
