@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from inboxbench.dryrun.cause import Cause, Causes
 from inboxbench.dryrun.deadlock import DEADLOCK, Cycles
+from inboxbench.dryrun.pulse import Pulse
 from inboxbench.dryrun.record import Felt, Stall, Statement
 from inboxbench.dryrun.request import Answer, RequestClass
 from inboxbench.dryrun.traffic import Traffic
@@ -18,21 +19,30 @@ from inboxbench.migrate.course import course, percentile
 NOTICED_MS = 50.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """origin_ms: Unix time of the run's 0."""
+
+    origin_ms: float
+    pulse: Pulse
+
+
 def summarise(traffic: Traffic, waits: Waits, statements: Sequence[Statement], origin_ms: float) -> tuple[Felt, ...]:
     """One a class that sent anything. origin_ms: Unix time in ms at which the run's own clock began."""
+    clock = _Clock(origin_ms, traffic.pulse)
     causes = Causes(traffic, waits, statements, origin_ms)
     cycles = Cycles(traffic, waits, statements, origin_ms)
     by_class: dict[str, list[Answer]] = {item.name: [] for item in traffic.classes}
     for answer in traffic.answers:
         by_class[answer.name].append(answer)
     return tuple(
-        _felt(item, sorted(by_class[item.name], key=lambda one: one.due_ms), causes, cycles, origin_ms)
+        _felt(item, sorted(by_class[item.name], key=lambda one: one.due_ms), causes, cycles, clock)
         for item in traffic.classes
         if by_class[item.name]
     )
 
 
-def _felt(item: RequestClass, answers: Sequence[Answer], causes: Causes, cycles: Cycles, origin_ms: float) -> Felt:
+def _felt(item: RequestClass, answers: Sequence[Answer], causes: Causes, cycles: Cycles, clock: _Clock) -> Felt:
     latencies = sorted(answer.latency_ms for answer in answers)
     errors = [answer.error for answer in answers if answer.error]
     told = next((answer.error for answer in answers if answer.error and answer.state != DEADLOCK), None)
@@ -50,8 +60,8 @@ def _felt(item: RequestClass, answers: Sequence[Answer], causes: Causes, cycles:
         first_error=told or (errors[0] if errors else None),
         deadlocks=deadlocks,
         deadlock_cycle=cycle,
-        stalls=tuple(_stalls(explained, origin_ms)),
-        course=tuple(course([(answer.due_ms, answer.latency_ms) for answer in answers], origin_ms)),
+        stalls=tuple(_stalls(explained, clock)),
+        course=tuple(course([(answer.due_ms, answer.latency_ms) for answer in answers], clock.origin_ms)),
     )
 
 
@@ -68,7 +78,7 @@ def _union(spans: Iterable[tuple[float, float]]) -> float:
     return total
 
 
-def _stalls(explained: Sequence[tuple[Answer, Cause | None]], origin_ms: float) -> list[Stall]:
+def _stalls(explained: Sequence[tuple[Answer, Cause | None]], clock: _Clock) -> list[Stall]:
     """One for each stretch of requests that the same thing held up: of a stall of seconds every request tells."""
     stalls: list[Stall] = []
     before: Cause | None = None
@@ -76,7 +86,7 @@ def _stalls(explained: Sequence[tuple[Answer, Cause | None]], origin_ms: float) 
         if cause is None or (not cause.lock and answer.latency_ms < NOTICED_MS):
             before = None if answer.latency_ms < NOTICED_MS else before
             continue
-        stall = _stall(answer, cause, origin_ms)
+        stall = _stall(answer, cause, clock)
         if before == cause and stalls:
             longer = max(stall, stalls[-1], key=lambda one: one.duration_ms)
             stall = replace(longer, requests=stalls.pop().requests + 1)
@@ -85,9 +95,9 @@ def _stalls(explained: Sequence[tuple[Answer, Cause | None]], origin_ms: float) 
     return stalls
 
 
-def _stall(answer: Answer, cause: Cause, origin_ms: float) -> Stall:
+def _stall(answer: Answer, cause: Cause, clock: _Clock) -> Stall:
     return Stall(
-        answer.due_ms - origin_ms,
+        answer.due_ms - clock.origin_ms,
         answer.latency_ms,
         cause.statement,
         cause.relation,
@@ -95,4 +105,5 @@ def _stall(answer: Answer, cause: Cause, origin_ms: float) -> Stall:
         cause.held,
         cause.queued,
         cause.behind,
+        still_ms=clock.pulse.still_ms(answer.due_ms, answer.finished_ms),
     )

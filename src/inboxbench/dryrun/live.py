@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 
 from inboxbench.database import connect
 from inboxbench.dryrun.chain import Chain
 from inboxbench.dryrun.classes import choose_traffic
-from inboxbench.dryrun.felt import summarise
+from inboxbench.dryrun.felt import NOTICED_MS, summarise
 from inboxbench.dryrun.generated import Generated
+from inboxbench.dryrun.pulse import Pulse
 from inboxbench.dryrun.record import DryRun, Felt
 from inboxbench.dryrun.request import RequestClass
 from inboxbench.dryrun.run import Leg, described, rehearse, watch
@@ -67,7 +68,19 @@ def run_live(
     leg = described(watched)
     felt = summarise(traffic, waits, leg.statements, leg.observer.epoch * 1000)
     problem = (f"the watch for waits ended early ({waits.problem}): stalls may lack their cause",)
-    return Live(leg, felt, (*load.notes, *(problem if waits.problem else ())))
+    return Live(leg, felt, (*load.notes, *_stillness(traffic.pulse), *(problem if waits.problem else ())))
+
+
+def _stillness(pulse: Pulse) -> Iterator[str]:
+    """What a stall must not be blamed on."""
+    long = [end - begin for begin, end in pulse.machine if end - begin >= NOTICED_MS]
+    if long:
+        yield (
+            f"the machine gave a process of ours no time, {len(long)} times for {NOTICED_MS:.0f} ms or longer, at most "
+            f"{max(long):.0f} ms: traffic[].stalls[].still_ms says of which stalls that is a part"
+        )
+    if pulse.own_ms >= NOTICED_MS:
+        yield f"the traffic's own process stood still for {pulse.own_ms:.0f} ms while the machine did not"
 
 
 def rehearse_live(

@@ -124,7 +124,7 @@ class Stall:
 
     The longest of `requests` that the same cause held up in one stretch. queued: the statement did not have that lock
     yet but stood before the request in the queue for it, behind `behind`. Without `held`, no lock was in the way: the
-    statement is what ran meanwhile.
+    statement is what ran meanwhile. still_ms: of it, the clock of the traffic itself stood still so long.
     """
 
     started_ms: float
@@ -136,6 +136,7 @@ class Stall:
     queued: bool = False
     behind: str | None = None
     requests: int = 1
+    still_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from typing import Any
 
 import psycopg
 
+from inboxbench.dryrun.pulse import Pulse, beat, other_clock
 from inboxbench.dryrun.request import Answer, RequestClass, rates
 from inboxbench.machine import no_collection
 from inboxbench.server import reason
@@ -36,13 +37,14 @@ _AsyncConnection = psycopg.AsyncConnection[tuple[Any, ...]]
 class Traffic:
     """Running traffic. answers may be read at any time, and are complete once the `live_traffic` block has ended.
 
-    pids: every backend it ever had; those are not the chain's.
+    pids: every backend it ever had; those are not the chain's. pulse: when nobody was there to send anything.
     """
 
     classes: tuple[RequestClass, ...]
     rate: float
     answers: list[Answer] = field(default_factory=list)
     pids: dict[int, str] = field(default_factory=dict)
+    pulse: Pulse = field(default_factory=Pulse)
     crashes: list[BaseException] = field(default_factory=list)
     started: threading.Event = field(default_factory=threading.Event)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -58,7 +60,7 @@ def live_traffic(
     """
     traffic = Traffic(tuple(classes), rate)
     thread = threading.Thread(target=_run, args=(traffic, conninfo, seed), name="dryrun-traffic", daemon=True)
-    with no_collection():
+    with no_collection(), other_clock(traffic.pulse, wall_clock()):
         thread.start()
         traffic.started.wait()
         try:
@@ -95,7 +97,7 @@ async def _drive(traffic: Traffic, conninfo: str, seed: int) -> None:
     ]
     await asyncio.gather(*(lane.open() for lane in lanes))
     traffic.started.set()
-    await asyncio.gather(*(lane.drive() for lane in lanes))
+    await asyncio.gather(beat(traffic.pulse, wall_clock(), traffic.stopping), *(lane.drive() for lane in lanes))
 
 
 def wall_clock() -> Callable[[], float]:

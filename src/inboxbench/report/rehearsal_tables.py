@@ -93,6 +93,9 @@ def _stall(name: str, stall: Mapping[str, Any], statements: Mapping[int, Any], b
 
 
 def _reason(stall: Mapping[str, Any]) -> str:
+    still = stall.get("still_ms") or 0.0
+    if still > stall["duration_ms"] / 2:
+        return f"the machine itself stood still for {units.millis(still)}"
     if not stall.get("held"):
         return units.DASH
     words = f"{stall.get('wanted') or 'a lock'} on {bare(stall.get('relation') or '?')}, against {stall['held']}"
