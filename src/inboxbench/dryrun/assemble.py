@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -47,6 +48,10 @@ def _numbered(statements: list[Statement]) -> Iterator[Statement]:
         yield replace(statement, number=number)
 
 
+def _start(draft: Draft) -> float:
+    return draft.started
+
+
 class _Work:
     """The statements of one transaction."""
 
@@ -79,8 +84,8 @@ class _Work:
             self._follow_silent(draft)
 
     def _before(self, draft: Draft) -> Draft:
-        earlier = [one for one in self._stretch.statements if one.started < draft.started]
-        return earlier[-1] if earlier else draft
+        place = bisect_left(self._stretch.statements, draft.started, key=_start)
+        return self._stretch.statements[place - 1] if place else draft
 
     def _follow_silent(self, draft: Draft) -> None:
         """What the next committed state shows of relations that the command names or has locked."""

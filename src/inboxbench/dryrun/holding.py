@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from inboxbench.dryrun import plans
+from inboxbench.dryrun.poll import Relation
 from inboxbench.dryrun.record import MODES, LockMode, Seen
 from inboxbench.dryrun.sightings import Sighting, Sightings
 from inboxbench.dryrun.stretch import Stretch
@@ -46,29 +49,50 @@ class _Grab:
 
 
 class Holding:
-    """The locks of one transaction, each given to the statement that took it first."""
+    """The locks of one transaction, each given to the statement that took it first.
+
+    A chain in one transaction is hundreds of statements and a thousand locks: both are searched by time.
+    """
 
     def __init__(self, stretch: Stretch, sightings: Sightings, view: View) -> None:
         self._stretch, self._view = stretch, view
         pid, numbers = stretch.pid, stretch.numbers
         self._mine = sightings.of_transactions(pid, numbers) if numbers else sightings.of(pid)
         self._known: dict[int, int] = {}
+        self._starts = [draft.started for draft in stretch.statements]
+        self._ends = list(accumulate(stretch.ends(), max))
+        self._end = dict(zip(map(id, stretch.statements), self._ends, strict=True))
+        self._naming: dict[int, list[Draft]] = {}
+        self._seen: dict[int, list[Sighting]] = defaultdict(list)
+        for one in self._mine:
+            for draft in self._possible(one):
+                self._seen[id(draft)].append(one)
 
     def seen(self, draft: Draft) -> list[Sighting]:
         """Locks that the poll first saw between this statement's beginning and the next one's."""
-        return [one for one in self._mine if self._may_be_of(draft, one)]
+        return self._seen[id(draft)]
+
+    def _possible(self, one: Sighting) -> Sequence[Draft]:
+        """The statements that it may be of."""
+        first = bisect_left(self._ends, one.first - LATE_MS)
+        return self._stretch.statements[first : bisect_right(self._starts, one.by + LATE_MS)]
 
     def _may_be_of(self, draft: Draft, one: Sighting) -> bool:
-        until = max(self._stretch.next_start(draft), draft.finished)
-        return one.by >= draft.started - LATE_MS and one.first <= until + LATE_MS
+        return one.by >= draft.started - LATE_MS and one.first <= self._end[id(draft)] + LATE_MS
 
     def taken(self, rewritten: dict[int, frozenset[str]]) -> dict[int, list[Taken]]:
         """By id() of the draft. rewritten: relations with a new file, which takes ACCESS EXCLUSIVE however short."""
         grabs = {id(draft): list(self._grabs(draft)) for draft in self._stretch.statements}
         self._hand_back(grabs)
         takers = self._takers(grabs)
+        claims = {id(one): self._claimant(one) for one in self._mine if one.lock.granted}
+        claimed: dict[int, list[Sighting]] = defaultdict(list)
+        for one in self._mine:
+            if claimant := claims.get(id(one)):
+                claimed[id(claimant)].append(one)
         for draft in self._stretch.statements:
-            grabs[id(draft)] += self._polled(draft, takers)
+            free = (one for one in self.seen(draft) if not claims.get(id(one)) and not self._passing(draft, one))
+            grabs[id(draft)] += self._polled(draft, [*claimed[id(draft)], *free], takers)
         for draft in self._stretch.statements:
             grabs[id(draft)] += self._of_files(rewritten.get(id(draft), frozenset()))
         return {id(draft): self._strongest(draft, grabs[id(draft)]) for draft in self._stretch.statements}
@@ -91,12 +115,12 @@ class Holding:
                 found[grab.oid].append((draft, grab.mode))
         return found
 
-    def _polled(self, draft: Draft, takers: dict[int, list[tuple[Draft, LockMode]]]) -> Iterator[_Grab]:
+    def _polled(
+        self, draft: Draft, mine: Iterable[Sighting], takers: dict[int, list[tuple[Draft, LockMode]]]
+    ) -> Iterator[_Grab]:
         """What the poll saw of it, unless a neighbour within the same look is known to have taken that lock."""
-        for one in self._mine:
-            claimant = self._claimant(one)
-            mine = claimant is draft if claimant else self._may_be_of(draft, one) and not self._passing(draft, one)
-            if not one.lock.granted or not mine:
+        for one in mine:
+            if not one.lock.granted:
                 continue
             mode = _BY_SYSTEM_NAME[one.lock.mode]
             known = [taker for taker, taken in takers.get(one.lock.relation, ()) if _rank(taken) >= _rank(mode)]
@@ -120,9 +144,15 @@ class Holding:
         strong = _rank(_BY_SYSTEM_NAME[one.lock.mode]) > _rank("ROW EXCLUSIVE")
         if relation is None or not strong or one.first > self._stretch.finished + LATE_MS:
             return None
-        begun = (draft for draft in self._stretch.statements if draft.started - LATE_MS <= one.by and not draft.plans)
-        possible = (draft for draft in begun if not draft.told or self._may_be_of(draft, one))
-        return next((draft for draft in possible if named(relation.name, draft.sql)), None)
+        begun = (draft for draft in self._namers(relation) if draft.started - LATE_MS <= one.by)
+        return next((draft for draft in begun if not draft.told or self._may_be_of(draft, one)), None)
+
+    def _namers(self, relation: Relation) -> list[Draft]:
+        """Commands, not queries, in whose text its name stands."""
+        if relation.oid not in self._naming:
+            commands = (draft for draft in self._stretch.statements if not draft.plans)
+            self._naming[relation.oid] = [draft for draft in commands if named(relation.name, draft.sql)]
+        return self._naming[relation.oid]
 
     def _of_files(self, names: frozenset[str]) -> Iterator[_Grab]:
         for name in names:

@@ -25,16 +25,16 @@ BEGIN
         GROUP BY relation
     ), known AS (
         SELECT l.relation, l.strength, c.oid, c.xmin, c.relnamespace, c.relname, c.relkind, c.relfilenode,
-               concat_ws(':', l.relation, l.strength, c.relfilenode, c.relnamespace, c.relname) || ';' AS token
+               concat_ws(':', l.relation, l.strength, c.relfilenode, c.relnamespace, c.relname) AS token
         FROM locked AS l LEFT JOIN pg_class AS c ON c.oid = l.relation
     )
-    SELECT string_agg(token, ''),
+    SELECT string_agg(token, ';'),
            jsonb_agg(jsonb_build_array(
                relation::bigint, (SELECT nspname FROM pg_namespace AS n WHERE n.oid = relnamespace), relname, relkind,
                relfilenode::bigint, jsonb_build_array(weakest_first[strength]),
                CASE WHEN begun > 0 AND xmin::text::bigint >= begun AND relkind IN ('r', 'i', 't', 'm')
                     THEN pg_relation_size(oid) END)
-           ) FILTER (WHERE position(token IN before) = 0)
+           ) FILTER (WHERE token NOT IN (SELECT unnest(string_to_array(before, ';'))))
     INTO now_held, held
     FROM known;
     PERFORM set_config('inboxbench_observer.told', coalesce(now_held, ''), true);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -35,10 +36,15 @@ class Stretch:
     def alone(self) -> bool:
         return len(self.drafts) == 1
 
-    def next_start(self, draft: Draft) -> float:
-        """When the session went on to something else: what it locked until then is `draft`'s doing."""
-        later = [one.started for one in self.drafts if one.started >= draft.finished and one is not draft]
-        return min(later, default=self.finished)
+    def ends(self) -> list[float]:
+        """Of each statement, when the session went on to something else: what it locked until then is its doing."""
+        starts = [one.started for one in self.drafts]
+        return [max(self._next(bisect_left(starts, one.finished), one), one.finished) for one in self.statements]
+
+    def _next(self, place: int, draft: Draft) -> float:
+        """The beginning of what came from `place` on, and is not the draft itself."""
+        place += place < len(self.drafts) and self.drafts[place] is draft
+        return self.drafts[place].started if place < len(self.drafts) else self.finished
 
 
 def stretches(drafts: list[Draft], sightings: Sightings) -> list[Stretch]:

@@ -27,6 +27,7 @@ _DATA = """
     INSERT INTO customers SELECT n, 'c' || n || '@example.org' FROM generate_series(1, 5000) AS n;
     CREATE TABLE orders (id bigint PRIMARY KEY, customer_id bigint NOT NULL, note text, quantity int NOT NULL);
     INSERT INTO orders SELECT n, n % 5000 + 1, 'note', n % 7 + 1 FROM generate_series(1, 20000) AS n;
+    CREATE INDEX orders_note_ix ON orders (note);
     CREATE TABLE items (id bigint PRIMARY KEY, order_id bigint REFERENCES orders);
 """
 # What a transaction does (statements outside of one begin with !), and the rules that speak.
@@ -69,6 +70,9 @@ _GOOD: dict[str, list[str]] = {
     "new table": ["CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t SELECT generate_series(1, 5000)",
                   "CREATE INDEX t_ix ON t (id)"],
     "reading": ["SELECT count(*) FROM orders"],
+    "drop index": ["DROP INDEX orders_note_ix"],
+    "parent first": ["SET LOCAL lock_timeout = '100ms'", "ALTER TABLE items DROP CONSTRAINT items_order_id_fkey"],
+    "empty": ["ALTER TABLE items ADD COLUMN c int", "ALTER TABLE items ALTER COLUMN c TYPE bigint"],
 }  # fmt: skip
 # A valid CHECK of an earlier revision: nine static linters cry wolf here.
 _BACKED = ["ALTER TABLE orders ADD CONSTRAINT filled CHECK (note IS NOT NULL) NOT VALID",

@@ -65,3 +65,20 @@ def test_a_lock_that_is_found_late_is_the_commands_that_names_the_table() -> Non
     ]
     looks = _poll(*[""] * 7, "7:1:AccessExclusiveLock:t:3/14", "7:1:AccessExclusiveLock:t:3/14", "")
     assert _holders(drafts, looks) == ["LOCK TABLE orders"]
+
+
+def test_a_chain_in_one_transaction_is_read_in_no_time() -> None:
+    """Twenty thousand statements and as many looks: by pairs this would take hours."""
+    many = 20_000
+    drafts = [_draft("3/14", "BEGIN", -2.0, -1.5)]
+    drafts += [_draft("3/14", f"LOCK TABLE t{n}", n + 0.1, n + 0.9) for n in range(many)]
+    drafts += [_draft("3/14", "COMMIT", many + 0.1, many + 0.2)]
+    poll = Poll(samples=[Sample(-1.0, -0.9, 0, frozenset())])
+    held = [parse_locks(f"7:{n % 50 + 1}:AccessExclusiveLock:t:3/14") for n in range(many)]
+    poll.samples += [Sample(n + 0.3, n + 0.4, 0, held[n]) for n in range(many)]
+    poll.catalogues = [Catalogue(0.0, {n + 1: Relation(n + 1, "public", f"t{n}", "r", n + 1) for n in range(50)})]
+    sightings, view = Sightings(poll), View(poll.catalogues)
+    (stretch,) = stretches(drafts, sightings)
+    taken = Holding(stretch, sightings, view).taken({})
+    found = {draft.sql: [one.relation for one in taken[id(draft)]] for draft in stretch.statements[:50]}
+    assert found == {f"LOCK TABLE t{n}": [f"public.t{n}"] for n in range(50)}

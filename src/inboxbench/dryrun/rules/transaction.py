@@ -13,6 +13,7 @@ from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.dryrun.rules.text import blocked, felt, head, short, span
 
 _DML = re.compile(r"(UPDATE|INSERT|DELETE|MERGE|WITH)\b", re.IGNORECASE)
+_OF_INDEX = re.compile(r"(DROP|ALTER|CREATE UNIQUE|CREATE|REINDEX) INDEX\b", re.IGNORECASE)
 _MANY_ROWS = 10_000  # row locks that one transaction should not gather
 _LONG_MS = 1_000.0  # a lock held longer is felt by people
 _QUEUED_MS = 50.0
@@ -85,9 +86,9 @@ def _one_transaction(facts: Facts) -> Iterator[Hit]:
     if not facts.run.one_transaction:
         return
     forces = [force for one in facts.run.statements for force in facts.in_force(one) if force.owner is one]
-    if not forces or not any(is_work(one) for one in facts.run.statements):
+    worst = max(forces, key=lambda force: force.lock.held_ms, default=None)
+    if worst is None or not (worst.lock.held_ms >= _LONG_MS or any(is_work(one) for one in facts.run.statements)):
         return
-    worst = max(forces, key=lambda force: force.lock.held_ms)
     done = len(facts.run.revisions)
     what = (
         f"all {done} revisions ran in one transaction: no lock was let go before the last of them, and "
@@ -116,8 +117,13 @@ def _queued(facts: Facts) -> Iterator[Hit]:
 
 
 def _parents(facts: Facts) -> Iterator[Hit]:
-    """ACCESS EXCLUSIVE on a table that the statement does not name: foreign keys pull locks over."""
+    """ACCESS EXCLUSIVE on a table that the statement does not name: foreign keys pull locks over.
+
+    Of an index it is its own table that is locked, and under a lock_timeout nobody queues behind it for long.
+    """
     for one in facts.run.statements:
+        if _OF_INDEX.match(flat(one.sql)) or facts.guarded(one):
+            continue
         words = set(re.findall(r"[\w$]+", one.sql))
         for force in facts.in_force(one):
             name = force.lock.relation.rpartition(".")[2]
@@ -170,7 +176,8 @@ UNBATCHED = Rule(
 ONE_TRANSACTION = Rule(
     id="one-transaction",
     severity="error",
-    condition="the chain ran as a single transaction and did work that takes the longer the larger the tables are",
+    condition="the chain ran as a single transaction and did work that takes the longer the larger the tables are, or "
+    "kept a lock for a second",
     effect="every lock of every revision is held until the last one is done",
     workaround="have Alembic commit after each revision.",
     bad="context.configure(connection=connection)",
@@ -192,7 +199,8 @@ QUEUED = Rule(
 PARENT = Rule(
     id="parent-locked",
     severity="warning",
-    condition="ACCESS EXCLUSIVE was taken on a table that the statement does not name, by way of a foreign key",
+    condition="ACCESS EXCLUSIVE was taken on a table that the statement does not name, by way of a foreign key, and "
+    "no lock_timeout was in force",
     effect="reads and writes of the parent wait; drops of several tables deadlock with readers",
     workaround="drop the foreign key first in a transaction of its own, with a short lock_timeout, then the table.",
     bad="DROP TABLE order_items;",
