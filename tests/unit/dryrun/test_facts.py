@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from inboxbench.dryrun.deadlock import DEADLOCK
@@ -85,6 +87,15 @@ def test_the_first_error_of_old_code_is_not_hidden_by_a_deadlock() -> None:
 )
 def test_values_are_placeholders_outside_of_literals(sql: str, values: bool) -> None:
     assert has_values(sql) is values
+
+
+def test_rules_read_a_long_chain_in_no_time() -> None:
+    """Fifty thousand batches, each in a transaction of its own: by pairs this would take minutes."""
+    many = 50_000
+    batches = (f"UPDATE orders SET note = '' WHERE id BETWEEN {n} AND {n + 9}" for n in range(many))
+    run = _run(*batches, transactions=tuple(range(many)))
+    locks = (Lock("public.orders", "table", "ROW EXCLUSIVE", 0.0, 1.0),)
+    assert find(replace(run, statements=tuple(replace(one, locks=locks) for one in run.statements))) == ()
 
 
 def test_values_take_the_place_of_placeholders_alone() -> None:

@@ -88,14 +88,17 @@ class Facts:
         known = [one for one in touched if one in keys and name in (one, one.rpartition(".")[2])]
         return keys[known[0]] if known else "" if keys else "id"
 
+    @cached_property
+    def _setting(self) -> list[Statement]:
+        return [one for one in self.run.statements if _SETS.search(one.sql)]
+
     def guarded(self, statement: Statement) -> bool:
         """Whether a lock_timeout was in force for it. What fires no event trigger did not say: there it is what its
         session had set, and LOCAL ends with its transaction.
         """
         if statement.lock_timeout_ms is not None:
             return statement.lock_timeout_ms > 0
-        earlier = (one for one in self.run.statements if one.pid == statement.pid and one.number < statement.number)
-        said = [one for one in earlier if _SETS.search(one.sql)]
+        said = [one for one in self._setting if one.pid == statement.pid and one.number < statement.number]
         lasting = [one for one in said if one.transaction == statement.transaction or not _LOCAL.search(one.sql)]
         return bool(lasting) and not _NONE.search(lasting[-1].sql.rstrip(" ;"))
 

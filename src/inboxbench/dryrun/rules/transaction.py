@@ -122,12 +122,12 @@ def _parents(facts: Facts) -> Iterator[Hit]:
     Of an index it is its own table that is locked, and under a lock_timeout nobody queues behind it for long.
     """
     for one in facts.run.statements:
-        if _OF_INDEX.match(flat(one.sql)) or facts.guarded(one):
+        mine = [force for force in facts.in_force(one) if force.owner is one and force.blocks_reads]
+        if not mine or one.error or _OF_INDEX.match(flat(one.sql)) or facts.guarded(one):
             continue
         words = set(re.findall(r"[\w$]+", one.sql))
-        for force in facts.in_force(one):
-            name = force.lock.relation.rpartition(".")[2]
-            if force.owner is one and force.blocks_reads and name not in words and not one.error:
+        for force in mine:
+            if force.lock.relation.rpartition(".")[2] not in words:
                 what = f"{head(one)} blocked {blocked(force)}, which it does not name.{felt(facts, one)}"
                 yield Hit(one, force.lock.relation, what)
 
