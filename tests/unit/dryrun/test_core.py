@@ -14,10 +14,11 @@ from inboxbench.dryrun.annotations import as_github, as_sarif
 from inboxbench.dryrun.gates import Limits, broken, read_size, read_time
 from inboxbench.dryrun.history import read_history
 from inboxbench.dryrun.markdown import as_markdown
-from inboxbench.dryrun.record import DryRun, Felt, Lock, Rewrite, Statement, as_json
+from inboxbench.dryrun.record import FIGURES, DryRun, Felt, Lock, Rewrite, Statement, as_json
 from inboxbench.dryrun.revisions import Stamp, read_stamp
 from inboxbench.dryrun.sources import read_sources
 from inboxbench.errors import UsageError
+from inboxbench.report import rehearsal_tables
 
 LOCK = Lock("public.orders", "table", "ACCESS EXCLUSIVE", 0.0, 3000.0)
 STATEMENT = Statement(
@@ -63,6 +64,10 @@ def test_the_json_keeps_its_schema() -> None:
     document["statements"][0]["locks"][0]["mode"] = "ACCESS"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document, schema)
+
+
+def test_the_report_calls_figures_by_the_same_names() -> None:
+    assert list(rehearsal_tables.FIGURES.items()) == list(FIGURES.items())
 
 
 def test_values_stay_out_of_every_output() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -89,8 +91,13 @@ class Facts:
         return keys[known[0]] if known else "" if keys else "id"
 
     @cached_property
-    def _setting(self) -> list[Statement]:
-        return [one for one in self.run.statements if _SETS.search(one.sql)]
+    def _setting(self) -> dict[int, list[Statement]]:
+        """By session; every short step of a long chain may be one."""
+        found: dict[int, list[Statement]] = defaultdict(list)
+        for one in self.run.statements:
+            if _SETS.search(one.sql):
+                found[one.pid].append(one)
+        return found
 
     def guarded(self, statement: Statement) -> bool:
         """Whether a lock_timeout was in force for it. What fires no event trigger did not say: there it is what its
@@ -98,9 +105,18 @@ class Facts:
         """
         if statement.lock_timeout_ms is not None:
             return statement.lock_timeout_ms > 0
-        said = [one for one in self._setting if one.pid == statement.pid and one.number < statement.number]
-        lasting = [one for one in said if one.transaction == statement.transaction or not _LOCAL.search(one.sql)]
-        return bool(lasting) and not _NONE.search(lasting[-1].sql.rstrip(" ;"))
+        said = self._setting.get(statement.pid, [])
+        before = range(bisect_left(said, statement.number, key=_number) - 1, -1, -1)
+        last = next((said[at] for at in before if _lasts(said[at], statement)), None)
+        return last is not None and not _NONE.search(last.sql.rstrip(" ;"))
+
+
+def _number(one: Statement) -> int:
+    return one.number
+
+
+def _lasts(setting: Statement, statement: Statement) -> bool:
+    return setting.transaction == statement.transaction or not _LOCAL.search(setting.sql)
 
 
 def _matters(lock: Lock) -> bool:
