@@ -60,7 +60,9 @@ _chain = _together(
     click.option("--to", "target", metavar="REVISION", help="stop there (default: head)"),
     click.option("--phase", type=int, help="stop at the end of this phase (the messenger's history)"),
     click.option("--each", is_flag=True, help="revision by revision, going on after one that fails"),
-    click.option("--timeout", default=f"{TIMEOUT_S:.0f}s", show_default=True, help="of the command, and a comparison"),
+    click.option(
+        "--timeout", default=f"{TIMEOUT_S:.0f}s", show_default=True, help="of the command, or a comparison's step"
+    ),
 )
 _traffic = _together(*dryrun_probes.OPTIONS, *dryrun_scales.OPTIONS)
 _limits = _together(
@@ -129,7 +131,7 @@ def _run(server: Server, name: str, chain: Chain, where: dict[str, Any], options
     if options["each"]:
         return _with(rehearse_each(server, name, chain, **where, run=_leg(asked)), probed)
     if asked.traffic:
-        load = partial(dryrun_probes.make_load, server, name, chain, asked)
+        load = partial(dryrun_probes.make_load, server, name, chain, asked, first=True)
         return _with(rehearse_live(server, name, chain, load, **where), probed)
     return _with(rehearse(server, name, chain, **where), probed)
 

@@ -75,13 +75,13 @@ def read_asked(options: dict[str, Any]) -> Asked:
     return Asked(not options["no_traffic"], options["traffic"], rate, holders, shuffle, downgrade)
 
 
-def make_load(server: Server, database: str, chain: Chain, asked: Asked) -> Load:
-    """Raises UsageError for a file that cannot be used."""
+def make_load(server: Server, database: str, chain: Chain, asked: Asked, *, first: bool = False) -> Load:
+    """first: before the whole chain, where each request of the file must work. Raises UsageError for a bad file."""
     if not asked.traffic:
         return Load(())
     at = current_of(server, database)
     with connect(server.conninfo(database)) as connection:
-        made = choose_traffic(connection, file=asked.file, revisions=chain.history(set(at)).pending(at))
+        made = choose_traffic(connection, file=asked.file, first=first, revisions=chain.history(set(at)).pending(at))
     return load_for(server, database, made, rate=asked.rate)
 
 

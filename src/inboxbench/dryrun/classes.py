@@ -28,13 +28,16 @@ _MESSENGER = """
 _FILLED = "SELECT EXISTS (SELECT FROM conversations)"
 
 
-def choose_traffic(connection: Connection, *, file: Path | None = None, revisions: Sequence[Script] = ()) -> Generated:
+def choose_traffic(
+    connection: Connection, *, file: Path | None = None, first: bool = True, revisions: Sequence[Script] = ()
+) -> Generated:
     """`revisions`: those to come; traffic made from the schema is for the tables that they name, if they name any.
+    first: before the chain, where a request of the file must not fail yet.
 
     Raises UsageError for a bad file.
     """
     if file is not None:
-        return Generated(read_traffic(file, connection), ())
+        return Generated(read_traffic(file, connection, first=first), ())
     if _says_yes(connection, _MESSENGER) and _says_yes(connection, _FILLED):
         return Generated(messenger_traffic(connection), ())
     return generate(connection, _named(connection, revisions))

@@ -18,10 +18,10 @@ from inboxbench.dryrun.modes import conflict
 from inboxbench.dryrun.record import DryRun, Finding, Statement
 from inboxbench.dryrun.revisions import read_stamp
 from inboxbench.dryrun.rules.fix import Step, Steps, rewrite, with_references
-from inboxbench.dryrun.rules.operation import Operation, flat, read_operation
+from inboxbench.dryrun.rules.operation import Operation, read_operation
 from inboxbench.dryrun.rules.text import head_of
-from inboxbench.dryrun.trace import has_values, inlined
-from inboxbench.errors import SubjectFailed
+from inboxbench.dryrun.trace import bare, has_values, inlined
+from inboxbench.errors import InboxbenchError
 from inboxbench.server import Server
 
 At = Callable[[str], AbstractContextManager[str]]
@@ -59,7 +59,7 @@ def with_rewrites(
             with at(finding.revision) as database:
                 load = beside(database) if beside else None
                 found.append(_tried(server, database, run, finding, statements, load=load, limit_s=limit_s))
-        except SubjectFailed as problem:
+        except InboxbenchError as problem:  # a copy that does not fit, a server that died: the run is worth more
             found.append(finding)
             notes[f"rewrites were not run: {problem}"] = None
         except psycopg.Error as problem:
@@ -155,7 +155,7 @@ def _instead(
     """Steps beside the statement whose values they need."""
     last = statements[-1]
     if finding.rule == _QUEUED:
-        return [(last, (Step(flat(last.sql), retry=True),))]
+        return [(last, (Step(bare(last.sql), retry=True),))]
     if len(statements) > 1 and finding.rule == _FOREIGN_KEY:
         inline = with_references([one.sql for one in statements[:-1]], last.sql)
         return [*((one, (Step(one.sql),)) for one in statements[1:-1]), (last, inline[1] if inline else ())]
@@ -163,7 +163,7 @@ def _instead(
         rewritten = [rewrite(one.sql, _key(connection, read_operation(one.sql))) for one in statements]
     if finding.rule not in _SPLIT:
         return None if rewritten[0] is None else [(last, rewritten[0])]
-    kept = [steps or (Step(flat(one.sql), alone=True),) for one, steps in zip(statements, rewritten, strict=True)]
+    kept = [steps or (Step(bare(one.sql), alone=True),) for one, steps in zip(statements, rewritten, strict=True)]
     return list(zip(statements, kept, strict=True))
 
 

@@ -24,6 +24,11 @@ _CONTROL = re.compile(
 # Of a match without a group: a literal or the body of a function, whose $1 is another's.
 _PLACEHOLDER = re.compile(r"\$([A-Za-z_]\w*|)\$.*?\$\1\$|'(?:[^']|'')*'|\$(?P<number>\d+)", re.DOTALL)
 _PARAMETER = re.compile(r"\$(\d+) = ('(?:[^']|'')*'|NULL)")
+_VERSION = re.compile(
+    r'INSERT INTO \S+ \("?version_num"?\)|UPDATE \S+ SET "?version_num"? ?=|'
+    r'DELETE FROM \S+ WHERE \S*version_num"? ?=',
+    re.IGNORECASE,
+)
 LONGEST_VALUE = 100_000  # bytes that are logged of one
 
 
@@ -143,7 +148,7 @@ class _Session:
         if self._latest == "LOG" and self._open is not None and line.text.lower().startswith("parameters:"):
             self._open.values = _values(line.text)
             # They tell revisions apart; nobody else's values are shown.
-            if "version_num" in self._open.sql:
+            if _VERSION.match(bare(self._open.sql)):
                 self._open.sql = inlined(self._open.sql, self._open.values)
 
     def _fail(self, line: Line) -> None:

@@ -43,8 +43,11 @@ class _Block:
     body: list[str] = field(default_factory=list)
 
 
-def read_traffic(path: Path, connection: Connection) -> tuple[RequestClass, ...]:
-    """The file's requests, with rows drawn for them now. Raises UsageError naming the file and the line."""
+def read_traffic(path: Path, connection: Connection, *, first: bool = True) -> tuple[RequestClass, ...]:
+    """The file's requests, with rows drawn for them now. first: before the chain, where each must work.
+
+    Raises UsageError naming the file and the line.
+    """
     blocks = _blocks(path, read_text(path))
     if not blocks:
         raise UsageError(f"{path}: no request in it; begin one with a line `-- name: …` and put its SQL below")
@@ -52,7 +55,7 @@ def read_traffic(path: Path, connection: Connection) -> tuple[RequestClass, ...]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{path}: two requests are named {name!r}; give each a name of its own")
-    return tuple(_request(path, block, connection) for block in blocks)
+    return tuple(_request(path, block, connection, first=first) for block in blocks)
 
 
 def _blocks(path: Path, text: str) -> list[_Block]:
@@ -83,7 +86,7 @@ def _put(path: Path, block: _Block, number: int, key: str, value: str) -> None:
     block.header[key] = value
 
 
-def _request(path: Path, block: _Block, connection: Connection) -> RequestClass:
+def _request(path: Path, block: _Block, connection: Connection, *, first: bool) -> RequestClass:
     where = f"{path} line {block.line} ({block.header['name']})"
     statements = _statements("\n".join(block.body))
     if not statements:
@@ -95,7 +98,8 @@ def _request(path: Path, block: _Block, connection: Connection) -> RequestClass:
         return random.choice(rows) if rows else {}
 
     queries = tuple(sql.SQL(cast("Any", as_psycopg(one))) for one in statements)
-    _try(where, queries, rows[0] if rows else {}, connection)
+    if first:
+        _try(where, queries, rows[0] if rows else {}, connection)
     return RequestClass(block.header["name"], _kind(where, block), _weight(where, block), queries, draw)
 
 

@@ -14,6 +14,7 @@ from inboxbench.dryrun.request import Answer, RequestClass
 from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.rules.fact import Facts
 from inboxbench.dryrun.rules.fix import with_references
+from inboxbench.dryrun.rules.operation import read_operation
 from inboxbench.dryrun.trace import LONGEST_VALUE, has_values, inlined, read_drafts
 from inboxbench.dryrun.traffic import Traffic
 from inboxbench.dryrun.waits import Waits
@@ -114,6 +115,19 @@ def test_a_value_that_was_cut_short_is_none() -> None:
     (draft,) = read_drafts(Line(1.0, 7, "3/1", "00000", "shop", "alembic", level, text) for level, text in said)
     assert draft.values == {"2": "'7'"}
     assert has_values(inlined(draft.sql, draft.values))
+
+
+def test_values_of_a_column_that_is_called_alike_are_not_shown() -> None:
+    said = {"LOG": "execute <unnamed>: UPDATE shop SET conversion_number = $1", "DETAIL": "Parameters: $1 = 'secret'"}
+    (draft,) = read_drafts(Line(1.0, 7, "3/1", "00000", "shop", "alembic", level, text) for level, text in said.items())
+    assert draft.sql == "UPDATE shop SET conversion_number = $1"
+    stamp = {"LOG": "execute x: UPDATE alembic_version SET version_num=$1", "DETAIL": "Parameters: $1 = 'b2'"}
+    (draft,) = read_drafts(Line(1.0, 7, "3/1", "00000", "s", "a", level, text) for level, text in stamp.items())
+    assert draft.sql == "UPDATE alembic_version SET version_num='b2'"
+
+
+def test_a_comment_within_is_left_as_it_is() -> None:
+    assert read_operation("UPDATE orders -- stale ones\nSET note = '' WHERE stale") is None
 
 
 @pytest.mark.parametrize(

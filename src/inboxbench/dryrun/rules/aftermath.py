@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from inboxbench.dryrun.record import Felt, Statement
 from inboxbench.dryrun.rules.fact import Facts
 from inboxbench.dryrun.rules.fix import Step, as_code, proposal
-from inboxbench.dryrun.rules.operation import flat
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.dryrun.rules.text import head, short
+from inboxbench.dryrun.trace import bare
 
 _NAMED = re.compile(r'(?:column|relation|table|constraint|function|type) "?([\w$.]+)"?', re.IGNORECASE)
 _REMOVES = re.compile(r"\b(DROP|RENAME|SET NOT NULL|NOT NULL|ADD CONSTRAINT|ALTER TYPE|TYPE)\b", re.IGNORECASE)
@@ -66,7 +66,7 @@ def _invalid(facts: Facts) -> Iterator[Hit]:
 def _in_transaction(facts: Facts) -> Iterator[Hit]:
     for one in facts.run.statements:
         if one.error and _IN_BLOCK.search(one.error):
-            code = f'with op.get_context().autocommit_block():\n    op.execute("""{flat(one.sql)}""")'
+            code = f'with op.get_context().autocommit_block():\n    op.execute("""{bare(one.sql)}""")'
             yield Hit(one, None, f"{head(one)} failed: {one.error}.", code)
 
 

@@ -82,8 +82,9 @@ def _lines(step: Step) -> list[str]:
 
 
 def _lines_of_retries(step: Step) -> list[str]:
-    """By the message, which every driver passes on: asyncpg's error has no class of its own in SQLAlchemy."""
+    """By SQLSTATE, which psycopg calls sqlstate and psycopg2 pgcode: asyncpg's error has no class in SQLAlchemy."""
     return [
+        "import time",
         f"for attempt in range({ATTEMPTS}):",
         "    try:",
         "        with op.get_bind().begin_nested():",
@@ -91,7 +92,7 @@ def _lines_of_retries(step: Step) -> list[str]:
         f'            op.execute("""{step.sql}""")',
         "        break",
         "    except sa.exc.DBAPIError as error:",
-        '        if "lock timeout" not in str(error):',
+        '        if "55P03" not in (getattr(error.orig, "sqlstate", None), getattr(error.orig, "pgcode", None)):',
         "            raise",
         f"        time.sleep({PAUSE_S} * 2**attempt)",
         "else:",
@@ -143,11 +144,12 @@ def with_references(earlier: Sequence[str], sql: str) -> tuple[int, Steps] | Non
     for place in reversed(range(len(earlier))):
         added = read_operation(earlier[place])
         if added and (added.kind, added.table, added.column) == ("add column", key.table, column):
-            if re.search(r"\b(DEFAULT|GENERATED|REFERENCES|NOT NULL)\b", added.rest, re.IGNORECASE):
+            filled = re.search(r"\b(DEFAULT|GENERATED|REFERENCES|NOT NULL|\w*SERIAL)\b", added.rest, re.IGNORECASE)
+            if filled or added.exists:
                 return None
             definition = f"{column} {added.rest} CONSTRAINT {_named(key, 'fkey')} {found[1]}"
             return place, (Step(f"ALTER TABLE {key.table} ADD COLUMN {definition}"),)
-        if column.strip('"') in re.findall(r"[\w$]+", earlier[place]):
+        if re.search(rf"(?<![\w$]){re.escape(column)}(?![\w$])", earlier[place]):
             return None
     return None
 
@@ -196,9 +198,11 @@ def _type(one: Operation, key: str) -> Steps:
         Step(f"CREATE TRIGGER {function} BEFORE INSERT OR UPDATE ON {one.table} "
              f"FOR EACH ROW EXECUTE FUNCTION {function}()", alone=True),
         _batches(one.table, f"{new} = {value}", f"{new} IS NULL AND {one.column} IS NOT NULL", key),
-        Step(f"DROP TRIGGER {function} ON {one.table}; DROP FUNCTION {function}(); "
-             f"ALTER TABLE {one.table} RENAME COLUMN {one.column} TO {old}; "
-             f"ALTER TABLE {one.table} RENAME COLUMN {new} TO {one.column}"),
+        Step(f"DROP TRIGGER {function} ON {one.table}"),
+        Step(f"DROP FUNCTION {function}()"),
+        Step(f"ALTER TABLE {one.table} ALTER COLUMN {one.column} DROP NOT NULL"),
+        Step(f"ALTER TABLE {one.table} RENAME COLUMN {one.column} TO {old}"),
+        Step(f"ALTER TABLE {one.table} RENAME COLUMN {new} TO {one.column}"),
     )  # fmt: skip
 
 

@@ -14,7 +14,9 @@ from inboxbench.dryrun.rules.text import blocked, felt, head, octets, short
 
 
 def _code(facts: Facts, statement: Statement) -> str:
-    inline = with_references([one.sql for one in facts.earlier(statement)], statement.sql)
+    inline = with_references(
+        [one.sql for one in facts.earlier(statement) if one.revision == statement.revision], statement.sql
+    )
     return as_code(inline[1]) if inline else proposal(statement.sql, facts.key(statement))
 
 
@@ -68,7 +70,8 @@ TABLE_REWRITE = Rule(
     severity="error",
     condition="a statement wrote every row of a table anew, under a lock that others needed",
     effect="reads and writes of the table wait until COMMIT; WAL and disk grow by the table's size",
-    workaround="expand and contract: a second column, kept alike by a trigger, filled in batches; then swap the names.",
+    workaround="expand and contract: a second column, kept alike by a trigger, filled in batches; give it "
+    "the NOT NULL, default, keys and indexes of the old one, which the code shown leaves to you, then swap the names.",
     bad="ALTER TABLE orders ALTER COLUMN quantity TYPE bigint;",
     good="ALTER TABLE orders ADD COLUMN quantity_new bigint;  -- trigger, batches, then rename",
     check=_rewrites(volatile=False),

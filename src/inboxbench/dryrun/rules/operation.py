@@ -49,12 +49,14 @@ class Operation:
 
 
 def read_operation(sql: str) -> Operation | None:
-    """None for what has several actions at once, or a form that is not listed.
+    """None for what has several actions at once, a comment within, or a form that is not listed.
 
     >>> read_operation("ALTER TABLE orders ALTER COLUMN note SET NOT NULL").column
     'note'
     """
     text = flat(sql)
+    if "--" in text or "/*" in text:
+        return None  # on one line, a comment would swallow what comes after it
     if len(actions(text)) > 1 and text.upper().startswith("ALTER TABLE"):
         return None
     for kind, pattern in _READ:

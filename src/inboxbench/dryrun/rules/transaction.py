@@ -11,6 +11,7 @@ from inboxbench.dryrun.rules.fix import Step, as_code, proposal
 from inboxbench.dryrun.rules.operation import flat
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.dryrun.rules.text import blocked, felt, head, short, span
+from inboxbench.dryrun.trace import bare
 
 _DML = re.compile(r"(UPDATE|INSERT|DELETE|MERGE|WITH)\b", re.IGNORECASE)
 _OF_INDEX = re.compile(r"(DROP|ALTER|CREATE UNIQUE|CREATE|REINDEX) INDEX\b", re.IGNORECASE)
@@ -65,7 +66,7 @@ def _works(facts: Facts) -> Iterator[Hit]:
 
 
 def _split(first: Statement, second: Statement) -> str:
-    return f'# one revision:\nop.execute("""{flat(first.sql)}""")\n# the next:\nop.execute("""{flat(second.sql)}""")'
+    return f'# one revision:\nop.execute("""{bare(first.sql)}""")\n# the next:\nop.execute("""{bare(second.sql)}""")'
 
 
 def _unbatched(facts: Facts) -> Iterator[Hit]:
@@ -113,7 +114,7 @@ def _queued(facts: Facts) -> Iterator[Hit]:
             f"{head(one)} waited {span(waited.waited_ms)} for {waited.mode} on {short(waited.relation)} without a "
             f"lock_timeout; whoever came after it waited behind it.{felt(facts, one)}"
         )
-        yield Hit(one, waited.relation, what, as_code((Step(flat(one.sql), retry=True),)))
+        yield Hit(one, waited.relation, what, as_code((Step(bare(one.sql), retry=True),)))
 
 
 def _parents(facts: Facts) -> Iterator[Hit]:
