@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import registry
 
 from inboxbench.dryrun.deadlock import DEADLOCK
 from inboxbench.dryrun.felt import summarise
@@ -13,11 +17,13 @@ from inboxbench.dryrun.record import DryRun, Felt, Lock, Statement
 from inboxbench.dryrun.request import Answer, RequestClass
 from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.rules.fact import Facts
-from inboxbench.dryrun.rules.fix import with_references
+from inboxbench.dryrun.rules.fix import as_code, rewrite, with_references
 from inboxbench.dryrun.rules.operation import read_operation
 from inboxbench.dryrun.trace import LONGEST_VALUE, has_values, inlined, read_drafts
 from inboxbench.dryrun.traffic import Traffic
 from inboxbench.dryrun.waits import Waits
+
+_POSTGRES = registry.load("postgresql")()
 
 
 def _run(*sql: str, transactions: tuple[int, ...] | None = None, traffic: tuple[Felt, ...] = ()) -> DryRun:
@@ -124,6 +130,35 @@ def test_values_of_a_column_that_is_called_alike_are_not_shown() -> None:
     stamp = {"LOG": "execute x: UPDATE alembic_version SET version_num=$1", "DETAIL": "Parameters: $1 = 'b2'"}
     (draft,) = read_drafts(Line(1.0, 7, "3/1", "00000", "s", "a", level, text) for level, text in stamp.items())
     assert draft.sql == "UPDATE alembic_version SET version_num='b2'"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        'UPDATE orders SET meta = \'{"a":1, "b": {}}\'::jsonb',
+        "UPDATE orders SET note = regexp_replace(note, '(.)', '\\1\\n')",
+        'UPDATE orders SET "Note" = a[:2] WHERE "Done"',
+    ],
+)
+def test_the_code_to_paste_says_what_the_statement_said(sql: str) -> None:
+    """It compiles, and what reaches the driver is the statement: no braces, backslashes or parameters are lost."""
+    steps = rewrite(sql) or ()
+    said: list[str] = []
+
+    class Rows:
+        def execute(self, batch: sa.TextClause, _values: object) -> Rows:
+            assert set(batch.compile().params) <= {"last"}
+            said.append(str(batch.compile(dialect=_POSTGRES)))
+            return self
+
+        def scalar(self) -> None:
+            return None
+
+    context = SimpleNamespace(autocommit_block=nullcontext)
+    op = SimpleNamespace(get_bind=Rows, get_context=lambda: context)
+    exec(as_code(steps), {"op": op, "sa": sa})  # noqa: S102 - what users paste
+    (step,) = steps
+    assert said == [step.sql.replace("{after}", "").replace("%", "%%")]
 
 
 def test_a_comment_within_is_left_as_it_is() -> None:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 from inboxbench.dryrun.record import Felt, Statement
 from inboxbench.dryrun.rules.fact import Facts
-from inboxbench.dryrun.rules.fix import Step, as_code, proposal
+from inboxbench.dryrun.rules.fix import Step, as_code, in_python, proposal
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.dryrun.rules.text import head, short
 from inboxbench.dryrun.trace import bare
 
 _NAMED = re.compile(r'(?:column|relation|table|constraint|function|type) "?([\w$.]+)"?', re.IGNORECASE)
 _REMOVES = re.compile(r"\b(DROP|RENAME|SET NOT NULL|NOT NULL|ADD CONSTRAINT|ALTER TYPE|TYPE)\b", re.IGNORECASE)
+_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 _IN_BLOCK = re.compile(r"\bcannot (run inside|be executed from) a transaction block")
 
 
@@ -59,14 +60,23 @@ def _invalid(facts: Facts) -> Iterator[Hit]:
         word = re.compile(rf"\bINDEX\b.*\b{re.escape(bare)}\b", re.IGNORECASE | re.DOTALL)
         made = next((one for one in facts.run.statements if word.search(one.sql)), None)
         what = f"index {short(name)} is invalid: every write keeps it up, and no query uses it."
-        code = as_code((Step(f"DROP INDEX CONCURRENTLY IF EXISTS {short(name)}", alone=True),))
+        code = as_code((Step(f"DROP INDEX CONCURRENTLY IF EXISTS {_quoted(short(name))}", alone=True),))
         yield Hit(made, name, what, code)
+
+
+def _quoted(name: str) -> str:
+    """As quote_ident would, but for words that SQL keeps for itself.
+
+    >>> _quoted("app.IX_Mixed"), _quoted("ix")
+    ('app."IX_Mixed"', 'ix')
+    """
+    return ".".join(part if _PLAIN.fullmatch(part) else f'"{part}"' for part in name.split("."))
 
 
 def _in_transaction(facts: Facts) -> Iterator[Hit]:
     for one in facts.run.statements:
         if one.error and _IN_BLOCK.search(one.error):
-            code = f'with op.get_context().autocommit_block():\n    op.execute("""{bare(one.sql)}""")'
+            code = f"with op.get_context().autocommit_block():\n    op.execute({in_python(bare(one.sql))})"
             yield Hit(one, None, f"{head(one)} failed: {one.error}.", code)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from inboxbench.dryrun.rules.operation import Kind, Operation, actions, read_operation
 
 BATCH = 5_000
+_PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)")
 _BATCHED: tuple[Kind, ...] = ("type", "backfill", "add column")
 
 
@@ -68,7 +69,7 @@ def _lines(step: Step) -> list[str]:
             "with op.get_context().autocommit_block():",
             '    last, after = None, ""',
             "    while True:",
-            f'        batch = sa.text(f"""{step.sql}""")',
+            f'        batch = sa.text({in_python(step.sql)}.replace("{{after}}", after))',
             '        last = op.get_bind().execute(batch, {"last": last} if after else {}).scalar()',
             "        if last is None:",
             "            break",
@@ -77,8 +78,8 @@ def _lines(step: Step) -> list[str]:
     if step.retry:
         return _lines_of_retries(step)
     if step.alone:
-        return ["with op.get_context().autocommit_block():", f'    op.execute("""{step.sql}""")']
-    return [f'op.execute("""{step.sql}""")']
+        return ["with op.get_context().autocommit_block():", f"    op.execute({in_python(step.sql)})"]
+    return [f"op.execute({in_python(step.sql)})"]
 
 
 def _lines_of_retries(step: Step) -> list[str]:
@@ -89,7 +90,7 @@ def _lines_of_retries(step: Step) -> list[str]:
         "    try:",
         "        with op.get_bind().begin_nested():",
         f"            op.execute(\"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'\")",
-        f'            op.execute("""{step.sql}""")',
+        f"            op.execute({in_python(step.sql)})",
         "        break",
         "    except sa.exc.DBAPIError as error:",
         '        if "55P03" not in (getattr(error.orig, "sqlstate", None), getattr(error.orig, "pgcode", None)):',
@@ -98,6 +99,17 @@ def _lines_of_retries(step: Step) -> list[str]:
         "else:",
         '    raise RuntimeError("the lock was never free")',
     ]
+
+
+def in_python(sql: str) -> str:
+    """As a literal for sa.text and op.execute, which take a colon before a word for a parameter.
+
+    >>> print(in_python("DROP INDEX \\"Ix\\""), in_python("SELECT '{\\"a\\":b}'::jsonb"))
+    \"\"\"DROP INDEX "Ix" \"\"\" r\"\"\"SELECT '{"a"\\:b}'::jsonb\"\"\"
+    """
+    text = _PARAMETER.sub(r"\\:", sql)
+    raw, end = "r" * ("\\" in text), " " * text.endswith('"')
+    return f'{raw}"""{text}{end}"""'
 
 
 def _literal(text: str) -> str:
@@ -111,7 +123,7 @@ def _lines_of_several(step: Step) -> list[str]:
         "with op.get_context().autocommit_block():",
         '    last, after = {}, ""',
         "    while True:",
-        f'        batch = sa.text(f"""{step.sql}""")',
+        f'        batch = sa.text({in_python(step.sql)}.replace("{{after}}", after))',
         "        row = op.get_bind().execute(batch, last).first()",
         "        if row is None:",
         "            break",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from inboxbench.dryrun.record import Statement
 from inboxbench.dryrun.rules.fact import Facts, InForce, is_work, rows_read
-from inboxbench.dryrun.rules.fix import Step, as_code, proposal
+from inboxbench.dryrun.rules.fix import Step, as_code, in_python, proposal
 from inboxbench.dryrun.rules.operation import flat
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.dryrun.rules.text import blocked, felt, head, short, span
@@ -66,7 +66,10 @@ def _works(facts: Facts) -> Iterator[Hit]:
 
 
 def _split(first: Statement, second: Statement) -> str:
-    return f'# one revision:\nop.execute("""{bare(first.sql)}""")\n# the next:\nop.execute("""{bare(second.sql)}""")'
+    return (
+        f"# one revision:\nop.execute({in_python(bare(first.sql))})\n"
+        f"# the next:\nop.execute({in_python(bare(second.sql))})"
+    )
 
 
 def _unbatched(facts: Facts) -> Iterator[Hit]:
