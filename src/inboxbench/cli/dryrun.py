@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import chain as chained
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -151,10 +153,13 @@ def _with(run: DryRun, probed: dict[str, Any]) -> DryRun:
 
 
 def _leg(asked: Asked) -> Callable[[Server, str, Chain, str], Live]:
-    """How one revision of --each is run."""
+    """How one revision of --each is run; the traffic must work before the first of them."""
+
+    firsts = chained((True,), repeat(False))
 
     def leg(server: Server, database: str, chain: Chain, target: str) -> Live:
-        return run_live(server, database, chain, dryrun_probes.make_load(server, database, chain, asked), target)
+        load = dryrun_probes.make_load(server, database, chain, asked, first=next(firsts))
+        return run_live(server, database, chain, load, target)
 
     return leg if asked.traffic else alone
 

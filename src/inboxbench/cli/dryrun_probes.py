@@ -69,10 +69,15 @@ class Asked:
 
 def read_asked(options: dict[str, Any]) -> Asked:
     """Raises UsageError for what is no time."""
-    holders = {name: read_time(options[name]) / 1000 for name in _HOLDERS if options[name]}
+    holders = {name: read_time(_with_unit(options[name])) / 1000 for name in _HOLDERS if options[name]}
     rate = options["rate"] or DEFAULT_RATE
     shuffle, downgrade = options["shuffle_traffic"] or 0, options["downgrade"]
     return Asked(not options["no_traffic"], options["traffic"], rate, holders, shuffle, downgrade)
+
+
+def _with_unit(text: str) -> str:
+    """A bare number is one of seconds."""
+    return f"{text}s" if text.replace(".", "", 1).isdecimal() else text
 
 
 def make_load(server: Server, database: str, chain: Chain, asked: Asked, *, first: bool = False) -> Load:
@@ -87,7 +92,7 @@ def make_load(server: Server, database: str, chain: Chain, asked: Asked, *, firs
 
 def run_probes(server: Server, template: str, chain: Chain, target: str, asked: Asked) -> dict[str, Any]:
     """What was asked for, each on copies of `template`; as it goes into the record under `more`."""
-    load = make_load(server, template, chain, asked)
+    load = make_load(server, template, chain, asked, first=True)
     found: dict[str, Any] = {}
     for name, seconds in asked.holders.items():
         _say(f"probe {_option(name)}: three times through")

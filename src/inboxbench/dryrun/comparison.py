@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -26,6 +27,8 @@ from inboxbench.dryrun.trace import inlined
 from inboxbench.dryrun.traffic import live_traffic
 from inboxbench.dryrun.waits import watch_waits
 from inboxbench.server import Server
+
+LATE = "it was not through within --timeout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,24 @@ def _measured(server: Server, template: str, steps: Steps, trial: Trial, load: L
         with (
             _traffic(server, name, load) as felt,
             observed(server, name) as observer,
-            connect(conninfo, statement_timeout=f"{trial.limit_s * 1000:.0f}") as connection,
+            connect(conninfo) as connection,
             in_the_way(conninfo, trial.blocker) if trial.blocker else nullcontext(),
+            _bounded(connection, trial.limit_s),
         ):
             play(connection, steps, time.monotonic() + trial.limit_s)
         return _figures(observer) | felt(observer)
+
+
+@contextmanager
+def _bounded(connection: Connection, seconds: float) -> Iterator[None]:
+    """What still runs then is cancelled, whatever statement_timeout the steps have set."""
+    timer = threading.Timer(seconds, connection.cancel_safe)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager
@@ -92,6 +108,7 @@ def play(connection: Connection, steps: Iterable[Step], deadline: float = math.i
     """
     together: list[Step] = []
     for step in steps:
+        _check(deadline)
         if not (step.alone or step.key or step.retry):
             together.append(step)
             continue
@@ -100,15 +117,21 @@ def play(connection: Connection, steps: Iterable[Step], deadline: float = math.i
         if step.key:
             _batches(connection, step, deadline)
         elif step.retry:
-            _retried(connection, step)
+            _retried(connection, step, deadline)
         else:
             run_step(connection, step.sql, step.values)
     _commit(connection, together)
 
 
-def _retried(connection: Connection, step: Step) -> None:
-    """As the code says that is shown for it."""
+def _check(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise psycopg.errors.QueryCanceled(LATE)
+
+
+def _retried(connection: Connection, step: Step, deadline: float) -> None:
+    """Each try is a transaction of its own."""
     for attempt in range(ATTEMPTS):
+        _check(deadline)
         try:
             with connection.transaction():
                 connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
@@ -141,8 +164,7 @@ def _batches(connection: Connection, step: Step, deadline: float) -> None:
     while row := run_step(connection, step.sql.replace("{after}", after), step.values).fetchone():
         last = sql.SQL(", ").join(map(sql.Literal, row))
         after = sql.SQL("AND ({}) > ({})").format(_word(step.key), last).as_string(connection)
-        if time.monotonic() > deadline:
-            raise psycopg.errors.QueryCanceled("batches were not through within --timeout")
+        _check(deadline)
 
 
 def _word(name: str) -> sql.SQL:
@@ -151,6 +173,7 @@ def _word(name: str) -> sql.SQL:
 
 def _figures(observer: Observer) -> dict[str, float]:
     statements, transactions = observer.observed()
+    refused = [one.duration_ms for one in statements if one.error and "lock timeout" in one.error]
     locks = [lock for one in statements for lock in one.locks if lock.kind == "table" and not lock.created]
     begin = min((one.started_ms for one in transactions), default=0.0)
     end = max((one.finished_ms for one in transactions), default=0.0)
@@ -158,7 +181,7 @@ def _figures(observer: Observer) -> dict[str, float]:
     return {
         "reads_blocked_ms": max((one.held_ms for one in locks if conflict("ACCESS SHARE", one.mode)), default=0.0),
         "writes_blocked_ms": max((one.held_ms for one in locks if conflict("ROW EXCLUSIVE", one.mode)), default=0.0),
-        "queued_ms": max((one.waited_ms for one in locks), default=0.0),
+        "queued_ms": max((*refused, *(one.waited_ms for one in locks)), default=0.0),
         "duration_ms": end - begin,
         "wal_bytes": float(Sightings(observer.poll).wal_between(begin + epoch, end + epoch)),
         "peak_bytes": float(max((one.peak_bytes for one in statements), default=0)),

@@ -22,6 +22,7 @@ from inboxbench.seed.dataset import load_dataset
 from inboxbench.seed.load import Progress
 from inboxbench.server import Server, reason, redact
 
+_CARRIED = ("lock_timeout", "search_path")
 _SPARE = 1.2  # a copy grows when it is migrated: at least its largest table is written twice, mostly more
 
 
@@ -83,7 +84,9 @@ def _cloned(server: Server, template: str) -> Iterator[str]:
     with connect(server.conninfo()) as connection:
         size = _size(connection, template)
         _check_room(connection, size, template)
+        settings = _settings(connection, template)
     with scratch_database(server, "dryrun", template) as name:
+        _apply(server, name, settings)
         yield name
 
 
@@ -98,6 +101,24 @@ def _size(connection: Connection, name: str) -> int:
     row = connection.execute("SELECT pg_database_size(%s::name)", (name,)).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def _settings(connection: Connection, database: str) -> dict[str, str]:
+    """Of ALTER DATABASE … SET, those that decide what a chain meets; neither a template nor a dump carries them."""
+    query = """
+        SELECT split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1)
+        FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase, unnest(s.setconfig) AS entry
+        WHERE d.datname = %s AND s.setrole = 0"""
+    return {name: value for name, value in connection.execute(query, (database,)) if name in _CARRIED}
+
+
+def _apply(server: Server, database: str, settings: dict[str, str]) -> None:
+    """By way of the session, which reads a list as a list: a search_path is more than one word."""
+    with connect(server.conninfo()) as connection:
+        for name, value in settings.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+            statement = sql.SQL("ALTER DATABASE {} SET {} FROM CURRENT")
+            connection.execute(statement.format(sql.Identifier(database), sql.Identifier(name)))
 
 
 def _check_room(connection: Connection, size: int, what: str) -> None:
@@ -123,6 +144,7 @@ def _fetched(server: Server, url: str) -> Iterator[str]:
         with psycopg.connect(url, connect_timeout=10) as there:
             size = _size(there, there.info.dbname)
             clause = _locale(there)
+            settings = _settings(there, there.info.dbname)
     except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege, psycopg.ProgrammingError) as error:
         raise ServerError(f"cannot read {shown}: {reason(error)}") from None
     name = database_name("dryrun")
@@ -133,6 +155,7 @@ def _fetched(server: Server, url: str) -> Iterator[str]:
         _pipe(server, url, name)
         with connect(server.conninfo(name)) as connection:
             connection.execute("ANALYZE")  # a dump carries no statistics
+        _apply(server, name, settings)
         yield name
     finally:
         drop_database(server, name, allow_foreign=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import psycopg
@@ -48,12 +48,17 @@ def in_the_way(conninfo: str, blocker: Blocker) -> Iterator[None]:
     with connect(conninfo, application_name=BLOCKER, log_statement="none") as connection:
         connection.execute("BEGIN")
         connection.execute(lock)
-        timer = threading.Timer(blocker.seconds, connection.rollback)
+        timer = threading.Timer(blocker.seconds, _let_go, (connection,))
         timer.start()
         try:
             yield
         finally:
             timer.join()
+
+
+def _let_go(connection: Connection) -> None:
+    with suppress(psycopg.Error):  # of a server that died: whoever waits is told so itself
+        connection.rollback()
 
 
 def _words(mode: str) -> sql.SQL:

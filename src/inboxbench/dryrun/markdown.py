@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from inboxbench.dryrun.annotations import place_of
 from inboxbench.dryrun.growth import HEADINGS, caption, rows_of
 from inboxbench.dryrun.modes import conflict
-from inboxbench.dryrun.record import FIGURES, Comparison, DryRun, Finding, Lock
+from inboxbench.dryrun.record import Comparison, DryRun, Finding, Lock
 from inboxbench.dryrun.rules.text import head, octets, short, span
 
 
@@ -58,7 +58,7 @@ def _compared(compared: Comparison) -> Iterator[str]:
 
 def _pairs(compared: Comparison) -> Iterator[tuple[str, str, float, float]]:
     """What was measured: without traffic nobody waited and nothing failed that could be told."""
-    for key, title in FIGURES.items():
+    for key, title in compared.titles.items():
         if key in compared.original:
             yield title, key, compared.original[key], compared.rewrite[key]
 

@@ -73,8 +73,11 @@ async def beat(pulse: Pulse, now: Callable[[], float], stopping: threading.Event
 def other_clock(pulse: Pulse, unix_ms: Callable[[], float]) -> Iterator[None]:
     """Beside the block; `pulse.machine` is filled at its end."""
     offset = unix_ms() - time.monotonic() * 1000
+    # In a session of its own: a Ctrl-C is meant for the tool, and would have this one complain.
     command = [sys.executable, "-I", "-S", "-c", _BEATS]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         try:
             yield
         finally:

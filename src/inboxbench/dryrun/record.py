@@ -178,11 +178,15 @@ FIGURES = {
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The rewrite, run on the same rows beside the same traffic: figures of the original and of the rewrite."""
+    """The rewrite, run on the same rows beside the same traffic: figures of the original and of the rewrite.
+
+    titles: what the figures are called, in the order in which they are shown.
+    """
 
     code: str
     original: dict[str, float]
     rewrite: dict[str, float]
+    titles: dict[str, str] = field(default_factory=FIGURES.copy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import psycopg
 
 from inboxbench.database import Connection, connect
 from inboxbench.dryrun.chain import TIMEOUT_S
-from inboxbench.dryrun.comparison import Trial, compare, run_step
+from inboxbench.dryrun.comparison import LATE, Trial, compare, run_step
 from inboxbench.dryrun.holders import Blocker
 from inboxbench.dryrun.keys import primary_key
 from inboxbench.dryrun.live import Load
@@ -64,7 +64,8 @@ def with_rewrites(
             notes[f"rewrites were not run: {problem}"] = None
         except psycopg.Error as problem:
             found.append(finding)
-            notes[_untold(finding, problem)] = None
+            hidden = any(one.values for one in (*statements, *_before(run, statements[0])))
+            notes[_untold(finding, problem, hidden=hidden)] = None
     return replace(run, findings=tuple(found), notes=(*run.notes, *notes))
 
 
@@ -83,29 +84,34 @@ def _tried(
     instead = _instead(server, database, finding, statements)
     if instead is None:
         return finding
+    blocker = _blocker(statements[-1]) if finding.rule == _QUEUED else None
+    if finding.rule == _QUEUED and blocker is None:
+        return finding
     original = tuple(Step(one.sql, values=one.values) for one in statements)
     steps = tuple(replace(step, values=one.values) for one, steps in instead for step in steps)
-    trial = Trial(original, steps, _blocker(finding, statements[-1]), limit_s)
+    trial = Trial(original, steps, blocker, limit_s)
     compared = compare(server, database, trial, load)
     return replace(finding, code=compared.code, compared=compared)
 
 
-def _blocker(finding: Finding, statement: Statement) -> Blocker | None:
-    """For a finding of a wait: somebody who has a lock that it waits for, about as long as it did wait."""
-    if finding.rule != _QUEUED:
-        return None
-    tables = (lock for lock in statement.locks if lock.kind == "table")
+def _blocker(statement: Statement) -> Blocker | None:
+    """Somebody who has a lock that it waits for, about as long as it did wait.
+
+    None where it waited for an index or a TOAST table, which nobody can lock by name.
+    """
+    tables = (lock for lock in statement.locks if lock.kind == "table" and lock.waited_ms)
     lock = max(tables, key=lambda lock: lock.waited_ms, default=None)
-    if lock is None or not lock.waited_ms:
-        return None  # it waited for an index or a TOAST table, which nobody else can lock by name
+    if lock is None:
+        return None
     mode = _READER if conflict(_READER, lock.mode) else _WRITER
     return Blocker(lock.relation, mode, min(max(lock.waited_ms / 1000, _SHORTEST_S), _LONGEST_S))
 
 
-def _untold(finding: Finding, problem: psycopg.Error) -> str:
-    """Why a finding has no comparison: the step that failed, and the server's words."""
+def _untold(finding: Finding, problem: psycopg.Error, *, hidden: bool) -> str:
+    """Why a finding has no comparison: the step that failed, and the server's words unless these could show values."""
     step = f" ({head_of(problem.__notes__[0])})" if getattr(problem, "__notes__", None) else ""
-    said = str(problem).strip().partition("\n")[0]
+    said = f"{type(problem).__name__} ({problem.sqlstate})" if hidden else str(problem).strip().partition("\n")[0]
+    said = said.replace("canceling statement due to user request", LATE)
     return (
         f"{finding.rule} in revision {finding.revision} is not compared with its rewrite: a step failed{step}: {said}"
     )

@@ -148,7 +148,7 @@ class _Session:
         if self._latest == "LOG" and self._open is not None and line.text.lower().startswith("parameters:"):
             self._open.values = _values(line.text)
             # They tell revisions apart; nobody else's values are shown.
-            if _VERSION.match(bare(self._open.sql)):
+            if _VERSION.match(" ".join(bare(self._open.sql).split())):
                 self._open.sql = inlined(self._open.sql, self._open.values)
 
     def _fail(self, line: Line) -> None:

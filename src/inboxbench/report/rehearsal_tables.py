@@ -10,19 +10,6 @@ from inboxbench.report import units
 
 BLOCKING = ("ACCESS EXCLUSIVE", "EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE")
 _STALLS, _STATEMENTS, _SQL = 40, 60, 120  # rows, rows, characters
-# The report reads documents, not the tool: a test holds these against dryrun.record.FIGURES.
-FIGURES = {
-    "reads_blocked_ms": "reads blocked at a stretch",
-    "writes_blocked_ms": "writes blocked at a stretch",
-    "queued_ms": "longest wait for a lock of its own",
-    "duration_ms": "duration",
-    "wal_bytes": "WAL",
-    "peak_bytes": "extra disk",
-    "rows_locked_at_once": "rows changed at once",
-    "read_stalled_ms": "longest wait of a read",
-    "write_stalled_ms": "longest wait of a write",
-    "requests_failed": "requests that failed",
-}
 _UNITS = {"ms": units.millis, "bytes": units.size}
 
 
@@ -47,8 +34,16 @@ class StatementRow:
 def compared_figures(compared: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """A row a figure: its name, of the original, of the rewrite. Those known come first, others by their own names."""
     original, rewrite = compared["original"], compared["rewrite"]
-    names = dict.fromkeys((*(name for name in FIGURES if name in original), *original, *rewrite))
-    return [(_label(name), _figure(name, original.get(name)), _figure(name, rewrite.get(name))) for name in names]
+    titles = compared.get("titles") or {}
+    names = dict.fromkeys((*(name for name in titles if name in original), *original, *rewrite))
+    return [
+        (
+            titles.get(name) or name.replace("_", " "),
+            _figure(name, original.get(name)),
+            _figure(name, rewrite.get(name)),
+        )
+        for name in names
+    ]
 
 
 def longest_stalls(run: Mapping[str, Any]) -> list[StallRow]:
@@ -88,10 +83,6 @@ def first_start(run: Mapping[str, Any]) -> float:
     return min((float(one["started_ms"]) for one in run["statements"]), default=0.0)
 
 
-def _label(name: str) -> str:
-    return FIGURES.get(name) or name.replace("_", " ")
-
-
 def _figure(name: str, value: float | None) -> str:
     return _UNITS.get(name.rpartition("_")[2], units.number)(value)
 
@@ -107,7 +98,7 @@ def _stall(name: str, stall: Mapping[str, Any], statements: Mapping[int, Any], b
 def _reason(stall: Mapping[str, Any]) -> str:
     still = stall.get("still_ms") or 0.0
     if still > stall["duration_ms"] / 2:
-        return f"the machine itself stood still for {units.millis(still)}"
+        return f"the tool's own clock stood still for {units.millis(still)} of it"
     if not stall.get("held"):
         return units.DASH
     words = f"{stall.get('wanted') or 'a lock'} on {bare(stall.get('relation') or '?')}, against {stall['held']}"

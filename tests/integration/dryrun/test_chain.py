@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from inboxbench.database import connect, list_databases
+from inboxbench.database import connect, list_databases, scratch_database
 from inboxbench.dryrun.chain import Chain
 from inboxbench.dryrun.copy import Source, copied
 from inboxbench.dryrun.each import rehearse_each
@@ -186,6 +186,22 @@ def test_usage_errors(ours: Server, project: Project, tmp_path: Path) -> None:
 def test_a_command_that_cannot_be_aimed_is_refused(ours: Server, project: Project) -> None:
     with pytest.raises(UsageError, match=r"write \{revision\} where it takes"):
         go(ours, project, Chain(command="true"), target="a2")
+
+
+@pytest.mark.parametrize("wire", [False, True])
+def test_what_the_source_is_set_to_comes_with_the_copy(ours: Server, project: Project, wire: bool) -> None:
+    """Two schemas in a search_path are two, not one with a comma in its name."""
+    with scratch_database(ours, "set") as name:
+        with connect(ours.conninfo(name)) as connection:
+            connection.execute("CREATE SCHEMA app CREATE TABLE things (id int)")
+            connection.execute(f"ALTER DATABASE {name} SET search_path = app, public")
+            connection.execute(f"ALTER DATABASE {name} SET lock_timeout = '7s'")
+        with (
+            copied(ours, Source(ours.url(name) if wire else name), project) as copy,
+            connect(ours.conninfo(copy)) as connection,
+        ):
+            assert connection.execute("SHOW lock_timeout").fetchone() == ("7s",)
+            assert connection.execute("SELECT to_regclass('things')::text").fetchone() == ("things",)
 
 
 def test_a_copy_over_the_wire_is_read_only_for_the_source(ours: Server, project: Project) -> None:

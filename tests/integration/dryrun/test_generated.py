@@ -176,3 +176,12 @@ def test_a_wrong_file_is_one_line_that_names_the_place(
     with database.connect() as connection, pytest.raises(UsageError) as caught:
         read_traffic(path, connection)
     assert str(caught.value) == f"{path}{complaint}"
+
+
+def test_later_in_the_chain_a_request_may_fail(database: Database, tmp_path: Path) -> None:
+    """Its columns may be gone by then, which is what a rehearsal has to show."""
+    path = tmp_path / "traffic.sql"
+    path.write_text("-- name: a\nSELECT gone FROM pg_class", encoding="utf-8")
+    with database.connect() as connection:
+        (item,) = read_traffic(path, connection, first=False)
+    assert item.name == "a"

@@ -204,7 +204,7 @@ def test_lock_timeout_and_retries_beside_the_patient_way(naive: DryRun, server: 
     assert compared is not None
     assert compared.code == done.findings[0].code == _of(naive, "queue").code
     assert compared.original["queued_ms"] > 300  # somebody kept the table for half a second or longer
-    assert compared.rewrite["queued_ms"] < compared.original["queued_ms"]
+    assert 50 < compared.rewrite["queued_ms"] < compared.original["queued_ms"]  # tries that were refused count
 
 
 @pytest.mark.parametrize("where", ["session", "database", "nowhere"])

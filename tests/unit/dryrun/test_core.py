@@ -10,15 +10,15 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from inboxbench.cli.dryrun_probes import read_asked
 from inboxbench.dryrun.annotations import as_github, as_sarif
 from inboxbench.dryrun.gates import Limits, broken, read_size, read_time
 from inboxbench.dryrun.history import read_history
 from inboxbench.dryrun.markdown import as_markdown
-from inboxbench.dryrun.record import FIGURES, DryRun, Felt, Lock, Rewrite, Statement, as_json
+from inboxbench.dryrun.record import DryRun, Felt, Lock, Rewrite, Statement, as_json
 from inboxbench.dryrun.revisions import Stamp, read_stamp
 from inboxbench.dryrun.sources import read_sources
 from inboxbench.errors import UsageError
-from inboxbench.report import rehearsal_tables
 
 LOCK = Lock("public.orders", "table", "ACCESS EXCLUSIVE", 0.0, 3000.0)
 STATEMENT = Statement(
@@ -64,10 +64,6 @@ def test_the_json_keeps_its_schema() -> None:
     document["statements"][0]["locks"][0]["mode"] = "ACCESS"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document, schema)
-
-
-def test_the_report_calls_figures_by_the_same_names() -> None:
-    assert list(rehearsal_tables.FIGURES.items()) == list(FIGURES.items())
 
 
 def test_values_stay_out_of_every_output() -> None:
@@ -149,3 +145,10 @@ def test_a_history_is_read_without_running_it(tmp_path: Path) -> None:
     assert [script.revision for script in history.line()] == ["a0", "a1", "a2"]
     (tmp_path / "b2.py").write_text(REVISION)
     assert read_history([tmp_path]).scripts["b2"].parents == ("a1", "a0")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("3", 3.0), ("0.5", 0.5), ("500ms", 0.5), ("2s", 2.0)])
+def test_a_probe_without_a_unit_is_in_seconds(text: str, seconds: float) -> None:
+    options = {"long_reader": text, "old_snapshot": None, "rate": None, "shuffle_traffic": None, "downgrade": False}
+    asked = read_asked({**options, "no_traffic": False, "traffic": None})
+    assert asked.holders == {"long_reader": seconds}

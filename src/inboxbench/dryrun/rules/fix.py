@@ -183,7 +183,7 @@ def _unique(one: Operation, _: str) -> Steps:
 
 
 def _named(one: Operation, purpose: str) -> str:
-    """The constraint's own name, else what PostgreSQL would call it."""
+    """The constraint's own name, else one after PostgreSQL's fashion."""
     return one.name or _name(one.table, one.column, purpose)
 
 
