@@ -108,7 +108,7 @@ def _show_statement(console: Console, statement: Statement) -> None:
     console.print(
         f"{_INDENT}{statement.duration_ms:>8,.0f} ms  {text}  [dim]{escape(place)}[/]", no_wrap=True, highlight=False
     )
-    parts = [_lock(lock) for lock in statement.locks if blocks(lock)] + list(_more(statement))
+    parts = [_lock(lock, statement.number) for lock in statement.locks if blocks(lock)] + list(_more(statement))
     if statement.error:
         parts.append(f"[red]{escape(statement.error)}[/]")
     if statement.wal_bytes >= _WAL_SHOWN:
@@ -117,9 +117,10 @@ def _show_statement(console: Console, statement: Statement) -> None:
         console.print(f"{_INDENT}{'':11}  {'; '.join(parts)}", highlight=False)
 
 
-def _lock(lock: Lock) -> str:
+def _lock(lock: Lock, own: int) -> str:
     waited = f", waited {lock.waited_ms:.0f} ms" if lock.waited_ms >= 1 else ""
-    return escape(f"{lock.mode} on {_short(lock.relation)} for {lock.held_ms:,.0f} ms{waited}")
+    after = f", through {lock.through - own} more statements" if lock.through > own else ""
+    return escape(f"{lock.mode} on {_short(lock.relation)} for {lock.held_ms:,.0f} ms{after}{waited}")
 
 
 def _more(statement: Statement) -> Iterator[str]:

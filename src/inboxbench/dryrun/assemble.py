@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from inboxbench.dryrun import plans
@@ -40,12 +41,25 @@ def assemble(
         transactions.append(
             Transaction(number, stretch.pid, stretch.started - epoch_ms, stretch.finished - epoch_ms, stretch.outcome)
         )
-    return tuple(_numbered(sorted(statements, key=lambda statement: statement.started_ms))), tuple(transactions)
+    numbered = tuple(_numbered(sorted(statements, key=lambda statement: statement.started_ms)))
+    return tuple(_through(numbered)), tuple(transactions)
 
 
 def _numbered(statements: list[Statement]) -> Iterator[Statement]:
     for number, statement in enumerate(statements, start=1):
         yield replace(statement, number=number)
+
+
+def _through(statements: Sequence[Statement]) -> Iterator[Statement]:
+    """Each lock with the last statement that ran while it was held."""
+    begun: dict[int, list[tuple[float, int]]] = defaultdict(list)
+    for one in statements:
+        begun[one.transaction].append((one.started_ms, one.number))
+    for one in statements:
+        mine = begun[one.transaction]
+        ends = [bisect_left(mine, (lock.taken_ms + lock.held_ms, 0)) - 1 for lock in one.locks]
+        locks = zip(one.locks, ends, strict=True)
+        yield replace(one, locks=tuple(replace(lock, through=max(mine[at][1], one.number)) for lock, at in locks))
 
 
 def _start(draft: Draft) -> float:

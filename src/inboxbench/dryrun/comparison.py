@@ -21,7 +21,7 @@ from inboxbench.dryrun.live import Load
 from inboxbench.dryrun.modes import conflict
 from inboxbench.dryrun.observer import Observer, observed
 from inboxbench.dryrun.record import Comparison, Felt
-from inboxbench.dryrun.rules.fix import ATTEMPTS, LOCK_TIMEOUT, PAUSE_S, Step, Steps, as_code
+from inboxbench.dryrun.rules.step import ATTEMPTS, LOCK_TIMEOUT, PAUSE_S, Step, Steps, as_code
 from inboxbench.dryrun.sightings import Sightings
 from inboxbench.dryrun.trace import inlined
 from inboxbench.dryrun.traffic import live_traffic
@@ -33,12 +33,15 @@ LATE = "it was not through within --timeout"
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Two ways to the same end. blocker: a lock of somebody else that both meet; limit_s: for each of them to end."""
+    """Two ways to the same end. blocker: a lock of somebody else that both meet; limit_s: for each of them to end;
+    session: what is set before either, as a search_path.
+    """
 
     original: Steps
     instead: Steps
     blocker: Blocker | None = None
     limit_s: float = 3600.0
+    session: Steps = ()
 
 
 def compare(server: Server, template: str, trial: Trial, load: Load | None = None) -> Comparison:
@@ -62,6 +65,8 @@ def _measured(server: Server, template: str, steps: Steps, trial: Trial, load: L
             in_the_way(conninfo, trial.blocker) if trial.blocker else nullcontext(),
             _bounded(connection, trial.limit_s),
         ):
+            for setting in trial.session:
+                run_step(connection, setting.sql, setting.values)
             play(connection, steps, time.monotonic() + trial.limit_s)
         return _figures(observer) | felt(observer)
 

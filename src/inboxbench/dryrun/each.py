@@ -151,7 +151,7 @@ def _later(one: Statement, later: float, before: int, done: int) -> Statement:
         number=one.number + before,
         transaction=one.transaction + done,
         started_ms=one.started_ms + later,
-        locks=tuple(replace(lock, taken_ms=lock.taken_ms + later) for lock in one.locks),
+        locks=tuple(replace(lock, taken_ms=lock.taken_ms + later, through=lock.through + before) for lock in one.locks),
     )
 
 
@@ -166,7 +166,8 @@ def _moved(one: Felt, later: float, before: int) -> Felt:
         for stall in one.stalls
     )
     course = (replace(interval, started_ms=interval.started_ms + later) for interval in one.course)
-    return replace(one, stalls=tuple(stalls), course=tuple(course))
+    problems = (replace(problem, at_ms=problem.at_ms + later) for problem in one.problems)
+    return replace(one, stalls=tuple(stalls), course=tuple(course), problems=tuple(problems))
 
 
 def _added(one: Felt, other: Felt) -> Felt:
@@ -183,4 +184,5 @@ def _added(one: Felt, other: Felt) -> Felt:
         deadlock_cycle=one.deadlock_cycle or other.deadlock_cycle,
         stalls=(*one.stalls, *other.stalls),
         course=(*one.course, *other.course),
+        problems=(*one.problems, *other.problems),
     )

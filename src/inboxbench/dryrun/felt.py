@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from inboxbench.dryrun.cause import Cause, Causes
 from inboxbench.dryrun.deadlock import DEADLOCK, Cycles
 from inboxbench.dryrun.pulse import Pulse
-from inboxbench.dryrun.record import Felt, Stall, Statement
+from inboxbench.dryrun.record import Felt, Problem, Stall, Statement
 from inboxbench.dryrun.request import Answer, RequestClass
 from inboxbench.dryrun.traffic import Traffic
 from inboxbench.dryrun.waits import Waits
@@ -17,6 +17,7 @@ from inboxbench.migrate.course import course, percentile
 
 # Slower than this a person notices, also where no lock was in the way.
 NOTICED_MS = 50.0
+_MOST_PROBLEMS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,19 @@ def _felt(item: RequestClass, answers: Sequence[Answer], causes: Causes, cycles:
         deadlock_cycle=cycle,
         stalls=tuple(_stalls(explained, clock)),
         course=tuple(course([(answer.due_ms, answer.latency_ms) for answer in answers], clock.origin_ms)),
+        problems=tuple(_problems(answers, clock.origin_ms))[:_MOST_PROBLEMS],
     )
+
+
+def _problems(answers: Iterable[Answer], origin_ms: float) -> Iterable[Problem]:
+    """One for each thing that was said, in the order in which it was."""
+    found: dict[tuple[str | None, str], Problem] = {}
+    for answer in answers:
+        if answer.error:
+            said = (answer.state, answer.error)
+            before = found.get(said, Problem(*said, 0, answer.finished_ms - origin_ms))
+            found[said] = replace(before, requests=before.requests + 1)
+    return found.values()
 
 
 def _union(spans: Iterable[tuple[float, float]]) -> float:

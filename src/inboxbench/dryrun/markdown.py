@@ -53,7 +53,7 @@ def _compared(compared: Comparison) -> Iterator[str]:
     yield "| measured on the same rows | as it is | instead |"
     yield "|---|---:|---:|"
     for title, key, was, now in _pairs(compared):
-        yield f"| {title} | {_figure(key, was)} | {_figure(key, now)} |"
+        yield f"| {title} | {figure(key, was)} | {figure(key, now)} |"
 
 
 def _pairs(compared: Comparison) -> Iterator[tuple[str, str, float, float]]:
@@ -66,12 +66,13 @@ def _pairs(compared: Comparison) -> Iterator[tuple[str, str, float, float]]:
 def both(compared: Comparison) -> str:
     """The same in a line: figure by figure, as it is → instead."""
     told = (
-        f"{title} {_figure(key, was)} → {_figure(key, now)}" for title, key, was, now in _pairs(compared) if was or now
+        f"{title} {figure(key, was)} → {figure(key, now)}" for title, key, was, now in _pairs(compared) if was or now
     )
     return "; ".join(told)
 
 
-def _figure(key: str, value: float) -> str:
+def figure(key: str, value: float) -> str:
+    """Of a comparison, as people read it; – for nothing."""
     if not value:
         return "–"
     return span(value) if key.endswith("_ms") else octets(value) if key.endswith("_bytes") else f"{value:,.0f}"
@@ -82,12 +83,13 @@ def _locks(run: DryRun) -> Iterator[str]:
     if not rows:
         return
     yield from ["", "### Locks that kept others out", ""]
-    yield from ["| revision | statement | relation | mode | held | waited for |", "|---|---|---|---|---:|---:|"]
+    yield "| revision | statement | relation | mode | held | statements meanwhile | waited for |"
+    yield "|---|---|---|---|---:|---:|---:|"
     for one, lock in rows:
         waited = span(lock.waited_ms) if lock.waited_ms >= 1 else "–"
         yield (
             f"| {one.revision or '–'} | {_cell(head(one))} | {short(lock.relation)} | {lock.mode} | "
-            f"{span(lock.held_ms)} | {waited} |"
+            f"{span(lock.held_ms)} | {max(lock.through - one.number, 0) or '–'} | {waited} |"
         )
 
 

@@ -35,6 +35,7 @@ class Lock:
 
     relation is schema.name; kind is that of pg_class (table, index, toast, view, sequence); waited_ms is how long
     the statement itself queued for it. created: its own transaction made the relation, so it is in nobody's way.
+    through: number of the last statement of its transaction that began while it was held, its own at least.
     """
 
     relation: str
@@ -45,6 +46,7 @@ class Lock:
     waited_ms: float = 0.0
     seen: Seen = "event trigger"
     created: bool = False
+    through: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,16 @@ class Stall:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """What the server said to `requests` requests, the first at at_ms. state: SQLSTATE, when one was given."""
+
+    state: str | None
+    error: str
+    requests: int
+    at_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Felt:
     """What one class of traffic felt. blocked_ms: all time during which at least one request waited for a lock.
 
@@ -159,6 +171,7 @@ class Felt:
     deadlock_cycle: str | None = None
     stalls: tuple[Stall, ...] = ()
     course: tuple[Interval, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 # Of a comparison, in the order in which they are shown.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 import psycopg
@@ -11,14 +12,17 @@ import psycopg
 from inboxbench.database import Connection, connect
 from inboxbench.dryrun.chain import TIMEOUT_S
 from inboxbench.dryrun.comparison import LATE, Trial, compare, run_step
+from inboxbench.dryrun.dependents import dependents
 from inboxbench.dryrun.holders import Blocker
 from inboxbench.dryrun.keys import primary_key
 from inboxbench.dryrun.live import Load
 from inboxbench.dryrun.modes import conflict
 from inboxbench.dryrun.record import DryRun, Finding, Statement
 from inboxbench.dryrun.revisions import read_stamp
-from inboxbench.dryrun.rules.fix import Step, Steps, rewrite, with_references
+from inboxbench.dryrun.rules.fix import rewrite, with_references
 from inboxbench.dryrun.rules.operation import Operation, read_operation
+from inboxbench.dryrun.rules.retype import Dependents
+from inboxbench.dryrun.rules.step import Step, Steps
 from inboxbench.dryrun.rules.text import head_of
 from inboxbench.dryrun.trace import bare, has_values, inlined
 from inboxbench.errors import InboxbenchError
@@ -30,6 +34,12 @@ Beside = Callable[[str], Load]
 _SPLIT = ("backfill-in-ddl-transaction", "lock-held-across-work", "one-transaction")
 _QUEUED, _FOREIGN_KEY = "no-lock-timeout", "foreign-key-validated"
 _NO_VALUES = "a statement of it has values ($1) that the log does not show, so it cannot be run again"
+_SETS = re.compile(
+    r"SET\s+(?P<local>LOCAL\s+)?(SESSION\s+)?"
+    r"(?!(LOCAL|SESSION|TRANSACTION|CONSTRAINTS|AUTHORIZATION|CHARACTERISTICS|\w*_timeout)\b)\S|"
+    r"SELECT\s+(pg_catalog\.)?set_config\(\s*'(?!\w*_timeout')(?=.*,\s*false\s*\)$)",
+    re.IGNORECASE | re.DOTALL,
+)
 _READER, _WRITER = "ACCESS SHARE", "ROW EXCLUSIVE"
 _SHORTEST_S, _LONGEST_S = 0.5, 3.0  # that a blocker keeps its lock
 
@@ -80,8 +90,9 @@ def _tried(
     limit_s: float,
 ) -> Finding:
     """As it was where the rewrite is unknown. Raises psycopg.Error with the step that failed as its note."""
-    _replay(server, database, run, statements[0])
-    instead = _instead(server, database, finding, statements)
+    session = _session(run, statements[0])
+    _replay(server, database, run, statements[0], session)
+    instead = _instead(server, database, finding, statements, session)
     if instead is None:
         return finding
     blocker = _blocker(statements[-1]) if finding.rule == _QUEUED else None
@@ -89,7 +100,7 @@ def _tried(
         return finding
     original = tuple(Step(one.sql, values=one.values) for one in statements)
     steps = tuple(replace(step, values=one.values) for one, steps in instead for step in steps)
-    trial = Trial(original, steps, blocker, limit_s)
+    trial = Trial(original, steps, blocker, limit_s, session)
     compared = compare(server, database, trial, load)
     return replace(finding, code=compared.code, compared=compared)
 
@@ -137,9 +148,21 @@ def _ours(statement: Statement) -> bool:
     return not statement.error and read_stamp(statement.sql) is None
 
 
-def _replay(server: Server, database: str, run: DryRun, first: Statement) -> None:
+def _session(run: DryRun, first: Statement) -> Steps:
+    """What its session had set by then and still has, but for what ends a statement: a search_path, a role."""
+    found = []
+    for one in run.statements:
+        mine = one.pid == first.pid and one.number < first.number and not one.error
+        said = _SETS.match(bare(one.sql)) if mine else None
+        if said and (not said["local"] or one.transaction == first.transaction):
+            text = bare(one.sql) if not said["local"] else bare(one.sql).replace(said["local"], "", 1)
+            found.append(Step(text, values=one.values))
+    return tuple(one for one in found if not has_values(inlined(one.sql, one.values)))
+
+
+def _replay(server: Server, database: str, run: DryRun, first: Statement, session: Steps) -> None:
     """What the revision had done before the statement."""
-    with connect(server.conninfo(database)) as connection:
+    with _connected(server, database, session) as connection:
         for one in _before(run, first):
             run_step(connection, one.sql, one.values)
 
@@ -156,7 +179,7 @@ def _only_reads(statement: Statement) -> bool:
 
 
 def _instead(
-    server: Server, database: str, finding: Finding, statements: Sequence[Statement]
+    server: Server, database: str, finding: Finding, statements: Sequence[Statement], session: Steps
 ) -> list[tuple[Statement, Steps]] | None:
     """Steps beside the statement whose values they need."""
     last = statements[-1]
@@ -165,13 +188,29 @@ def _instead(
     if len(statements) > 1 and finding.rule == _FOREIGN_KEY:
         inline = with_references([one.sql for one in statements[:-1]], last.sql)
         return [*((one, (Step(one.sql),)) for one in statements[1:-1]), (last, inline[1] if inline else ())]
-    with connect(server.conninfo(database)) as connection:
-        rewritten = [rewrite(one.sql, _key(connection, read_operation(one.sql))) for one in statements]
+    with _connected(server, database, session) as connection:
+        rewritten = [_rewritten(connection, one.sql) for one in statements]
     if finding.rule not in _SPLIT:
         return None if rewritten[0] is None else [(last, rewritten[0])]
     kept = [steps or (Step(bare(one.sql), alone=True),) for one, steps in zip(statements, rewritten, strict=True)]
     return list(zip(statements, kept, strict=True))
 
 
-def _key(connection: Connection, operation: Operation | None) -> str:
-    return primary_key(connection, operation.table) if operation else ""
+@contextmanager
+def _connected(server: Server, database: str, session: Steps) -> Iterator[Connection]:
+    with connect(server.conninfo(database)) as connection:
+        for setting in session:
+            run_step(connection, setting.sql, setting.values)
+        yield connection
+
+
+def _rewritten(connection: Connection, text: str) -> Steps | None:
+    """By what the catalogue says of its table."""
+    operation = read_operation(text)
+    if operation is None:
+        return None
+    return rewrite(text, primary_key(connection, operation.table), _hung(connection, operation))
+
+
+def _hung(connection: Connection, operation: Operation) -> Dependents | None:
+    return dependents(connection, operation.table, operation.column) if operation.kind == "type" else None

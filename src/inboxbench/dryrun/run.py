@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from inboxbench.database import connect
 from inboxbench.dryrun.chain import Chain, Ended, run_chain
+from inboxbench.dryrun.dependents import all_dependents, of_retyped
 from inboxbench.dryrun.history import History
 from inboxbench.dryrun.keys import primary_keys
 from inboxbench.dryrun.observer import Observer, observed
@@ -130,11 +131,12 @@ def rehearse(
         bring(server, database, chain, begin)
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     before = current_of(server, database)
-    keys = primary_keys(server, database)
+    keys, columns = primary_keys(server, database), all_dependents(server, database)
     leg = run(server, database, chain, target)
     _check_alembic(leg, chain, before, current_of(server, database))
     made = as_run(leg, server=server, source=source, command=chain.shown, started=started)
-    return replace(made, more=made.more | {"keys": keys | primary_keys(server, database)})
+    known = {"keys": keys | primary_keys(server, database), "columns": of_retyped(made.statements, columns)}
+    return replace(made, more=made.more | known)
 
 
 def check_aim(chain: Chain, begin: str | None, target: str) -> None:

@@ -177,12 +177,16 @@ def inlined(sql: str, values: Mapping[str, str]) -> str:
 
 
 def has_values(sql: str) -> bool:
-    """Whether it has placeholders.
+    return bool(placeholders(sql))
 
-    >>> has_values("UPDATE t SET a = $1"), has_values("CREATE FUNCTION f(int) … AS 'SELECT $1'")
-    (True, False)
+
+def placeholders(sql: str) -> list[str]:
+    """Their numbers, each once, in the order in which they come.
+
+    >>> placeholders("UPDATE t SET a = $2, b = $1 + $2"), placeholders("CREATE FUNCTION f(int) … AS 'SELECT $1'")
+    (['2', '1'], [])
     """
-    return any(found["number"] for found in _PLACEHOLDER.finditer(sql))
+    return list(dict.fromkeys(found["number"] for found in _PLACEHOLDER.finditer(sql) if found["number"]))
 
 
 def _told(text: str) -> Told:

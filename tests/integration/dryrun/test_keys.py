@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from inboxbench.database import connect, scratch_database
+from inboxbench.dryrun.dependents import all_dependents, of_retyped
 from inboxbench.dryrun.keys import primary_keys
 from inboxbench.dryrun.observer import observed
 from inboxbench.dryrun.record import DryRun, Statement
@@ -23,6 +24,9 @@ _TABLES = f"""
     CREATE TABLE by_uuid (uid uuid PRIMARY KEY, amount int NOT NULL);
     CREATE TABLE composite (tenant int, "No" text, amount int NOT NULL, PRIMARY KEY (tenant, "No") INCLUDE (amount));
     CREATE TABLE keyless (amount int NOT NULL);
+    CREATE SCHEMA app;
+    CREATE TABLE app.hidden (number int PRIMARY KEY, amount int NOT NULL);
+    INSERT INTO app.hidden SELECT n, n FROM generate_series(1, {ROWS}) AS n;
     INSERT INTO named SELECT n, n FROM generate_series(1, {ROWS}) AS n;
     INSERT INTO by_uuid SELECT gen_random_uuid(), n FROM generate_series(1, {ROWS}) AS n;
     INSERT INTO composite SELECT n % 3, 'n' || n, n FROM generate_series(1, {ROWS}) AS n;
@@ -33,6 +37,7 @@ _KEYS = {
     "public.by_uuid": "uid",
     "public.composite": 'tenant, "No"',
     "public.keyless": "",
+    "app.hidden": "number",
 }
 _CHANGES = {"backfill": "UPDATE {} SET amount = amount + 1", "type": "ALTER TABLE {} ALTER COLUMN amount TYPE bigint"}
 
@@ -54,11 +59,14 @@ def run(server: Server, template: str) -> DryRun:
                 for change in _CHANGES.values():
                     connection.execute(change.format(table).encode())
             connection.execute("UPDATE named SET amount = %s WHERE order_no > 0", ("4711",))
+            with connection.transaction():
+                connection.execute("SET LOCAL search_path = app")
+                connection.execute("UPDATE hidden SET amount = 1")
             connection.execute(b"WITH done AS (UPDATE named SET amount = 0) SELECT 1")
         seen, transactions = observer.observed()
-        keys = primary_keys(server, name)
+        keys, columns = primary_keys(server, name), of_retyped(seen, all_dependents(server, template))
     statements = tuple(replace(one, revision=f"r{one.number}") for one in seen)
-    run = DryRun("s", "s", "c", "2026", 1.0, (), statements, transactions, more={"keys": keys})
+    run = DryRun("s", "s", "c", "2026", 1.0, (), statements, transactions, more={"keys": keys, "columns": columns})
     return replace(run, findings=find(run))
 
 
@@ -132,7 +140,8 @@ def test_values_that_the_driver_sent_apart_are_run_and_not_shown(run: DryRun, se
     assert found.compared is not None
     assert found.compared.original["rows_locked_at_once"] == ROWS
     assert 0 < found.compared.rewrite["rows_locked_at_once"] <= 5_000
-    assert "SET amount = $1" in found.code
+    assert "SET amount = (:value_1)" in found.code
+    assert "bindparams" not in found.code
     assert "4711" not in json.dumps(done.to_json())
 
 
@@ -143,6 +152,17 @@ def test_values_that_nobody_knows_leave_a_note(run: DryRun, server: Server, temp
     done = compared(replace(run, statements=changed), server, template, apart)
     assert done.findings[0].compared is None
     assert "has values ($1) that the log does not show" in done.notes[0]
+
+
+def test_a_comparison_finds_the_tables_where_the_session_did(run: DryRun, server: Server, template: str) -> None:
+    """By a search_path that was set for its transaction alone."""
+    statement = next(one for one in run.statements if one.sql == "UPDATE hidden SET amount = 1")
+    done = compared(run, server, template, statement)
+    assert done.notes == ()
+    (found,) = done.findings
+    assert found.compared is not None
+    assert "SELECT number FROM hidden" in found.code
+    assert found.compared.original["rows_locked_at_once"] == ROWS
 
 
 def test_a_comparison_that_takes_too_long_is_ended(run: DryRun, server: Server, template: str) -> None:

@@ -73,6 +73,19 @@ def test_what_comes_after_the_block_is_none_of_its_own(filled: Database) -> None
     assert [one.sql for one in second.statements] == ["ALTER TABLE orders ADD COLUMN b int"]
 
 
+def test_a_lock_knows_what_ran_while_it_was_held(filled: Database) -> None:
+    """To the end of its transaction, or to the savepoint that it was rolled back to."""
+    statements = run(
+        filled, "BEGIN", "ALTER TABLE orders ADD COLUMN a int", "SAVEPOINT s", "ALTER TABLE customers ADD COLUMN a int",
+        "ROLLBACK TO s", "UPDATE orders SET n = 1", "CREATE INDEX ix ON orders (n)", "COMMIT", "VACUUM orders",
+    ).statements  # fmt: skip
+    first, index = (next(one for one in statements if word in one.sql) for word in ("orders ADD", "CREATE INDEX"))
+    held = {lock.relation: lock.through for lock in first.locks}
+    assert held["public.orders"] == index.number
+    assert all(lock.through == one.number for one in statements if one.number > first.number for lock in one.locks
+               if one.sql.startswith(("CREATE", "VACUUM")))  # fmt: skip
+
+
 def test_ddl_by_event_triggers(filled: Database) -> None:
     quiet, volatile, index, foreign_key, refused = run(
         filled,

@@ -19,10 +19,11 @@ from inboxbench.dryrun.record import DryRun, Finding, Statement, Transaction
 from inboxbench.dryrun.request import RequestClass
 from inboxbench.dryrun.rewrites import with_rewrites
 from inboxbench.dryrun.rules import find
-from inboxbench.dryrun.rules.fix import Step, as_code, rewrite
+from inboxbench.dryrun.rules.fix import rewrite
+from inboxbench.dryrun.rules.step import Step, as_code
 from inboxbench.server import Server
 
-_DATA = """
+DATA = """
     CREATE TABLE customers (id bigint PRIMARY KEY, email text NOT NULL);
     INSERT INTO customers SELECT n, 'c' || n || '@example.org' FROM generate_series(1, 5000) AS n;
     CREATE TABLE orders (id bigint PRIMARY KEY, customer_id bigint NOT NULL, note text, quantity int NOT NULL);
@@ -88,7 +89,7 @@ def run_of(statements: tuple[Statement, ...], transactions: tuple[Transaction, .
 def template(server: Server) -> Iterator[str]:
     with scratch_database(server, "rules") as name:
         with connect(server.conninfo(name)) as connection:
-            connection.execute(_DATA)
+            connection.execute(DATA)
         yield name
 
 
@@ -141,10 +142,10 @@ def test_the_message_says_who_waits_and_what_to_paste(runs: dict[str, DryRun]) -
     )
 
 
-_REWRITTEN = ["type", "default", "index", "fk", "check", "null", "unique", "update"]
+REWRITTEN = ["type", "default", "index", "fk", "check", "null", "unique", "update"]
 
 
-@pytest.mark.parametrize("story", _REWRITTEN)
+@pytest.mark.parametrize("story", REWRITTEN)
 def test_a_rewrite_is_run_on_the_same_rows(story: str, server: Server, template: str) -> None:
     """Both come through, and the rewrite lets the rest of the table's work go on: told by rows, not by time."""
     (statement,) = BAD[story][0]
@@ -178,7 +179,7 @@ def test_both_are_run_beside_the_same_traffic(server: Server, template: str) -> 
 def test_the_steps_of_a_rewrite_pass_the_rules(server: Server, template: str) -> None:
     with scratch_database(server, "rules", template) as name:
         with observed(server, name) as observer, connect(server.conninfo(name)) as connection:
-            for story in _REWRITTEN:
+            for story in REWRITTEN:
                 play(connection, rewrite(BAD[story][0][0]) or ())
         assert [(one.rule, one.what) for one in find(run_of(*observer.observed()))] == []
         with connect(server.conninfo(name)) as connection:

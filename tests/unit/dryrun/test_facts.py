@@ -13,12 +13,13 @@ from sqlalchemy.dialects import registry
 from inboxbench.dryrun.deadlock import DEADLOCK
 from inboxbench.dryrun.felt import summarise
 from inboxbench.dryrun.log import Line
-from inboxbench.dryrun.record import DryRun, Felt, Lock, Statement
+from inboxbench.dryrun.record import DryRun, Felt, Lock, Problem, Statement
 from inboxbench.dryrun.request import Answer, RequestClass
 from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.rules.fact import Facts
-from inboxbench.dryrun.rules.fix import as_code, rewrite, with_references
+from inboxbench.dryrun.rules.fix import rewrite, with_references
 from inboxbench.dryrun.rules.operation import read_operation
+from inboxbench.dryrun.rules.step import as_code
 from inboxbench.dryrun.trace import LONGEST_VALUE, has_values, inlined, read_drafts
 from inboxbench.dryrun.traffic import Traffic
 from inboxbench.dryrun.waits import Waits
@@ -73,6 +74,40 @@ def test_a_deadlock_belongs_to_the_statement_that_its_cycle_names() -> None:
     assert (found.rule, found.statement) == ("deadlock", 2)
 
 
+def test_what_fires_no_event_trigger_has_the_lock_timeout_of_its_session() -> None:
+    run = _run("LOCK TABLE orders", "ALTER TABLE orders ADD c int", "TRUNCATE orders")
+    told = tuple(replace(one, lock_timeout_ms=100.0 if one.number == 2 else None) for one in run.statements)
+    assert [Facts(replace(run, statements=told)).guarded(one) for one in told] == [True, True, True]
+    assert not Facts(run).guarded(run.statements[0])
+
+
+_GONE = 'column "note" does not exist'
+_TWICE = 'duplicate key value violates unique constraint "{}"'
+
+
+@pytest.mark.parametrize(
+    ("problem", "spoken"),
+    [
+        (Problem("42703", _GONE, 1, 90.0), True),
+        (Problem("42703", _GONE, 1, -5.0), False),
+        (Problem("23505", _TWICE.format("orders_pkey"), 1, 90.0), False),
+        (Problem("23505", _TWICE.format("orders_note_key"), 1, 90.0), True),
+        (Problem("23505", _TWICE.format("once"), 1, 90.0), True),
+        (Problem("23502", 'null value in column "a" of relation "orders" violates not-null constraint', 1, 90.0), True),
+        (Problem("55P03", "canceling statement due to lock timeout", 1, 90.0), False),
+        (Problem("40P01", "deadlock detected", 1, 90.0), False),
+    ],
+)
+def test_old_code_breaks_by_what_the_chain_did(problem: Problem, spoken: bool) -> None:
+    """Not by another request, and not before."""
+    felt = Felt("order", "write", 9, 1.0, 2.0, 3.0, 0.0, errors=1, problems=(problem,))
+    chain = ("ALTER TABLE orders ADD UNIQUE (note)", "ALTER TABLE orders ADD CONSTRAINT once UNIQUE (a)")
+    run = _run(*chain, traffic=(felt,))
+    locks = (Lock("public.orders", "table", "ACCESS EXCLUSIVE", 0.0, 1.0),)
+    run = replace(run, statements=tuple(replace(one, locks=locks) for one in run.statements))
+    assert ("old-code-breaks" in {one.rule for one in find(run)}) is spoken
+
+
 def test_the_first_error_of_old_code_is_not_hidden_by_a_deadlock() -> None:
     item = RequestClass("read", "read", 1, ("SELECT 1",), lambda _random: {})
     traffic = Traffic((item,), 1.0)
@@ -80,6 +115,7 @@ def test_the_first_error_of_old_code_is_not_hidden_by_a_deadlock() -> None:
         traffic.answers.append(Answer("read", due, due, due + 1, 7, error, state))
     (felt,) = summarise(traffic, Waits(), (), 0.0)
     assert (felt.errors, felt.deadlocks, felt.first_error) == (2, 1, 'column "a" does not exist')
+    assert [(one.state, one.requests, one.at_ms) for one in felt.problems] == [(DEADLOCK, 1, 1.0), ("42703", 1, 2.0)]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from inboxbench.dryrun.record import (
     DryRun,
     Felt,
     Lock,
+    Problem,
     Revision,
     Scan,
     Stall,
@@ -55,6 +56,7 @@ def run(revision_file: Path) -> DryRun:
         "post | reply", "write", 100, 2.0, 400.0, 419.0, 420.0, errors=4,
         first_error='column "note" of relation "orders" does not exist',
         stalls=(Stall(1.0, 419.0, 1, "public.orders", "ROW EXCLUSIVE", "SHARE"),),
+        problems=(Problem("42703", 'column "note" of relation "orders" does not exist', 4, 610.0),),
         course=(Interval(-250.0, 25, 2.0, 3.0), Interval(0.0, 50, 2.0, 419.0), Interval(250.0, 25, 1.0, 10.0)),
     )  # fmt: skip
     revisions = (

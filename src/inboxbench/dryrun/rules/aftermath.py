@@ -2,30 +2,60 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 
-from inboxbench.dryrun.record import Felt, Statement
+from inboxbench.dryrun.record import Felt, Problem, Statement
 from inboxbench.dryrun.rules.fact import Facts
-from inboxbench.dryrun.rules.fix import Step, as_code, in_python, proposal
 from inboxbench.dryrun.rules.rule import Hit, Rule
+from inboxbench.dryrun.rules.step import Step, as_code, in_python
 from inboxbench.dryrun.rules.text import head, short
 from inboxbench.dryrun.trace import bare
 
 _NAMED = re.compile(r'(?:column|relation|table|constraint|function|type) "?([\w$.]+)"?', re.IGNORECASE)
 _REMOVES = re.compile(r"\b(DROP|RENAME|SET NOT NULL|NOT NULL|ADD CONSTRAINT|ALTER TYPE|TYPE)\b", re.IGNORECASE)
+_CONSTRAINT = re.compile(r'constraint "([^"]+)"')
+# What PostgreSQL calls one that a statement gives no name.
+_UNNAMED = {"UNIQUE": "_key", "REFERENCES": "_fkey", "PRIMARY KEY": "_pkey", "EXCLUDE": "_excl"}
+# A deadlock or a serialization failure, a lock that was taken, a server that went away; a row that was there already,
+# or was not any more: these come to requests without any chain.
+_OF_THE_MOMENT = ("40", "55", "57", "08", "53")
+_BY_ROWS = ("23505", "23503", "23P01")
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 _IN_BLOCK = re.compile(r"\bcannot (run inside|be executed from) a transaction block")
 
 
 def _old_code(facts: Facts) -> Iterator[Hit]:
     for felt in facts.run.traffic:
-        if felt.errors > felt.deadlocks and felt.first_error and "deadlock" not in felt.first_error:
-            cause = _cause(facts, felt.first_error)
+        refused = [one for one in felt.problems if _refused(facts, one)]
+        if refused:
+            cause = _cause(facts, refused[0].error)
             by = f" after {head(cause)}" if cause else ""
-            what = f"{felt.errors:,} of {felt.requests:,} requests of {felt.name} failed{by}: {felt.first_error}."
+            count = sum(one.requests for one in refused)
+            what = f"{count:,} of {felt.requests:,} requests of {felt.name} failed{by}: {refused[0].error}."
             table = cause.locks[0].relation if cause and cause.locks else None
             yield Hit(cause, table, what)
+
+
+def _refused(facts: Facts, problem: Problem) -> bool:
+    """By the schema as the chain has made it: not by another request, and not before the chain had done a thing."""
+    begun = min((one.started_ms for one in facts.run.statements if one.locks), default=math.inf)
+    if problem.at_ms < begun or (problem.state or "")[:2] in _OF_THE_MOMENT:
+        return False
+    return problem.state not in _BY_ROWS or _of_the_chain(facts, problem.error)
+
+
+def _of_the_chain(facts: Facts, error: str) -> bool:
+    """Whether the constraint that the error names is one that the chain has made."""
+    name = next(iter(_CONSTRAINT.findall(error)), "")
+    for one in facts.run.statements:
+        tables = [lock.relation.rpartition(".")[2] for lock in one.locks if lock.kind == "table"]
+        ends = tuple(end for word, end in _UNNAMED.items() if word in one.sql.upper())
+        unnamed = any(name.startswith(f"{table}_") and name.endswith(ends) for table in tables)
+        if name and (unnamed or name in re.findall(r"[\w$]+", one.sql)):
+            return True
+    return False
 
 
 def _cause(facts: Facts, error: str) -> Statement | None:
@@ -84,7 +114,7 @@ def _failed(facts: Facts) -> Iterator[Hit]:
     failed = {one.revision for one in facts.run.revisions if one.error}
     for one in facts.run.statements:
         if one.error and one.revision in failed and not _IN_BLOCK.search(one.error):
-            yield Hit(one, None, f"{head(one)} failed: {one.error}.", proposal(one.sql, facts.key(one)))
+            yield Hit(one, None, f"{head(one)} failed: {one.error}.", facts.proposal(one))
 
 
 OLD_CODE = Rule(

@@ -7,10 +7,13 @@ from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from inboxbench.dryrun.modes import conflict
 from inboxbench.dryrun.record import DryRun, Lock, Stall, Statement
-from inboxbench.dryrun.rules.operation import read_operation
+from inboxbench.dryrun.rules.fix import proposal
+from inboxbench.dryrun.rules.operation import NAME, read_operation, unquoted
+from inboxbench.dryrun.rules.retype import Dependents
 
 # Less than this many rows is no work that grows with the table: it takes about a millisecond.
 FEW_ROWS = 1_000
@@ -83,12 +86,27 @@ class Facts:
         """Columns of the primary key of the table that the statement names, with commas; "" if it has none, or where
         the run does not know the table: one that the chain made and dropped again. `id` in a run that knows none.
         """
+        keys: dict[str, str] = self.run.more.get("keys", {})
+        return keys.get(self._table(statement) or "", "" if keys else "id")
+
+    def dependents(self, statement: Statement) -> Dependents | None:
+        """Of the column that it gives another type; None where the run does not know it: one that the chain made."""
         operation = read_operation(statement.sql)
-        name = operation.table.replace('"', "") if operation else ""
+        columns: dict[str, Any] = self.run.more.get("columns", {})
+        found = columns.get(f"{self._table(statement)}.{unquoted(operation.column)}") if operation else None
+        return Dependents.read(found) if found else None
+
+    def proposal(self, statement: Statement) -> str:
+        """Code to paste instead of it."""
+        return proposal(statement.sql, self.key(statement), self.dependents(statement))
+
+    def _table(self, statement: Statement) -> str | None:
+        """That the statement names, as schema.name."""
+        operation = read_operation(statement.sql)
+        name = ".".join(unquoted(part) for part in NAME.findall(operation.table)) if operation else ""
         touched = [*(one.relation for one in statement.locks), *(one.relation for one in statement.scans)]
         keys: dict[str, str] = self.run.more.get("keys", {})
-        known = [one for one in touched if one in keys and name in (one, one.rpartition(".")[2])]
-        return keys[known[0]] if known else "" if keys else "id"
+        return next((one for one in touched if one in keys and name in (one, one.partition(".")[2])), None)
 
     @cached_property
     def _setting(self) -> dict[int, list[Statement]]:
@@ -101,14 +119,23 @@ class Facts:
 
     def guarded(self, statement: Statement) -> bool:
         """Whether a lock_timeout was in force for it. What fires no event trigger did not say: there it is what its
-        session had set, and LOCAL ends with its transaction.
+        session had set, and LOCAL ends with its transaction; where it set none, what role or database gave it, which
+        others of the session have told.
         """
         if statement.lock_timeout_ms is not None:
             return statement.lock_timeout_ms > 0
         said = self._setting.get(statement.pid, [])
         before = range(bisect_left(said, statement.number, key=_number) - 1, -1, -1)
         last = next((said[at] for at in before if _lasts(said[at], statement)), None)
+        if last is None and not said:
+            return self._given.get(statement.pid, 0.0) > 0
         return last is not None and not _NONE.search(last.sql.rstrip(" ;"))
+
+    @cached_property
+    def _given(self) -> dict[int, float]:
+        """The lock_timeout (ms) that each session was seen with first."""
+        told = [(one.pid, one.lock_timeout_ms) for one in reversed(self.run.statements)]
+        return {pid: given for pid, given in told if given is not None}
 
 
 def _number(one: Statement) -> int:

@@ -4,132 +4,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
-from inboxbench.dryrun.rules.operation import Kind, Operation, actions, read_operation
+from inboxbench.dryrun.rules.operation import Kind, Operation, read_operation
+from inboxbench.dryrun.rules.parts import batches, made_name, not_null
+from inboxbench.dryrun.rules.retype import Dependents, retype
+from inboxbench.dryrun.rules.step import Step, Steps, as_code
 
-BATCH = 5_000
-_PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)")
 _BATCHED: tuple[Kind, ...] = ("type", "backfill", "add column")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """alone: outside of any transaction, as CONCURRENTLY needs it. retry: under lock_timeout, again when it strikes.
-
-    key: of a batched step (several columns with commas), which is run again and again, each time in a transaction of
-    its own: it gives the last key of its batch, and `{after}` in it is nothing at first, then `AND key > last`, until
-    there is no last key. values: of its placeholders, which are run and not shown.
-    """
-
-    sql: str
-    alone: bool = False
-    key: str = ""
-    retry: bool = False
-    values: dict[str, str] = field(default_factory=dict)
-
-
-Steps = tuple[Step, ...]
-LOCK_TIMEOUT, ATTEMPTS, PAUSE_S = "100ms", 10, 0.1  # of a step that is retried; the pause doubles each time
-
-
-def rewrite(sql: str, key: str = "id") -> Steps | None:
+def rewrite(sql: str, key: str = "id", has: Dependents | None = None) -> Steps | None:
     """What to run instead of `sql`, in order; None where no rewrite is known.
 
     key: the columns of the table's primary key, quoted as they need it, with commas between; without, what would need
-    batches is left alone.
+    batches is left alone. has: what hangs on the column that gets another type.
     """
     operation = read_operation(sql)
     if operation is None or (not key and operation.kind in _BATCHED):
         return None
+    if operation.kind == "type":
+        return retype(operation, key, has)
     return _REWRITES[operation.kind](operation, key)
 
 
-def proposal(sql: str, key: str) -> str:
-    """Code to paste; where batches would need a key that the table lacks, what is to be done first, as a comment."""
+def proposal(sql: str, key: str, has: Dependents | None = None) -> str:
+    """Code to paste; what stands in the way of a rewrite in batches or of a type, as a comment."""
     operation = read_operation(sql)
     if operation and not key and operation.kind in _BATCHED:
         return (
             f"# {operation.table} has no primary key to go through it by: batches need one. Give it a key first\n"
             "# (a unique index built CONCURRENTLY, then PRIMARY KEY USING INDEX), or accept the block in a quiet hour."
         )
-    return as_code(rewrite(sql, key))
-
-
-def as_code(steps: Sequence[Step] | None) -> str:
-    """The steps as lines of an Alembic revision."""
-    return "\n".join(line for step in steps or () for line in _lines(step))
-
-
-def _lines(step: Step) -> list[str]:
-    if len(actions(step.key)) > 1:
-        return _lines_of_several(step)
-    if step.key:
-        return [
-            "with op.get_context().autocommit_block():",
-            '    last, after = None, ""',
-            "    while True:",
-            f'        batch = sa.text({in_python(step.sql)}.replace("{{after}}", after))',
-            '        last = op.get_bind().execute(batch, {"last": last} if after else {}).scalar()',
-            "        if last is None:",
-            "            break",
-            f"        after = {_literal(f'AND {step.key} > :last')}",
-        ]
-    if step.retry:
-        return _lines_of_retries(step)
-    if step.alone:
-        return ["with op.get_context().autocommit_block():", f"    op.execute({in_python(step.sql)})"]
-    return [f"op.execute({in_python(step.sql)})"]
-
-
-def _lines_of_retries(step: Step) -> list[str]:
-    """By SQLSTATE, which psycopg calls sqlstate and psycopg2 pgcode: asyncpg's error has no class in SQLAlchemy."""
-    return [
-        "import time",
-        f"for attempt in range({ATTEMPTS}):",
-        "    try:",
-        "        with op.get_bind().begin_nested():",
-        f"            op.execute(\"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'\")",
-        f"            op.execute({in_python(step.sql)})",
-        "        break",
-        "    except sa.exc.DBAPIError as error:",
-        '        if "55P03" not in (getattr(error.orig, "sqlstate", None), getattr(error.orig, "pgcode", None)):',
-        "            raise",
-        f"        time.sleep({PAUSE_S} * 2**attempt)",
-        "else:",
-        '    raise RuntimeError("the lock was never free")',
-    ]
-
-
-def in_python(sql: str) -> str:
-    """As a literal for sa.text and op.execute, which take a colon before a word for a parameter.
-
-    >>> print(in_python("DROP INDEX \\"Ix\\""), in_python("SELECT '{\\"a\\":b}'::jsonb"))
-    \"\"\"DROP INDEX "Ix" \"\"\" r\"\"\"SELECT '{"a"\\:b}'::jsonb\"\"\"
-    """
-    text = _PARAMETER.sub(r"\\:", sql)
-    raw, end = "r" * ("\\" in text), " " * text.endswith('"')
-    return f'{raw}"""{text}{end}"""'
-
-
-def _literal(text: str) -> str:
-    return repr(text) if '"' in text else f'"{text}"'
-
-
-def _lines_of_several(step: Step) -> list[str]:
-    values = [f"last_{place}" for place, _ in enumerate(actions(step.key))]
-    bound = ", ".join(f":{value}" for value in values)
-    return [
-        "with op.get_context().autocommit_block():",
-        '    last, after = {}, ""',
-        "    while True:",
-        f'        batch = sa.text({in_python(step.sql)}.replace("{{after}}", after))',
-        "        row = op.get_bind().execute(batch, last).first()",
-        "        if row is None:",
-        "            break",
-        f"        last = dict(zip({values!r}, row))",
-        f"        after = {_literal(f'AND ({step.key}) > ({bound})')}",
-    ]
+    if operation and operation.kind == "type" and has and has.obstacles:
+        return (
+            f"# {operation.table}.{operation.column} is not exchanged for a second column by this code, because of "
+            f"{', '.join(has.obstacles)}:\n# take these off first and put them back after it."
+        )
+    return as_code(rewrite(sql, key, has))
 
 
 def _create_index(one: Operation, _: str) -> Steps:
@@ -184,38 +95,7 @@ def _unique(one: Operation, _: str) -> Steps:
 
 def _named(one: Operation, purpose: str) -> str:
     """The constraint's own name, else one after PostgreSQL's fashion."""
-    return one.name or _name(one.table, one.column, purpose)
-
-
-def _not_null(one: Operation, _: str) -> Steps:
-    name = _name(one.table, one.column, "present")
-    return (
-        Step(f"ALTER TABLE {one.table} ADD CONSTRAINT {name} CHECK ({one.column} IS NOT NULL) NOT VALID", alone=True),
-        Step(f"ALTER TABLE {one.table} VALIDATE CONSTRAINT {name}", alone=True),
-        Step(f"ALTER TABLE {one.table} ALTER COLUMN {one.column} SET NOT NULL", alone=True),
-        Step(f"ALTER TABLE {one.table} DROP CONSTRAINT {name}", alone=True),
-    )
-
-
-def _type(one: Operation, key: str) -> Steps:
-    """Expand (a second column, kept alike by a trigger), backfill in batches, contract (swap the names)."""
-    new, old = _name("", one.column, "new"), _name("", one.column, "old")
-    function = _name(one.table, one.column, "sync")
-    value = one.using or f"{one.column}::{one.type}"
-    fresh = re.sub(rf"(?<![\w.\"]){re.escape(one.column)}(?![\w\"])", f"NEW.{one.column}", value)
-    return (
-        Step(f"ALTER TABLE {one.table} ADD COLUMN {new} {one.type}", alone=True),
-        Step(f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS "
-             f"$$BEGIN NEW.{new} := {fresh}; RETURN NEW; END$$", alone=True),
-        Step(f"CREATE TRIGGER {function} BEFORE INSERT OR UPDATE ON {one.table} "
-             f"FOR EACH ROW EXECUTE FUNCTION {function}()", alone=True),
-        _batches(one.table, f"{new} = {value}", f"{new} IS NULL AND {one.column} IS NOT NULL", key),
-        Step(f"DROP TRIGGER {function} ON {one.table}"),
-        Step(f"DROP FUNCTION {function}()"),
-        Step(f"ALTER TABLE {one.table} ALTER COLUMN {one.column} DROP NOT NULL"),
-        Step(f"ALTER TABLE {one.table} RENAME COLUMN {one.column} TO {old}"),
-        Step(f"ALTER TABLE {one.table} RENAME COLUMN {new} TO {one.column}"),
-    )  # fmt: skip
+    return one.name or made_name(one.table, one.column, purpose)
 
 
 _DEFAULT = re.compile(r"(?P<type>.+?) DEFAULT (?P<default>.+?)(?P<null> NOT NULL)?", re.IGNORECASE)
@@ -224,7 +104,7 @@ _DEFAULT = re.compile(r"(?P<type>.+?) DEFAULT (?P<default>.+?)(?P<null> NOT NULL
 def _backfill(one: Operation, key: str) -> Steps | None:
     if re.search(r"\b(FROM|RETURNING|AS)\b", re.sub(r"\(.*\)", "", one.rest) + one.where, re.IGNORECASE):
         return None
-    return (_batches(one.table, one.rest, one.where, key),)
+    return (batches(one.table, one.rest, one.where, key),)
 
 
 def _add_column(one: Operation, key: str) -> Steps | None:
@@ -236,28 +116,9 @@ def _add_column(one: Operation, key: str) -> Steps | None:
     steps: Steps = (
         Step(f"ALTER TABLE {table} ADD COLUMN {column} {found['type']}", alone=True),
         Step(f"ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT {found['default']}", alone=True),
-        _batches(table, f"{column} = {found['default']}", f"{column} IS NULL", key),
+        batches(table, f"{column} = {found['default']}", f"{column} IS NULL", key),
     )
-    return steps + _not_null(Operation("not null", table, column=column), key) if found["null"] else steps
-
-
-def _batches(table: str, assigned: str, where: str, key: str) -> Step:
-    """By key, so that no batch reads what an earlier one did."""
-    condition = f" AND ({where})" if where else ""
-    columns = actions(key)
-    row = f"({key})" if len(columns) > 1 else key
-    last = ", ".join(f"{column} DESC" for column in columns)
-    return Step(  # names as the project wrote them, in a statement of its own
-        f"WITH batch AS (SELECT {key} FROM {table} WHERE true {{after}} ORDER BY {key} LIMIT {BATCH}), "  # noqa: S608
-        f"done AS (UPDATE {table} SET {assigned} WHERE {row} IN (SELECT {key} FROM batch){condition}) "
-        f"SELECT {key} FROM batch ORDER BY {last} LIMIT 1",
-        key=key,
-    )
-
-
-def _name(table: str, column: str, purpose: str) -> str:
-    parts = [re.sub(r"\W+", "_", part).strip("_") for part in (table.rpartition(".")[2], column, purpose)]
-    return "_".join(part for part in parts if part)[:63]
+    return steps + not_null(table, column) if found["null"] else steps
 
 
 _REWRITES: dict[Kind, Callable[[Operation, str], Steps | None]] = {
@@ -266,8 +127,7 @@ _REWRITES: dict[Kind, Callable[[Operation, str], Steps | None]] = {
     "foreign key": _not_valid,
     "check": _not_valid,
     "unique": _unique,
-    "not null": _not_null,
-    "type": _type,
+    "not null": lambda one, _: not_null(one.table, one.column),
     "backfill": _backfill,
     "add column": _add_column,
 }

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 
 from inboxbench.dryrun.record import Statement
 from inboxbench.dryrun.rules.fact import FEW_ROWS, Facts, InForce, rewritten_table, rows_read
-from inboxbench.dryrun.rules.fix import as_code, proposal, with_references
+from inboxbench.dryrun.rules.fix import with_references
 from inboxbench.dryrun.rules.operation import flat
 from inboxbench.dryrun.rules.rule import Hit, Rule
+from inboxbench.dryrun.rules.step import as_code
 from inboxbench.dryrun.rules.text import blocked, felt, head, octets, short
 
 
@@ -17,7 +18,7 @@ def _code(facts: Facts, statement: Statement) -> str:
     inline = with_references(
         [one.sql for one in facts.earlier(statement) if one.revision == statement.revision], statement.sql
     )
-    return as_code(inline[1]) if inline else proposal(statement.sql, facts.key(statement))
+    return as_code(inline[1]) if inline else facts.proposal(statement)
 
 
 def _rewrites(volatile: bool) -> Callable[[Facts], Iterator[Hit]]:

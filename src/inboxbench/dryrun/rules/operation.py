@@ -12,6 +12,7 @@ Kind = Literal[
     "create index", "drop index", "foreign key", "check", "unique", "not null", "type", "add column", "backfill"
 ]  # fmt: skip
 _ID = r'(?:"(?:[^"]|"")+"|[\w$]+)'
+NAME = re.compile(_ID)
 _TABLE = rf"(?P<table>{_ID}(?:\.{_ID})?)"
 _ALTER = rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?{_TABLE} "
 _NAMED = rf"ADD (?:CONSTRAINT (?P<name>{_ID}) )?"
@@ -76,6 +77,15 @@ def flat(sql: str) -> str:
     'SELECT 1'
     """
     return " ".join(bare(sql).split())
+
+
+def unquoted(name: str) -> str:
+    """As the catalogue has it.
+
+    >>> unquoted('Orders'), unquoted('"Or""ders"')
+    ('orders', 'Or"ders')
+    """
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
 
 
 def actions(text: str) -> list[str]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from inboxbench.dryrun.record import Statement
 from inboxbench.dryrun.rules.fact import Facts, InForce, is_work, rows_read
-from inboxbench.dryrun.rules.fix import Step, as_code, in_python, proposal
 from inboxbench.dryrun.rules.operation import flat
 from inboxbench.dryrun.rules.rule import Hit, Rule
+from inboxbench.dryrun.rules.step import Step, as_code, in_python
 from inboxbench.dryrun.rules.text import blocked, felt, head, short, span
 from inboxbench.dryrun.trace import bare
 
@@ -47,7 +47,7 @@ def _backfills(facts: Facts) -> Iterator[Hit]:
             f"{head(worst.owner)} had locked {short(worst.lock.relation)}: it blocked {blocked(worst)}."
             f"{felt(facts, one, worst.owner)}"
         )
-        yield Hit(one, worst.lock.relation, what, proposal(one.sql, facts.key(one)))
+        yield Hit(one, worst.lock.relation, what, facts.proposal(one))
 
 
 def _works(facts: Facts) -> Iterator[Hit]:
@@ -83,7 +83,7 @@ def _unbatched(facts: Facts) -> Iterator[Hit]:
             f"{head(one)} changed {one.dead_tuples:,} rows in one transaction: each stayed locked against other "
             f"updates for up to {span(kept)}, and as many dead rows were left behind.{felt(facts, one)}"
         )
-        yield Hit(one, table, what, proposal(one.sql, facts.key(one)))
+        yield Hit(one, table, what, facts.proposal(one))
 
 
 def _one_transaction(facts: Facts) -> Iterator[Hit]:

@@ -1,0 +1,100 @@
+"""The code that findings show, pasted into a revision and run by Alembic: it does what was measured."""
+
+from __future__ import annotations
+
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.dryrun.test_chain import history
+from tests.integration.dryrun.test_rules import BAD, DATA, REWRITTEN
+
+from inboxbench.database import Connection, connect, scratch_database
+from inboxbench.dryrun.chain import Chain, run_chain
+from inboxbench.dryrun.comparison import play
+from inboxbench.dryrun.holders import Blocker, in_the_way
+from inboxbench.dryrun.rules.fix import rewrite
+from inboxbench.dryrun.rules.step import Step, Steps, as_code
+from inboxbench.server import Server
+
+# What a schema is made of, and the sum of its rows.
+_SCHEMA = """
+    SELECT attrelid::regclass::text, attname, format_type(atttypid, atttypmod), attnotnull
+    FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i') AND attnum > 0 AND NOT attisdropped
+    UNION ALL SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL SELECT 'quantity', sum(quantity)::text, count(*)::text, false FROM orders
+    ORDER BY 1, 2, 3
+"""
+_STORIES: dict[str, Steps] = {
+    **{story: rewrite(BAD[story][0][0]) or () for story in REWRITTEN},
+    "retried": (Step("ALTER TABLE orders ADD COLUMN c int DEFAULT 7", retry=True),),
+    "a value": rewrite("UPDATE orders SET quantity = quantity + $1::int WHERE note <> '$1'") or (),
+    "several keys": rewrite("UPDATE orders SET quantity = quantity + $1", "customer_id, id") or (),
+}
+
+
+@pytest.fixture(scope="module")
+def template(server: Server) -> Iterator[str]:
+    with scratch_database(server, "pasted") as name:
+        with connect(server.conninfo(name)) as connection:
+            connection.execute(DATA.encode())
+        yield name
+
+
+def schema(server: Server, name: str) -> list[tuple[Any, ...]]:
+    with connect(server.conninfo(name)) as connection:
+        return [row for row in connection.execute(_SCHEMA.encode()) if "alembic_version" not in row[0]]
+
+
+def pasted(server: Server, name: str, folder: Path, code: str) -> None:
+    """Runs it as the one revision of a history."""
+    where = history(folder, {"a1": textwrap.indent(code, "    ").lstrip()})
+    ended = run_chain(Chain(script_location=where), server.url(name), "head")
+    assert ended.status == 0, ended.complaint
+
+
+@pytest.mark.parametrize("story", _STORIES)
+def test_it_ends_where_the_measured_steps_end(story: str, server: Server, template: str, tmp_path: Path) -> None:
+    steps = _STORIES[story]
+    assert steps
+    with scratch_database(server, "pasted", template) as name:
+        with connect(server.conninfo(name)) as connection:
+            given = [Step(s.sql, s.alone, s.key, s.retry, {"1": "'3'"}) for s in steps]
+            play(connection, given)
+        expected = schema(server, name)
+    with scratch_database(server, "pasted", template) as name:
+        before = schema(server, name)
+        pasted(server, name, tmp_path / "history", as_code(steps).replace("value_1 = ...", "value_1 = 3"))
+        assert schema(server, name) == expected != before
+
+
+def test_retries_keep_no_lock_of_the_revision(server: Server, template: str, tmp_path: Path) -> None:
+    """customers, changed before, is free while orders is waited for; lock_timeout is afterwards what it was."""
+    first = 'op.execute("ALTER TABLE customers ADD COLUMN early int")'
+    code = as_code((Step("ALTER TABLE orders ADD COLUMN late int", retry=True),))
+    check = 'assert op.get_bind().execute(sa.text("SHOW lock_timeout")).scalar() == "0"'
+    with scratch_database(server, "pasted", template) as name:
+        conninfo = server.conninfo(name)
+        with in_the_way(conninfo, Blocker("public.orders", "ACCESS SHARE", 6.0)), connect(conninfo) as reader:
+            reader.execute("SET lock_timeout = '1s'")
+            running = threading.Thread(
+                target=pasted, args=(server, name, tmp_path / "history", f"{first}\n{code}\n{check}")
+            )
+            running.start()
+            _until(reader, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass")
+            reader.execute("SELECT early FROM customers LIMIT 1")
+        running.join()
+        with connect(conninfo) as connection:
+            assert connection.execute("SELECT late FROM orders LIMIT 1").fetchone() == (None,)
+
+
+def _until(connection: Connection, query: str) -> None:
+    deadline = time.monotonic() + 20
+    while not (row := connection.execute(query.encode()).fetchone()) or not row[0]:
+        assert time.monotonic() < deadline, query
