@@ -61,6 +61,7 @@ def rehearse(given: argparse.Namespace) -> Run:
     with open_server(given.server, data_dir=given.data_dir) as server, scratch_database(server, "orders") as name:
         with connect(server.conninfo(name)) as connection:
             connection.execute((_FOLDER / "orders.sql").read_bytes())
+            connection.execute("VACUUM ANALYZE")
         with tempfile.TemporaryDirectory() as folder:
             record = Path(folder) / "run.json"
             command = [sys.executable, "-m", "inboxbench", "dryrun", "--database", server.url(name)]

@@ -12,4 +12,3 @@ SELECT n % 200000 + 1, 'placed', 'leave it with the neighbours', n % 9000 / 100.
        '2026-01-01'::timestamptz + n * interval '10 seconds'
 FROM generate_series(1, 1000000) AS n;
 CREATE INDEX orders_quantity ON orders (quantity) WHERE quantity > 6;
-VACUUM ANALYZE;

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.dryrun.test_chain import history
+from tests.integration.dryrun.test_chain import ENVIRONMENT, history
 from tests.integration.dryrun.test_rules import BAD, DATA, REWRITTEN
 
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.dryrun.chain import Chain, run_chain
 from inboxbench.dryrun.comparison import play
-from inboxbench.dryrun.holders import Blocker, in_the_way
 from inboxbench.dryrun.rules.fix import rewrite
 from inboxbench.dryrun.rules.step import Step, Steps, as_code
 from inboxbench.server import Server
@@ -37,6 +36,30 @@ _STORIES: dict[str, Steps] = {
     "a value": rewrite("UPDATE orders SET quantity = quantity + $1::int WHERE note <> '$1'") or (),
     "several keys": rewrite("UPDATE orders SET quantity = quantity + $1", "customer_id, id") or (),
 }
+# What the driver could make a difference to: its errors, its parameters, its way to leave a transaction.
+_BY_DRIVER = ("type", "retried", "a value", "several keys")
+_WAYS = [(story, "psycopg") for story in _STORIES]
+_WAYS += [(story, driver) for driver in ("psycopg2", "asyncpg") for story in _BY_DRIVER]
+_ASYNC = """
+import asyncio
+import sqlalchemy as sa
+from alembic import context
+from sqlalchemy.ext.asyncio import create_async_engine
+
+def run(connection):
+    context.configure(connection=connection, transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+async def main():
+    url = context.config.get_main_option("sqlalchemy.url").replace("postgresql:", "postgresql+asyncpg:", 1)
+    engine = create_async_engine(url)
+    async with engine.connect() as connection:
+        await connection.run_sync(run)
+    await engine.dispose()
+
+asyncio.run(main())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +75,22 @@ def schema(server: Server, name: str) -> list[tuple[Any, ...]]:
         return [row for row in connection.execute(_SCHEMA.encode()) if "alembic_version" not in row[0]]
 
 
-def pasted(server: Server, name: str, folder: Path, code: str) -> None:
+def pasted(server: Server, name: str, folder: Path, code: str, driver: str = "psycopg") -> None:
     """Runs it as the one revision of a history."""
     where = history(folder, {"a1": textwrap.indent(code, "    ").lstrip()})
+    if driver != "psycopg":
+        environment = (
+            _ASYNC if driver == "asyncpg" else ENVIRONMENT.format(each=True).replace("+psycopg:", "+psycopg2:")
+        )
+        (where / "env.py").write_text(environment)
     ended = run_chain(Chain(script_location=where), server.url(name), "head")
     assert ended.status == 0, ended.complaint
 
 
-@pytest.mark.parametrize("story", _STORIES)
-def test_it_ends_where_the_measured_steps_end(story: str, server: Server, template: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("story", "driver"), _WAYS)
+def test_it_ends_where_the_measured_steps_end(
+    story: str, driver: str, server: Server, template: str, tmp_path: Path
+) -> None:
     steps = _STORIES[story]
     assert steps
     with scratch_database(server, "pasted", template) as name:
@@ -70,31 +100,33 @@ def test_it_ends_where_the_measured_steps_end(story: str, server: Server, templa
         expected = schema(server, name)
     with scratch_database(server, "pasted", template) as name:
         before = schema(server, name)
-        pasted(server, name, tmp_path / "history", as_code(steps).replace("value_1 = ...", "value_1 = 3"))
+        pasted(server, name, tmp_path / "history", as_code(steps).replace("value_1 = ...", "value_1 = 3"), driver)
         assert schema(server, name) == expected != before
 
 
-def test_retries_keep_no_lock_of_the_revision(server: Server, template: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "asyncpg"])
+def test_retries_keep_no_lock_of_the_revision(driver: str, server: Server, template: str, tmp_path: Path) -> None:
     """customers, changed before, is free while orders is waited for; lock_timeout is afterwards what it was."""
     first = 'op.execute("ALTER TABLE customers ADD COLUMN early int")'
     code = as_code((Step("ALTER TABLE orders ADD COLUMN late int", retry=True),))
     check = 'assert op.get_bind().execute(sa.text("SHOW lock_timeout")).scalar() == "0"'
     with scratch_database(server, "pasted", template) as name:
         conninfo = server.conninfo(name)
-        with in_the_way(conninfo, Blocker("public.orders", "ACCESS SHARE", 6.0)), connect(conninfo) as reader:
+        with connect(conninfo, autocommit=False) as blocker, connect(conninfo) as reader, ThreadPoolExecutor(1) as pool:
+            blocker.execute("LOCK TABLE orders IN ACCESS SHARE MODE")
             reader.execute("SET lock_timeout = '1s'")
-            running = threading.Thread(
-                target=pasted, args=(server, name, tmp_path / "history", f"{first}\n{code}\n{check}")
-            )
-            running.start()
-            _until(reader, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass")
-            reader.execute("SELECT early FROM customers LIMIT 1")
-        running.join()
+            done = pool.submit(pasted, server, name, tmp_path / "history", f"{first}\n{code}\n{check}", driver)
+            try:
+                _until(reader, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass")
+                reader.execute("SELECT early FROM customers LIMIT 1")
+            finally:
+                blocker.commit()
+            done.result()
         with connect(conninfo) as connection:
             assert connection.execute("SELECT late FROM orders LIMIT 1").fetchone() == (None,)
 
 
 def _until(connection: Connection, query: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (row := connection.execute(query.encode()).fetchone()) or not row[0]:
         assert time.monotonic() < deadline, query
