@@ -28,7 +28,8 @@ UPDATE orders SET status = 'sent' WHERE id = :one;
 -- draw: SELECT id AS one FROM customers TABLESAMPLE SYSTEM (1)
 UPDATE customers SET country = 'country7' WHERE id = :one;
 
--- name: count customers
+-- A report that thinks between two statements: whoever wants customers for himself has to wait for it.
+-- name: report on customers
 -- kind: read
--- weight: 0.4
-SELECT country, count(*), count(DISTINCT email) FROM customers GROUP BY country;
+-- weight: 0.2
+SELECT country, pg_sleep(1.2) FROM customers LIMIT 1;

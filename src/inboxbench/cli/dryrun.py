@@ -109,7 +109,12 @@ def command(session: Session, /, *, form: str, output: Path | None, **options: A
         run = ruler.result()
         if options["rewrites"] and run.findings:
             at = partial(state_before, server, source, session.project, chain)
-            run = with_rewrites(run, server, at, _beside(server, chain, options), chain.timeout_s)
+            try:
+                run = with_rewrites(run, server, at, _beside(server, chain, options), chain.timeout_s)
+            except KeyboardInterrupt:  # what is known is not lost
+                note = "interrupted: the rewrites were not compared"
+                hand_over_run(replace(run, notes=(*run.notes, note)), form, output)
+                raise
     hand_over_run(run, form, output)
     if run.error:
         raise SubjectFailed(run.error)
@@ -189,20 +194,29 @@ def _read_chain(session: Session, options: dict[str, Any]) -> Chain:
     named = [name for name in ("program", "config") if options[name]]
     if len(named) > 1:
         raise UsageError("give --command or --config, not both")
-    for name in ("config", "script_location"):
-        if options[name] and not options[name].exists():
-            raise UsageError(f"--{name.replace('_', '-')} {options[name]}: no such file or folder")
+    config, location = (_place(options, name) for name in ("config", "script_location"))
     return Chain(
         command=options["program"],
-        config=options["config"],
-        script_location=options["script_location"],
-        python=options["python"],
+        config=config,
+        script_location=location,
+        python=str(Path(options["python"]).absolute()) if "/" in options["python"] else options["python"],
         url_env=options["url_env"],
         driver=options["driver"],
         folder=options["folder"],
         timeout_s=read_time(options["timeout"]) / 1000,
         project=session.project.root,
     )
+
+
+def _place(options: dict[str, Any], name: str) -> Path | None:
+    """Where it is from here, else from --folder; absolute where the command runs elsewhere."""
+    given: Path | None = options[name]
+    if given is None:
+        return None
+    found = next((one for one in (given, (options["folder"] or Path()) / given) if one.exists()), None)
+    if found is None:
+        raise UsageError(f"--{name.replace('_', '-')} {given}: no such file or folder")
+    return found.absolute() if options["folder"] else found
 
 
 def _read_source(options: dict[str, Any]) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import shlex
 import shutil
@@ -22,6 +23,7 @@ from inboxbench.server import reason
 
 TIMEOUT_S = 3600.0
 _PATIENCE_S = 5.0
+_BESIDE = ("File ", "[SQL:", "[parameters:", "(Background on this error")  # what SQLAlchemy says beside the error
 # Plain Alembic, in the project's own Python: its env.py is asked by the main option that nearly all of them read.
 _ALEMBIC = """
 import sys
@@ -105,7 +107,7 @@ class Chain:
         if self.script_location:
             return read_history([self.script_location])
         if self.config:
-            return read_history([_location(self.config)])
+            return read_history([_location(self.config, self.folder)])
         if not self.command:
             return read_history([self.project / "migrations"] if self.project else [])
         return search(self._places(), revisions)
@@ -136,7 +138,7 @@ class Ended:
         missing = next((line for line in reversed(lines) if "No module named" in line), None)
         if missing:
             return f"{missing[:200]}; --driver postgresql+psycopg2 (or asyncpg, psycopg) names the one that it has"
-        telling = [line for line in lines if "error" in line.lower() and not line.startswith("File ")]
+        telling = [line for line in lines if "error" in line.lower() and not line.startswith(_BESIDE)]
         return reason(UsageError((telling or lines or ["it said nothing"])[-1][:300]))
 
 
@@ -170,7 +172,7 @@ def _process(chain: Chain, arguments: list[str], url: str, output: IO[bytes]) ->
         )
     except FileNotFoundError:
         raise UsageError(f"command not found: {arguments[0]}; give its path, or run it from its folder") from None
-    except (PermissionError, NotADirectoryError) as error:
+    except OSError as error:  # no right to, no folder, no program: a script without its first line #!…
         raise UsageError(f"command {arguments[0]} cannot be run: {error.strerror}") from None
     try:
         yield process
@@ -205,14 +207,17 @@ def _which(program: str) -> Path | None:
     return Path(found) if found else None
 
 
-def _location(config: Path) -> Path:
-    """script_location of an alembic.ini, relative to the file as Alembic reads it. Raises UsageError without one."""
+def _location(config: Path, folder: Path | None) -> Path:
+    """script_location of an alembic.ini, relative to where it is run, or to the file. Raises UsageError without one."""
     from alembic.config import Config  # noqa: PLC0415 - slow to import, and most runs never need it
 
     if not config.is_file():
         raise UsageError(f"--config {config}: no such file")
-    location = Config(str(config)).get_main_option("script_location")
+    try:
+        location = Config(str(config)).get_main_option("script_location")
+    except configparser.Error as error:
+        raise UsageError(f"--config {config} cannot be read: {reason(error)}") from None
     if not location:
         raise UsageError(f"{config}: no script_location in its section [alembic]")
-    place = Path(location)
-    return place if place.is_absolute() or place.is_dir() else config.resolve().parent / place
+    place = (folder or Path()) / location
+    return place if place.is_dir() else config.resolve().parent / location

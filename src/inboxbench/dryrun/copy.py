@@ -20,7 +20,7 @@ from inboxbench.errors import ServerError, UsageError
 from inboxbench.project import Project
 from inboxbench.seed.dataset import load_dataset
 from inboxbench.seed.load import Progress
-from inboxbench.server import Server, reason, redact
+from inboxbench.server import Server, check_url, reason, redact, without_password
 
 _CARRIED = ("lock_timeout", "search_path")
 _SPARE = 1.2  # a copy grows when it is migrated: at least its largest table is written twice, mostly more
@@ -139,6 +139,7 @@ def _check_room(connection: Connection, size: int, what: str) -> None:
 @contextmanager
 def _fetched(server: Server, url: str) -> Iterator[str]:
     """Dumped from where it is, restored here. Owners and privileges stay behind: their roles are not here."""
+    check_url(url, "the URL of --database")
     shown = redact(url)
     try:
         with psycopg.connect(url, connect_timeout=10) as there:
@@ -187,12 +188,15 @@ def _create_like(connection: Connection, name: str, locale: tuple[str, str]) -> 
 
 def _pipe(server: Server, url: str, name: str) -> None:
     """pg_dump | pg_restore. Raises ServerError with the first thing that either of them complained about."""
+    target, environment = without_password(url)
     dump = [str(server.program("pg_dump")), "--format=custom", "--compress=0", "--no-owner", "--no-privileges",
-            "--no-publications", "--no-subscriptions", "--dbname", url]  # fmt: skip
+            "--no-publications", "--no-subscriptions", "--dbname", target]  # fmt: skip
     restore = [str(server.program("pg_restore")), "--no-owner", "--no-privileges", "--exit-on-error",
                "--dbname", server.url(name)]  # fmt: skip
     with (
-        subprocess.Popen(dump, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as out,
+        subprocess.Popen(
+            dump, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=environment
+        ) as out,
         subprocess.Popen(restore, stdin=out.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as into,
     ):
         assert out.stdout is not None

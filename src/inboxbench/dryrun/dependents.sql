@@ -52,6 +52,9 @@ SELECT a.nspname || '.' || a.relname || '.' || a.attname, jsonb_build_object(
                   c.conrelid = a.attrelid AND c.contype IN ('p', 'u', 'f', 'c', 'n')
                   AND NOT (c.contype = 'f' AND c.confrelid = a.attrelid AND a.attnum = ANY (c.confkey)), false)
             UNION SELECT 'the expression that generates it' WHERE a.attgenerated <> ''
+            UNION SELECT 'trigger ' || g.tgname || ', which the batches would fire' FROM pg_trigger AS g
+                WHERE g.tgrelid = a.attrelid AND NOT g.tgisinternal AND g.tgenabled <> 'D'
+                  AND g.tgtype & 16 > 0 AND g.tgattr = ''  -- of any UPDATE, whatever it sets
             UNION SELECT 'privileges of its own' WHERE a.attacl IS NOT NULL
             UNION SELECT 'partitions or children of its table' WHERE a.relkind = 'p' OR EXISTS (
                 SELECT FROM pg_inherits AS h WHERE a.attrelid IN (h.inhparent, h.inhrelid))

@@ -1,4 +1,4 @@
-"""Primary keys as the catalogue has them: what a backfill in batches goes by."""
+"""Primary keys as the catalogue has them, which a backfill in batches goes by; and tables that belong to another."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ _KEYS = """
       AND (%(table)s::text IS NULL OR t.oid = to_regclass(%(table)s))
     GROUP BY n.nspname, t.relname
 """
+_CHILDREN = """
+    SELECT n.nspname || '.' || t.relname
+    FROM pg_inherits JOIN pg_class AS t ON t.oid = inhrelid JOIN pg_namespace AS n ON n.oid = t.relnamespace
+    WHERE t.relkind IN ('r', 'p', 'f')
+"""
 
 
 def primary_key(connection: Connection, table: str) -> str:
@@ -28,3 +33,9 @@ def primary_keys(server: Server, database: str) -> dict[str, str]:
     """Of every table, by schema.name; "" where there is none."""
     with connect(server.conninfo(database)) as connection:
         return {str(name): str(key) for name, key in connection.execute(_KEYS, {"table": None})}
+
+
+def child_tables(server: Server, database: str) -> set[str]:
+    """Partitions, and tables that inherit, as schema.name."""
+    with connect(server.conninfo(database)) as connection:
+        return {str(name) for (name,) in connection.execute(_CHILDREN)}

@@ -19,8 +19,9 @@ from inboxbench.dryrun.live import Load
 from inboxbench.dryrun.modes import conflict
 from inboxbench.dryrun.record import DryRun, Finding, Statement
 from inboxbench.dryrun.revisions import read_stamp
+from inboxbench.dryrun.rules.fact import is_work
 from inboxbench.dryrun.rules.fix import rewrite, with_references
-from inboxbench.dryrun.rules.operation import Operation, read_operation
+from inboxbench.dryrun.rules.operation import Operation, flat, read_operation
 from inboxbench.dryrun.rules.retype import Dependents
 from inboxbench.dryrun.rules.step import Step, Steps
 from inboxbench.dryrun.rules.text import head_of
@@ -38,6 +39,13 @@ _SETS = re.compile(
     r"SET\s+(?P<local>LOCAL\s+)?(SESSION\s+)?"
     r"(?!(LOCAL|SESSION|TRANSACTION|CONSTRAINTS|AUTHORIZATION|CHARACTERISTICS|\w*_timeout)\b)\S|"
     r"SELECT\s+(pg_catalog\.)?set_config\(\s*'(?!\w*_timeout')(?=.*,\s*false\s*\)$)",
+    re.IGNORECASE | re.DOTALL,
+)
+_SETS_LOCAL = re.compile(r"SET\s+LOCAL\s+(?=(?P<name>[\w.]+))", re.IGNORECASE)
+# What has a meaning only beside the rest of its transaction.
+_TOGETHER = re.compile(
+    r"^(LOCK|SAVEPOINT|RELEASE|ROLLBACK|DECLARE|FETCH|SET CONSTRAINTS|SET TRANSACTION)\b|\bON COMMIT\b|"
+    r"\bFOR (NO KEY )?(UPDATE|SHARE)\b|\bset_config\(.*,\s*true\s*\)|_xact_",
     re.IGNORECASE | re.DOTALL,
 )
 _READER, _WRITER = "ACCESS SHARE", "ROW EXCLUSIVE"
@@ -189,11 +197,27 @@ def _instead(
         inline = with_references([one.sql for one in statements[:-1]], last.sql)
         return [*((one, (Step(one.sql),)) for one in statements[1:-1]), (last, inline[1] if inline else ())]
     with _connected(server, database, session) as connection:
-        rewritten = [_rewritten(connection, one.sql) for one in statements]
-    if finding.rule not in _SPLIT:
-        return None if rewritten[0] is None else [(last, rewritten[0])]
-    kept = [steps or (Step(bare(one.sql), alone=True),) for one, steps in zip(statements, rewritten, strict=True)]
-    return list(zip(statements, kept, strict=True))
+        if finding.rule not in _SPLIT:
+            rewritten = _rewritten(connection, last.sql)
+            return None if rewritten is None else [(last, rewritten)]
+        if any(_TOGETHER.search(flat(one.sql)) for one in statements):
+            return None
+        return [(one, _alone(connection, one)) for one in statements] + [(last, _reset(statements))]
+
+
+def _alone(connection: Connection, one: Statement) -> Steps:
+    """A statement of a transaction that is split: what did work as its rewrite, the rest as it is."""
+    if said := _SETS_LOCAL.match(bare(one.sql)):
+        return (Step(f"SET {bare(one.sql)[said.end() :]}", alone=True),)
+    operation = read_operation(one.sql)
+    worth = is_work(one) or (operation is not None and operation.kind == "drop index")
+    return (_rewritten(connection, one.sql) if worth else None) or (Step(bare(one.sql), alone=True),)
+
+
+def _reset(statements: Sequence[Statement]) -> Steps:
+    """What was set for the transaction alone."""
+    names = [said["name"] for one in statements if (said := _SETS_LOCAL.match(bare(one.sql)))]
+    return tuple(Step(f"RESET {name}", alone=True) for name in dict.fromkeys(names))
 
 
 @contextmanager

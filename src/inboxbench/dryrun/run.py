@@ -10,7 +10,7 @@ from inboxbench.database import connect
 from inboxbench.dryrun.chain import Chain, Ended, run_chain
 from inboxbench.dryrun.dependents import all_dependents, of_retyped
 from inboxbench.dryrun.history import History
-from inboxbench.dryrun.keys import primary_keys
+from inboxbench.dryrun.keys import child_tables, primary_keys
 from inboxbench.dryrun.observer import Observer, observed
 from inboxbench.dryrun.poll import Catalogue
 from inboxbench.dryrun.record import DryRun, Revision, Statement, Transaction
@@ -132,10 +132,15 @@ def rehearse(
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     before = current_of(server, database)
     keys, columns = primary_keys(server, database), all_dependents(server, database)
+    children = child_tables(server, database)
     leg = run(server, database, chain, target)
     _check_alembic(leg, chain, before, current_of(server, database))
     made = as_run(leg, server=server, source=source, command=chain.shown, started=started)
-    known = {"keys": keys | primary_keys(server, database), "columns": of_retyped(made.statements, columns)}
+    known = {
+        "keys": keys | primary_keys(server, database),
+        "columns": of_retyped(made.statements, columns),
+        "children": sorted(children | child_tables(server, database)),
+    }
     return replace(made, more=made.more | known)
 
 

@@ -157,7 +157,8 @@ class _Session:
         if draft is None:
             draft = Draft(line.pid, line.transaction, "", line.at, line.at)
             self.drafts.append(draft)
-        draft.error, draft.state, draft.finished = line.text, line.state, max(line.at, draft.started)
+        draft.error, draft.state = masked(line.text, draft.values), line.state
+        draft.finished = max(line.at, draft.started)
         self._open = None
 
 
@@ -174,6 +175,19 @@ def inlined(sql: str, values: Mapping[str, str]) -> str:
     "SELECT '$1', '7'::INTEGER, $2"
     """
     return _PLACEHOLDER.sub(lambda found: values.get(found["number"] or "", found[0]), sql)
+
+
+def masked(message: str, values: Mapping[str, str]) -> str:
+    """A message of the server without the values that it quotes.
+
+    >>> masked('invalid input syntax for type integer: "4711x"', {"2": "'4711x'"})
+    'invalid input syntax for type integer: "$2"'
+    """
+    for number, literal in values.items():
+        if literal.startswith("'") and len(literal) > 2:
+            value = literal[1:-1].replace("''", "'")
+            message = message.replace(f'"{value}"', f'"${number}"')
+    return message
 
 
 def has_values(sql: str) -> bool:

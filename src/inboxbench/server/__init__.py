@@ -14,13 +14,14 @@ from inboxbench.errors import ServerError
 from inboxbench.server.binaries import find_bindir
 from inboxbench.server.cluster import Cluster, temporary_cluster
 from inboxbench.server.container import engine_problem, running_container
-from inboxbench.server.handle import Kind, Server, check_reachable, reason, redact
+from inboxbench.server.handle import Kind, Server, check_reachable, check_url, reason, redact, without_password
 from inboxbench.server.spec import Binaries, Container, Embedded, External, Spec, parse_spec
 from inboxbench.server.standing import standing, start_standing, stop_standing
 
 __all__ = [
     "Server",
     "Spec",
+    "check_url",
     "engine_problem",
     "open_server",
     "parse_spec",
@@ -30,6 +31,7 @@ __all__ = [
     "standing",
     "start_standing",
     "stop_standing",
+    "without_password",
 ]
 
 

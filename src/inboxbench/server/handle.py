@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -91,16 +92,32 @@ def reason(error: BaseException) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
+def check_url(url: str, what: str) -> None:
+    """Raises UsageError for one that cannot be read, before a driver quotes pieces of it: one may be the password."""
+    try:
+        parts = conninfo_to_dict(url)
+        broken = "@" in f"{parts.get('host')}{parts.get('dbname')}" or not re.fullmatch(
+            r"[\d,]*", str(parts.get("port") or "")
+        )
+    except psycopg.ProgrammingError:
+        broken = True
+    if broken:
+        raise UsageError(
+            f"{what} is malformed; write postgresql://user:password@host:port/database, with spaces and any of @ / % : "
+            "in a part as %20, %40, %2F, %25, %3A"
+        )
+
+
+def without_password(conninfo: str) -> tuple[str, dict[str, str]]:
+    """For a program, and the environment to run it in: a command line is for everybody to read."""
+    parts = {key: str(value) for key, value in conninfo_to_dict(conninfo).items() if value is not None}
+    password = parts.pop("password", None)
+    return make_conninfo("", **parts), os.environ | ({"PGPASSWORD": password} if password else {})
+
+
 def check_reachable(base: str) -> tuple[int, str]:
     """server_version_num and the version as people write it. Raises ServerError in one line."""
-    try:
-        conninfo_to_dict(base)
-    except psycopg.ProgrammingError:
-        # What the driver says quotes pieces of the URL, and one of them may be the password.
-        raise UsageError(
-            "the server's URL is malformed; write postgresql://user:password@host:port/database, with spaces and "
-            "any of @ / % : in a part as %20, %40, %2F, %25, %3A"
-        ) from None
+    check_url(base, "the server's URL")
     try:
         with psycopg.connect(base, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
             row = connection.execute("SELECT current_setting('server_version')").fetchone()

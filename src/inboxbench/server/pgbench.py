@@ -17,11 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
 from inboxbench.errors import ServerError, SubjectFailed
 from inboxbench.server.binaries import find_bindir
-from inboxbench.server.handle import Server
+from inboxbench.server.handle import Server, without_password
 from inboxbench.server.spec import Embedded
 
 # Far above what opening 64 connections or ending a transaction takes on a loaded machine.
@@ -99,18 +97,10 @@ def run_scripts(program: Path, conninfo: str, scripts: Sequence[str], load: Load
         folder = Path(name)
         for number, script in enumerate(scripts):
             (folder / f"script{number:03}.sql").write_text(script, encoding="utf-8")
-        target, environment = _target(conninfo)
+        target, environment = without_password(conninfo)
         output = _call([str(program), *flags, *_arguments(folder, load), target], environment, load)
         tried = any(flag.startswith("--max-tries") for flag in flags)
         return _report(output, list(_logged(folder)), load, tried=tried)
-
-
-def _target(conninfo: str) -> tuple[str, dict[str, str]]:
-    """The password goes by environment: a command line is for everybody to read."""
-    parts = {key: str(value) for key, value in conninfo_to_dict(conninfo).items() if value is not None}
-    password = parts.pop("password", None)
-    secret = {"PGPASSWORD": password} if password else {}
-    return make_conninfo("", **parts), os.environ | secret
 
 
 def _arguments(folder: Path, load: Load) -> list[str]:

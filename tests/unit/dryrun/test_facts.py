@@ -13,7 +13,7 @@ from sqlalchemy.dialects import registry
 from inboxbench.dryrun.deadlock import DEADLOCK
 from inboxbench.dryrun.felt import summarise
 from inboxbench.dryrun.log import Line
-from inboxbench.dryrun.record import DryRun, Felt, Lock, Problem, Statement
+from inboxbench.dryrun.record import DryRun, Felt, Lock, Problem, Scan, Statement, Transaction
 from inboxbench.dryrun.request import Answer, RequestClass
 from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.rules.fact import Facts
@@ -96,6 +96,8 @@ _TWICE = 'duplicate key value violates unique constraint "{}"'
         (Problem("23502", 'null value in column "a" of relation "orders" violates not-null constraint', 1, 90.0), True),
         (Problem("55P03", "canceling statement due to lock timeout", 1, 90.0), False),
         (Problem("40P01", "deadlock detected", 1, 90.0), False),
+        (Problem("23514", 'new row for "orders" violates check constraint "orders_n_check"', 1, 90.0), False),
+        (Problem("P0001", "no stock", 1, 90.0), False),
     ],
 )
 def test_old_code_breaks_by_what_the_chain_did(problem: Problem, spoken: bool) -> None:
@@ -197,8 +199,101 @@ def test_the_code_to_paste_says_what_the_statement_said(sql: str) -> None:
     assert said == [step.sql.replace("{after}", "").replace("%", "%%")]
 
 
-def test_a_comment_within_is_left_as_it_is() -> None:
-    assert read_operation("UPDATE orders -- stale ones\nSET note = '' WHERE stale") is None
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE orders -- stale ones\nSET note = '' WHERE stale",
+        "UPDATE orders SET note = E'it\\'s' WHERE note = ' WHERE '",
+        "UPDATE ONLY orders SET note = ''",
+        "ALTER TABLE ONLY orders ALTER COLUMN note SET NOT NULL",
+        "CREATE INDEX ix ON ONLY orders (note)",
+        "UPDATE orders SET note = c.name FROM customers c WHERE c.id = orders.customer_id",
+        "UPDATE orders SET note = (SELECT 1 WHERE true",
+    ],
+)
+def test_what_cannot_be_read_for_sure_is_left_as_it_is(sql: str) -> None:
+    assert read_operation(sql) is None
+
+
+def test_the_where_of_a_backfill_is_its_own() -> None:
+    """Not one of a query within, nor a word of a literal; and what is quoted keeps its line ends."""
+    one = read_operation(
+        "UPDATE orders\n SET total = (SELECT t FROM (SELECT sum(p) AS t FROM items) s WHERE s.t > 0),\n"
+        "  note = 'Dear Sir,\n\n  yours WHERE  ever' WHERE total\n IS NULL"
+    )
+    assert one is not None
+    assert one.where == "total IS NULL"
+    assert one.rest.startswith("total = (SELECT t FROM (SELECT sum(p) AS t FROM items) s WHERE s.t > 0), note = 'Dear")
+    assert "Dear Sir,\n\n  yours WHERE  ever'" in one.rest
+    (step,) = rewrite("UPDATE orders SET total = (SELECT 1 FROM items WHERE true)", "id") or ()
+    assert step.sql.endswith(
+        "SET total = (SELECT 1 FROM items WHERE true) WHERE id IN (SELECT id FROM batch)) "
+        "SELECT id FROM batch ORDER BY id DESC LIMIT 1"
+    )
+
+
+@pytest.mark.parametrize("sql", ["UPDATE orders SET id = id + 1000", 'UPDATE orders SET n = 1, ("ID", id) = (1, 2)'])
+def test_no_batches_go_by_a_key_that_they_change(sql: str) -> None:
+    assert rewrite(sql, "id") is None
+    assert rewrite(sql, "number") is not None
+
+
+def test_a_message_of_the_server_quotes_no_value() -> None:
+    said = (
+        ("LOG", "execute x: UPDATE orders SET n = $1::int, note = $2"),
+        ("DETAIL", "Parameters: $1 = '4111-1111', $2 = 'it''s'"),
+        ("ERROR", 'invalid input syntax for type integer: "4111-1111"'),
+    )
+    (draft,) = read_drafts(Line(1.0, 7, "3/1", "00000", "s", "a", level, text) for level, text in said)
+    assert draft.error == 'invalid input syntax for type integer: "$1"'
+
+
+def _locked(run: DryRun, *locks: Lock) -> DryRun:
+    return replace(run, statements=tuple(replace(one, locks=locks) for one in run.statements))
+
+
+_EXCLUSIVE = Lock("public.orders", "table", "ACCESS EXCLUSIVE", 0.0, 9.0)
+
+
+@pytest.mark.parametrize(
+    ("sql", "spoken"),
+    [
+        ("DROP TABLE items", True),
+        ("ALTER TABLE items DROP CONSTRAINT fk", True),
+        ("ALTER TABLE ORDERS DROP COLUMN n", False),
+        ('ALTER TABLE public."orders" DROP COLUMN n', False),
+        ("ALTER TABLE parent ADD COLUMN c int", False),
+    ],
+)
+def test_a_parent_is_one_that_a_foreign_key_pulls_in(sql: str, spoken: bool) -> None:
+    run = _locked(_run(sql), _EXCLUSIVE)
+    assert ("parent-locked" in {one.rule for one in find(run)}) is spoken
+    assert find(replace(run, more={"children": ["public.orders"]})) == ()
+
+
+def test_rows_of_a_table_of_its_own_keep_nobody_waiting() -> None:
+    mine = Lock("public.orders", "table", "ROW EXCLUSIVE", 0.0, 9.0, created=True)
+    run = replace(_run("UPDATE orders SET n = 1"), transactions=(Transaction(1, 7, 0.0, 99.0, "commit"),))
+    ways: tuple[tuple[Lock, set[str]], ...] = ((mine, set()), (replace(mine, created=False), {"unbatched-backfill"}))
+    for lock, found in ways:
+        changed = tuple(replace(one, dead_tuples=30_000, locks=(lock,)) for one in run.statements)
+        assert {one.rule for one in find(replace(run, statements=changed))} == found
+
+
+@pytest.mark.parametrize(
+    ("sql", "rules"),
+    [
+        ("ALTER TABLE orders ALTER COLUMN checked_at SET NOT NULL", {"not-null-scan"}),
+        ("ALTER TABLE orders ADD CONSTRAINT check_fk FOREIGN KEY (c) REFERENCES customers", {"foreign-key-validated"}),
+        ("ALTER TABLE orders VALIDATE CONSTRAINT check_n", set()),
+        ("ALTER TABLE orders ADD CHECK (n > 0)", {"check-validated"}),
+        ('ALTER TABLE orders ADD CONSTRAINT "Ck" CHECK (n > 0)', {"check-validated"}),
+    ],
+)
+def test_a_check_is_not_a_word_in_a_name(sql: str, rules: set[str]) -> None:
+    run = _locked(_run(sql), _EXCLUSIVE)
+    scanned = tuple(replace(one, scans=(Scan("public.orders", 9_000),)) for one in run.statements)
+    assert {one.rule for one in find(replace(run, statements=scanned))} == rules
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,12 @@ _NAMED = re.compile(r'(?:column|relation|table|constraint|function|type) "?([\w$
 _REMOVES = re.compile(r"\b(DROP|RENAME|SET NOT NULL|NOT NULL|ADD CONSTRAINT|ALTER TYPE|TYPE)\b", re.IGNORECASE)
 _CONSTRAINT = re.compile(r'constraint "([^"]+)"')
 # What PostgreSQL calls one that a statement gives no name.
-_UNNAMED = {"UNIQUE": "_key", "REFERENCES": "_fkey", "PRIMARY KEY": "_pkey", "EXCLUDE": "_excl"}
+_UNNAMED = {"UNIQUE": "_key", "REFERENCES": "_fkey", "PRIMARY KEY": "_pkey", "EXCLUDE": "_excl", "CHECK": "_check"}
 # A deadlock or a serialization failure, a lock that was taken, a server that went away; a row that was there already,
 # or was not any more: these come to requests without any chain.
 _OF_THE_MOMENT = ("40", "55", "57", "08", "53")
-_BY_ROWS = ("23505", "23503", "23P01")
+_BY_ROWS = ("23505", "23503", "23514", "23P01")
+_RAISED, _RAISES = "P0001", re.compile(r"\b(TRIGGER|FUNCTION|PROCEDURE)\b", re.IGNORECASE)
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 _IN_BLOCK = re.compile(r"\bcannot (run inside|be executed from) a transaction block")
 
@@ -43,6 +44,8 @@ def _refused(facts: Facts, problem: Problem) -> bool:
     begun = min((one.started_ms for one in facts.run.statements if one.locks), default=math.inf)
     if problem.at_ms < begun or (problem.state or "")[:2] in _OF_THE_MOMENT:
         return False
+    if problem.state == _RAISED:
+        return any(_RAISES.search(one.sql) for one in facts.run.statements if not one.error)
     return problem.state not in _BY_ROWS or _of_the_chain(facts, problem.error)
 
 

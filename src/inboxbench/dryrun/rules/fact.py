@@ -100,6 +100,10 @@ class Facts:
         """Code to paste instead of it."""
         return proposal(statement.sql, self.key(statement), self.dependents(statement))
 
+    def child(self, relation: str) -> bool:
+        """Whether it is a partition of another table, or inherits from it."""
+        return relation in self.run.more.get("children", ())
+
     def _table(self, statement: Statement) -> str | None:
         """That the statement names, as schema.name."""
         operation = read_operation(statement.sql)

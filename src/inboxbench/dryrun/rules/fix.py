@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from inboxbench.dryrun.rules.operation import Kind, Operation, read_operation
+from inboxbench.dryrun.rules.operation import NAME, Kind, Operation, actions, read_operation, unquoted
 from inboxbench.dryrun.rules.parts import batches, made_name, not_null
 from inboxbench.dryrun.rules.retype import Dependents, retype
 from inboxbench.dryrun.rules.step import Step, Steps, as_code
@@ -98,12 +99,14 @@ def _named(one: Operation, purpose: str) -> str:
     return one.name or made_name(one.table, one.column, purpose)
 
 
+_TRIGGERS = "each batch is an UPDATE, and fires the triggers that the table has for one, as ADD COLUMN does not"
 _DEFAULT = re.compile(r"(?P<type>.+?) DEFAULT (?P<default>.+?)(?P<null> NOT NULL)?", re.IGNORECASE)
 
 
 def _backfill(one: Operation, key: str) -> Steps | None:
-    if re.search(r"\b(FROM|RETURNING|AS)\b", re.sub(r"\(.*\)", "", one.rest) + one.where, re.IGNORECASE):
-        return None
+    assigned = {unquoted(name) for part in actions(one.rest) for name in NAME.findall(part.partition("=")[0])}
+    if assigned & {unquoted(name) for name in actions(key)}:
+        return None  # a row would move ahead of the batches, and come again
     return (batches(one.table, one.rest, one.where, key),)
 
 
@@ -116,7 +119,7 @@ def _add_column(one: Operation, key: str) -> Steps | None:
     steps: Steps = (
         Step(f"ALTER TABLE {table} ADD COLUMN {column} {found['type']}", alone=True),
         Step(f"ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT {found['default']}", alone=True),
-        batches(table, f"{column} = {found['default']}", f"{column} IS NULL", key),
+        replace(batches(table, f"{column} = {found['default']}", f"{column} IS NULL", key), note=_TRIGGERS),
     )
     return steps + not_null(table, column) if found["null"] else steps
 

@@ -111,7 +111,7 @@ FOREIGN_KEY = Rule(
     bad="ALTER TABLE orders ADD CONSTRAINT fk FOREIGN KEY (customer_id) REFERENCES customers;",
     good="ALTER TABLE orders ADD CONSTRAINT fk FOREIGN KEY (customer_id) REFERENCES customers NOT VALID;\n"
     "-- next transaction:\nALTER TABLE orders VALIDATE CONSTRAINT fk;",
-    check=_scanning(r"ALTER TABLE .* FOREIGN KEY", "checked"),
+    check=_scanning(r"ALTER TABLE .* FOREIGN KEY ?\(", "checked"),
     squawk=("adding-foreign-key-constraint", "constraint-missing-not-valid"),
 )
 CHECK = Rule(
@@ -123,7 +123,7 @@ CHECK = Rule(
     bad="ALTER TABLE orders ADD CONSTRAINT ck CHECK (quantity > 0);",
     good="ALTER TABLE orders ADD CONSTRAINT ck CHECK (quantity > 0) NOT VALID;\n-- next transaction:\n"
     "ALTER TABLE orders VALIDATE CONSTRAINT ck;",
-    check=_scanning(r"ALTER TABLE .* CHECK", "checked"),
+    check=_scanning(r"ALTER TABLE .* ADD (CONSTRAINT \S+ )?CHECK ?\(", "checked"),
     squawk=("constraint-missing-not-valid",),
 )
 NOT_NULL = Rule(

@@ -15,7 +15,9 @@ from inboxbench.dryrun.rules.operation import NAME, Operation
 from inboxbench.dryrun.rules.parts import batches, made_name, not_null
 from inboxbench.dryrun.rules.step import Step, Steps
 
-_INDEX = re.compile(r"CREATE (?P<unique>UNIQUE )?INDEX .+? ON (?P<table>.+?) USING (?P<method>\w+) (?P<rest>.+)")
+_INDEX = re.compile(
+    r"CREATE (?P<unique>UNIQUE )?INDEX .+? ON (?P<table>.+?) USING (?P<method>\w+) (?P<rest>.+)", re.DOTALL
+)
 _FOREIGN_KEY = re.compile(r"(FOREIGN KEY \()([^)]+)(\) REFERENCES .+)")
 _LITERAL = re.compile(r"('(?:[^']|'')*')")
 _UNCHECKED = re.compile(r" NOT (VALID|ENFORCED)$")
@@ -57,6 +59,11 @@ class Dependents:
     constraints: tuple[Constraint, ...] = ()
     obstacles: tuple[str, ...] = ()
 
+    @property
+    def built(self) -> list[str]:
+        """Definitions of all indexes, those of constraints too."""
+        return [one.definition for one in self.indexes] + [one.index for one in self.constraints if one.index]
+
     @classmethod
     def read(cls, found: Mapping[str, Any]) -> Dependents:
         """From a row of dependents.sql."""
@@ -70,7 +77,7 @@ class Dependents:
 
 def retype(one: Operation, key: str, has: Dependents | None) -> Steps | None:
     """None where something on the column cannot be handed over; has None: nothing is known to hang on it."""
-    if has and has.obstacles:
+    if has and (has.obstacles or not all(map(_INDEX.fullmatch, has.built))):
         return None
     swap = _Swap(one, has or Dependents(), made_name("", one.column, "new"), made_name("", one.column, "old"))
     return (*swap.expand(key), *swap.contract())
@@ -150,8 +157,7 @@ class _Swap:
 
     def _index(self, definition: str, name: str) -> Step:
         made = _INDEX.fullmatch(definition)
-        if made is None:
-            raise ValueError(f"not an index: {definition}")
+        assert made is not None  # or retype had given up
         unique, rest = made["unique"] or "", self._renamed(made["rest"])
         return Step(
             f"CREATE {unique}INDEX CONCURRENTLY {name} ON {made['table']} USING {made['method']} {rest}", alone=True

@@ -19,7 +19,7 @@ class Step:
 
     key: of a batched step (several columns with commas), which is run again and again, each time in a transaction of
     its own: it gives the last key of its batch, and `{after}` in it is nothing at first, then `AND key > last`, until
-    there is no last key. values: of its placeholders, which are run and not shown.
+    there is no last key. values: of its placeholders, which are run and not shown. note: a comment before its code.
     """
 
     sql: str
@@ -27,6 +27,7 @@ class Step:
     key: str = ""
     retry: bool = False
     values: dict[str, str] = field(default_factory=dict)
+    note: str = ""
 
 
 Steps = tuple[Step, ...]
@@ -34,7 +35,7 @@ Steps = tuple[Step, ...]
 
 def as_code(steps: Sequence[Step] | None) -> str:
     """The steps as lines of an Alembic revision; what the driver sent as `$1` is a name there that the user fills."""
-    lines = [line for step in steps or () for line in _lines(step)]
+    lines = [line for step in steps or () for line in ([f"# {step.note}"] if step.note else []) + _lines(step)]
     wanted = dict.fromkeys(number for step in steps or () for number in placeholders(step.sql))
     return "\n".join([*(f"value_{number} = ...  # what the revision gives as ${number}" for number in wanted), *lines])
 

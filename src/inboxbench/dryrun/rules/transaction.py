@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 from inboxbench.dryrun.record import Statement
 from inboxbench.dryrun.rules.fact import Facts, InForce, is_work, rows_read
-from inboxbench.dryrun.rules.operation import flat
+from inboxbench.dryrun.rules.operation import NAME, flat, unquoted
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.dryrun.rules.step import Step, as_code, in_python
 from inboxbench.dryrun.rules.text import blocked, felt, head, short, span
 from inboxbench.dryrun.trace import bare
 
 _DML = re.compile(r"(UPDATE|INSERT|DELETE|MERGE|WITH)\b", re.IGNORECASE)
-_OF_INDEX = re.compile(r"(DROP|ALTER|CREATE UNIQUE|CREATE|REINDEX) INDEX\b", re.IGNORECASE)
+_LETS_GO = re.compile(r"(DROP TABLE|TRUNCATE|ALTER TABLE .*\bDROP (CONSTRAINT|COLUMN))\b", re.IGNORECASE | re.DOTALL)
 _MANY_ROWS = 10_000  # row locks that one transaction should not gather
 _LONG_MS = 1_000.0  # a lock held longer is felt by people
 _QUEUED_MS = 50.0
@@ -32,6 +32,12 @@ def _touched(statement: Statement) -> str | None:
     written = (lock.relation for lock in statement.locks if lock.kind == "table" and lock.mode == "ROW EXCLUSIVE")
     scanned = (scan.relation for scan in statement.scans)
     return next(iter((*written, *scanned)), None)
+
+
+def _unseen(statement: Statement) -> bool:
+    """Whether all that it wrote to is its own transaction's or session's, so that nobody waits for its rows."""
+    written = [lock for lock in statement.locks if lock.kind == "table" and lock.mode == "ROW EXCLUSIVE"]
+    return bool(written) and all(lock.created or lock.relation.startswith("pg_temp") for lock in written)
 
 
 def _backfills(facts: Facts) -> Iterator[Hit]:
@@ -74,7 +80,7 @@ def _split(first: Statement, second: Statement) -> str:
 
 def _unbatched(facts: Facts) -> Iterator[Hit]:
     for one in facts.run.statements:
-        if not _is_dml(one) or one.dead_tuples < _MANY_ROWS or _held_by_others(facts, one):
+        if not _is_dml(one) or one.dead_tuples < _MANY_ROWS or _held_by_others(facts, one) or _unseen(one):
             continue
         end = next(t for t in facts.run.transactions if t.number == one.transaction)
         kept = end.finished_ms - one.started_ms
@@ -123,15 +129,16 @@ def _queued(facts: Facts) -> Iterator[Hit]:
 def _parents(facts: Facts) -> Iterator[Hit]:
     """ACCESS EXCLUSIVE on a table that the statement does not name: foreign keys pull locks over.
 
-    Of an index it is its own table that is locked, and under a lock_timeout nobody queues behind it for long.
+    That is where a table or its key goes; what else locks more than it names are partitions and children, as it is
+    meant to. Under a lock_timeout nobody queues behind it for long.
     """
     for one in facts.run.statements:
         mine = [force for force in facts.in_force(one) if force.owner is one and force.blocks_reads]
-        if not mine or one.error or _OF_INDEX.match(flat(one.sql)) or facts.guarded(one):
+        if not mine or one.error or not _LETS_GO.match(flat(one.sql)) or facts.guarded(one):
             continue
-        words = set(re.findall(r"[\w$]+", one.sql))
+        words = {unquoted(name) for name in NAME.findall(one.sql)}
         for force in mine:
-            if force.lock.relation.rpartition(".")[2] not in words:
+            if force.lock.relation.partition(".")[2] not in words and not facts.child(force.lock.relation):
                 what = f"{head(one)} blocked {blocked(force)}, which it does not name.{felt(facts, one)}"
                 yield Hit(one, force.lock.relation, what)
 
