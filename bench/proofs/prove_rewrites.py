@@ -66,7 +66,9 @@ def rehearse(given: argparse.Namespace) -> Run:
             record = Path(folder) / "run.json"
             command = [sys.executable, "-m", "inboxbench", "dryrun", "--database", server.url(name)]
             command += ["--script-location", str(_FOLDER), "--traffic", str(_FOLDER / "traffic.sql")]
-            subprocess.run([*command, "--output", str(record)], check=True, stdout=subprocess.DEVNULL)
+            ended = subprocess.run([*command, "--output", str(record)], check=False, stdout=subprocess.DEVNULL)
+            if ended.returncode:
+                raise SystemExit(f"the dry run ended with {ended.returncode}, so there is nothing to compare")
             run: Run = json.loads(record.read_text(encoding="utf-8"))
             return run
 

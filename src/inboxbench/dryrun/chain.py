@@ -23,7 +23,8 @@ from inboxbench.server import reason
 
 TIMEOUT_S = 3600.0
 _PATIENCE_S = 5.0
-_BESIDE = ("File ", "[SQL:", "[parameters:", "(Background on this error")  # what SQLAlchemy says beside the error
+# What stands beside the error: of Python, PostgreSQL and SQLAlchemy.
+_BESIDE = ("File ", "LINE ", "DETAIL:", "HINT:", "CONTEXT:", "[SQL:", "[parameters:", "(Background on this error")
 # Plain Alembic, in the project's own Python: its env.py is asked by the main option that nearly all of them read.
 _ALEMBIC = """
 import sys

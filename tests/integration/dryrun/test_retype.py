@@ -38,6 +38,13 @@ _TABLES = f"""
     CREATE TABLE plain (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text NOT NULL);
     INSERT INTO plain (body) SELECT n::text FROM generate_series(1, {ROWS}) AS n;
     DELETE FROM plain WHERE id > {ROWS} - 10;
+    CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TABLE stamped (id int PRIMARY KEY, n int, quiet int);
+    CREATE TRIGGER touched BEFORE UPDATE ON stamped FOR EACH ROW EXECUTE FUNCTION stamp();
+    CREATE TABLE watched (id int PRIMARY KEY, n int);
+    INSERT INTO watched VALUES (1, 1);
+    CREATE TRIGGER of_id BEFORE UPDATE OF id ON watched FOR EACH ROW EXECUTE FUNCTION stamp();
+    CREATE TRIGGER at_once BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION stamp();
     CREATE TABLE kept (id serial PRIMARY KEY, parent int REFERENCES kept);
     INSERT INTO kept (parent) SELECT nullif(n - 1, 0) FROM generate_series(1, {ROWS}) AS n;
 """
@@ -54,6 +61,7 @@ _CHANGES = {
 _REFUSED = {
     "ALTER TABLE orders ALTER COLUMN id TYPE bigint": "constraint lines_order_id_fkey on table lines",
     "ALTER TABLE orders ALTER COLUMN shown TYPE bigint": "rule _RETURN on view seen",
+    "ALTER TABLE stamped ALTER COLUMN n TYPE bigint": "trigger touched, which the batches would fire",
     "ALTER TABLE kept ALTER COLUMN id TYPE bigint": "constraint kept_parent_fkey on table kept",
 }
 
@@ -124,6 +132,13 @@ def test_a_value_that_does_not_fit_fails_as_it_would(server: Server, template: s
         for steps in ((Step(text, alone=True),), steps_for(connection, text) or ()):
             with pytest.raises(psycopg.errors.StringDataRightTruncation):
                 play(connection, steps)
+
+
+def test_triggers_that_the_batches_do_not_fire_are_no_obstacle(server: Server, template: str) -> None:
+    text = "ALTER TABLE watched ALTER COLUMN n TYPE bigint"
+    with scratch_database(server, "retype", template) as name, connect(server.conninfo(name)) as connection:
+        play(connection, steps_for(connection, text) or ())
+        assert connection.execute("SELECT pg_typeof(n)::text FROM watched").fetchone() == ("bigint",)
 
 
 @pytest.mark.parametrize("text", _REFUSED)

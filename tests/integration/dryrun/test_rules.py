@@ -54,6 +54,18 @@ BAD: dict[str, tuple[list[str], set[str]]] = {
         ["ALTER TABLE orders ADD COLUMN total int", "UPDATE orders SET total = quantity * 2"],
         {"backfill-in-ddl-transaction"},
     ),
+    "guarded": (
+        [
+            "SET LOCAL lock_timeout = '2s'",
+            "ALTER TABLE orders ADD COLUMN total int NOT NULL DEFAULT 0",
+            "UPDATE orders SET total = quantity * 2",
+        ],
+        {"backfill-in-ddl-transaction"},
+    ),
+    "together": (
+        ["LOCK TABLE orders IN ACCESS EXCLUSIVE MODE", "UPDATE orders SET quantity = quantity * 2"],
+        {"backfill-in-ddl-transaction"},
+    ),
     "across": (
         ["ALTER TABLE customers ADD COLUMN c int", "CREATE INDEX ix ON orders (customer_id)"],
         {"lock-held-across-work", "index-not-concurrent"},
@@ -212,6 +224,27 @@ def test_a_split_transaction_is_run_too(server: Server, template: str, runs: dic
     assert found.compared is not None
     assert found.compared.original["rows_locked_at_once"] == 20_000
     assert found.compared.rewrite["rows_locked_at_once"] == 5_000
+
+
+def test_only_what_did_work_is_rewritten_when_a_transaction_is_split(
+    server: Server, template: str, runs: dict[str, DryRun]
+) -> None:
+    """What took a moment stays as it was written, under the lock_timeout that its author gave the transaction."""
+    found = _with_rewrites(server, template, runs["guarded"], "backfill-in-ddl-transaction")
+    assert found.compared is not None
+    block = "with op.get_context().autocommit_block():\n    op.execute("
+    lines = found.code.split("\n")
+    assert lines[:4] == [
+        *(block + '"""SET lock_timeout = \'2s\'""")').split("\n"),
+        *(block + '"""ALTER TABLE orders ADD COLUMN total int NOT NULL DEFAULT 0""")').split("\n"),
+    ]
+    assert sum("WITH batch AS" in line for line in lines) == 1
+    assert lines[-1] == '    op.execute("""RESET lock_timeout""")'
+
+
+def test_what_belongs_together_is_not_split(server: Server, template: str, runs: dict[str, DryRun]) -> None:
+    found = _with_rewrites(server, template, runs["together"], "backfill-in-ddl-transaction")
+    assert found.compared is None
 
 
 def test_a_foreign_key_of_a_new_column_goes_inline(server: Server, template: str, runs: dict[str, DryRun]) -> None:

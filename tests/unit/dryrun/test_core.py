@@ -12,6 +12,7 @@ import pytest
 
 from inboxbench.cli.dryrun_probes import read_asked
 from inboxbench.dryrun.annotations import as_github, as_sarif
+from inboxbench.dryrun.chain import Chain, Ended, run_chain
 from inboxbench.dryrun.gates import Limits, broken, read_size, read_time
 from inboxbench.dryrun.history import read_history
 from inboxbench.dryrun.markdown import as_markdown
@@ -152,3 +153,36 @@ def test_a_probe_without_a_unit_is_in_seconds(text: str, seconds: float) -> None
     options = {"long_reader": text, "old_snapshot": None, "rate": None, "shuffle_traffic": None, "downgrade": False}
     asked = read_asked({**options, "no_traffic": False, "traffic": None})
     assert asked.holders == {"long_reader": seconds}
+
+
+def test_the_complaint_of_a_command_is_the_error_itself() -> None:
+    """Not what SQLAlchemy says beside it."""
+    said = """Traceback (most recent call last):
+  File "/x/error.py", line 7, in upgrade
+sqlalchemy.exc.ProgrammingError: (psycopg.errors.UndefinedTable) relation "error_log" does not exist
+LINE 1: UPDATE error_log SET a = 1
+[SQL: UPDATE error_log SET a = %(a)s]
+[parameters: {'a': 'error'}]
+(Background on this error at: https://sqlalche.me/e/20/f405)
+"""
+    told = Ended(1, said, 1.0).complaint
+    assert told.startswith("sqlalchemy.exc.ProgrammingError: (psycopg.errors.UndefinedTable)")
+
+
+def test_a_config_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    config = tmp_path / "alembic.ini"
+    config.write_text("script_location = here\n")
+    with pytest.raises(UsageError, match=r"--config .*alembic\.ini cannot be read"):
+        Chain(config=config).history(set())
+    config.write_text("[alembic]\nscript_location = there\n")
+    (tmp_path / "work" / "there" / "versions").mkdir(parents=True)
+    (tmp_path / "work" / "there" / "versions" / "a.py").write_text('revision = "a"\ndown_revision = None\n')
+    assert Chain(config=config, folder=tmp_path / "work").history(set()).heads == ["a"]
+
+
+def test_a_program_that_is_none_is_one_line(tmp_path: Path) -> None:
+    program = tmp_path / "upgrade"
+    program.write_bytes(b"\x7fELF nothing")
+    program.chmod(0o755)
+    with pytest.raises(UsageError, match="upgrade cannot be run: Exec format error"):
+        run_chain(Chain(command=str(program)), "postgresql://nowhere/x")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from inboxbench.errors import UsageError
-from inboxbench.server.handle import check_reachable
+from inboxbench.server.handle import check_reachable, check_url, without_password
 from inboxbench.server.spec import parse_spec
 
 
@@ -13,6 +13,22 @@ def test_of_a_malformed_url() -> None:
     with pytest.raises(UsageError, match="URL is malformed; write postgresql://") as raised:
         check_reachable("postgresql://bob:s3c ret@127.0.0.1:1/x")
     assert "s3c" not in str(raised.value)
+
+
+@pytest.mark.parametrize("secret", ["s3cr%et", "s3c/ret", "s3c@r/et"])
+def test_of_a_url_whose_password_breaks_it(secret: str) -> None:
+    """Before anybody connects: the driver would quote a piece of it."""
+    with pytest.raises(UsageError, match="the URL of --database is malformed") as raised:
+        check_url(f"postgresql://bob:{secret}@127.0.0.1:1/x", "the URL of --database")
+    assert "s3c" not in str(raised.value)
+
+
+def test_of_a_program_that_gets_a_url() -> None:
+    target, environment = without_password("postgresql://bob:s3cret@127.0.0.1:1,2/x?sslmode=prefer")
+    check_url("postgresql://bob:s3cret@one,two:1,2/x", "it")
+    assert "s3cret" not in target
+    assert "sslmode=prefer" in target
+    assert environment["PGPASSWORD"] == "s3cret"
 
 
 def test_of_an_unknown_server() -> None:

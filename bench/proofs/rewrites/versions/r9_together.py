@@ -7,8 +7,8 @@ down_revision = "r8"
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE customers ADD COLUMN seen_at timestamptz")
-    op.execute("CREATE INDEX orders_placed ON orders (placed_at)")
+    op.execute("ALTER TABLE orders ADD COLUMN seen_at timestamptz")
+    op.execute("CREATE INDEX customers_email ON customers (email)")
 
 
 def downgrade() -> None:
