@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint bench prove-gate prove-hazards prove-naive million format readme head-sql lock clean
+.PHONY: help demo test test-long lint bench prove-gate prove-hazards prove-naive prove-rewrites million format readme head-sql lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -46,6 +46,9 @@ prove-gate: $(READY) ## the gate against 24 injected regressions, then 200 runs 
 
 prove-naive: $(READY) ## the messenger's chain beside the same changes written naively, under traffic (ARGS="--dataset medium")
 	$(BIN)/python bench/proofs/prove_naive.py $(ARGS)
+
+prove-rewrites: $(READY) ## every rewrite beside what was written, on a million rows under traffic: 7 minutes
+	$(BIN)/python bench/proofs/prove_rewrites.py $(ARGS)
 
 million: $(READY) ## a million claims, none twice: minutes (ARGS="--output FILE.md")
 	$(BIN)/inboxbench race million $(ARGS)

@@ -87,8 +87,11 @@ def page(run: Run) -> Iterator[str]:
     yield "beside both, each pair on copies of the same rows. A block is how long a lock was held that keeps others"
     yield "out, a wait what a request met. Times are this machine's; rows and locks are not."
     for name, title in _NAMES.items():
-        for finding in of_revision(run, name):
+        found = of_revision(run, name)
+        for finding in [one for one in found if one["compared"]] or found[:1]:
             yield from pair(title, finding)
+    if run["notes"]:
+        yield from ("", "## Notes of the run", "", *(f"- {note}" for note in run["notes"]))
     yield ""
 
 

@@ -31,5 +31,5 @@ UPDATE customers SET country = 'country7' WHERE id = :one;
 -- A report that thinks between two statements: whoever wants customers for himself has to wait for it.
 -- name: report on customers
 -- kind: read
--- weight: 0.2
-SELECT country, pg_sleep(1.2) FROM customers LIMIT 1;
+-- weight: 0.13
+SELECT country, pg_sleep(0.6) FROM customers LIMIT 1;

@@ -1,4 +1,4 @@
-"""A lock that has to wait for whoever counts customers, without a lock_timeout."""
+"""Locks that have to wait for whoever reports on customers, without a lock_timeout."""
 
 from alembic import op
 
@@ -7,7 +7,9 @@ down_revision = "r7"
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE customers ADD COLUMN tier text")
+    for column in ("tier", "language", "birthday", "referrer"):
+        with op.get_context().autocommit_block():
+            op.execute(f"ALTER TABLE customers ADD COLUMN {column} text")
 
 
 def downgrade() -> None:
