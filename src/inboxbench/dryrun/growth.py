@@ -8,7 +8,7 @@ from typing import Any
 from inboxbench.dryrun.rules.text import octets, short, span
 
 HEADINGS = ("revision", "statement", "rows", "lock held", "stall", "duration", "WAL", "comes from")
-_MOST = 15
+_MOST, _LONGEST = 15, 5
 _SQL = 60
 
 
@@ -23,12 +23,22 @@ def caption(scales: dict[str, Any]) -> str:
 
 def rows_of(scales: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """Of the worst revisions and then the worst statements, those that cost anything."""
-    for one in [*scales["revisions"][:_MOST], *scales["statements"][:_MOST]]:
+    for one in [*_worst(scales["revisions"]), *_worst(scales["statements"])]:
         curves = {curve["measure"]: curve for curve in one["curves"]}
         if any(curve["slope"] for curve in one["curves"]):
             rows = f"{one['rows']:,} {', '.join(map(short, one['tables'])) or 'of all tables'}"
             text = "whole" if one["sql"] is None else one["sql"][:_SQL]
             yield one["revision"], text, rows, *_costs(curves), _origin(one["curves"])
+
+
+def _worst(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that keep others waiting the longest, as they come, and then those that take the longest themselves."""
+    rest = sorted(found[_MOST:], key=_duration, reverse=True)
+    return [*found[:_MOST], *rest[:_LONGEST]]
+
+
+def _duration(one: dict[str, Any]) -> float:
+    return next((float(curve["value"]) for curve in one["curves"] if curve["measure"] == "duration_ms"), 0.0)
 
 
 def _costs(curves: dict[str, dict[str, Any]]) -> Iterator[str]:

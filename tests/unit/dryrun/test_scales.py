@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from inboxbench.dryrun.growth import rows_of
 from inboxbench.dryrun.record import DryRun, Lock, LockMode, Scan, Statement
 from inboxbench.dryrun.scales import Size, fit_curve, grow
 
@@ -71,3 +74,17 @@ def test_a_table_that_is_gone_again_grows_with_all_of_them() -> None:
     assert (filled.tables, filled.rows) == ((), 1_500_050)
     assert filled.curve("wal_bytes").value == pytest.approx(100_000_000, rel=0.01)
     assert filled.curve("wal_bytes").origin == "extrapolated"
+
+
+def test_the_longest_are_shown_beside_those_that_keep_others_waiting() -> None:
+    def one(name: str, seconds: float) -> dict[str, Any]:
+        measures = ("lock_hold_ms", "stall_ms", "duration_ms", "wal_bytes")
+        curves = [
+            {"measure": m, "slope": 1.0, "value": seconds * 1000, "error": 0.0, "k": 1.0, "origin": "measured"}
+            for m in measures
+        ]
+        return {"revision": name, "sql": None, "rows": 1, "tables": [], "curves": curves}
+
+    found = [one(f"r{n:02}", n) for n in range(40)]
+    shown = [row[0] for row in rows_of({"revisions": found, "statements": []})]
+    assert shown == [f"r{n:02}" for n in (*range(15), 39, 38, 37, 36, 35)]
