@@ -71,8 +71,8 @@ TABLE_REWRITE = Rule(
     severity="error",
     condition="a statement wrote every row of a table anew, under a lock that others needed",
     effect="reads and writes of the table wait until COMMIT; WAL and disk grow by the table's size",
-    workaround="expand and contract: a second column, kept alike by a trigger, filled in batches; give it "
-    "the NOT NULL, default, keys and indexes of the old one, which the code shown leaves to you, then swap the names.",
+    workaround="expand and contract: a second column, kept alike by a trigger and filled in batches, that takes over "
+    "NOT NULL, default, keys and indexes of the first; then swap the names, and drop the first in a later release.",
     bad="ALTER TABLE orders ALTER COLUMN quantity TYPE bigint;",
     good="ALTER TABLE orders ADD COLUMN quantity_new bigint;  -- trigger, batches, then rename",
     check=_rewrites(volatile=False),
