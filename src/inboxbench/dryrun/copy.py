@@ -188,16 +188,19 @@ def _create_like(connection: Connection, name: str, locale: tuple[str, str]) -> 
 
 def _pipe(server: Server, url: str, name: str) -> None:
     """pg_dump | pg_restore. Raises ServerError with the first thing that either of them complained about."""
-    target, environment = without_password(url)
+    source, source_environment = without_password(url)
+    target, target_environment = without_password(server.url(name))
     dump = [str(server.program("pg_dump")), "--format=custom", "--compress=0", "--no-owner", "--no-privileges",
-            "--no-publications", "--no-subscriptions", "--dbname", target]  # fmt: skip
+            "--no-publications", "--no-subscriptions", "--dbname", source]  # fmt: skip
     restore = [str(server.program("pg_restore")), "--no-owner", "--no-privileges", "--exit-on-error",
-               "--dbname", server.url(name)]  # fmt: skip
+               "--dbname", target]  # fmt: skip
     with (
         subprocess.Popen(
-            dump, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=environment
+            dump, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=source_environment
         ) as out,
-        subprocess.Popen(restore, stdin=out.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as into,
+        subprocess.Popen(
+            restore, stdin=out.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=target_environment
+        ) as into,
     ):
         assert out.stdout is not None
         out.stdout.close()  # so that a dump ends when its reader does

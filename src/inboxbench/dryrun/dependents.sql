@@ -9,6 +9,7 @@ WITH columns AS (
       AND (%(table)s::text IS NULL OR t.oid = to_regclass(%(table)s))
 )
 SELECT a.nspname || '.' || a.relname || '.' || a.attname, jsonb_build_object(
+    'name', quote_ident(a.attname),
     'required', a.attnotnull,
     'default', (
         SELECT pg_get_expr(f.adbin, f.adrelid) FROM pg_attrdef AS f

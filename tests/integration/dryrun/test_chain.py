@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from inboxbench.cli.dryrun import _place
 from inboxbench.database import connect, list_databases, scratch_database
 from inboxbench.dryrun.chain import Chain
 from inboxbench.dryrun.copy import Source, copied
 from inboxbench.dryrun.each import rehearse_each
 from inboxbench.dryrun.live import Live, load_for, run_live
 from inboxbench.dryrun.record import DryRun
+from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.run import rehearse
 from inboxbench.errors import InboxbenchError, ServerError, UsageError
 from inboxbench.project import Project
@@ -253,3 +256,30 @@ def test_a_copy_that_does_not_fit_is_not_begun(ours: Server, project: Project, m
             ):
                 pass
         assert {info.name for info in list_databases(ours)} == before
+
+
+def test_partitions_are_no_parents(ours: Server, project: Project) -> None:
+    """A column that goes locks them all, and that is what was asked for; a foreign key's other table was not."""
+    bodies = {
+        "a1": "op.execute('CREATE TABLE days (id int, gone int) PARTITION BY RANGE (id)')",
+        "a2": "op.execute('CREATE TABLE days_1 PARTITION OF days FOR VALUES FROM (0) TO (9)')",
+        "a3": "op.execute('ALTER TABLE days DROP COLUMN gone')",
+        "a4": "op.execute('CREATE TABLE users (id int PRIMARY KEY)')",
+        "a5": "op.execute('CREATE TABLE posts (by int REFERENCES users)')",
+        "a6": "op.execute('DROP TABLE posts')",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        run = go(ours, project, Chain(script_location=history(Path(folder) / "history", bodies)))
+    assert run.more["children"] == ["public.days_1"]
+    assert [(one.rule, one.revision, one.relation) for one in find(run)] == [("parent-locked", "a6", "public.users")]
+
+
+def test_places_are_found_from_the_folder_too(tmp_path: Path) -> None:
+    """From here first, then from --folder; the command runs there, so it is given the whole path."""
+    config = tmp_path / "alembic.ini"
+    config.write_text("[alembic]\nscript_location = history\n")
+    options = {"folder": tmp_path, "config": Path("alembic.ini"), "script_location": None}
+    assert _place(options, "config") == config
+    assert _place(options, "script_location") is None
+    with pytest.raises(UsageError, match=r"--config other\.ini: no such file or folder"):
+        _place({**options, "config": Path("other.ini")}, "config")

@@ -51,6 +51,8 @@ _TABLES = f"""
 # What is exchanged, and what PostgreSQL itself makes of it.
 _CHANGES = {
     "default, check, keys, indexes": "ALTER TABLE orders ALTER COLUMN quantity TYPE bigint",
+    "in quotes": 'ALTER TABLE "orders" ALTER COLUMN "quantity" TYPE bigint',
+    "in capitals": "ALTER TABLE ORDERS ALTER COLUMN Quantity TYPE bigint",
     "foreign key": "ALTER TABLE public.orders ALTER COLUMN customer_id TYPE bigint",
     "serial": "ALTER TABLE orders ALTER COLUMN number TYPE bigint",
     "capitals": 'ALTER TABLE orders ALTER COLUMN "Note" TYPE varchar(40)',

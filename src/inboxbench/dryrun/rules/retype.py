@@ -47,10 +47,11 @@ class Constraint:
 class Dependents:
     """What hangs on a column, as the server spells it.
 
-    default: its expression; identity: ALWAYS or BY DEFAULT; sequence: the one that it owns, with its schema; obstacles:
-    what cannot be handed over to another column.
+    name: of the column, quoted where it must be; default: its expression; identity: ALWAYS or BY DEFAULT; sequence:
+    the one that it owns, with its schema; obstacles: what cannot be handed over to another column.
     """
 
+    name: str = ""
     required: bool = False
     default: str | None = None
     identity: str | None = None
@@ -151,7 +152,7 @@ class _Swap:
 
     def _renamed(self, text: str) -> str:
         """With the new column's name, beside literals, casts, functions and what is qualified."""
-        word = re.compile(rf"(?<![\w.\":]){re.escape(self.one.column)}(?![\w\"(])")
+        word = re.compile(rf"(?<![\w.\":]){re.escape(self.has.name)}(?![\w\"(])")
         parts = _LITERAL.split(text)
         return "".join(part if place % 2 else word.sub(self.new, part) for place, part in enumerate(parts))
 
