@@ -288,12 +288,15 @@ def test_rows_of_a_table_of_its_own_keep_nobody_waiting() -> None:
         ("ALTER TABLE orders VALIDATE CONSTRAINT check_n", set()),
         ("ALTER TABLE orders ADD CHECK (n > 0)", {"check-validated"}),
         ('ALTER TABLE orders ADD CONSTRAINT "Ck" CHECK (n > 0)', {"check-validated"}),
+        ("ALTER TABLE orders ADD c text DEFAULT 'a\nb', ADD CHECK (n > 0)", {"check-validated"}),
     ],
 )
 def test_a_check_is_not_a_word_in_a_name(sql: str, rules: set[str]) -> None:
     run = _locked(_run(sql), _EXCLUSIVE)
     scanned = tuple(replace(one, scans=(Scan("public.orders", 9_000),)) for one in run.statements)
-    assert {one.rule for one in find(replace(run, statements=scanned))} == rules
+    found = find(replace(run, statements=scanned))
+    assert {one.rule for one in found} == rules
+    assert not any("\n" in one.what for one in found)
 
 
 @pytest.mark.parametrize(

@@ -39,12 +39,16 @@ def _rewrites(volatile: bool) -> Callable[[Facts], Iterator[Hit]]:
 
 
 def _kind(statement: Statement) -> str:
-    return "volatile" if re.match(r"ALTER TABLE .* ADD (COLUMN )?.* DEFAULT ", flat(statement.sql), re.I) else "other"
+    return (
+        "volatile"
+        if re.match(r"ALTER TABLE .* ADD (COLUMN )?.* DEFAULT ", flat(statement.sql), re.I | re.S)
+        else "other"
+    )
 
 
 def _scanning(pattern: str, doing: str) -> Callable[[Facts], Iterator[Hit]]:
     """Statements of a form that read a whole table while a lock on it, or on its partner, was in the way."""
-    form = re.compile(pattern, re.IGNORECASE)
+    form = re.compile(pattern, re.IGNORECASE | re.DOTALL)
 
     def check(facts: Facts) -> Iterator[Hit]:
         for one in facts.run.statements:

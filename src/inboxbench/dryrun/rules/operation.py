@@ -28,7 +28,7 @@ _FORMS: tuple[tuple[Kind, str], ...] = (
     ("type", rf"{_ALTER}{_COLUMN}(?:SET DATA )?TYPE (?P<type>.+?)(?: USING (?P<using>.+))?"),
     ("add column", rf"{_ALTER}ADD (?:COLUMN )?(?P<exists>IF NOT EXISTS )?(?!CONSTRAINT\b|CHECK\b|FOREIGN\b|UNIQUE\b|"
                    rf"PRIMARY\b|EXCLUDE\b)(?P<column>{_ID}) (?P<rest>.+)"),
-    ("backfill", rf"UPDATE {_TABLE} SET (?P<rest>.+)"),  # # noqa: S608 - its WHERE is found by _backfill
+    ("backfill", rf"UPDATE {_TABLE} SET (?P<rest>.+)"),  # noqa: S608 - its WHERE is found by _backfill
 )  # fmt: skip
 # ONLY is in none of these forms: what is proposed would reach the children, too.
 _READ = tuple((kind, re.compile(pattern, re.IGNORECASE | re.DOTALL)) for kind, pattern in _FORMS)

@@ -40,8 +40,12 @@ def head(statement: Statement) -> str:
 
 
 def head_of(sql: str) -> str:
-    """On one line, cut."""
-    text = flat(sql)
+    """On one line, what is quoted too, cut.
+
+    >>> head_of("UPDATE t\\nSET a = 'b\\n\\nc'")
+    "UPDATE t SET a = 'b c'"
+    """
+    text = " ".join(flat(sql).split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
 
 
