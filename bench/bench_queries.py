@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from inboxbench.bench.execute.cell import Probe, prepared, quiet
+from inboxbench.bench.model import plain
+from inboxbench.bench.sets.indexset import IndexSet
+from inboxbench.bench.workload.queries import Case
 from inboxbench.gate.snapshot import digest
-from inboxbench.measure.cell import Probe, prepared, quiet
-from inboxbench.measure.indexset import IndexSet
-from inboxbench.measure.result import plain
-from inboxbench.measure.workload import Case
 
 
 def test_query(benchmark: BenchmarkFixture, probe: Probe, case: Case, index_set: IndexSet) -> None:

@@ -12,14 +12,14 @@ from contextlib import suppress
 
 import pytest
 
+from inboxbench.bench.execute.cell import Probe, open_probe
+from inboxbench.bench.sets.builder import Nursery
+from inboxbench.bench.sets.indexset import IndexSet, install_extensions, read_catalogue
+from inboxbench.bench.sets.template import prepared_template
+from inboxbench.bench.workload.queries import Case, draw_cases, read_workload
 from inboxbench.database import connect, scratch_database
-from inboxbench.measure.cell import Probe, open_probe
-from inboxbench.measure.indexset import IndexSet, install_extensions, read_catalogue
-from inboxbench.measure.nursery import Nursery
-from inboxbench.measure.template import prepared_template
-from inboxbench.measure.workload import Case, draw_cases, read_workload
 from inboxbench.project import find_project
-from inboxbench.seed.dataset import load_dataset
+from inboxbench.seed.datasets.dataset import load_dataset
 from inboxbench.server import Server, open_server
 
 TIMEOUT_S = 60.0

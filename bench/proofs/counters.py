@@ -12,7 +12,7 @@ from journal import Entry, Journal, span
 
 from inboxbench.database import scratch_database
 from inboxbench.gate import Budgets, Snapshot, compare, read_snapshot, write_snapshot
-from inboxbench.gate.head import Request, measure_head, measure_upgraded, upgraded
+from inboxbench.gate.measure_head import Request, measure_head, measure_upgraded, upgraded
 from inboxbench.project import Project
 from inboxbench.server import Server
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inboxbench.bench.growth.power_law import fit
+from inboxbench.bench.verdict.verdict import amount
 from inboxbench.machine import describe_machine
-from inboxbench.measure.law import fit
-from inboxbench.measure.verdict import amount
 
 _PAGE = Path(__file__).parents[1] / "results" / "index-sets.md"
 _OWN = "recommended"

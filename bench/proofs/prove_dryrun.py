@@ -30,11 +30,11 @@ from psycopg.conninfo import conninfo_to_dict
 
 from inboxbench import __version__
 from inboxbench.database import scratch_database
-from inboxbench.dryrun.chain import Chain, run_chain
-from inboxbench.dryrun.observer import observed
-from inboxbench.dryrun.record import Finding, Statement
+from inboxbench.dryrun.model import Finding, Statement
+from inboxbench.dryrun.observe.observer import observed
 from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.run import Leg, Watched, as_run, described, run_leg
+from inboxbench.dryrun.tools.command import Chain, run_chain
 from inboxbench.machine import describe_machine
 from inboxbench.server import Server, open_server
 

@@ -50,7 +50,7 @@ def _table(runs: list[dict[str, Any]]) -> str:
         "",
         f"Observed on {', '.join(run['server'] for run in runs)}; {_machine()}; {dt.datetime.now(dt.UTC):%Y-%m-%d}. "
         "orders 1 M rows, customers, spare and doomed 0.2 M. By `make prove-hazards`; the words are those of "
-        "`tests/integration/dryrun/hazards.toml`. Times (on a machine busy with other work) and "
+        "`tests/integration/dryrun/observe/hazards.toml`. Times (on a machine busy with other work) and "
         "WAL are indicative, the rest is exact; *same* is what "
         f"{versions[0]} shows. *Not asked*: it commits by itself, so that nobody could look while it had its "
         "locks, whose modes say whom they keep out.",

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from inboxbench.database import connect, scratch_database
-from inboxbench.dryrun.markdown import figure
+from inboxbench.dryrun.output.markdown import figure
 from inboxbench.machine import describe_machine
 from inboxbench.server import open_server
 

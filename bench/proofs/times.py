@@ -16,8 +16,8 @@ import click
 from journal import Entry, Journal, span
 
 from inboxbench.database import scratch_database
-from inboxbench.gate.duel import Timed, Trial, time_cases
-from inboxbench.gate.head import Request, migrated
+from inboxbench.gate.measure_head import Request, migrated
+from inboxbench.gate.paired_timing import Timed, Trial, time_cases
 from inboxbench.project import Project
 from inboxbench.server import Server
 

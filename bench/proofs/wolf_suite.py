@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from inboxbench.bench.execute.cell import SETTINGS, prepared
+from inboxbench.bench.workload.queries import draw_cases, read_workload
 from inboxbench.database import Connection, connect
-from inboxbench.measure.cell import SETTINGS, prepared
-from inboxbench.measure.workload import draw_cases, read_workload
 from inboxbench.project import find_project
 
 _WORKLOAD = read_workload(find_project(), os.environ["WOLF_QUERIES"].split(","))

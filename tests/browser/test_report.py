@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from selenium.webdriver.common.by import By
-
-from .conftest import Browser
+from tests.browser.conftest import Browser
 
 pytestmark = pytest.mark.browser
 

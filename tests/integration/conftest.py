@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.conftest import Database
 
 from inboxbench.database import scratch_database
 from inboxbench.migrate import runner
 from inboxbench.project import Project
 from inboxbench.server import Server
-
-from ..conftest import Database
 
 _EMPTY = """
     DELETE FROM messages;

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
-from inboxbench.migrate.old_code import old_code
+from inboxbench.messenger.old_code import old_code
 from inboxbench.migrate.session import Event, RevisionApplied
 
 if TYPE_CHECKING:

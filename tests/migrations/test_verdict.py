@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from inboxbench.bench.sets.indexset import Catalogue, Index, build, install_extensions, live_set, read_catalogue
+from inboxbench.bench.sets.template import drop_secondary_indexes
 from inboxbench.database import Connection, connect, scratch_database
-from inboxbench.measure.indexset import Catalogue, Index, build, install_extensions, live_set, read_catalogue
-from inboxbench.measure.template import drop_secondary_indexes
 from inboxbench.project import Project
 from inboxbench.server import Server
 

@@ -34,9 +34,16 @@ _COMMANDS = {
     "server": "keep a PostgreSQL running between commands",
 }
 
+# Commands that are a package, or lie in the messenger's wing; every other one is inboxbench.cli.<name>.
+_MODULES = {
+    **{name: f"inboxbench.cli.{name}" for name in _COMMANDS},
+    **{name: f"inboxbench.cli.{name}.command" for name in ("bench", "dryrun", "gate", "race", "report", "seed")},
+    "coverage": "inboxbench.messenger.cli.coverage",
+}
+
 
 class _LazyGroup(click.Group):
-    """Loads inboxbench.cli.<name> when <name> is called for."""
+    """Loads the module of a command when the command is called for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -44,7 +51,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command = importlib.import_module(f"inboxbench.cli.{cmd_name}").command
+        command = importlib.import_module(_MODULES[cmd_name]).command
         assert isinstance(command, click.Command)
         return command
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from rich.table import Column, Table
 
-from inboxbench.cli.seed_progress import SeedProgress
+from inboxbench.cli.seed.progress import SeedProgress
 from inboxbench.cli.session import Session, pass_session, progress_console, results_console
 from inboxbench.seed import Stored, copy_dataset, export_dataset, import_dataset, list_datasets, remove_dataset
 

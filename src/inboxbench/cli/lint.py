@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from inboxbench.cli.session import results_console
-from inboxbench.dryrun.lint import Judged, Piece, judged, pieces_of, warnings
-from inboxbench.dryrun.rules.text import head_of
+from inboxbench.dryrun.rules.messages import head_of
+from inboxbench.dryrun.rules.squawk import Judged, Piece, judged, pieces_of, warnings
 from inboxbench.errors import ThresholdExceeded, UsageError
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -15,9 +15,9 @@ from rich.table import Table
 from inboxbench.cli.migration_progress import MigrationProgress
 from inboxbench.cli.session import Session, pass_session, results_console
 from inboxbench.database import connect, require_ours
+from inboxbench.messenger.old_code import old_code
 from inboxbench.migrate import runner
 from inboxbench.migrate.history import Revision, read_history
-from inboxbench.migrate.old_code import old_code
 from inboxbench.migrate.record import migration_record
 from inboxbench.migrate.session import Settings, read_settings
 from inboxbench.migrate.traffic import ClassSummary, live_traffic, summarise

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import click
 import sqlalchemy as sa
 
-from inboxbench import models
 from inboxbench.catalog import STRUCTURE, Catalog, compare, explain, extensions, read_catalog, render
 from inboxbench.cli.session import Session, pass_session, progress_console
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.errors import SubjectFailed, UsageError
+from inboxbench.messenger import models
 from inboxbench.migrate.runner import upgrade
 from inboxbench.project import Project
 from inboxbench.server import Server

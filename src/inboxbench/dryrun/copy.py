@@ -15,11 +15,11 @@ import psycopg
 from psycopg import sql
 
 from inboxbench.database import Connection, connect, database_name, drop_database, exists, scratch_database
-from inboxbench.dryrun.thin import thin
+from inboxbench.dryrun.downsample import thin
 from inboxbench.errors import ServerError, UsageError
 from inboxbench.project import Project
-from inboxbench.seed.dataset import load_dataset
-from inboxbench.seed.load import Progress
+from inboxbench.seed.datasets.dataset import load_dataset
+from inboxbench.seed.load.run import Progress
 from inboxbench.server import Server, check_url, reason, redact, without_password
 
 _CARRIED = ("lock_timeout", "search_path")

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from inboxbench.database import connect
-from inboxbench.dryrun.chain import Chain, Ended, run_chain
-from inboxbench.dryrun.dependents import all_dependents, of_retyped
-from inboxbench.dryrun.history import History
-from inboxbench.dryrun.keys import child_tables, primary_keys
-from inboxbench.dryrun.observer import Observer, observed
-from inboxbench.dryrun.poll import Catalogue
-from inboxbench.dryrun.record import DryRun, Revision, Statement, Transaction
-from inboxbench.dryrun.revisions import attribute, named, read_stamp
-from inboxbench.dryrun.sightings import Sightings
+from inboxbench.dryrun.model import DryRun, Revision, Statement, Transaction
+from inboxbench.dryrun.observe.observer import Observer, observed
+from inboxbench.dryrun.observe.sampler import Catalogue
+from inboxbench.dryrun.observe.samples import Sightings
+from inboxbench.dryrun.schema.dependents import all_dependents, of_retyped
+from inboxbench.dryrun.schema.primary_keys import child_tables, primary_keys
+from inboxbench.dryrun.tools.attribution import attribute, named, read_stamp
+from inboxbench.dryrun.tools.command import Chain, Ended, run_chain
+from inboxbench.dryrun.tools.revision_files import History
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.server import Server
 

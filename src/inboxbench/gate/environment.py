@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 
 from inboxbench import __version__
+from inboxbench.bench import Matrix
 from inboxbench.errors import UsageError
-from inboxbench.measure import Matrix
 
 _NAMES = {
     "tool": "inboxbench",

@@ -12,10 +12,10 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from inboxbench.bench import Cell, Matrix, SetResult
+from inboxbench.bench.model import plain
 from inboxbench.errors import UsageError
 from inboxbench.gate.environment import Environment
-from inboxbench.measure import Cell, Matrix, SetResult
-from inboxbench.measure.result import plain
 from inboxbench.sqlfile import read_text
 
 FORMAT = 1

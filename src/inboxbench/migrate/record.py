@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from inboxbench.migrate.course import Interval
 from inboxbench.migrate.runner import Applied, Run
 from inboxbench.migrate.traffic import ClassSummary
+from inboxbench.traffic.course import Interval
 
 
 def migration_record(run: Run, traffic: Sequence[ClassSummary] = ()) -> dict[str, Any]:

@@ -19,9 +19,9 @@ import psycopg
 
 from inboxbench.database import Connection, connect
 from inboxbench.machine import no_collection
-from inboxbench.migrate.course import Interval, course, percentile
 from inboxbench.migrate.runner import Applied
 from inboxbench.server import reason
+from inboxbench.traffic.course import Interval, course, percentile
 
 Kind = Literal["read", "write"]
 

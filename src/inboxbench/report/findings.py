@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from inboxbench.report import units
+from inboxbench import units
 from inboxbench.report.charts.atlas import LEVELS
-from inboxbench.report.compare import Comparison
+from inboxbench.report.index_figures import Comparison
+from inboxbench.report.index_words import index_findings
 from inboxbench.report.model import AtlasCell, Migration, Race, Run, Seed, Traffic
 from inboxbench.report.rehearsal_finding import rehearsal_finding
-from inboxbench.report.verdict import index_findings
 from inboxbench.report.words import Finding, Sentence, Strong, listed
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from inboxbench.report import units
+from inboxbench import units
 from inboxbench.report.charts.scale import Tick, linear_scale
 
 _HEIGHT = 110

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from inboxbench.report import units
+from inboxbench import units
 from inboxbench.report.charts.atlas import LEGEND, atlas_map
 from inboxbench.report.charts.crowds import crowd_charts
 from inboxbench.report.charts.data import rows_chart
@@ -19,9 +19,9 @@ from inboxbench.report.charts.pareto import scatter
 from inboxbench.report.charts.races import race_charts, race_groups, unsafe
 from inboxbench.report.charts.reads import LEVELS, dot_plot, heat_map
 from inboxbench.report.charts.sizes import size_charts
-from inboxbench.report.compare import Comparison, compare, families
 from inboxbench.report.document import checked_run
 from inboxbench.report.findings import fastest_safe, findings
+from inboxbench.report.index_figures import Comparison, compare, families
 from inboxbench.report.labs import read_lab
 from inboxbench.report.model import Cell, Matrix, Query, Run
 from inboxbench.report.read import read_run

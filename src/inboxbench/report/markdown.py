@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from inboxbench.report import units
-from inboxbench.report.compare import Comparison, SetResult, compare
+from inboxbench import units
 from inboxbench.report.document import checked_run
 from inboxbench.report.findings import findings
+from inboxbench.report.index_figures import Comparison, SetResult, compare
 from inboxbench.report.model import Race, Run
 from inboxbench.report.read import read_run
 from inboxbench.report.tables import (

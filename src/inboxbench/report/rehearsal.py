@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from inboxbench.report import units
+from inboxbench import units
 from inboxbench.report.charts.clock import Clock, Span, clock, span, time_scale
 from inboxbench.report.charts.scale import Scale
 from inboxbench.report.rehearsal_tables import (

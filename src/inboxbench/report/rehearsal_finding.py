@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from inboxbench.report import units
+from inboxbench import units
 from inboxbench.report.words import Finding, Sentence, Strong
 
 

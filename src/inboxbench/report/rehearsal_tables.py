@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inboxbench.report import units
+from inboxbench import units
 
 BLOCKING = ("ACCESS EXCLUSIVE", "EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE")
 _STALLS, _STATEMENTS, _SQL = 40, 60, 120  # rows, rows, characters

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from inboxbench.report import units
-from inboxbench.report.compare import Comparison, SetResult
+from inboxbench import units
+from inboxbench.report.index_figures import Comparison, SetResult
 from inboxbench.report.model import BreakEven, ParetoRow
 
 SET_FIGURES = ("typical", "median", "worst", "size", "build", "WAL/insert", "WAL/update", "HOT")

@@ -10,10 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from inboxbench.report import units
-from inboxbench.report.compare import Comparison, SetResult, compare, families, worst_cell
+from inboxbench import units
 from inboxbench.report.document import checked_run
 from inboxbench.report.findings import findings, unsafe_strategies
+from inboxbench.report.index_figures import Comparison, SetResult, compare, families, worst_cell
 from inboxbench.report.model import Matrix, Migration, Race, Run
 from inboxbench.report.read import read_run
 from inboxbench.report.tables import (

@@ -11,14 +11,14 @@ from psycopg import IsolationLevel
 
 from inboxbench.database import connect, scratch_database
 from inboxbench.errors import InboxbenchError, UsageError
-from inboxbench.race.custom import adapt
-from inboxbench.race.exploration import Counterexample, Exploration
-from inboxbench.race.explore import explore
-from inboxbench.race.oracle import query_is_empty
-from inboxbench.race.scenario import LIMIT_S, Bounds, Oracle, Scenario
-from inboxbench.race.script import Script, rebuild_by, reset_by
-from inboxbench.race.serial import SerialEquivalence
-from inboxbench.race.trace import timeline
+from inboxbench.race.explore.oracle import query_is_empty
+from inboxbench.race.explore.result import Counterexample, Exploration
+from inboxbench.race.explore.run import explore
+from inboxbench.race.explore.scenario import LIMIT_S, Bounds, Oracle, Scenario
+from inboxbench.race.explore.serial_equivalence import SerialEquivalence
+from inboxbench.race.explore.timeline import timeline
+from inboxbench.race.explore.user_function import adapt
+from inboxbench.race.explore.user_script import Script, rebuild_by, reset_by
 from inboxbench.server import Server, open_server
 from inboxbench.testing.place import PLACE
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from inboxbench.bench.execute.cell import SETTINGS
+from inboxbench.bench.sets.template import analyse, tables
 from inboxbench.database import Connection, connect, scratch_database
-from inboxbench.measure.cell import SETTINGS
-from inboxbench.measure.template import analyse, tables
 from inboxbench.project import Project
 from inboxbench.server import Server
 

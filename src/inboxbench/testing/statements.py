@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from inboxbench.bench.execute.plan import Plan, nodes_of, parse_plan
 from inboxbench.database import Connection
 from inboxbench.errors import UsageError
-from inboxbench.measure.plan import Plan, nodes_of, parse_plan
 
 Parameters = Mapping[str, Any] | Sequence[Any] | None
 

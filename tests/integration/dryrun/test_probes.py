@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from inboxbench.database import scratch_database
-from inboxbench.dryrun.back import there_and_back
-from inboxbench.dryrun.chain import Chain
-from inboxbench.dryrun.holders import long_reader, old_snapshot
-from inboxbench.dryrun.live import Load, run_live
-from inboxbench.dryrun.queueing import probe_queue
-from inboxbench.dryrun.request import RequestClass
-from inboxbench.dryrun.shuffle import search_deadlocks
-from inboxbench.dryrun.survival import Loss
+from inboxbench.dryrun.probes.blockers import long_reader, old_snapshot
+from inboxbench.dryrun.probes.data_survival import Loss
+from inboxbench.dryrun.probes.deadlock_search import search_deadlocks
+from inboxbench.dryrun.probes.downgrade import there_and_back
+from inboxbench.dryrun.probes.lock_queue import probe_queue
+from inboxbench.dryrun.tools.command import Chain
+from inboxbench.dryrun.under_traffic import Load, run_live
 from inboxbench.server import Server
+from inboxbench.traffic.request import RequestClass
 
 if TYPE_CHECKING:
     from tests.conftest import Database

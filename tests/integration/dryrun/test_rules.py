@@ -12,16 +12,16 @@ import psycopg
 import pytest
 
 from inboxbench.database import connect, scratch_database
-from inboxbench.dryrun.comparison import Trial, compare, play
-from inboxbench.dryrun.live import Load
-from inboxbench.dryrun.observer import observed
-from inboxbench.dryrun.record import DryRun, Finding, Statement, Transaction
-from inboxbench.dryrun.request import RequestClass
-from inboxbench.dryrun.rewrites import with_rewrites
+from inboxbench.dryrun.model import DryRun, Finding, Statement, Transaction
+from inboxbench.dryrun.observe.observer import observed
+from inboxbench.dryrun.rewrites.catalogue import rewrite
+from inboxbench.dryrun.rewrites.compare import with_rewrites
+from inboxbench.dryrun.rewrites.side_by_side import Trial, compare, play
+from inboxbench.dryrun.rewrites.steps import Step, as_code
 from inboxbench.dryrun.rules import find
-from inboxbench.dryrun.rules.fix import rewrite
-from inboxbench.dryrun.rules.step import Step, as_code
+from inboxbench.dryrun.under_traffic import Load
 from inboxbench.server import Server
+from inboxbench.traffic.request import RequestClass
 
 DATA = """
     CREATE TABLE customers (id bigint PRIMARY KEY, email text NOT NULL);

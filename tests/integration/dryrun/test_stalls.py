@@ -14,11 +14,11 @@ import psycopg
 import pytest
 
 from inboxbench.database import Connection
-from inboxbench.dryrun.felt import summarise
-from inboxbench.dryrun.record import Felt, Lock, Statement
-from inboxbench.dryrun.request import RequestClass
-from inboxbench.dryrun.traffic import Traffic, live_traffic, wall_clock
-from inboxbench.dryrun.waits import Wait, Waits, watch_waits
+from inboxbench.dryrun.model import Felt, Lock, Statement
+from inboxbench.dryrun.stalls.lock_waits import Wait, Waits, watch_waits
+from inboxbench.dryrun.stalls.summary import summarise
+from inboxbench.traffic.engine import Traffic, live_traffic, wall_clock
+from inboxbench.traffic.request import RequestClass
 
 if TYPE_CHECKING:
     from tests.conftest import Database

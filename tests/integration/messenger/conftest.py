@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pytest
+from tests.conftest import Database
+from tests.integration.race.conftest import lab, sessions
 
 from inboxbench.database import Connection
-from inboxbench.messenger.message import Actor
+from inboxbench.messenger.app.message import Actor
 
-from ...conftest import Database
+__all__ = ["lab", "sessions"]  # the fixtures of the races, for what is raced here
 
 R = TypeVar("R")
 

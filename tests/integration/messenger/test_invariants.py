@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from inboxbench.database import Connection, connect, scratch_database
-from inboxbench.messenger.invariants import read_invariants, violation, violations
+from inboxbench.invariants import read_invariants, violation, violations
+from inboxbench.messenger.races.assignment_database import build_messenger
 from inboxbench.project import Project
-from inboxbench.race.lab import build_messenger
 from inboxbench.server import Server
 
 WORLD = """

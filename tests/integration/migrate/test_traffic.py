@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from inboxbench.errors import UsageError
+from inboxbench.messenger.old_code import old_code
 from inboxbench.migrate import runner
-from inboxbench.migrate.old_code import old_code
 from inboxbench.migrate.session import Settings
 from inboxbench.migrate.traffic import TrafficClass, live_traffic, summarise
 from inboxbench.project import Project

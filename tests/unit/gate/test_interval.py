@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from inboxbench.gate.duel import LOOKS, Timed, block, times_in_words
 from inboxbench.gate.interval import FLOOR, Interval, answer, interval
+from inboxbench.gate.paired_timing import LOOKS, Timed, block, times_in_words
 
 
 class Machine:

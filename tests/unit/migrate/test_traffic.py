@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 
-from inboxbench.migrate.course import percentile
 from inboxbench.migrate.history import Revision
 from inboxbench.migrate.runner import Applied
 from inboxbench.migrate.traffic import Sample, Traffic, TrafficClass, summarise
+from inboxbench.traffic.course import percentile
 
 
 def _class(name: str) -> TrafficClass:

@@ -13,7 +13,7 @@ from inboxbench.report.charts.pareto import scatter
 from inboxbench.report.charts.races import race_charts
 from inboxbench.report.charts.reads import LEVELS, dot_plot, heat_map, level
 from inboxbench.report.charts.sizes import size_charts
-from inboxbench.report.compare import Comparison, compare
+from inboxbench.report.index_figures import Comparison, compare
 from inboxbench.report.model import Matrix, Migration, Race, Run, Seed
 from inboxbench.report.read import read_run
 

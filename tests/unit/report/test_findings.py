@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from inboxbench.report.compare import compare
 from inboxbench.report.findings import fastest_safe, findings
+from inboxbench.report.index_figures import compare
 from inboxbench.report.read import read_run
 from inboxbench.report.words import Finding, listed, plain
 

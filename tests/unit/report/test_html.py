@@ -10,11 +10,10 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 import pytest
+from tests.unit.report.conftest import Parse, Shown
 
 from inboxbench.errors import UsageError
 from inboxbench.report import render_html
-
-from .conftest import Parse, Shown
 
 PARTS = ("machine", "server", "seed", "migration", "matrix", "races", "verdict")
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> & {{ 7*7 }} [x](javascript:alert(1))"

@@ -11,13 +11,12 @@ from xml.etree.ElementTree import Element
 import jsonschema
 import pytest
 from click.testing import CliRunner, Result
+from tests.unit.report.conftest import Parse
 
-from inboxbench.cli.report import command
+from inboxbench.cli.report.command import command
 from inboxbench.errors import UsageError
 from inboxbench.report import render_html
 from inboxbench.report.labs import KINDS, LabTable, read_lab
-
-from .conftest import Parse
 
 _HERE = Path(__file__).parent
 LABS: dict[str, dict[str, Any]] = json.loads((_HERE / "labs.json").read_text(encoding="utf-8"))
@@ -46,7 +45,7 @@ def _text(element: Element) -> str:
 def test_every_lab_is_in_the_fixture_and_follows_its_schema() -> None:
     assert len(LABS) == len(KINDS)
     for name in ("decay", "drop_one", "growth", "load"):
-        schema = files("inboxbench.measure").joinpath(f"schemas/{name}.schema.json").read_text(encoding="utf-8")
+        schema = files("inboxbench.bench").joinpath(f"schemas/{name}.schema.json").read_text(encoding="utf-8")
         jsonschema.validate(LABS[name], json.loads(schema))
 
 

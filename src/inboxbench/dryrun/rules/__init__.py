@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from inboxbench.dryrun.record import DryRun, Finding
-from inboxbench.dryrun.rules import aftermath, locking, transaction
-from inboxbench.dryrun.rules.fact import Facts
+from inboxbench.dryrun.model import DryRun, Finding
+from inboxbench.dryrun.rules import locking, transaction
+from inboxbench.dryrun.rules import outcome as aftermath
+from inboxbench.dryrun.rules.facts import Facts
 from inboxbench.dryrun.rules.rule import Rule
 from inboxbench.dryrun.rules.suppress import suppressed
 from inboxbench.errors import unknown

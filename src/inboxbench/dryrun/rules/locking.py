@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from inboxbench.dryrun.record import Statement
-from inboxbench.dryrun.rules.fact import FEW_ROWS, Facts, InForce, rewritten_table, rows_read
-from inboxbench.dryrun.rules.fix import with_references
-from inboxbench.dryrun.rules.operation import flat
+from inboxbench.dryrun.model import Statement
+from inboxbench.dryrun.rewrites.catalogue import with_references
+from inboxbench.dryrun.rewrites.operation import flat
+from inboxbench.dryrun.rewrites.steps import as_code
+from inboxbench.dryrun.rules.facts import FEW_ROWS, Facts, InForce, rewritten_table, rows_read
+from inboxbench.dryrun.rules.messages import blocked, felt, head, octets, short
 from inboxbench.dryrun.rules.rule import Hit, Rule
-from inboxbench.dryrun.rules.step import as_code
-from inboxbench.dryrun.rules.text import blocked, felt, head, octets, short
 
 
 def _code(facts: Facts, statement: Statement) -> str:

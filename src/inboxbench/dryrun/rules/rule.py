@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from inboxbench.dryrun.record import Finding, Statement
-from inboxbench.dryrun.rules.fact import Facts
+from inboxbench.dryrun.model import Finding, Statement
+from inboxbench.dryrun.rules.facts import Facts
 
 Severity = Literal["error", "warning", "note"]
 Check = Callable[[Facts], Iterator["Hit"]]

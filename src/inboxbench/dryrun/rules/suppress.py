@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from inboxbench.dryrun.record import DryRun, Finding
+from inboxbench.dryrun.model import DryRun, Finding
 
 _MARK = re.compile(r"#\s*inboxbench:\s*ignore\s+([\w-]+)[ \t]*(.*)")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from inboxbench.dryrun.record import Statement
-from inboxbench.dryrun.rules.fact import Facts, InForce, is_work, rows_read
-from inboxbench.dryrun.rules.operation import NAME, flat, unquoted
+from inboxbench.dryrun.model import Statement
+from inboxbench.dryrun.observe.log_statements import bare
+from inboxbench.dryrun.rewrites.operation import NAME, flat, unquoted
+from inboxbench.dryrun.rewrites.steps import Step, as_code, in_python
+from inboxbench.dryrun.rules.facts import Facts, InForce, is_work, rows_read
+from inboxbench.dryrun.rules.messages import blocked, felt, head, short, span
 from inboxbench.dryrun.rules.rule import Hit, Rule
-from inboxbench.dryrun.rules.step import Step, as_code, in_python
-from inboxbench.dryrun.rules.text import blocked, felt, head, short, span
-from inboxbench.dryrun.trace import bare
 
 _DML = re.compile(r"(UPDATE|INSERT|DELETE|MERGE|WITH)\b", re.IGNORECASE)
 _LETS_GO = re.compile(r"(DROP TABLE|TRUNCATE|ALTER TABLE .*\bDROP (CONSTRAINT|COLUMN))\b", re.IGNORECASE | re.DOTALL)

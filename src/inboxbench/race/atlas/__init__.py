@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from inboxbench.race.atlas.catalogue import FAMILIES, find_families
+from inboxbench.messenger.races.catalogue import FAMILIES, find_families
 from inboxbench.race.atlas.cell import Cell, require_claims
-from inboxbench.race.atlas.crew import Square, explore_squares
 from inboxbench.race.atlas.family import ALL, LEVELS, Entry, Family, Level
+from inboxbench.race.atlas.process_pool import Square, explore_squares
 from inboxbench.server import Server
 
 __all__ = [

@@ -9,9 +9,9 @@ from typing import Any
 from inboxbench.database import Connection
 from inboxbench.errors import ThresholdExceeded
 from inboxbench.race.atlas.family import LEVELS, Entry, Family, Level
-from inboxbench.race.exploration import Exploration
-from inboxbench.race.explore import Arena
-from inboxbench.race.scenario import Bounds, Reset, Scenario
+from inboxbench.race.explore.result import Exploration
+from inboxbench.race.explore.run import Arena
+from inboxbench.race.explore.scenario import Bounds, Reset, Scenario
 
 
 @dataclass(frozen=True, slots=True)

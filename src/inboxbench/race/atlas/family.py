@@ -9,10 +9,10 @@ from typing import Any, Literal
 from psycopg import IsolationLevel
 
 from inboxbench.database import Connection
-from inboxbench.race.gate import GatedConnection
-from inboxbench.race.play import Outcome
-from inboxbench.race.scenario import Oracle
-from inboxbench.race.session import SessionFunction
+from inboxbench.race.explore.gated_connection import GatedConnection
+from inboxbench.race.explore.scenario import Oracle
+from inboxbench.race.explore.schedule import Outcome
+from inboxbench.race.explore.session import SessionFunction
 
 Level = Literal["rc", "rr", "ser"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from inboxbench.report import units
+from inboxbench import units
 from inboxbench.report.charts.scale import Scale, Tick, linear_scale, log_scale
 
 _LEAST = 0.2  # per cent of the width: what took no time is still seen

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from inboxbench.report import units
+from inboxbench import units
 from inboxbench.report.charts.pareto import RowTick, Segment
 from inboxbench.report.charts.scale import Tick, log_scale
 from inboxbench.report.model import Race

@@ -1,6 +1,6 @@
 """Rows per table, largest first."""
 
-from inboxbench.report import units
+from inboxbench import units
 from inboxbench.report.charts.bars import Bar, BarChart, chart, single
 from inboxbench.report.charts.scale import linear_scale
 from inboxbench.report.model import Seed

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inboxbench.report import units
+from inboxbench import units
 from inboxbench.report.charts.bars import Bar, BarChart, Piece, chart, single
 from inboxbench.report.charts.clock import Clock, Span, clock, span, time_scale
 from inboxbench.report.charts.scale import Scale, Tick, linear_scale, log_scale

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from inboxbench.report import units
+from inboxbench import units
 from inboxbench.report.charts.scale import Tick, linear_scale, log_scale
-from inboxbench.report.compare import Comparison, SetResult
+from inboxbench.report.index_figures import Comparison, SetResult
 
 _HEIGHT = 380
 _TOP, _BOTTOM = 18, 46

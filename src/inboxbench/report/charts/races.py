@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from inboxbench.report import units
+from inboxbench import units
 from inboxbench.report.charts.bars import Bar, BarChart, chart, single
 from inboxbench.report.charts.crowds import crowd_loads
 from inboxbench.report.charts.scale import Scale, linear_scale

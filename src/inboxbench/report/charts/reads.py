@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inboxbench.report import units
+from inboxbench import units
 from inboxbench.report.charts.scale import Scale, Tick, log_scale
-from inboxbench.report.compare import families, worst_cell
+from inboxbench.report.index_figures import families, worst_cell
 from inboxbench.report.model import Cell, Matrix, Query
 
 LEVELS = 6  # decades of pages told apart by colour: under 10, under 100 … 100,000 and more

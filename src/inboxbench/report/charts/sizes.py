@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from inboxbench.report import units
+from inboxbench import units
 from inboxbench.report.charts.bars import Bar, BarChart, chart, stacked
 from inboxbench.report.charts.scale import linear_scale
 from inboxbench.report.model import Index, IndexSet, Matrix

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from inboxbench.report import units
+from inboxbench import units
 from inboxbench.report.labs.sheet import Lab, LabTable, Row
 
 _HEADINGS = ("Way", "Statements", "Pages read", "Rows sent", "Server", "Client")

@@ -1,0 +1,249 @@
+"""Index sets under load by pgbench: throughput in a closed loop, percentiles in an open one.
+
+A closed loop waits for each answer before it asks again, so a stall of a second is one slow request in it, where users
+would have sent a thousand: its percentiles are not shown. In the open loop requests begin by a schedule, and a latency
+counts from its scheduled start. Percentiles are exact, of every line of pgbench's log: HdrHistogram would save memory
+that such a run does not need (a million requests are 8 MB) at three digits, and its package wants setuptools installed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from inboxbench.bench.execute.pgbench_scripts import Operation, read_operations, stage_targets, write_operations
+from inboxbench.bench.execute.sample import percentile
+from inboxbench.bench.execute.throughput import bounded, run_operation
+from inboxbench.bench.request import TIMEOUT_S, Progress, Request, Steps, prepared_request, settle
+from inboxbench.bench.sets.builder import Nursery
+from inboxbench.bench.sets.indexset import IndexSet
+from inboxbench.bench.workload.queries import read_workload
+from inboxbench.bench.workload.writes import read_writes
+from inboxbench.database import connect
+from inboxbench.errors import SubjectFailed, unknown
+from inboxbench.project import Project
+from inboxbench.server import Server
+from inboxbench.server.pgbench import Load, Report, find_pgbench
+
+# A set that completes less of what is asked for than this does not keep up: its percentiles grow with the run.
+_LEAST_SHARE = 0.95
+# The schedule is drawn: so many standard deviations below what was asked for are luck.
+_LUCK = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """What to run: `clients` for `seconds` in either loop.
+
+    rate: requests a second in the open loop; None: `utilisation` of what the set got through in the closed one.
+    """
+
+    clients: int = 4
+    seconds: int = 5
+    rate: float | None = None
+    utilisation: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds from the scheduled start; lag_ms: the longest that one waited for a free client."""
+
+    requests: int
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    p999_ms: float
+    max_ms: float
+    lag_ms: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: round(value, 3) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadCell:
+    """An operation under a set. per_s: closed loop; rate and achieved: of the open one; cases: of it, by script.
+
+    kept_up: whether the open loop was served as fast as asked. failure: what pgbench said; stopped: that was the
+    statement timeout.
+    """
+
+    operation: str
+    kind: str
+    index_set: str
+    per_s: float | None = None
+    rate: float | None = None
+    achieved: float | None = None
+    kept_up: bool | None = None
+    latency: Latency | None = None
+    cases: tuple[tuple[str, Latency], ...] = ()
+    failure: str | None = None
+    stopped: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "operation": self.operation,
+            "kind": self.kind,
+            "set": self.index_set,
+            "per_s": _rounded(self.per_s),
+            "rate": _rounded(self.rate),
+            "achieved": _rounded(self.achieved),
+            "kept_up": self.kept_up,
+            "latency": self.latency.to_json() if self.latency else None,
+            "cases": [{"name": name, **one.to_json()} for name, one in self.cases],
+            "failure": self.failure,
+            "stopped": self.stopped,
+        }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTest:
+    """Every operation under every set."""
+
+    profile: str
+    plan: LoadPlan
+    sets: tuple[IndexSet, ...]
+    cells: tuple[LoadCell, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Operations that failed; being stopped by the timeout is one where no set had it answered in time."""
+        answered = {cell.operation for cell in self.cells if cell.failure is None}
+        broken = [cell for cell in self.cells if cell.failure and not (cell.stopped and cell.operation in answered)]
+        return tuple(f"{cell.operation} under {cell.index_set}: {cell.failure}" for cell in broken)
+
+    def require_sound(self) -> None:
+        """Raises SubjectFailed when an operation failed: to be called when everything has been shown."""
+        if self.failures:
+            more = f" and {len(self.failures) - 1} more" if len(self.failures) > 1 else ""
+            raise SubjectFailed(f"{self.failures[0]}{more}; the other operations were measured")
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "profile": self.profile,
+            "plan": asdict(self.plan),
+            "sets": [{"name": one.name, "title": one.title} for one in self.sets],
+            "cells": [cell.to_json() for cell in self.cells],
+            "notes": list(self.notes),
+        }
+
+
+def check_operations(project: Project, names: Sequence[str] | None) -> None:
+    """Raises UsageError for a family that neither reads nor writes have."""
+    known = {one.family for one in (*read_writes(project), *read_workload(project).queries)}
+    for name in names or ():
+        if name not in known:
+            raise unknown("operation", name, known)
+
+
+def run_load(
+    server: Server,
+    source: str,
+    project: Project,
+    plan: LoadPlan,
+    *,
+    sets: Sequence[str] | None = None,
+    operations: Sequence[str] | None = None,
+    timeout_s: float = TIMEOUT_S,
+    progress: Progress | None = None,
+) -> LoadTest:
+    """Drive families of reads and writes (None: all) under each set, on copies of `source`.
+
+    Raises UsageError for unknown names, ServerError where there is no pgbench.
+    """
+    program = find_pgbench(server)
+    check_operations(project, operations)
+    cells: list[LoadCell] = []
+    with (
+        prepared_request(server, source, project, sets=sets, timeout_s=timeout_s, progress=progress) as request,
+        Nursery(server, request.template, request.sets) as nursery,
+    ):
+        chosen = _families(request, operations)
+        tell = Steps(len(request.sets) * len(chosen), progress)
+        for one in request.sets:
+            tell(f"{one.title}: building", 0)
+            with nursery.planted(one, lambda _name: None) as (name, _built):
+                settle(server, name)
+                lane = _Lane(program, bounded(server.conninfo(name), timeout_s), one, plan)
+                for operation in _prepared(server, name, request, chosen):
+                    tell(f"{one.title}: {operation.name}")
+                    cells.append(lane.run(operation))
+        return LoadTest(request.profile, plan, request.sets, tuple(cells), request.notes)
+
+
+def _families(request: Request, wanted: Sequence[str] | None) -> list[str]:
+    """Reads before writes, which change what is read."""
+    reads = [case.query.family for case in request.workload.cases]
+    known = dict.fromkeys([*reads, *(write.family for write in request.writes)])
+    return [name for name in known if wanted is None or name in wanted]
+
+
+def _prepared(server: Server, database: str, request: Request, families: Sequence[str]) -> list[Operation]:
+    with connect(server.conninfo(database)) as connection:
+        stage_targets(connection, request.writes, request.targets)
+        found = (
+            *read_operations(connection, request.workload.cases),
+            *write_operations(connection, request.writes, request.targets),
+        )
+    return [one for one in found if one.name in families]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """One set's database under load."""
+
+    program: Path
+    conninfo: str
+    index_set: IndexSet
+    plan: LoadPlan
+
+    def run(self, operation: Operation) -> LoadCell:
+        """Closed, then open."""
+        cell = LoadCell(operation.name, operation.kind, self.index_set.name)
+        try:
+            closed = self._report(operation, None)
+            cell = replace(cell, per_s=closed.per_s)
+            rate = self.plan.rate or max(closed.per_s * self.plan.utilisation, 0.1)
+            opened = self._report(operation, rate)
+        except SubjectFailed as error:
+            return replace(cell, failure=str(error), stopped="statement timeout" in str(error))
+        return replace(
+            cell,
+            rate=rate,
+            achieved=opened.transactions / max(opened.seconds, self.plan.seconds),
+            kept_up=_kept_up(opened, rate * self.plan.seconds, self.plan.seconds),
+            latency=_latency(opened.latencies_ms, opened.lags_ms),
+            cases=_by_case(operation, opened),
+        )
+
+    def _report(self, operation: Operation, rate: float | None) -> Report:
+        load = Load(self.plan.clients, self.plan.seconds, rate=rate)
+        return run_operation(self.program, self.conninfo, operation, load)
+
+
+def _kept_up(report: Report, asked: float, seconds: int) -> bool:
+    """`asked`: requests; those that ended after the time was up come too late."""
+    served = report.transactions * min(1.0, seconds / report.seconds)
+    return served >= _LEAST_SHARE * asked - _LUCK * math.sqrt(asked)
+
+
+def _latency(latencies: Sequence[float], lags: Sequence[float] = ()) -> Latency:
+    p50, p90, p99, p999 = (percentile(latencies, share) for share in (0.5, 0.9, 0.99, 0.999))
+    return Latency(len(latencies), p50, p90, p99, p999, max(latencies), max(lags, default=0.0))
+
+
+def _by_case(operation: Operation, report: Report) -> tuple[tuple[str, Latency], ...]:
+    """Of each script that came up."""
+    of: dict[int, list[float]] = {}
+    for script, latency in zip(report.scripts, report.latencies_ms, strict=True):
+        of.setdefault(script, []).append(latency)
+    names = list(operation.scripts)
+    return tuple((names[script], _latency(of[script])) for script in sorted(of))

@@ -1,0 +1,215 @@
+"""The matrix as a value: sets, cells, writes, and the form in which a run's record keeps them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from inboxbench.bench.execute.client import Overhead
+from inboxbench.bench.execute.plan import Plan
+from inboxbench.bench.execute.sample import Timing
+from inboxbench.bench.execute.throughput import Throughput
+from inboxbench.bench.sets.indexset import BuiltIndex, IndexSet
+from inboxbench.bench.workload.queries import Case, Workload
+from inboxbench.bench.workload.writes import WriteCost
+from inboxbench.errors import SubjectFailed, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One case under one set.
+
+    same_rows: whether its rows are those of the first set that answered (None: nothing to compare).
+    stopped: it ran into statement_timeout, which is a finding; `failure` then says so in words.
+    answer: a digest of its rows, alike wherever the same rows came out.
+    measured_under: the set whose execution this is; another one's when a slow plan came out the same there.
+    """
+
+    case: Case
+    index_set: str
+    plan: Plan | None = None
+    timing: Timing | None = None
+    failure: str | None = None
+    same_rows: bool | None = None
+    steady: bool = True
+    measured_under: str = ""
+    stopped: bool = False
+    answer: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.case.name} under {self.index_set}"
+
+    def to_json(self) -> dict[str, Any]:
+        plan, timing = self.plan, self.timing
+        return {
+            "query": self.case.query.name,
+            "class": self.case.parameter_class.name,
+            "set": self.index_set,
+            "params": {name: plain(value) for name, value in self.case.values.items()},
+            "rows": plan.rows if plan else None,
+            "buffers": plan.buffers if plan else None,
+            "removed": plan.removed if plan else None,
+            "median_ms": round(timing.median_ms, 4) if timing else None,
+            "p95_ms": round(timing.p95_ms, 4) if timing else None,
+            "rounds": timing.rounds if timing else 0,
+            "client_ms": round(timing.client_ms, 4) if timing and timing.client_ms is not None else None,
+            "plan": plan.line if plan else self.failure,
+            "same_rows": self.same_rows,
+            "steady": self.steady,
+            "measured_under": self.measured_under,
+            "failure": self.failure,
+            "stopped": self.stopped,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SetResult:
+    """What a set is made of and what it costs."""
+
+    index_set: IndexSet
+    built: tuple[BuiltIndex, ...]
+    bytes: int
+    writes: tuple[WriteCost, ...] = ()
+    throughput: tuple[Throughput, ...] = ()
+
+    def per_s(self, family: str) -> float | None:
+        """Writes of a family a second, by several clients of pgbench; None where it was not measured."""
+        return next((one.per_s for one in self.throughput if one.family == family), None)
+
+    @property
+    def build_s(self) -> float:
+        return sum(one.build_s for one in self.built)
+
+    def wal_bytes(self, family: str) -> float | None:
+        """Mean WAL of one execution over the writes of a family (insert, update)."""
+        costs = [write.wal_bytes for write in self.writes if write.family == family]
+        return sum(costs) / len(costs) if costs else None
+
+    @property
+    def insert_per_s(self) -> float | None:
+        speeds = [write.per_s for write in self.writes if write.family == "insert"]
+        return min(speeds, default=None)
+
+    @property
+    def hot_share(self) -> float | None:
+        """Share of HOT among the row updates of all writes, each kind weighing the same."""
+        shares = [write.hot_share for write in self.writes if write.hot_share is not None]
+        return sum(shares) / len(shares) if shares else None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.index_set.name,
+            "title": self.index_set.title,
+            "why": self.index_set.why,
+            "indexes": [_index_json(one) for one in self.built],
+            "bytes": self.bytes,
+            "build_s": round(self.build_s, 3),
+            "insert_wal_bytes": _rounded(self.wal_bytes("insert")),
+            "update_wal_bytes": _rounded(self.wal_bytes("update")),
+            "insert_per_s": _rounded(self.insert_per_s),
+            "hot_share": _rounded(self.hot_share, 4),
+            "writes": [write.to_json() for write in self.writes],
+            "throughput": [one.to_json() for one in self.throughput],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Everything measured; `notes` says what could not be, and why."""
+
+    profile: str
+    workload: Workload
+    sets: tuple[SetResult, ...]
+    cells: tuple[Cell, ...]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    client: Overhead | None = None
+    refused: tuple[str, ...] = ()
+
+    def unclear(self, cell: Cell) -> bool:
+        """Whether its time on the client's side is within that of a query with next to nothing to do."""
+        timing = cell.timing
+        return bool(self.client and timing and timing.client_ms is not None and timing.client_ms < self.client.floor_ms)
+
+    def cell(self, query: str, parameter_class: str, index_set: str) -> Cell:
+        for cell in self.cells:
+            names = (cell.case.query.name, cell.case.parameter_class.name, cell.index_set)
+            if names == (query, parameter_class, index_set):
+                return cell
+        raise KeyError((query, parameter_class, index_set))
+
+    @property
+    def _differing(self) -> list[Cell]:
+        return [cell for cell in self.cells if cell.same_rows is False]
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Cells that failed, that no set answered in time, or that answered otherwise than the first set.
+
+        Being stopped under some sets and not under others is what an index set is measured for, not a failure.
+        """
+        answered = {cell.case.name for cell in self.cells if cell.plan}
+        broken = [
+            f"{cell.name}: {cell.failure}"
+            for cell in self.cells
+            if cell.failure and not (cell.stopped and cell.case.name in answered)
+        ]
+        differing = [f"{cell.name}: other rows than under the first set that answered" for cell in self._differing]
+        return (*broken, *differing)
+
+    def require_sound(self) -> None:
+        """Raises SubjectFailed when a cell failed, UsageError when a set cannot be built: call it when all is shown."""
+        if self.failures:
+            more = f" and {len(self.failures) - 1} more" if len(self.failures) > 1 else ""
+            raise SubjectFailed(f"{self.failures[0]}{more}; the other cells were measured")
+        if self.refused:
+            raise UsageError(self.refused[0])
+
+    def to_json(self) -> dict[str, Any]:
+        """The `matrix` part of run.json."""
+        return {
+            "profile": self.profile,
+            "queries": [
+                {"name": query.name, "family": query.family, "title": query.title, "ids": list(query.ids)}
+                for query in self.workload.queries
+            ],
+            "classes": [{"name": one.name, "title": one.title} for one in self.workload.classes],
+            "sets": [one.to_json() for one in self.sets],
+            "cells": [cell.to_json() | {"below_floor": self.unclear(cell)} for cell in self.cells],
+            "client": self.client.to_json() if self.client else None,
+            "settings": dict(self.settings),
+            "notes": list(self.notes),
+        }
+
+
+def _index_json(one: BuiltIndex) -> dict[str, Any]:
+    return {
+        "name": one.index.name,
+        "definition": one.index.definition,
+        "serves": list(one.index.serves),
+        "why": one.index.why,
+        "ids": list(one.index.ids),
+        "bytes": one.bytes,
+        "build_s": round(one.build_s, 3),
+    }
+
+
+def _rounded(value: float | None, digits: int = 1) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def plain(value: Any) -> Any:
+    """A parameter as JSON can hold it."""
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value if isinstance(value, bool | int | float | str) or value is None else str(value)
+
+
+def normal(rows: Iterable[tuple[Any, ...]], order: str) -> tuple[tuple[Any, ...], ...]:
+    """Rows in a form that can be compared: as they came when order matters, else sorted."""
+    return tuple(rows) if order == "ordered" else tuple(sorted(rows, key=repr))

@@ -1,0 +1,148 @@
+"""What a run measures, and what it measures it on: one prepared template, cases with values, writes with targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from inboxbench.bench.sets.indexset import Catalogue, IndexSet, read_catalogue, sound_sets
+from inboxbench.bench.sets.template import prepared_template
+from inboxbench.bench.workload.queries import Workload, draw_cases, read_workload
+from inboxbench.bench.workload.writes import draw_targets, read_writes
+from inboxbench.database import Connection, connect, read_marker
+from inboxbench.errors import UsageError
+from inboxbench.project import Project
+from inboxbench.server import Server
+from inboxbench.sqlfile import QueryFile
+
+# Chatwoot's own statement_timeout: what is slower than this is an error page to a user.
+TIMEOUT_S = 14.0
+
+_INDEX_BYTES = """
+    SELECT coalesce(sum(pg_relation_size(oid)), 0) FROM pg_class
+    WHERE relkind = 'i' AND relnamespace = 'public'::regnamespace
+"""
+
+Progress = Callable[[int, int, str], None]
+Targets = Mapping[str, Sequence[Mapping[str, Any]]]
+Sets = Sequence[str] | Sequence[IndexSet]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`template` holds the data of `profile` without secondary indexes; sets in their order; targets by class.
+    as_is: rows lie where they lay in the source, else in key order. refused: sets that cannot be built, and why."""
+
+    template: str
+    profile: str
+    sets: tuple[IndexSet, ...]
+    workload: Workload
+    writes: tuple[QueryFile, ...]
+    targets: Targets
+    timeout_s: float
+    notes: tuple[str, ...] = ()
+    as_is: bool = False
+    refused: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> int:
+        return len(self.sets) * len(self.workload.cases)
+
+
+class Steps:
+    """Counts steps for whoever shows progress."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._done = 0
+        self._total = total
+        self._progress = progress
+
+    def __call__(self, text: str, steps: int = 1) -> None:
+        if self._progress:
+            self._progress(self._done, self._total, text)
+        self._done += steps
+
+
+def titled(tell: Steps, one: IndexSet, what: str) -> Callable[[str], None]:
+    """`tell` for the parts of a set."""
+    return lambda name: tell(f"{one.title}: {what}{name}")
+
+
+@contextmanager
+def prepared_request(
+    server: Server,
+    source: str,
+    project: Project,
+    *,
+    sets: Sets | None = None,
+    queries: Sequence[str] | None = None,
+    writes: bool = True,
+    timeout_s: float = TIMEOUT_S,
+    as_is: bool = False,
+    lenient: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Request]:
+    """Everything read, drawn and tried out; the template is dropped at the end of the block.
+
+    Raises UsageError for unknown names and wrong definitions before anything is built; `lenient`: a set with a wrong
+    definition is left out and said, as long as another one is left.
+    """
+    catalogue = read_catalogue(project.indexes)
+    chosen = choose_sets(catalogue, sets)
+    workload, changes = read_workload(project, queries), read_writes(project) if writes else ()
+    if progress:
+        progress(0, 0, "preparing a copy without secondary indexes")
+    with prepared_template(server, source, as_is=as_is) as template:
+        with connect(server.conninfo(template)) as connection:
+            chosen, refused = _buildable(connection, catalogue, chosen, lenient=lenient)
+            workload = draw_cases(workload, connection, project)
+            targets = {one.classes[0]: draw_targets(connection, project.bench / "targets", one) for one in changes}
+            notes = (*refused, *workload.skipped, *_remarks(connection))
+        profile = _profile(server, source)
+        yield Request(template, profile, chosen, workload, changes, targets, timeout_s, notes, as_is, refused)
+
+
+def _buildable(
+    connection: Connection, catalogue: Catalogue, chosen: Sequence[IndexSet], *, lenient: bool
+) -> tuple[tuple[IndexSet, ...], tuple[str, ...]]:
+    sound, refused = sound_sets(connection, catalogue.path, chosen)
+    if refused and not (lenient and sound):
+        raise UsageError(refused[0].partition(" is left out: ")[2])
+    return tuple(sound), tuple(refused)
+
+
+def choose_sets(catalogue: Catalogue, sets: Sets | None) -> tuple[IndexSet, ...]:
+    """Sets by name, sets as they are, or the default ones; each once."""
+    found: list[IndexSet] = []
+    for one in catalogue.choose() if sets is None else sets:
+        found += [one] if isinstance(one, IndexSet) else catalogue.choose([one])
+    return tuple({one.name: one for one in found}.values())
+
+
+def _remarks(connection: Connection) -> list[str]:
+    """What about this server makes figures mean something else than usual."""
+    row = connection.execute("SELECT current_setting('full_page_writes')").fetchone()
+    if row and row[0] == "on":
+        return ["full_page_writes is on: WAL holds whole pages after each checkpoint, so its bytes compare roughly"]
+    return []
+
+
+def _profile(server: Server, source: str) -> str:
+    """The profile the source was seeded with, as its marker says, else its name."""
+    marker = read_marker(server, source) or {}
+    return str(marker.get("profile", source))
+
+
+def settle(server: Server, name: str) -> int:
+    """Write everything out before measuring; the bytes of all indexes, those of rules included."""
+    with connect(server.conninfo(name)) as connection:
+        if server.owned:
+            connection.execute("CHECKPOINT")
+        return index_bytes(connection)
+
+
+def index_bytes(connection: Connection) -> int:
+    row = connection.execute(_INDEX_BYTES).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,166 @@
+"""The same matrix on several servers: what a reader of the same rows by the same indexes has to touch on each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, log
+from typing import Any
+
+from inboxbench.bench.model import Cell, Matrix
+from inboxbench.bench.workload.queries import Case
+
+# Below this a difference of pages is no news.
+_FEW = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One server and what was measured on it."""
+
+    label: str
+    version: int
+    matrix: Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One case under one set on two servers."""
+
+    before: Cell
+    now: Cell
+
+    @property
+    def ratio(self) -> float:
+        """Of pages, now to before; infinite where only the first side answered in time."""
+        if self.now.plan is None or self.before.plan is None:
+            return 1.0 if self.now.plan is self.before.plan else float("inf") if self.now.plan is None else 0.0
+        return max(self.now.plan.buffers, 1) / max(self.before.plan.buffers, 1)
+
+    @property
+    def other_values(self) -> bool:
+        """The same rows gave other parameters (another locale, another dictionary): the figures do not compare."""
+        return dict(self.before.case.values) != dict(self.now.case.values)
+
+    @property
+    def other_rows(self) -> bool:
+        return not self.other_values and None not in (self.before.answer, self.now.answer) and self._answers_differ
+
+    @property
+    def _answers_differ(self) -> bool:
+        return self.before.answer != self.now.answer
+
+    @property
+    def other_plan(self) -> bool:
+        return _line(self.before) != _line(self.now)
+
+    @property
+    def news(self) -> bool:
+        """Whether a reader should see it: pages beyond a few, the answer, or the values."""
+        return self.other_values or self.other_rows or self.distance > _FEW
+
+    @property
+    def distance(self) -> float:
+        """Pages between the two."""
+        if self.now.plan is None or self.before.plan is None:
+            return 0 if self.now.plan is self.before.plan else float("inf")
+        return abs(self.now.plan.buffers - self.before.plan.buffers)
+
+    def to_json(self) -> dict[str, Any]:
+        ratio = self.ratio
+        return {
+            "query": self.before.case.query.name,
+            "class": self.before.case.parameter_class.name,
+            "set": self.before.index_set,
+            "before": _cell_json(self.before),
+            "now": _cell_json(self.now),
+            "ratio": round(ratio, 4) if ratio < float("inf") else None,
+            "other_plan": self.other_plan,
+            "other_values": self.other_values,
+            "other_rows": self.other_rows,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Two servers, all that both measured; `lacking`: cases that only one of them has parameters for."""
+
+    before: Side
+    now: Side
+    changes: tuple[Change, ...]
+    lacking: tuple[str, ...]
+
+    @property
+    def ranked(self) -> list[Change]:
+        """What got dearer first, then what got cheaper the most."""
+        news = [one for one in self.changes if one.news]
+        return sorted(news, key=lambda one: (one.ratio < 1, -abs(log(min(max(one.ratio, 1e-9), 1e9)))))
+
+    def typical(self, index_set: str) -> float | None:
+        """Geometric mean of the ratios under a set, of what both answered from the same values."""
+        found = [
+            log(one.ratio)
+            for one in self.changes
+            if one.before.index_set == index_set and not one.other_values and one.before.plan and one.now.plan
+        ]
+        return exp(sum(found) / len(found)) if found else None
+
+    @property
+    def headline(self) -> str:
+        plans = sum(one.other_plan for one in self.changes)
+        more, less = (
+            sum(one.news and one.ratio > 1 for one in self.changes),
+            sum(one.news and one.ratio < 1 for one in self.changes),
+        )
+        return (
+            f"{self.before.label} → {self.now.label}: {plans} of {len(self.changes)} plans differ, {less} cells read "
+            f"less and {more} more by over {_FEW} pages"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "before": self.before.label,
+            "now": self.now.label,
+            "headline": self.headline,
+            "typical": {one.index_set.name: self.typical(one.index_set.name) for one in self.before.matrix.sets},
+            "changes": [one.to_json() for one in self.ranked],
+            "lacking": list(self.lacking),
+        }
+
+
+def contrast(before: Side, now: Side) -> Contrast:
+    """`before` is what `now` is compared with."""
+    own = {_key(cell.case, cell.index_set): cell for cell in before.matrix.cells}
+    other = {_key(cell.case, cell.index_set): cell for cell in now.matrix.cells}
+    changes = tuple(Change(cell, other[key]) for key, cell in own.items() if key in other)
+    lacking = sorted(
+        {
+            cell.case.name
+            for found, rest in ((own, other), (other, own))
+            for key, cell in found.items()
+            if key not in rest
+        }
+    )
+    return Contrast(before, now, changes, tuple(lacking))
+
+
+def contrasts(sides: Sequence[Side]) -> list[Contrast]:
+    """Each further server against the first."""
+    return [contrast(sides[0], one) for one in sides[1:]]
+
+
+def _key(case: Case, index_set: str) -> tuple[str, str, str]:
+    return case.query.name, case.parameter_class.name, index_set
+
+
+def _line(cell: Cell) -> str | None:
+    return cell.plan.line if cell.plan else None
+
+
+def _cell_json(cell: Cell) -> dict[str, Any]:
+    plan = cell.plan
+    return {
+        "buffers": plan.buffers if plan else None,
+        "searches": plan.searches if plan else None,
+        "plan": plan.line if plan else cell.failure,
+    }

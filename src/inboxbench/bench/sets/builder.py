@@ -1,0 +1,108 @@
+"""Databases with a set's indexes, built with as little repetition as can be.
+
+Inverted indexes take most of the building time and several sets hold the same one. Such an index is built once,
+in a database of its own that the sets which hold it are cloned from: a clone is a copy of the files, so the index
+is the same one, page by page.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from inboxbench.bench.sets.indexset import BuiltIndex, Index, IndexSet, build
+from inboxbench.bench.sets.template import analyse_expressions
+from inboxbench.database import Connection, connect, scratch_database
+from inboxbench.server import Server
+
+Tell = Callable[[str], None]
+Key = tuple[str, str]
+
+_EXPRESSIONS = """
+    SELECT DISTINCT t.relname
+    FROM pg_index x JOIN pg_class t ON t.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid
+    WHERE x.indexprs IS NOT NULL AND i.relnamespace = 'public'::regnamespace AND i.relname = ANY (%s) ORDER BY 1
+"""
+
+
+def _key(index: Index) -> Key:
+    """A name alone would not do: a database's own index may be called like one of a catalogue."""
+    return index.name, index.definition
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """A database that holds some inverted indexes; `cost_s`: what they took, their statistics included."""
+
+    name: str
+    built: tuple[BuiltIndex, ...] = ()
+    cost_s: float = 0.0
+
+    @property
+    def key(self) -> frozenset[Key]:
+        return frozenset(_key(one.index) for one in self.built)
+
+
+@dataclass
+class Nursery:
+    """Use it as a context manager: everything that it made is dropped at the end."""
+
+    server: Server
+    template: str
+    sets: Sequence[IndexSet]
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _bases: list[_Base] = field(default_factory=list)
+
+    def __enter__(self) -> Nursery:
+        self._bases = [_Base(self.template)]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @contextmanager
+    def planted(self, chosen: IndexSet, tell: Tell) -> Iterator[tuple[str, tuple[BuiltIndex, ...]]]:
+        """A database with the set's indexes, dropped at the end of the block, and what each of them took."""
+        base = self._base(self._shared(chosen), tell)
+        rest = [index for index in chosen.indexes if _key(index) not in base.key]
+        with scratch_database(self.server, "set", base.name) as name:
+            built = {one.index.name: one for one in (*base.built, *self._build(name, rest, tell))}
+            yield name, tuple(built[index.name] for index in chosen.indexes)
+
+    def _shared(self, chosen: IndexSet) -> list[Index]:
+        """The set's inverted indexes that another set holds too."""
+        held = Counter(_key(index) for one in self.sets for index in one.indexes if index.inverted)
+        return [index for index in chosen.indexes if held[_key(index)] > 1]
+
+    def _base(self, wanted: Sequence[Index], tell: Tell) -> _Base:
+        """The base with exactly these indexes, grown from the one that already has the costliest of them."""
+        keys = {_key(index) for index in wanted}
+        parent = max((base for base in self._bases if base.key <= keys), key=lambda base: base.cost_s)
+        missing = [index for index in wanted if _key(index) not in parent.key]
+        if not missing:
+            return parent
+        name = self._stack.enter_context(scratch_database(self.server, "base", parent.name))
+        begun = time.perf_counter()
+        built = (*parent.built, *self._build(name, missing, tell))
+        base = _Base(name, built, parent.cost_s + time.perf_counter() - begun)
+        self._bases.append(base)
+        return base
+
+    def _build(self, name: str, indexes: Sequence[Index], tell: Tell) -> tuple[BuiltIndex, ...]:
+        with connect(self.server.conninfo(name)) as connection:
+            built = build(connection, indexes, tell)
+            _refresh_statistics(connection, indexes)
+            return built
+
+
+def _refresh_statistics(connection: Connection, indexes: Sequence[Index]) -> None:
+    """An index on an expression has statistics of its own; those of plain columns came with the clone."""
+    names = [index.name for index in indexes]
+    for (table,) in connection.execute(_EXPRESSIONS, (names,)).fetchall():
+        analyse_expressions(connection, table)

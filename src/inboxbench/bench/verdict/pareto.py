@@ -1,0 +1,227 @@
+"""Sets in figures: what each reads, what each write costs under it, who is dominated, and at which mix two are even.
+
+The currency is the page. A read costs the 8 kB buffers that its query looks at, in the parameter class in which it
+looks at most. A write costs those of its statement, of every rule that it fires and of every index it maintains, and a
+page more for each WAL_PER_PAGE bytes of WAL: 8 kB of log, which go to disk, to every replica and to the archive, are
+priced as 16 pages found in memory. Pages repeat to the last one where times on a shared machine wander by half.
+
+With R the mean cost of a read and W that of a write, at the mix's proportions among reads and among writes, a set
+costs r·R + W at r reads for a write. Two sets are even where both cost the same:
+r = (W of the reader − W of the leaner) / (R of the leaner − R of the reader).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, geometric_mean
+from typing import Any
+
+from inboxbench.bench.model import Cell, Matrix, SetResult
+from inboxbench.bench.workload.mix import Mix
+from inboxbench.bench.workload.writes import WriteCost
+
+WAL_PER_PAGE = 512
+# Sizes and buffers repeat exactly, WAL within 0.03 %: closer than this is the same.
+_SAME = 0.005
+# Times of no figure at all: a cell below the clock.
+_LEAST_MS = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A query under a set: buffers and milliseconds of server time, the mean of its parameter classes and the worst.
+
+    Where a class was `stopped` by the timeout, they are lower bounds.
+    """
+
+    family: str
+    mean: float
+    worst: float
+    mean_ms: float
+    worst_ms: float
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A set in figures. stopped: cells that ran into statement_timeout; wrong: cells with other rows than the rest."""
+
+    result: SetResult
+    reads_by_query: Mapping[str, Read]
+    stopped: int = 0
+    wrong: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.result.index_set.name
+
+    @property
+    def title(self) -> str:
+        return self.result.index_set.title
+
+    @property
+    def insert_wal(self) -> float:
+        return self.result.wal_bytes("insert") or 0.0
+
+    def typical(self, figure: Callable[[Read], float], family: str | None = None) -> float:
+        """The geometric mean over the queries (of a family): one hopeless query does not drown the rest."""
+        reads = [one for one in self.reads_by_query.values() if family in (None, one.family)]
+        return geometric_mean(figure(one) for one in reads)
+
+    @property
+    def reads(self) -> float:
+        return self.typical(lambda one: one.worst)
+
+    @property
+    def by_family(self) -> dict[str, float]:
+        families = dict.fromkeys(one.family for one in self.reads_by_query.values())
+        return {family: self.typical(lambda one: one.worst, family) for family in families}
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a mean read and a mean write cost under a set, in one currency."""
+
+    read: float
+    write: float
+
+    def at(self, write_share: float) -> float:
+        return (1 - write_share) * self.read + write_share * self.write
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """Between two sets: from `reads_per_write` on, the `reader` costs less than the `leaner`.
+
+    None with `always`: that set costs no more on either side. by_time: the same by server time of reads and the time
+    a write takes on one connection; None where the clock sees no such point. bound: the leaner has cells that were
+    stopped, so that the true point lies lower.
+    """
+
+    leaner: str
+    reader: str
+    reads_per_write: float | None
+    by_time: float | None
+    always: str | None
+    bound: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "leaner": self.leaner,
+            "reader": self.reader,
+            "reads_per_write": _rounded(self.reads_per_write),
+            "reads_per_write_by_time": _rounded(self.by_time),
+            "always": self.always,
+            "upper_bound": self.bound,
+        }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def standings(matrix: Matrix) -> list[Standing]:
+    """Sets that answered anything; a stopped cell has no figure that could be averaged."""
+    found = []
+    for result in matrix.sets:
+        cells = [cell for cell in matrix.cells if cell.index_set == result.index_set.name]
+        if any(cell.plan for cell in cells):
+            stopped, wrong = sum(cell.stopped for cell in cells), sum(cell.same_rows is False for cell in cells)
+            found.append(Standing(result, _reads(cells), stopped, wrong))
+    return found
+
+
+def buffers(cell: Cell) -> int:
+    """At least one, so that ratios exist."""
+    return max(cell.plan.buffers, 1) if cell.plan else 1
+
+
+def _reads(cells: Iterable[Cell]) -> dict[str, Read]:
+    by_query: dict[str, list[Cell]] = {}
+    for cell in cells:
+        by_query.setdefault(cell.case.query.name, []).append(cell)
+    reads = {name: _read(row) for name, row in by_query.items()}
+    return {name: read for name, read in reads.items() if read is not None}
+
+
+def _read(row: Sequence[Cell]) -> Read | None:
+    answered = [cell for cell in row if cell.plan]
+    if not answered:
+        return None
+    pages = [buffers(cell) for cell in answered]
+    times = [max(cell.timing.median_ms if cell.timing else 0.0, _LEAST_MS) for cell in answered]
+    stopped = any(cell.stopped for cell in row)
+    return Read(row[0].case.query.family, fmean(pages), max(pages), fmean(times), max(times), stopped)
+
+
+def _mean(shares: Mapping[str, float], figures: Mapping[str, float]) -> float:
+    """By shares; where those are all of something else, every figure alike."""
+    weights = {name: shares.get(name, 0.0) for name in figures}
+    if not any(weights.values()):
+        weights = dict.fromkeys(figures, 1.0)
+    return sum(weights[name] * figures[name] for name in figures) / (sum(weights.values()) or 1.0)
+
+
+def write_pages(write: WriteCost, wal_per_page: float) -> float:
+    return (write.buffers or 0.0) + write.wal_bytes / wal_per_page
+
+
+def price(standing: Standing, mix: Mix, wal_per_page: float = WAL_PER_PAGE) -> Price:
+    """In pages: see above."""
+    reads = {name: read.worst for name, read in standing.reads_by_query.items()}
+    writes = {write.name: write_pages(write, wal_per_page) for write in standing.result.writes}
+    return Price(_mean(mix.reads, reads), _mean(mix.writes, writes))
+
+
+def price_ms(standing: Standing, mix: Mix) -> Price:
+    """In milliseconds: server time of reads, round trips of writes on one connection."""
+    reads = {name: read.worst_ms for name, read in standing.reads_by_query.items()}
+    writes = {write.name: 1000 / write.per_s for write in standing.result.writes if write.per_s}
+    return Price(_mean(mix.reads, reads), _mean(mix.writes, writes))
+
+
+def point(leaner: Price, reader: Price) -> float | None:
+    """Reads for a write at which both cost the same; None where one costs less at any mix."""
+    dearer, cheaper = reader.write - leaner.write, leaner.read - reader.read
+    return dearer / cheaper if dearer > 0 and cheaper > 0 else None
+
+
+def break_even(one: Standing, other: Standing, mix: Mix, wal_per_page: float = WAL_PER_PAGE) -> BreakEven:
+    """Which of the two writes leaner, which reads for less, and where they are even."""
+    leaner, reader = sorted((one, other), key=lambda each: price(each, mix, wal_per_page).write)
+    lean, read = price(leaner, mix, wal_per_page), price(reader, mix, wal_per_page)
+    found = point(lean, read)
+    always = None
+    if found is None:
+        always = leaner.name if lean.read <= read.read else reader.name
+    timed = point(price_ms(leaner, mix), price_ms(reader, mix))
+    return BreakEven(leaner.name, reader.name, found, timed, always, bool(leaner.stopped))
+
+
+def dominated_by(one: Standing, others: Iterable[Standing], cost: Mapping[str, float]) -> str | None:
+    """The set that is no worse in any column that repeats (reads, WAL, size, HOT, cost at the mix), better in one."""
+    return next((other.name for other in others if other is not one and _dominates(other, one, cost)), None)
+
+
+def _dominates(one: Standing, other: Standing, cost: Mapping[str, float]) -> bool:
+    if one.stopped or one.wrong or not other.reads_by_query.keys() <= one.reads_by_query.keys():
+        return False
+    pairs = zip(_columns(one, cost), _columns(other, cost), strict=True)
+    signs = [_clearly(mine, theirs) for mine, theirs in pairs]
+    return max(signs) <= 0 and min(signs) < 0
+
+
+def _columns(one: Standing, cost: Mapping[str, float]) -> tuple[float, ...]:
+    """What is better when it is less."""
+    result = one.result
+    hot = 1.0 - (result.hot_share if result.hot_share is not None else 1.0)
+    wal = (result.wal_bytes("insert") or 0.0, result.wal_bytes("update") or 0.0)
+    return one.typical(lambda read: read.mean), one.reads, *wal, float(result.bytes), hot, cost[one.name]
+
+
+def _clearly(one: float, other: float) -> int:
+    """-1, 0, 1 for less, the same within what repeats, more."""
+    if abs(one - other) <= _SAME * max(one, other):
+        return 0
+    return -1 if one < other else 1

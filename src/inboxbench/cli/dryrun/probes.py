@@ -1,0 +1,183 @@
+"""`inboxbench dryrun`, its traffic and probes: what is asked of them, and how the answers are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from inboxbench.cli.session import progress_console
+from inboxbench.database import connect
+from inboxbench.dryrun.limits import read_time
+from inboxbench.dryrun.model import as_json
+from inboxbench.dryrun.probes.blockers import Holder, long_reader, old_snapshot
+from inboxbench.dryrun.probes.deadlock_search import Shuffle, search_deadlocks
+from inboxbench.dryrun.probes.downgrade import Back, there_and_back
+from inboxbench.dryrun.probes.lock_queue import Queueing, probe_queue
+from inboxbench.dryrun.run import current_of
+from inboxbench.dryrun.tools.command import Chain
+from inboxbench.dryrun.traffic_choice import choose_traffic
+from inboxbench.dryrun.under_traffic import Load, load_for
+from inboxbench.server import Server
+from inboxbench.traffic.engine import DEFAULT_RATE
+
+OPTIONS = (
+    click.option("--no-traffic", is_flag=True, help="nobody else works on the copy meanwhile"),
+    click.option(
+        "--traffic",
+        type=click.Path(path_type=Path, dir_okay=False, exists=True),
+        metavar="FILE",
+        help="requests of your own: SQL with `-- name:`, `-- kind:`, `-- weight:`, `-- draw:`",
+    ),
+    click.option("--rate", type=click.FloatRange(0, 5000, min_open=True), help=f"requests a second [{DEFAULT_RATE:g}]"),
+    click.option("--long-reader", metavar="TIME", help="probe: the chain behind transactions that read so long"),
+    click.option("--old-snapshot", metavar="TIME", help="probe: beside a snapshot kept so long"),
+    click.option(
+        "--shuffle-traffic", type=click.IntRange(1, 100), metavar="N", help="probe: N runs in search of deadlocks"
+    ),
+    click.option("--downgrade", is_flag=True, help="probe: the way back, and what data it loses"),
+)
+_HOLDERS: dict[str, Callable[..., AbstractContextManager[Holder]]] = {
+    "long_reader": long_reader,
+    "old_snapshot": old_snapshot,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Times in seconds. file and rate: of the traffic; None: our own choice."""
+
+    traffic: bool
+    file: Path | None
+    rate: float
+    holders: dict[str, float]
+    shuffle: int
+    downgrade: bool
+
+    @property
+    def probes(self) -> bool:
+        return bool(self.holders or self.shuffle or self.downgrade)
+
+
+def read_asked(options: dict[str, Any]) -> Asked:
+    """Raises UsageError for what is no time."""
+    holders = {name: read_time(_with_unit(options[name])) / 1000 for name in _HOLDERS if options[name]}
+    rate = options["rate"] or DEFAULT_RATE
+    shuffle, downgrade = options["shuffle_traffic"] or 0, options["downgrade"]
+    return Asked(not options["no_traffic"], options["traffic"], rate, holders, shuffle, downgrade)
+
+
+def _with_unit(text: str) -> str:
+    """A bare number is one of seconds."""
+    return f"{text}s" if text.replace(".", "", 1).isdecimal() else text
+
+
+def make_load(server: Server, database: str, chain: Chain, asked: Asked, *, first: bool = False) -> Load:
+    """first: before the whole chain, where each request of the file must work. Raises UsageError for a bad file."""
+    if not asked.traffic:
+        return Load(())
+    at = current_of(server, database)
+    with connect(server.conninfo(database)) as connection:
+        made = choose_traffic(connection, file=asked.file, first=first, revisions=chain.history(set(at)).pending(at))
+    return load_for(server, database, made, rate=asked.rate)
+
+
+def run_probes(server: Server, template: str, chain: Chain, target: str, asked: Asked) -> dict[str, Any]:
+    """What was asked for, each on copies of `template`; as it goes into the record under `more`."""
+    load = make_load(server, template, chain, asked, first=True)
+    found: dict[str, Any] = {}
+    for name, seconds in asked.holders.items():
+        _say(f"probe {_option(name)}: three times through")
+        runs = probe_queue(server, template, chain, load, partial(_HOLDERS[name], seconds=seconds), target=target)
+        found[name] = [as_json(one) | {"worst_ms": one.worst_ms, "worst_class": one.worst_class} for one in runs]
+        _show_queue(progress_console, name, seconds, runs)
+    if asked.shuffle:
+        _say(f"probe --shuffle-traffic: {asked.shuffle} times through")
+        rounds = search_deadlocks(server, template, chain, asked.shuffle, rate=asked.rate, target=target)
+        found["shuffle_traffic"] = [as_json(one) for one in rounds]
+        _lines(progress_console, _shuffle_lines(rounds))
+    if asked.downgrade:
+        _say("probe --downgrade: there and back, twice")
+        back = there_and_back(server, template, chain, load, target=target)
+        found["downgrade"] = _back_as_json(back)
+        _lines(progress_console, _back_lines(back))
+    return found
+
+
+def _say(text: str) -> None:
+    progress_console.print(text, highlight=False)
+
+
+def _lines(console: Console, lines: Iterator[str]) -> None:
+    for line in lines:
+        console.print(line, highlight=False)
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _show_queue(console: Console, name: str, seconds: float, runs: tuple[Queueing, ...]) -> None:
+    table = Table(
+        "lock_timeout", "starts", "s", "worst stall", "of", "behind which lock", title=f"{_option(name)} {seconds:g} s"
+    )
+    for one in runs:
+        timeout = "none" if one.lock_timeout_ms is None else f"{one.lock_timeout_ms:g} ms"
+        starts = f"{one.attempts}" + ("" if one.error is None else f", [red]not through: {escape(one.error)}[/]")
+        worst = (timeout, starts, f"{one.seconds:.1f}", f"{one.worst_ms:,.0f} ms", escape(one.worst_class or ""))
+        table.add_row(*worst, _lock_behind(one))
+    console.print(table)
+
+
+def _lock_behind(one: Queueing) -> str:
+    stalls = [stall for felt in one.felt for stall in felt.stalls if stall.held]
+    worst = max(stalls, key=lambda stall: stall.duration_ms, default=None)
+    if worst is None:
+        return ""
+    return f"{worst.held}{', still queued,' if worst.queued else ''} on {escape(worst.relation or 'a row')}"
+
+
+def _shuffle_lines(rounds: tuple[Shuffle, ...]) -> Iterator[str]:
+    if not rounds:
+        yield "no deadlock can be looked for: the copy has fewer than two tables"
+        return
+    hit = [one for one in rounds if one.deadlocks]
+    yield f"{sum(one.deadlocks for one in rounds)} deadlocks in {len(hit)} of {len(rounds)} runs"
+    for cycle in dict.fromkeys(cycle for one in hit for cycle in one.cycles):
+        yield f"  {escape(cycle)}"
+    for one in rounds:
+        if one.error:
+            yield f"  run {one.seed}: the chain itself ended: {escape(one.error)}"
+
+
+def _back_as_json(back: Back) -> dict[str, Any]:
+    down = back.down
+    return {
+        "target": back.target,
+        "error": back.error,
+        "lost": [as_json(one) for one in back.lost],
+        "revisions": [as_json(one) for one in down.leg.revisions] if down else [],
+        "statements": [as_json(one) for one in down.leg.statements] if down else [],
+        "traffic": [as_json(one) for one in down.felt] if down else [],
+    }
+
+
+def _back_lines(back: Back) -> Iterator[str]:
+    if back.error:
+        yield f"[red]the way back to {escape(back.target)}: {escape(back.error)}[/]"
+    if back.down and back.down.felt:
+        worst = max(back.down.felt, key=lambda one: one.max_stall_ms)
+        yield f"the way back to {escape(back.target)}: worst stall {worst.max_stall_ms:,.0f} ms ({escape(worst.name)})"
+        yield f"  {sum(one.errors for one in back.down.felt)} errors of requests"
+    for one in back.lost:
+        yield f"  [red]lost[/] {escape(one.table)}{'.' + escape(one.column) if one.column else ''}: {escape(one.what)}"
+    if not back.lost and not back.error:
+        yield "  every row and value is what it was before the way up"

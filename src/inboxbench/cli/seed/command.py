@@ -1,0 +1,125 @@
+"""`inboxbench seed PROFILE`: fill a database with a profile."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import click
+from rich.console import RenderableType
+
+from inboxbench.cli.seed.progress import SeedProgress
+from inboxbench.cli.seed.text import benchmark_text, dataset_text, description_text
+from inboxbench.cli.session import Session, pass_session, progress_console, results_console
+from inboxbench.database import exists
+from inboxbench.errors import UsageError
+from inboxbench.seed import Dataset, load_dataset, load_profile, seed_into
+from inboxbench.seed.dask.option import parse_cluster
+from inboxbench.seed.datasets.benchmark import Benchmark
+from inboxbench.seed.datasets.benchmark import benchmark as run_benchmark
+from inboxbench.seed.datasets.describe import Description
+from inboxbench.seed.datasets.describe import describe as describe_database
+from inboxbench.server import Server
+
+
+class Amount(click.ParamType[int]):
+    """A count that may be written 7e6."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            number = float(str(value).replace("_", ""))
+        except ValueError:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        if not 1 <= number < math.inf or number != int(number):
+            self.fail(f"{value!r} is not a whole number of at least 1", param, ctx)
+        return int(number)
+
+
+@click.command()
+@click.argument("profile")
+@click.option("--seed", default=1, show_default=True, help="another seed gives other rows", type=click.IntRange(0))
+@click.option("--database", help="fill this database (made when absent) instead of keeping a template")
+@click.option("--allow-foreign", is_flag=True, help="--database may name one that inboxbench did not make")
+@click.option("--scale", default=1.0, show_default=True, help="times the profile's number of messages")
+@click.option("--messages", type=Amount(), help="this many messages instead, e.g. 7e6")
+@click.option("--workers", type=click.IntRange(1), help="processes (default: processors + 1)")
+@click.option("--dask", metavar="CLUSTER", help="tcp://HOST:PORT of a Dask scheduler, or local:N: its workers load")
+@click.option("--at", type=click.Choice(["baseline", "head"]), default="baseline", show_default=True, help="schema")
+@click.option("--fresh", is_flag=True, help="as loaded: without the churn of a live database")
+@click.option("--benchmark", is_flag=True, help="compare with the raw binary COPY rate of the same server")
+@click.option("--describe", is_flag=True, help="measure skew, lengths, words and files of what is there")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@pass_session
+def command(
+    session: Session,
+    profile: str,
+    *,
+    seed: int,
+    database: str | None,
+    allow_foreign: bool,
+    scale: float,
+    messages: int | None,
+    workers: int | None,
+    dask: str | None,
+    at: str,
+    fresh: bool,
+    benchmark: bool,
+    describe: bool,
+    form: str,
+) -> None:
+    """Fill a database with PROFILE: tiny, small, medium, large, xlarge, or a file in seeds/.
+
+    Without --database the result is kept as a template that other commands clone; the same profile, size, seed
+    and version are found again instead of being loaded twice. With --describe, a --database that exists is
+    measured as it is.
+    """
+    if allow_foreign and database is None:
+        raise UsageError("--allow-foreign says something about --database; name one")
+    if benchmark and (database or describe or fresh):
+        raise UsageError("--benchmark loads into a database of its own; leave out --database, --describe and --fresh")
+    if dask and (workers or benchmark):
+        raise UsageError("--dask brings its own workers, on several machines; leave out --workers and --benchmark")
+    cluster = parse_cluster(dask) if dask else None
+    load_profile(session.project.seeds, profile)  # a wrong name is said before a server is started
+    options: dict[str, Any] = {
+        "scale": scale,
+        "messages": messages,
+        "workers": cluster or workers,
+        "project": session.project,
+    }
+    result: Dataset | Benchmark | Description
+    with session.server() as server, SeedProgress(progress_console) as report:
+        if benchmark:
+            result = run_benchmark(server, profile, seed, at=at, progress=report, **options)
+        elif database is not None and describe and exists(server, database):
+            result = describe_database(server.conninfo(database))
+        else:
+            options |= {"fresh": fresh, "at": at, "progress": report}
+            result = _load(server, database, profile, seed, allow_foreign=allow_foreign, options=options)
+            if describe:
+                result = describe_database(server.conninfo(result.name))
+    if form == "json":
+        click.echo(json.dumps(result.to_json(), indent=2))
+    else:
+        results_console().print(_as_text(result))
+
+
+def _load(
+    server: Server, database: str | None, profile: str, seed: int, *, allow_foreign: bool, options: dict[str, Any]
+) -> Dataset:
+    if database is None:
+        return load_dataset(server, profile, seed, **options)
+    return seed_into(server, database, profile, seed, allow_foreign=allow_foreign, **options)
+
+
+def _as_text(result: Dataset | Benchmark | Description) -> RenderableType:
+    match result:
+        case Dataset():
+            return dataset_text(result)
+        case Benchmark():
+            return benchmark_text(result)
+        case Description():
+            return description_text(result)

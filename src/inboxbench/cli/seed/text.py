@@ -1,0 +1,100 @@
+"""Loads, comparisons and descriptions as a person reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from inboxbench.seed import Dataset
+from inboxbench.seed.datasets.benchmark import Benchmark
+from inboxbench.seed.datasets.describe import Description
+
+
+def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
+    """The first column to the left, the others to the right."""
+    table = Table(title=title, title_justify="left")
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def dataset_text(dataset: Dataset) -> RenderableType:
+    rows = (
+        (name, f"{count:,}", f"{dataset.octets[name] / 1e6:,.1f}", dataset.checksums[name])
+        for name, count in dataset.rows.items()
+    )
+    return Group(_table(dataset.name, ("table", "rows", "MB sent", "checksum"), rows), Text(_history(dataset)))
+
+
+def _history(dataset: Dataset) -> str:
+    if dataset.reused:
+        return f"Found: loaded before in {dataset.elapsed:.1f} s; a new load would give the same rows."
+    total_rows = max(1, sum(dataset.rows.values()))
+    parts = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in dataset.seconds.items())
+    server = "" if dataset.server_cpu is None else f", server {dataset.server_cpu / total_rows * 1e6:.2f} µs"
+    return (
+        f"{dataset.elapsed:.1f} s ({parts}) with {dataset.workers} worker{'s' if dataset.workers > 1 else ''}: "
+        f"{dataset.rows_per_s / 1e3:,.0f} k rows/s, {dataset.bytes / dataset.seconds['rows'] / 1e6:,.0f} MB/s; "
+        f"CPU a row: client {dataset.client_cpu / total_rows * 1e6:.2f} µs{server}."
+    )
+
+
+def benchmark_text(measured: Benchmark) -> str:
+    stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in measured.stages_s.items())
+    raw, server = (
+        "not visible" if cpu is None else f"{cpu:.2f} µs"
+        for cpu in (measured.raw_cpu_us_per_row, measured.server_cpu_us_per_row)
+    )
+    return (
+        f"raw binary COPY, one connection  {measured.raw_rows_per_s / 1e3:>8,.0f} k rows/s of messages\n"
+        f"generated and sent               {measured.seeded_rows_per_s / 1e3:>8,.0f} k rows/s of messages\n"
+        f"ratio                            {measured.ratio:>8.2f}, {measured.ratio_with_outline:.2f} with the outline\n"
+        f"time                             {measured.total_s:>8.1f} s: {stages}\n"
+        f"CPU a row                        raw {raw}; client {measured.client_cpu_us_per_row:.2f} µs "
+        f"and server {server}; largest worker {measured.client_peak_mb:.0f} MB"
+    )
+
+
+def _optional(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def description_text(found: Description) -> RenderableType:
+    percentiles = ("shortest 1 %", "25 %", "median", "75 %", "90 %", "99 %", "longest")
+    skew = (
+        (name, f"{one.owners:,}", f"{one.largest_share:.1%}", _optional(one.exponent))
+        for name, one in found.skew.items()
+    )
+    lengths = {
+        "messages of a conversation": found.messages_per_conversation,
+        "characters of a body": found.body_length,
+    }
+    columns = (
+        (f"{one.table}.{one.name}", _optional(one.correlation), f"{one.n_distinct:,.4g}") for one in found.columns
+    )
+    files = (
+        (one.table, f"{one.rows:,}", f"{one.size / 1e6:,.1f}", f"{one.dead_share:.1%}", f"{one.visible_share:.1%}")
+        for one in found.files
+    )
+    words = ((one.name, one.word, f"{one.selectivity:.3%}") for one in found.words.classes)
+    return Group(
+        _table(found.database, ("skew", "owners", "largest", "Zipf exponent"), skew),
+        _table("Lengths", ("", *percentiles), ((n, *(f"{v:,.0f}" for v in values)) for n, values in lengths.items())),
+        _table("Shares", ("of rows", "share"), ((name, f"{value:.1%}") for name, value in found.shares.items())),
+        _table(_words_title(found), ("class", "word", "messages with it"), words),
+        _table("Key columns", ("column", "correlation", "n_distinct"), columns),
+        _table("Files", ("table", "rows", "MB with indexes", "dead rows", "all-visible pages"), files),
+    )
+
+
+def _words_title(found: Description) -> str:
+    words = found.words
+    return (
+        f"Words of {words.messages:,} sampled messages ({found.cyrillic_share:.0%} of all with Cyrillic): "
+        f"{words.distinct:,} distinct, {words.once:,} once, Zipf exponent {_optional(words.exponent)}"
+    )

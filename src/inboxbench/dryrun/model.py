@@ -1,0 +1,257 @@
+"""What a dry run saw, as values: revisions, statements with their locks, what traffic felt, and findings.
+
+Times are milliseconds since the run's clock began (`*_ms` that name a moment) or lengths (`duration_ms`, `held_ms`).
+Everything here was observed on the server unless a field says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+from inboxbench.traffic.course import Interval
+
+SCHEMA_VERSION = 1
+
+LockMode = Literal[
+    "ACCESS SHARE",
+    "ROW SHARE",
+    "ROW EXCLUSIVE",
+    "SHARE UPDATE EXCLUSIVE",
+    "SHARE",
+    "SHARE ROW EXCLUSIVE",
+    "EXCLUSIVE",
+    "ACCESS EXCLUSIVE",
+]
+# How a lock was seen: by the session's own event trigger, by another session that polls, in the plan that ran
+# (which locks what it reads and writes), or by the file that changed (which takes ACCESS EXCLUSIVE).
+Seen = Literal["event trigger", "poll", "plan", "file node"]
+MODES: tuple[LockMode, ...] = get_args(LockMode)  # weakest first
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The strongest mode a statement took on one relation. held_ms runs to the end of its transaction.
+
+    relation is schema.name; kind is that of pg_class (table, index, toast, view, sequence); waited_ms is how long
+    the statement itself queued for it. created: its own transaction made the relation, so it is in nobody's way.
+    through: number of the last statement of its transaction that began while it was held, its own at least.
+    """
+
+    relation: str
+    kind: str
+    mode: LockMode
+    taken_ms: float
+    held_ms: float
+    waited_ms: float = 0.0
+    seen: Seen = "event trigger"
+    created: bool = False
+    through: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A relation whose file was written anew, also when that happened under a new OID."""
+
+    relation: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Rows that full scans of a relation read."""
+
+    relation: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of the chain. number counts from 1; revision is None outside any; line is that of its source file.
+
+    dead_tuples are those it left behind, peak_bytes the extra disk at its highest, temp_bytes temporary files.
+    lock_timeout_ms is its session's (0: none; None: not seen, as of what fires no event trigger). values of its
+    placeholders by number, as literals: to run it again. They may be anybody's data and stay out of every output.
+    """
+
+    number: int
+    revision: str | None
+    sql: str
+    pid: int
+    transaction: int
+    started_ms: float
+    duration_ms: float
+    wal_bytes: int = 0
+    locks: tuple[Lock, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
+    scans: tuple[Scan, ...] = ()
+    dead_tuples: int = 0
+    peak_bytes: int = 0
+    temp_bytes: int = 0
+    file: str | None = None
+    line: int | None = None
+    error: str | None = None
+    lock_timeout_ms: float | None = None
+    values: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """From the first lock-taking statement to COMMIT or ROLLBACK; a lone statement is one of its own."""
+
+    number: int
+    pid: int
+    started_ms: float
+    finished_ms: float
+    outcome: Literal["commit", "rollback"]
+    revisions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    revision: str
+    title: str
+    file: str | None
+    started_ms: float
+    finished_ms: float
+    wal_bytes: int = 0
+    peak_bytes: int = 0
+    invalid_indexes: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """A request that had to wait, and for what: the statement and the lock that stood in its way, when known.
+
+    The longest of `requests` that the same cause held up in one stretch. queued: the statement did not have that lock
+    yet but stood before the request in the queue for it, behind `behind`. Without `held`, no lock was in the way: the
+    statement is what ran meanwhile. still_ms: of it, the clock of the traffic itself stood still so long.
+    """
+
+    started_ms: float
+    duration_ms: float
+    statement: int | None = None
+    relation: str | None = None
+    wanted: str | None = None
+    held: str | None = None
+    queued: bool = False
+    behind: str | None = None
+    requests: int = 1
+    still_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What the server said to `requests` requests, the first at at_ms. state: SQLSTATE, when one was given."""
+
+    state: str | None
+    error: str
+    requests: int
+    at_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Felt:
+    """What one class of traffic felt. blocked_ms: all time during which at least one request waited for a lock.
+
+    course: its latency over the run, in 200 intervals at most.
+    """
+
+    name: str
+    kind: Literal["read", "write"]
+    requests: int
+    p50_ms: float
+    p99_ms: float
+    max_stall_ms: float
+    blocked_ms: float
+    errors: int = 0
+    first_error: str | None = None
+    deadlocks: int = 0
+    deadlock_cycle: str | None = None
+    stalls: tuple[Stall, ...] = ()
+    course: tuple[Interval, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+# Of a comparison, in the order in which they are shown.
+FIGURES = {
+    "reads_blocked_ms": "reads blocked at a stretch",
+    "writes_blocked_ms": "writes blocked at a stretch",
+    "queued_ms": "longest wait for a lock of its own",
+    "duration_ms": "duration",
+    "wal_bytes": "WAL",
+    "peak_bytes": "extra disk",
+    "rows_locked_at_once": "rows changed at once",
+    "read_stalled_ms": "longest wait of a read",
+    "write_stalled_ms": "longest wait of a write",
+    "requests_failed": "requests that failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The rewrite, run on the same rows beside the same traffic: figures of the original and of the rewrite.
+
+    titles: what the figures are called, in the order in which they are shown.
+    """
+
+    code: str
+    original: dict[str, float]
+    rewrite: dict[str, float]
+    titles: dict[str, str] = field(default_factory=FIGURES.copy)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """rule is its id (`inboxbench explain RULE`). what: who was blocked and how long, measured; code: to paste."""
+
+    rule: str
+    severity: Literal["error", "warning", "note"]
+    statement: int
+    revision: str | None
+    relation: str | None
+    what: str
+    instead: str
+    code: str = ""
+    compared: Comparison | None = None
+    suppressed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """A whole run. one_transaction: the chain was a single transaction from end to end.
+
+    exit_status is that of the project's own command; error is why the chain did not reach its target.
+    """
+
+    server: str
+    source: str
+    command: str
+    started: str
+    duration_ms: float
+    revisions: tuple[Revision, ...]
+    statements: tuple[Statement, ...]
+    transactions: tuple[Transaction, ...]
+    traffic: tuple[Felt, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    one_transaction: bool = False
+    peak_bytes: int = 0
+    wal_bytes: int = 0
+    invalid_indexes: tuple[str, ...] = ()
+    exit_status: int = 0
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `inboxbench dryrun --format json`; a class of traffic is `class` there."""
+        document = {"schema_version": SCHEMA_VERSION, **as_json(self)}
+        for felt in document["traffic"]:
+            felt["class"] = felt.pop("name")
+        return document
+
+
+def as_json(value: Any) -> dict[str, Any]:
+    """A dataclass of this module as it may be shown: without a statement's values, wherever it is in there."""
+    return asdict(value, dict_factory=lambda items: {name: item for name, item in items if name != "values"})

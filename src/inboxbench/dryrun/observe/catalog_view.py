@@ -1,0 +1,131 @@
+"""The catalogue as a transaction sees it: what it made, dropped and wrote anew, step by step, and back if it fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from inboxbench.dryrun.observe.log_statements import Draft, Told
+from inboxbench.dryrun.observe.sampler import Catalogue, Relation
+
+_FILED = ("r", "i", "m", "t", "S")
+_NAMES = {"r": "table", "p": "table", "i": "index", "I": "index", "t": "toast", "v": "view", "m": "view",
+          "S": "sequence", "f": "table", "c": "type"}  # fmt: skip
+_TRANSIENT = re.compile(r"pg_temp_\d+(_index)?$")  # the new file of a rewrite, while it is written
+_SAVEPOINT = re.compile(
+    r"\s*(SAVEPOINT|ROLLBACK\s+(?:WORK\s+|TRANSACTION\s+)?TO(?:\s+SAVEPOINT)?)\s+(\S+?);?\s*$", re.I
+)
+
+
+class View:
+    """Relations by OID. Names outlive their relation: a lock on what was dropped is still named."""
+
+    def __init__(self, catalogues: list[Catalogue]) -> None:
+        self._committed = dict(catalogues[0].relations)
+        self._current = dict(self._committed)
+        self._savepoints: dict[str, dict[int, Relation]] = {}
+        self._known: dict[int, Relation] = {}
+        for catalogue in catalogues:
+            self._known.update(catalogue.relations)
+
+    def begin(self) -> None:
+        self._current = dict(self._committed)
+        self._savepoints = {}
+
+    def end(self, *, committed: bool) -> None:
+        if committed:
+            self._committed = self._current
+
+    def existed(self, oid: int) -> bool:
+        """Before the transaction at hand, so that others may be using it."""
+        return oid in self._committed
+
+    def relation(self, oid: int) -> Relation | None:
+        """None for what was never seen under a name: the transient file of a rewrite."""
+        found = self._current.get(oid) or self._known.get(oid)
+        return None if found is None or _TRANSIENT.match(found.name) else found
+
+    def name(self, oid: int) -> str | None:
+        found = self.relation(oid)
+        return found.full_name if found else None
+
+    def by_name(self, full_name: str) -> int | None:
+        return next((oid for oid, one in self._current.items() if one.full_name == full_name), None)
+
+    def savepoint(self, draft: Draft) -> None:
+        """SAVEPOINT keeps the state, ROLLBACK TO brings it back."""
+        found = _SAVEPOINT.match(draft.sql)
+        if found and found[1].upper().startswith("SAVEPOINT"):
+            self._savepoints[found[2]] = dict(self._current)
+        elif found and found[2] in self._savepoints:
+            self._current = dict(self._savepoints[found[2]])
+
+    def take(self, told: Told) -> dict[str, int]:
+        """Rewritten relations with their bytes; the view is what the event says from here on."""
+        names = {one.full_name: one for one in self._current.values()}
+        rewritten: dict[str, int] = {}
+        for oid, schema, name, kind, filenode, _, octets in told.held:
+            if name is None or _TRANSIENT.match(name):
+                continue
+            relation = Relation(oid, schema, name, kind, filenode)
+            before = self._current.get(oid) or names.get(relation.full_name)
+            if before is not None and _anew(before, relation) and (kind != "t" or octets):
+                rewritten[relation.full_name] = octets or 0
+            if before is not None and before.oid != oid:
+                self._current.pop(before.oid, None)
+            self._current[oid] = self._known[oid] = relation
+        if told.event == "sql_drop":
+            self._drop(told)
+        return rewritten
+
+    def _drop(self, told: Told) -> None:
+        """What the command built again under the same name has been compared by now: it holds a lock on the new one."""
+        for oid, schema, name, _ in told.concerned or ():
+            self._known.setdefault(oid, Relation(oid, schema, name, "r", 0))
+            self._current.pop(oid, None)
+
+    def compare(self, after: Catalogue, touched: set[int], text: str) -> dict[str, int]:
+        """Files that changed by a command without events, of relations that it locked or names; any when it names none
+        (VACUUM FULL, CASCADE) and nobody saw its locks."""
+        rewritten: dict[str, int] = {}
+        any_of_them = not touched and _reaches_further(after, text)
+        gone = {one.full_name: one for oid, one in self._current.items() if oid not in after.relations}
+        for oid, relation in after.relations.items():
+            before = self._current.get(oid) or gone.get(relation.full_name)  # REINDEX CONCURRENTLY makes a new OID
+            if before is None or not _anew(before, relation):
+                continue
+            owners = {before.oid, *_owners(after, oid)}
+            if owners & touched or any_of_them or _named(after, owners, text):
+                rewritten[relation.full_name] = relation.size
+                self._current.pop(before.oid, None)
+                self._current[oid] = self._known[oid] = relation
+        return rewritten
+
+
+def _owners(catalogue: Catalogue, oid: int) -> Iterator[int]:
+    """The relation, the table of an index, the table of a TOAST table."""
+    while oid in catalogue.relations:
+        yield oid
+        oid = catalogue.relations[oid].table
+
+
+def _reaches_further(catalogue: Catalogue, text: str) -> bool:
+    return bool(re.search(r"\bCASCADE\b", text, re.IGNORECASE)) or not _named(catalogue, set(catalogue.relations), text)
+
+
+def _named(catalogue: Catalogue, oids: set[int], text: str) -> bool:
+    return any(named(catalogue.relations[oid].name, text) for oid in oids if oid in catalogue.relations)
+
+
+def named(name: str, text: str) -> bool:
+    """Whether it stands in `text` as a word."""
+    return re.search(rf"\b{re.escape(name)}\b", text) is not None
+
+
+def _anew(before: Relation, after: Relation) -> bool:
+    return before.kind in _FILED and after.kind == before.kind and before.filenode != after.filenode
+
+
+def kind_name(relation: Relation) -> str:
+    """table, index, toast, view, sequence or type."""
+    return _NAMES.get(relation.kind, "table")

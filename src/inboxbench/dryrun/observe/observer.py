@@ -1,0 +1,185 @@
+"""Everything that SQL does to a database while a block runs, seen from the server, whatever its driver."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from inboxbench.database import Connection, connect
+from inboxbench.dryrun.model import Statement, Transaction
+from inboxbench.dryrun.observe.assemble import assemble
+from inboxbench.dryrun.observe.log_statements import LONGEST_VALUE, Draft, read_drafts
+from inboxbench.dryrun.observe.sampler import Poll, Poller, bystander
+from inboxbench.dryrun.observe.server_log import Line, log_path, prepare_log, read_lines
+from inboxbench.errors import UsageError
+from inboxbench.server import Server
+
+# On the database, so that they reach every driver: PGOPTIONS does not reach asyncpg.
+_SETTINGS = {
+    "log_statement": "all",
+    "log_duration": "on",
+    "log_min_duration_statement": "-1",
+    "log_min_messages": "warning",
+    "log_min_error_statement": "panic",  # the statement is known; its text need not be repeated
+    "log_error_verbosity": "default",
+    "log_lock_waits": "on",
+    "deadlock_timeout": "50ms",  # how soon a wait is worth a line
+    "log_temp_files": "0",
+    "log_parameter_max_length": f"{LONGEST_VALUE}B",
+}
+# The plans of ordinary statements, with the rows that they read and the WAL that they wrote.
+_EXPLAIN = {
+    "session_preload_libraries": "auto_explain",
+    "auto_explain.log_min_duration": "0",
+    "auto_explain.log_analyze": "on",
+    "auto_explain.log_timing": "off",
+    "auto_explain.log_buffers": "on",
+    "auto_explain.log_wal": "on",
+    "auto_explain.log_verbose": "on",  # for the schema's name
+    "auto_explain.log_format": "json",
+    "auto_explain.log_parameter_max_length": "0",
+    "auto_explain.log_level": "log",
+}
+_TRIGGERS = ("start", "end", "drop", "rewrite")
+
+
+@dataclass
+class Observer:
+    """What happened so far. epoch: Unix seconds of the run's 0 ms, by the server's clock (this machine's).
+
+    `statements` and `transactions` read the log anew at each call; after the block they are final. Reading takes
+    processor time that live traffic beside it would feel: after the block it waits until it is asked for.
+    """
+
+    server: Server
+    database: str
+    epoch: float
+    _log: Path
+    _offset: int
+    _poller: Poller
+    _end: int | None = None
+    _drafts: list[Draft] | None = field(default=None)
+
+    def now_ms(self) -> float:
+        """Milliseconds since the run began."""
+        return (time.time() - self.epoch) * 1000
+
+    def lines(self) -> Iterator[Line]:
+        """Of the observed database, since the block began until it ended."""
+        return read_lines(self._log, self._offset, self.database, self._end)
+
+    def drafts(self) -> list[Draft]:
+        """Statements as the log shows them, transaction control included."""
+        if self._end is None:
+            return read_drafts(self.lines())
+        if self._drafts is None:
+            self._drafts = read_drafts(self.lines())
+        return self._drafts
+
+    @property
+    def poll(self) -> Poll:
+        return self._poller.poll
+
+    def observed(self) -> tuple[tuple[Statement, ...], tuple[Transaction, ...]]:
+        """Statements (revision None) and transactions."""
+        return assemble(self.drafts(), self.poll, self.epoch * 1000)
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        return self.observed()[0]
+
+    @property
+    def transactions(self) -> tuple[Transaction, ...]:
+        return self.observed()[1]
+
+    def finish(self) -> None:
+        """Stop looking."""
+        self._poller.stop()
+        self._end = self._log.stat().st_size
+
+
+@contextmanager
+def observed(server: Server, database: str) -> Iterator[Observer]:
+    """Observe every session that connects to `database` inside the block; its own traces are removed at the end.
+
+    Sessions that were connected before are not seen. Raises ServerError when the server is not one of ours.
+    """
+    log = log_path(server)
+    oid = _install(server, database)
+    try:
+        poller = Poller(server, database, oid)
+        observer = Observer(server, database, time.time(), log, log.stat().st_size, poller)
+        poller.start()
+        try:
+            yield observer
+        finally:
+            observer.finish()
+    finally:
+        _remove(server, database)
+
+
+def _install(server: Server, database: str) -> int:
+    """The OID of the database."""
+    with connect(server.conninfo()) as connection:
+        row = connection.execute("SELECT oid FROM pg_database WHERE datname = %s", (database,)).fetchone()
+        if row is None:
+            raise UsageError(f"database {database!r} does not exist on {server.label}")
+        prepare_log(connection)
+        connection.execute(_altered(database, _settings(connection)))
+    with bystander(server, database, "setup") as connection, connection.transaction():
+        connection.execute("SET LOCAL client_min_messages = warning")
+        _drop_triggers(connection)  # of a run that was killed
+        connection.execute(_triggers().encode())
+    return int(row[0])
+
+
+def _triggers() -> str:
+    return files("inboxbench.dryrun.observe").joinpath("observer.sql").read_text(encoding="utf-8")
+
+
+def _settings(connection: Connection) -> dict[str, str]:
+    """With plans where the server has the library for them; without, DML is known by its locks alone."""
+    try:
+        connection.execute("LOAD 'auto_explain'")
+    except psycopg.Error:
+        return _SETTINGS
+    rows = connection.execute("SELECT name FROM pg_settings WHERE name LIKE 'auto\\_explain.%'")
+    known = {"session_preload_libraries", *(name for (name,) in rows)}  # 15 lacks one
+    return _SETTINGS | {name: value for name, value in _EXPLAIN.items() if name in known}
+
+
+def _altered(database: str, settings: dict[str, str]) -> sql.Composed:
+    """One string of statements: one round trip, one commit."""
+    statement = sql.SQL("ALTER DATABASE {} SET {} = {}")
+    name = sql.Identifier(database)
+    return sql.SQL(";").join(
+        statement.format(name, _setting(key), sql.Literal(value)) for key, value in settings.items()
+    )
+
+
+def _setting(name: str) -> sql.Composed:
+    return sql.SQL(".").join(map(sql.Identifier, name.split(".")))
+
+
+def _drop_triggers(connection: Connection) -> None:
+    triggers = (f"DROP EVENT TRIGGER IF EXISTS inboxbench_observe_{name}" for name in _TRIGGERS)
+    connection.execute("; ".join([*triggers, "DROP FUNCTION IF EXISTS pg_catalog.inboxbench_observe()"]).encode())
+
+
+def _remove(server: Server, database: str) -> None:
+    """A database that the chain has dropped has nothing to remove."""
+    with connect(server.conninfo()) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone():
+            return
+        reset = sql.SQL("ALTER DATABASE {} RESET {}")
+        names = _settings(connection)
+        connection.execute(sql.SQL(";").join(reset.format(sql.Identifier(database), _setting(name)) for name in names))
+    with bystander(server, database, "setup") as connection:
+        _drop_triggers(connection)

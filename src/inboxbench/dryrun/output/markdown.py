@@ -1,0 +1,124 @@
+"""A rehearsal for a pull request: verdict, findings with both measurements, and everything that held a lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inboxbench.dryrun.model import Comparison, DryRun, Finding, Lock
+from inboxbench.dryrun.observe.lock_modes import conflict
+from inboxbench.dryrun.output.annotations import place_of
+from inboxbench.dryrun.output.scaling_table import HEADINGS, caption, rows_of
+from inboxbench.dryrun.rules.messages import head, octets, short, span
+
+
+def as_markdown(run: DryRun) -> str:
+    """Ends with a line feed."""
+    return "\n".join([*_head(run), *_findings(run), *_locks(run), *_traffic(run), *_scales(run), ""])
+
+
+def _head(run: DryRun) -> Iterator[str]:
+    told = [one for one in run.findings if not one.suppressed]
+    errors = sum(one.severity == "error" for one in told)
+    verdict = f"failed: {run.error}" if run.error else f"{len(told)} findings, {errors} of them errors"
+    yield f"## Dry run: {_cell(verdict)}"
+    yield ""
+    yield (
+        f"`{run.command}` on a copy of {_cell(run.source)}, {_cell(run.server)}, {run.started}: "
+        f"{len(run.revisions)} revisions, {len(run.statements)} statements, {span(run.duration_ms)}, "
+        f"{octets(run.wal_bytes)} of WAL, {octets(run.peak_bytes)} of extra disk."
+    )
+
+
+def _findings(run: DryRun) -> Iterator[str]:
+    for finding in run.findings:
+        yield from ["", f"### `{finding.rule}`{_where(run, finding)}", "", _cell(finding.what)]
+        if finding.suppressed:
+            yield from ["", f"Suppressed: {_cell(finding.suppressed)}"]
+            continue
+        yield from ["", f"Instead: {_cell(finding.instead)}"]
+        if finding.code:
+            yield from ["", "```python", finding.code, "```"]
+        if finding.compared:
+            yield from ["", *_compared(finding.compared)]
+
+
+def _where(run: DryRun, finding: Finding) -> str:
+    file, line = place_of(run, finding)
+    place = f"{file}:{line}" if file and line else file
+    return f" in revision {finding.revision}" * bool(finding.revision) + f" ({place})" * bool(place)
+
+
+def _compared(compared: Comparison) -> Iterator[str]:
+    """Both were run on the same rows."""
+    yield "| measured on the same rows | as it is | instead |"
+    yield "|---|---:|---:|"
+    for title, key, was, now in _pairs(compared):
+        yield f"| {title} | {figure(key, was)} | {figure(key, now)} |"
+
+
+def _pairs(compared: Comparison) -> Iterator[tuple[str, str, float, float]]:
+    """What was measured: without traffic nobody waited and nothing failed that could be told."""
+    for key, title in compared.titles.items():
+        if key in compared.original:
+            yield title, key, compared.original[key], compared.rewrite[key]
+
+
+def both(compared: Comparison) -> str:
+    """The same in a line: figure by figure, as it is → instead."""
+    told = (
+        f"{title} {figure(key, was)} → {figure(key, now)}" for title, key, was, now in _pairs(compared) if was or now
+    )
+    return "; ".join(told)
+
+
+def figure(key: str, value: float) -> str:
+    """Of a comparison, as people read it; – for nothing."""
+    if not value:
+        return "–"
+    return span(value) if key.endswith("_ms") else octets(value) if key.endswith("_bytes") else f"{value:,.0f}"
+
+
+def _locks(run: DryRun) -> Iterator[str]:
+    rows = [(one, lock) for one in run.statements for lock in one.locks if _blocks(lock)]
+    if not rows:
+        return
+    yield from ["", "### Locks that kept others out", ""]
+    yield "| revision | statement | relation | mode | held | statements meanwhile | waited for |"
+    yield "|---|---|---|---|---:|---:|---:|"
+    for one, lock in rows:
+        waited = span(lock.waited_ms) if lock.waited_ms >= 1 else "–"
+        yield (
+            f"| {one.revision or '–'} | {_cell(head(one))} | {short(lock.relation)} | {lock.mode} | "
+            f"{span(lock.held_ms)} | {max(lock.through - one.number, 0) or '–'} | {waited} |"
+        )
+
+
+def _blocks(lock: Lock) -> bool:
+    return lock.kind == "table" and not lock.created and conflict("ROW EXCLUSIVE", lock.mode)
+
+
+def _traffic(run: DryRun) -> Iterator[str]:
+    if not run.traffic:
+        return
+    yield from ["", "### What live traffic felt", ""]
+    yield "| request | requests | errors | deadlocks | p50 | p99 | worst stall | blocked |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
+    for felt in run.traffic:
+        times = (felt.p50_ms, felt.p99_ms, felt.max_stall_ms, felt.blocked_ms)
+        yield (
+            f"| {_cell(felt.name)} | {felt.requests:,} | {felt.errors:,} | {felt.deadlocks} | "
+            f"{' | '.join(map(span, times))} |"
+        )
+
+
+def _scales(run: DryRun) -> Iterator[str]:
+    if "scales" not in run.more:
+        return
+    yield from ["", "### In production", "", caption(run.more["scales"]) + ".", ""]
+    yield from [f"| {' | '.join(HEADINGS)} |", "|" + "---|" * len(HEADINGS)]
+    for row in rows_of(run.more["scales"]):
+        yield f"| {' | '.join(map(_cell, row))} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

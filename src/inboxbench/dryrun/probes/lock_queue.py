@@ -1,0 +1,123 @@
+"""What happens when DDL queues behind a transaction, with and without lock_timeout: `--long-reader`, `--old-snapshot`.
+
+The timeout is set on the database, as somebody would who cannot change the revisions; one that sets its own keeps
+it. A chain that the timeout ends is started again, as a deployment would, until it is through or its budget is spent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from inboxbench.database import connect
+from inboxbench.dryrun.copy import again
+from inboxbench.dryrun.model import Felt
+from inboxbench.dryrun.probes.blockers import Holder
+from inboxbench.dryrun.stalls.lock_waits import watch_waits
+from inboxbench.dryrun.stalls.summary import summarise
+from inboxbench.dryrun.tools.command import Chain, Ended, run_chain
+from inboxbench.dryrun.under_traffic import Load
+from inboxbench.server import Server
+from inboxbench.traffic.engine import live_traffic, wall_clock
+
+LOCK_TIMEOUTS_MS = (None, 100.0, 1000.0)
+_PAUSE_S = 0.5
+_BUDGET_S = 120.0
+Holding = Callable[[str], AbstractContextManager[Holder]]
+
+
+@dataclass(frozen=True, slots=True)
+class Queueing:
+    """One way through. attempts: how often the chain was started; error: what ended it for good, None when through.
+
+    turns: how many transactions of the holder it met. The stalls in `felt` have no statement numbers.
+    """
+
+    lock_timeout_ms: float | None
+    attempts: int
+    seconds: float
+    turns: int
+    error: str | None
+    felt: tuple[Felt, ...]
+
+    @property
+    def worst_ms(self) -> float:
+        """The longest stall of any class."""
+        return max((one.max_stall_ms for one in self.felt), default=0.0)
+
+    @property
+    def worst_class(self) -> str | None:
+        worst = max(self.felt, key=lambda one: one.max_stall_ms, default=None)
+        return worst.name if worst else None
+
+
+def probe_queue(
+    server: Server,
+    template: str,
+    chain: Chain,
+    load: Load,
+    holding: Holding,
+    *,
+    target: str = "head",
+    lock_timeouts_ms: Sequence[float | None] = LOCK_TIMEOUTS_MS,
+    budget_s: float = _BUDGET_S,
+) -> tuple[Queueing, ...]:
+    """Once for each timeout, every time on a copy of `template`, to which no session may be connected."""
+    found = []
+    for timeout in lock_timeouts_ms:
+        with again(server, template) as copy:
+            _set_timeout(server, copy, timeout)
+            found.append(_through(server, copy, chain, load, holding, target=target, timeout=timeout, budget=budget_s))
+    return tuple(found)
+
+
+def _set_timeout(server: Server, database: str, timeout_ms: float | None) -> None:
+    if timeout_ms is None:
+        return
+    statement = sql.SQL("ALTER DATABASE {} SET lock_timeout = {}")
+    with connect(server.conninfo()) as connection:
+        connection.execute(statement.format(sql.Identifier(database), sql.Literal(f"{timeout_ms:g}ms")))
+
+
+def _through(
+    server: Server,
+    copy: str,
+    chain: Chain,
+    load: Load,
+    holding: Holding,
+    *,
+    target: str,
+    timeout: float | None,
+    budget: float,
+) -> Queueing:
+    conninfo, begun = server.conninfo(copy), time.monotonic()
+    with (
+        watch_waits(conninfo) as waits,
+        live_traffic(conninfo, load.classes, rate=load.rate, seed=load.seed) as traffic,
+        holding(conninfo) as holder,
+    ):
+        origin = wall_clock()()
+        attempts, ended = _attempts(server, copy, chain, target, budget)
+        elapsed = time.monotonic() - begun
+    error = None if ended.status == 0 else ended.complaint
+    return Queueing(timeout, attempts, elapsed, holder.turns, error, summarise(traffic, waits, (), origin))
+
+
+def _attempts(server: Server, copy: str, chain: Chain, target: str, budget_s: float) -> tuple[int, Ended]:
+    deadline = time.monotonic() + budget_s
+    attempts = 0
+    while True:
+        ended = run_chain(chain, server.url(copy), target)
+        attempts += 1
+        if ended.status == 0 or not timed_out(ended) or time.monotonic() > deadline:
+            return attempts, ended
+        time.sleep(_PAUSE_S)
+
+
+def timed_out(ended: Ended) -> bool:
+    """Whether lock_timeout ended it; every driver passes the server's words on, or the name of its SQLSTATE."""
+    return any(word in ended.said for word in ("lock timeout", "LockNotAvailable", "55P03"))

@@ -1,0 +1,175 @@
+"""What a run showed, arranged for rules: which lock was in force while which statement worked, and whom it blocked."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from inboxbench.dryrun.model import DryRun, Lock, Stall, Statement
+from inboxbench.dryrun.observe.lock_modes import conflict
+from inboxbench.dryrun.rewrites.catalogue import proposal
+from inboxbench.dryrun.rewrites.change_type import Dependents
+from inboxbench.dryrun.rewrites.operation import NAME, read_operation, unquoted
+
+# Less than this many rows is no work that grows with the table: it takes about a millisecond.
+FEW_ROWS = 1_000
+_SETS = re.compile(r"\bSET\s+(SESSION\s+|LOCAL\s+)?lock_timeout\b|\bset_config\s*\(\s*'lock_timeout'", re.IGNORECASE)
+_LOCAL = re.compile(r"\bSET\s+LOCAL\b|\bset_config\s*\(.*,\s*true\s*\)", re.IGNORECASE | re.DOTALL)
+_NONE = re.compile(r"(=|\bTO)\s*('?0\w*'?|DEFAULT)$|'lock_timeout'\s*,\s*'0\w*'", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """A lock on a relation that was there before, with the statement that took it."""
+
+    lock: Lock
+    owner: Statement
+
+    @property
+    def blocks_reads(self) -> bool:
+        return conflict("ACCESS SHARE", self.lock.mode)
+
+    @property
+    def blocks_writes(self) -> bool:
+        return conflict("ROW EXCLUSIVE", self.lock.mode)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One run, ready to be asked."""
+
+    run: DryRun
+
+    @cached_property
+    def _by_transaction(self) -> dict[int, list[Statement]]:
+        found: dict[int, list[Statement]] = {}
+        for one in self.run.statements:
+            found.setdefault(one.transaction, []).append(one)
+        return found
+
+    def in_force(self, statement: Statement) -> list[InForce]:
+        """Locks of its transaction on tables while it ran, that block reads or writes; its own included."""
+        mine = (one for one in self._by_transaction[statement.transaction] if one.number <= statement.number)
+        found = (InForce(lock, one) for one in mine for lock in one.locks if _matters(lock))
+        standing = [one for one in found if _still(one, statement) and (one.blocks_reads or one.blocks_writes)]
+        return list({one.lock.relation: one for one in sorted(standing, key=lambda one: one.blocks_reads)}.values())
+
+    def on(self, statement: Statement, relation: str) -> InForce | None:
+        """The strongest lock in force on `relation` while the statement ran, if it blocks anybody."""
+        return next((one for one in self.in_force(statement) if one.lock.relation == relation), None)
+
+    def earlier(self, statement: Statement) -> list[Statement]:
+        """Of the same transaction, before it."""
+        return [one for one in self._by_transaction[statement.transaction] if one.number < statement.number]
+
+    @cached_property
+    def _stalls(self) -> dict[int | None, list[tuple[str, Stall]]]:
+        found: dict[int | None, list[tuple[str, Stall]]] = {}
+        for felt in self.run.traffic:
+            for stall in felt.stalls:
+                found.setdefault(stall.statement, []).append((felt.name, stall))
+        return found
+
+    def stalls(self, statement: Statement) -> list[tuple[str, Stall]]:
+        """Classes of traffic that it held up."""
+        return self._stalls.get(statement.number, [])
+
+    def worst_stall(self, *statements: Statement) -> tuple[str, Stall] | None:
+        found = [pair for one in statements for pair in self.stalls(one)]
+        return max(found, key=lambda pair: pair[1].duration_ms, default=None)
+
+    def key(self, statement: Statement) -> str:
+        """Columns of the primary key of the table that the statement names, with commas; "" if it has none, or where
+        the run does not know the table: one that the chain made and dropped again. `id` in a run that knows none.
+        """
+        keys: dict[str, str] = self.run.more.get("keys", {})
+        return keys.get(self._table(statement) or "", "" if keys else "id")
+
+    def dependents(self, statement: Statement) -> Dependents | None:
+        """Of the column that it gives another type; None where the run does not know it: one that the chain made."""
+        operation = read_operation(statement.sql)
+        columns: dict[str, Any] = self.run.more.get("columns", {})
+        found = columns.get(f"{self._table(statement)}.{unquoted(operation.column)}") if operation else None
+        return Dependents.read(found) if found else None
+
+    def proposal(self, statement: Statement) -> str:
+        """Code to paste instead of it."""
+        return proposal(statement.sql, self.key(statement), self.dependents(statement))
+
+    def child(self, relation: str) -> bool:
+        """Whether it is a partition of another table, or inherits from it."""
+        return relation in self.run.more.get("children", ())
+
+    def _table(self, statement: Statement) -> str | None:
+        """That the statement names, as schema.name."""
+        operation = read_operation(statement.sql)
+        name = ".".join(unquoted(part) for part in NAME.findall(operation.table)) if operation else ""
+        touched = [*(one.relation for one in statement.locks), *(one.relation for one in statement.scans)]
+        keys: dict[str, str] = self.run.more.get("keys", {})
+        return next((one for one in touched if one in keys and name in (one, one.partition(".")[2])), None)
+
+    @cached_property
+    def _setting(self) -> dict[int, list[Statement]]:
+        """By session; every short step of a long chain may be one."""
+        found: dict[int, list[Statement]] = defaultdict(list)
+        for one in self.run.statements:
+            if _SETS.search(one.sql):
+                found[one.pid].append(one)
+        return found
+
+    def guarded(self, statement: Statement) -> bool:
+        """Whether a lock_timeout was in force for it. What fires no event trigger did not say: there it is what its
+        session had set, and LOCAL ends with its transaction; where it set none, what role or database gave it, which
+        others of the session have told.
+        """
+        if statement.lock_timeout_ms is not None:
+            return statement.lock_timeout_ms > 0
+        said = self._setting.get(statement.pid, [])
+        before = range(bisect_left(said, statement.number, key=_number) - 1, -1, -1)
+        last = next((said[at] for at in before if _lasts(said[at], statement)), None)
+        if last is None and not said:
+            return self._given.get(statement.pid, 0.0) > 0
+        return last is not None and not _NONE.search(last.sql.rstrip(" ;"))
+
+    @cached_property
+    def _given(self) -> dict[int, float]:
+        """The lock_timeout (ms) that each session was seen with first."""
+        told = [(one.pid, one.lock_timeout_ms) for one in reversed(self.run.statements)]
+        return {pid: given for pid, given in told if given is not None}
+
+
+def _number(one: Statement) -> int:
+    return one.number
+
+
+def _lasts(setting: Statement, statement: Statement) -> bool:
+    return setting.transaction == statement.transaction or not _LOCAL.search(setting.sql)
+
+
+def _matters(lock: Lock) -> bool:
+    return lock.kind == "table" and not lock.created
+
+
+def _still(one: InForce, statement: Statement) -> bool:
+    return one.owner is statement or one.lock.taken_ms + one.lock.held_ms > statement.started_ms
+
+
+def rows_read(statement: Statement, relation: str | None = None) -> int:
+    """By full scans, of one relation or of all."""
+    return sum(scan.rows for scan in statement.scans if relation in (None, scan.relation))
+
+
+def is_work(statement: Statement) -> bool:
+    """Whether it did what takes the longer the larger the table is; what it wrote anew it has read as well."""
+    return rows_read(statement) >= FEW_ROWS or statement.dead_tuples >= FEW_ROWS
+
+
+def rewritten_table(statement: Statement) -> str | None:
+    """The table whose rows were all written anew; TRUNCATE writes none, and what is new has nobody who waits."""
+    locked = {lock.relation for lock in statement.locks if _matters(lock)} | {s.relation for s in statement.scans}
+    names = (one.relation for one in statement.rewrites if one.relation in locked)
+    return next((name for name in names if rows_read(statement, name) >= FEW_ROWS), None)

@@ -1,0 +1,64 @@
+"""The sentences of findings: what blocks what, and for how long, with figures as people read them."""
+
+from __future__ import annotations
+
+from inboxbench.dryrun.model import Stall, Statement
+from inboxbench.dryrun.rewrites.operation import flat
+from inboxbench.dryrun.rules.facts import Facts, InForce
+
+_LONGEST = 72
+
+
+def span(ms: float) -> str:
+    """
+    >>> span(1921.4), span(86.8), span(1.94)
+    ('1.9 s', '87 ms', '1.9 ms')
+    """
+    if ms >= 1000:
+        return f"{ms / 1000:.1f} s"
+    return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
+
+
+def octets(count: float) -> str:
+    """
+    >>> octets(198180864), octets(900)
+    ('198 MB', '1 kB')
+    """
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{max(count / 1e3, 1):.0f} kB"
+
+
+def short(relation: str) -> str:
+    """Without the schema that everybody uses."""
+    return relation.removeprefix("public.")
+
+
+def head(statement: Statement) -> str:
+    return head_of(statement.sql)
+
+
+def head_of(sql: str) -> str:
+    """On one line, what is quoted too, cut.
+
+    >>> head_of("UPDATE t\\nSET a = 'b\\n\\nc'")
+    "UPDATE t SET a = 'b c'"
+    """
+    text = " ".join(flat(sql).split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
+
+
+def blocked(force: InForce) -> str:
+    who = "all reads and writes" if force.blocks_reads else "inserts, updates and deletes"
+    return f"{who} of {short(force.lock.relation)} for {span(force.lock.held_ms)} ({force.lock.mode})"
+
+
+def felt(facts: Facts, *statements: Statement) -> str:
+    """A sentence about the traffic, if it was held up."""
+    worst = facts.worst_stall(*statements)
+    return f" Worst stall: {worst[0]}, {span(worst[1].duration_ms)}{_queued(worst[1])}." if worst else ""
+
+
+def _queued(stall: Stall) -> str:
+    return ", in the queue behind it" if stall.queued else ""

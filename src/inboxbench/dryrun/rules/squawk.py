@@ -1,0 +1,133 @@
+"""A static pass by squawk over the SQL of a chain, and what a dry run of the same chain says to each warning."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from inboxbench.dryrun.rewrites.operation import flat
+from inboxbench.dryrun.rules import RULES
+from inboxbench.dryrun.tools.attribution import read_stamp
+from inboxbench.errors import UsageError
+
+# confirmed, refuted: the run shows it, or that it is not so here. accepted: shown, and suppressed in the revision.
+# unseen: a matter that no run can show.
+Verdict = Literal["confirmed", "accepted", "refuted", "unseen", "run time only"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A statement to look at. number is that of the dry run, 0 offline."""
+
+    sql: str
+    number: int = 0
+    revision: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """rule is squawk's, or ours for what only the run showed. paste: the suppression, where the run refutes it."""
+
+    rule: str
+    verdict: Verdict
+    message: str
+    piece: Piece
+    finding: str | None = None
+    paste: str = ""
+
+
+def pieces_of(document: dict[str, Any]) -> list[Piece]:
+    """The statements of a dry run's JSON, but for questions and Alembic's own. Raises UsageError for another JSON."""
+    try:
+        rows = [(one, one["sql"]) for one in document["statements"]]
+        return [
+            Piece(text, one["number"], one["revision"], one["file"], one["line"])
+            for one, text in rows
+            if _changes(text)
+        ]
+    except (KeyError, TypeError):
+        raise UsageError("that is no record of a dry run; make one with: inboxbench dryrun --output FILE") from None
+
+
+def warnings(pieces: Sequence[Piece], *, pg_version: str = "18") -> list[tuple[str, str, Piece]]:
+    """(rule, message, statement), by squawk. Raises UsageError when it is missing or does not understand us."""
+    if not pieces:
+        return []
+    begins, text = _joined(pieces)
+    with tempfile.TemporaryDirectory(prefix="inboxbench-lint-") as folder:
+        path = Path(folder) / "chain.sql"
+        path.write_text(text, encoding="utf-8")
+        command = [_squawk(), "--reporter", "json", "--pg-version", pg_version, str(path)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    try:
+        found = json.loads(ended.stdout)
+    except json.JSONDecodeError:
+        said = (ended.stderr or ended.stdout).strip().splitlines()
+        raise UsageError(f"squawk failed: {said[0] if said else f'status {ended.returncode}'}") from None
+    return [(one["rule_name"], one["message"], _at(pieces, begins, one["line"])) for one in found]
+
+
+def judged(document: dict[str, Any], found: Sequence[tuple[str, str, Piece]]) -> list[Judged]:
+    """Every warning with what the run says to it, then what the run alone shows."""
+    findings, felt = document.get("findings", []), bool(document.get("traffic"))
+    shown = {(one["statement"], one["rule"]): bool(one["suppressed"]) for one in findings}
+    verdicts = [_judged(rule, message, piece, shown, felt=felt) for rule, message, piece in found]
+    confirmed = {(one.piece.number, one.finding) for one in verdicts if one.verdict == "confirmed"}
+    pieces = {piece.number: piece for piece in pieces_of(document)}
+    alone = [
+        Judged(one["rule"], "run time only", one["what"], pieces.get(one["statement"], Piece("")), one["rule"])
+        for one in findings
+        if (one["statement"], one["rule"]) not in confirmed and not one["suppressed"]
+    ]
+    return verdicts + alone
+
+
+def _judged(rule: str, message: str, piece: Piece, shown: dict[tuple[int, str], bool], *, felt: bool) -> Judged:
+    ours = [one.id for one in RULES.values() if rule in one.squawk and (felt or not one.felt)]
+    if not ours:
+        return Judged(rule, "unseen", message, piece)
+    seen = next((name for name in ours if (piece.number, name) in shown), None)
+    if seen:
+        return Judged(rule, "accepted" if shown[piece.number, seen] else "confirmed", message, piece, seen)
+    return Judged(rule, "refuted", message, piece, paste=f"-- squawk-ignore {rule}")
+
+
+def _changes(sql: str) -> bool:
+    first = flat(sql).partition(" ")[0].upper()
+    return first not in ("SELECT", "SHOW", "") and read_stamp(sql) is None and "alembic_version" not in sql
+
+
+def _joined(pieces: Sequence[Piece]) -> tuple[list[int], str]:
+    """One text, and the line (from 0) at which each statement begins in it."""
+    begins, lines = [], 0
+    texts = []
+    for piece in pieces:
+        begins.append(lines)
+        texts.append(piece.sql.strip().rstrip(";") + ";")
+        lines += texts[-1].count("\n") + 1
+    return begins, "\n".join(texts) + "\n"
+
+
+def _at(pieces: Sequence[Piece], begins: Sequence[int], line: int) -> Piece:
+    return next(piece for piece, begin in _backwards(pieces, begins) if begin <= line)
+
+
+def _backwards(pieces: Sequence[Piece], begins: Sequence[int]) -> Iterator[tuple[Piece, int]]:
+    return zip(reversed(pieces), reversed(begins), strict=True)
+
+
+def _squawk() -> str:
+    beside = Path(sys.executable).with_name("squawk")
+    found = str(beside) if beside.is_file() else shutil.which("squawk")
+    if found is None:
+        raise UsageError("lint works through squawk, which is not installed: pip install 'inboxbench[lint]'")
+    return found

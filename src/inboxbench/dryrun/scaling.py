@@ -1,0 +1,240 @@
+"""The same chain on copies of several sizes: how each statement's cost grows with the rows it works on.
+
+A cost is fitted as start + slope · rows, by least squares; k, the exponent of a power law through the same points, is
+told beside it. A counter whose slope is not told apart from nothing is constant, and so are the times of a statement
+whose counters are: what reads no more rows and writes no more WAL takes no longer, whatever a busy machine made of
+three runs. What is read off a fit beyond the largest size that was run is extrapolated, all else measured.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from inboxbench.bench.growth.power_law import FEWEST, fit
+from inboxbench.dryrun.limits import blocks
+from inboxbench.dryrun.model import DryRun, Lock, Statement
+
+MEASURES = ("duration_ms", "wal_bytes", "rows_read", "lock_hold_ms", "stall_ms")
+_COUNTED = ("wal_bytes", "rows_read")
+_CERTAIN = 3.0  # standard errors that a slope must be away from nothing
+_GROWTH = 0.1  # and of the cost, between the smallest and the largest size
+_PAGES = 4 * 8192  # of WAL: whether a page goes there whole is a matter of when a checkpoint was
+_SAME = 1.05
+_Key = tuple[str, str | None]  # a revision, and the text of one of its statements or None for all of it
+_LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """One run. share: of the source's rows; rows: by table, before the chain, and after it for tables that it made."""
+
+    share: float
+    run: DryRun
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A cost over rows: start + slope · rows. k: of the power law.
+
+    value: at the rows of production; origin: whether that was measured or extrapolated; error: its standard error, of
+    the fit where it was measured, of the prediction where it is extrapolated.
+    """
+
+    measure: str
+    points: tuple[tuple[int, float], ...]
+    start: float
+    slope: float
+    error: float
+    k: float
+    value: float
+    origin: Literal["measured", "extrapolated"]
+
+    @property
+    def constant(self) -> bool:
+        return self.slope == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """A statement (batches of one are one), or with sql None a whole revision. rows: of `tables` in production; where
+    it worked on none that outlived the chain, `tables` is empty and the rows are those of all.
+    """
+
+    revision: str
+    sql: str | None
+    tables: tuple[str, ...]
+    rows: int
+    curves: tuple[Curve, ...]
+
+    def curve(self, measure: str) -> Curve:
+        return next(one for one in self.curves if one.measure == measure)
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """Of several sizes, worst first: the longest lock hold or stall, then the longest. rows: those of production."""
+
+    shares: tuple[float, ...]
+    rows: Mapping[str, int]
+    rows_from: Literal["--rows", "statistics"]
+    statements: tuple[Grown, ...]
+    revisions: tuple[Grown, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"model": "affine", "fewest": FEWEST, **asdict(self), "rows": dict(self.rows)}
+
+
+def fit_curve(measure: str, points: Sequence[tuple[int, float]], rows: int, *, grows: bool = True) -> Curve:
+    """Through (rows, cost), at least three, smallest first. grows: of a time, whether the work does.
+
+    >>> curve = fit_curve("rows_read", [(100, 110), (200, 210), (400, 410)], 1000)
+    >>> curve.start, curve.slope, curve.value, curve.origin
+    (10.0, 1.0, 1010.0, 'extrapolated')
+    """
+    xs, ys = [n for n, _ in points], [cost for _, cost in points]
+    start, slope, error = _line(xs, ys)
+    steady = _is_constant(measure, xs, ys, slope, error) if measure in _COUNTED else not grows or slope <= 0
+    if steady:
+        middle = sum(ys) / len(ys)
+        start, slope, error = middle, 0.0, math.sqrt(sum((y - middle) ** 2 for y in ys) / (len(ys) - 1))
+    k = 0.0 if slope == 0 or len(set(xs)) < FEWEST or min(xs) < 1 else fit([(x, max(round(y), 1)) for x, y in points]).k
+    if max(xs) <= rows * _SAME and rows <= max(xs) * _SAME:
+        return Curve(measure, tuple(points), start, slope, error, k, ys[-1], "measured")
+    value, beyond = max(start + slope * rows, 0.0), 1.0 if steady else _leverage(xs, rows)
+    return Curve(measure, tuple(points), start, slope, error * beyond, k, value, "extrapolated")
+
+
+def _leverage(xs: Sequence[int], at: float) -> float:
+    """Standard error of a prediction `at`, in those of the fit (Draper and Smith, Applied Regression Analysis, 1.4)."""
+    middle = sum(xs) / len(xs)
+    breadth = sum((one - middle) ** 2 for one in xs) or 1.0
+    return math.sqrt(1 + 1 / len(xs) + (at - middle) ** 2 / breadth)
+
+
+def _line(xs: Sequence[int], ys: Sequence[float]) -> tuple[float, float, float]:
+    """start, slope, standard error of the regression. All of the same size: flat."""
+    x, y = sum(xs) / len(xs), sum(ys) / len(ys)
+    breadth = sum((one - x) ** 2 for one in xs)
+    slope = sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True)) / breadth if breadth else 0.0
+    start = y - slope * x
+    rest = sum((b - start - slope * a) ** 2 for a, b in zip(xs, ys, strict=True))
+    return start, slope, math.sqrt(rest / max(len(xs) - 2, 1))
+
+
+def _is_constant(measure: str, xs: Sequence[int], ys: Sequence[float], slope: float, error: float) -> bool:
+    """Nothing costs less where there are more rows: what seems to is noise."""
+    growth = slope * (max(xs) - min(xs))
+    x = sum(xs) / len(xs)
+    of_slope = error / math.sqrt(sum((one - x) ** 2 for one in xs) or 1.0)
+    least = 0.0 if measure == "rows_read" else _PAGES
+    certain = slope > _CERTAIN * of_slope
+    return growth <= max(least, _GROWTH * max(ys)) or not certain
+
+
+def grow(sizes: Sequence[Size], rows: Mapping[str, int], rows_from: Literal["--rows", "statistics"]) -> Scales:
+    """From runs of at least three sizes, smallest first, all through to the end. rows: of production, by table; of a
+    table that the chain makes they are read off those of the tables that it was filled from.
+    """
+    every = {**_made(sizes, rows), **rows}
+    grouped = [_grouped(size.run) for size in sizes]
+    keys = dict.fromkeys(key for groups in grouped for key in groups)
+    grown = sorted((_grown(sizes, every, key, [groups.get(key, []) for groups in grouped]) for key in keys), key=_worst)
+    return Scales(
+        tuple(size.share for size in sizes),
+        every,
+        rows_from,
+        statements=tuple(one for one in grown if one.sql is not None),
+        revisions=tuple(one for one in grown if one.sql is None),
+    )
+
+
+def _made(sizes: Sequence[Size], rows: Mapping[str, int]) -> dict[str, int]:
+    """Rows in production of the tables that `rows` does not know."""
+    found = {}
+    for table in sizes[-1].rows.keys() - rows.keys():
+        sources = _filled_from(sizes[-1].run, table) & rows.keys() or set(rows)
+        start, slope, _ = _line(
+            [_rows(size.rows, sources) for size in sizes], [float(s.rows.get(table, 0)) for s in sizes]
+        )
+        found[table] = max(round(start + slope * _rows(rows, sources)), 0)
+    return found
+
+
+def _filled_from(run: DryRun, table: str) -> set[str]:
+    """What was read through by the statements that wrote to it; else what they locked to read."""
+    writing = [one for one in run.statements if any(_writes(lock, table) for lock in one.locks)]
+    scanned = {scan.relation for one in writing for scan in one.scans}
+    read = {lock.relation for one in writing for lock in one.locks if lock.mode == "ACCESS SHARE"}
+    return (scanned or read) - {table}
+
+
+def _writes(lock: Lock, table: str) -> bool:
+    return lock.relation == table and lock.mode == "ROW EXCLUSIVE"
+
+
+def _rows(rows: Mapping[str, int], tables: Iterable[str]) -> int:
+    return sum(rows.get(table, 0) for table in tables)
+
+
+def _worst(one: Grown) -> tuple[float, float]:
+    """First what others felt, then what it took."""
+    felt = max(one.curve("lock_hold_ms").value, one.curve("stall_ms").value)
+    return -felt, -one.curve("duration_ms").value
+
+
+def _grouped(run: DryRun) -> dict[_Key, list[Statement]]:
+    """By revision, and by revision and text: batches of a backfill differ in their values only."""
+    found: dict[_Key, list[Statement]] = defaultdict(list)
+    for one in run.statements:
+        if one.revision:
+            found[one.revision, _LITERAL.sub("?", " ".join(one.sql.split()))].append(one)
+            found[one.revision, None].append(one)
+    return found
+
+
+def _grown(sizes: Sequence[Size], rows: Mapping[str, int], key: _Key, mine: Sequence[Sequence[Statement]]) -> Grown:
+    """mine: the statements of `key` at each size."""
+    tables = _worked_on([one for at_one_size in mine for one in at_one_size], sizes[-1].rows)
+    at = [_rows(size.rows, tables or size.rows) for size in sizes]
+    wanted = _rows(rows, tables or rows)
+    points = {
+        name: [(n, cost(size.run, found)) for n, size, found in zip(at, sizes, mine, strict=True)]
+        for name, cost in _COSTS.items()
+    }
+    grows = not all(fit_curve(name, points[name], wanted).constant for name in _COUNTED)
+    curves = tuple(fit_curve(name, points[name], wanted, grows=grows) for name in MEASURES)
+    return Grown(*key, tables, wanted, curves)
+
+
+def _worked_on(statements: Iterable[Statement], known: Mapping[str, int]) -> tuple[str, ...]:
+    """What was read through or written anew; else what was locked."""
+    found = list(statements)
+    through = {scan.relation for one in found for scan in one.scans}
+    through |= {rewrite.relation for one in found for rewrite in one.rewrites}
+    locked = {lock.relation for one in found for lock in one.locks if lock.kind == "table"}
+    return tuple(sorted(through & known.keys() or locked & known.keys()))
+
+
+def _held(_run: DryRun, found: Sequence[Statement]) -> float:
+    return max((lock.held_ms for one in found for lock in one.locks if blocks(lock)), default=0.0)
+
+
+def _stall(run: DryRun, found: Sequence[Statement]) -> float:
+    numbers = {one.number for one in found}
+    stalls = (stall for felt in run.traffic for stall in felt.stalls if stall.statement in numbers and stall.held)
+    return max((stall.duration_ms for stall in stalls), default=0.0)
+
+
+_COSTS: dict[str, Callable[[DryRun, Sequence[Statement]], float]] = {
+    "duration_ms": lambda _run, found: sum(one.duration_ms for one in found),
+    "wal_bytes": lambda _run, found: float(sum(one.wal_bytes for one in found)),
+    "rows_read": lambda _run, found: float(sum(scan.rows for one in found for scan in one.scans)),
+    "lock_hold_ms": _held,
+    "stall_ms": _stall,
+}

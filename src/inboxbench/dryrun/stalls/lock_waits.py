@@ -1,0 +1,154 @@
+"""Who waits for whom, looked at every few milliseconds: the evidence that a stall is attributed by."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from inboxbench.database import Connection, connect
+from inboxbench.dryrun.observe.lock_modes import conflict, in_words, strongest
+
+APPLICATION = "inboxbench dryrun waits"
+INTERVAL_S = 0.005
+
+# Looking at pg_locks takes every partition of the lock table for a moment: only when somebody waits.
+_WAITING = """
+    SELECT pid, pg_blocking_pids(pid) FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND datname = current_database()
+"""
+_LOCKS = """
+    SELECT l.pid, l.locktype, l.relation::bigint, l.mode, l.granted,
+           ROW(l.locktype, l.relation, l.page, l.tuple, l.virtualxid, l.transactionid,
+               l.classid, l.objid, l.objsubid)::text AS object,
+           extract(epoch FROM l.waitstart) * 1000, extract(epoch FROM clock_timestamp()) * 1000
+    FROM pg_locks l WHERE l.pid = ANY (%s)
+"""
+_NAMES = """
+    SELECT c.oid::bigint, n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid >= 16384
+"""
+
+
+@dataclass(slots=True)
+class Wait:
+    """pid wanted a lock that blocker had, or stood before it in the queue for (queued). Moments are Unix ms.
+
+    relation is None for what no relation is at stake in; kind is pg_locks' locktype: "relation", "transactionid" for a
+    row that an open transaction wrote, "virtualxid" for one that has to end first.
+    """
+
+    pid: int
+    blocker: int
+    kind: str
+    relation: str | None
+    wanted: str
+    held: str | None
+    queued: bool
+    since_ms: float
+    last_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    pid: int
+    kind: str
+    relation: int | None
+    mode: str
+    granted: bool
+    object: str
+
+
+@dataclass(slots=True)
+class Waits:
+    """Every wait that was seen, once each; names: of relations by OID, those that are gone included."""
+
+    seen: list[Wait] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)
+    problem: str | None = None
+    _open: dict[tuple[Any, ...], Wait] = field(default_factory=dict)
+    _begun: set[tuple[Any, ...]] = field(default_factory=set)
+
+    def of(self, pid: int, begin_ms: float, end_ms: float) -> list[Wait]:
+        """What the session waited for between two moments."""
+        return [one for one in self.seen if one.pid == pid and one.since_ms <= end_ms and one.last_ms >= begin_ms]
+
+    def note(self, wait: Wait) -> None:
+        """The same wait, seen again, is still one; one whose blocker has changed begins when that was seen."""
+        key = (wait.pid, wait.blocker, wait.kind, wait.relation, wait.wanted, wait.held, wait.queued, wait.since_ms)
+        if key in self._open:
+            self._open[key].last_ms = wait.last_ms
+            return
+        self._open[key] = wait
+        if (start := (wait.pid, wait.since_ms)) in self._begun:
+            wait.since_ms = wait.last_ms
+        self._begun.add(start)
+        self.seen.append(wait)
+
+
+@contextmanager
+def watch_waits(conninfo: str) -> Iterator[Waits]:
+    """Look for the length of the block. A failure of the watch is told in `problem`, and is never the chain's."""
+    waits, stop = Waits(), threading.Event()
+    connection = connect(conninfo, application_name=APPLICATION, log_statement="none", log_duration="off")
+    try:
+        waits.names.update(connection.execute(_NAMES).fetchall())
+        thread = threading.Thread(target=_look, args=(connection, waits, stop), name="dryrun-waits", daemon=True)
+        thread.start()
+        try:
+            yield waits
+        finally:
+            stop.set()
+            thread.join()
+    finally:
+        connection.close()
+
+
+def _look(connection: Connection, waits: Waits, stop: threading.Event) -> None:
+    try:
+        while not stop.wait(INTERVAL_S):
+            if waiting := connection.execute(_WAITING, prepare=True).fetchall():
+                _take(connection, waits, {pid: blockers for pid, blockers in waiting if blockers})
+    except psycopg.Error as error:
+        waits.problem = str(error).splitlines()[0]
+
+
+def _take(connection: Connection, waits: Waits, blockers: dict[int, list[int]]) -> None:
+    pids = sorted({*blockers, *(pid for those in blockers.values() for pid in those)})
+    found = connection.execute(_LOCKS, (pids,), prepare=True).fetchall()
+    rows = [
+        _Row(pid, kind, relation, in_words(mode), granted, thing)
+        for pid, kind, relation, mode, granted, thing, *_ in found
+    ]
+    if any(row.relation is not None and row.relation >= 16384 and row.relation not in waits.names for row in rows):
+        waits.names.update(connection.execute(_NAMES, prepare=True).fetchall())
+    for row, (*_, since, now) in zip(rows, found, strict=True):
+        if not row.granted:
+            for blocker in blockers.get(row.pid, ()):
+                waits.note(_wait(row, blocker, rows, waits.names, (float(since or now), float(now))))
+
+
+def _wait(row: _Row, blocker: int, rows: list[_Row], names: dict[int, str], seen: tuple[float, float]) -> Wait:
+    """The blocker's lock is the one on the same object that conflicts: one it has, else one it is queueing for.
+
+    seen: since when it waits, and now.
+    """
+    theirs = [one for one in rows if one.pid == blocker and one.object == row.object]
+    held = strongest(one.mode for one in theirs if one.granted and conflict(row.mode, one.mode))
+    queued = strongest(one.mode for one in theirs if not one.granted and conflict(row.mode, one.mode))
+    relation = names.get(_relation(row, rows) or 0)
+    wanted = row.mode if row.kind == "relation" else row.kind
+    if row.kind != "relation":
+        held = next((one.mode for one in theirs if one.granted), None)
+    return Wait(row.pid, blocker, row.kind, relation, wanted, held or queued, not held and bool(queued), *seen)
+
+
+def _relation(row: _Row, rows: list[_Row]) -> int | None:
+    """Who waits for the writer of a row has first taken that row's place in line, which names its table."""
+    if row.relation is not None:
+        return row.relation
+    return next((one.relation for one in rows if one.pid == row.pid and one.kind == "tuple" and one.granted), None)

@@ -1,0 +1,199 @@
+"""Which revision a statement belongs to: those up to a write to Alembic's version table are that revision's.
+
+The table is known by its column version_num, whatever it is called and whatever schema it is in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from inboxbench.dryrun.model import Revision, Statement, Transaction
+from inboxbench.dryrun.observe.log_statements import bare
+from inboxbench.dryrun.observe.samples import Sightings
+from inboxbench.dryrun.tools.revision_files import History
+from inboxbench.dryrun.tools.source_lines import Sources, read_sources
+
+_NAME = r"(?P<table>(?:\"[^\"]+\"|\w+)(?:\.(?:\"[^\"]+\"|\w+))?)"
+_TO, _WAS = r"'(?P<to>[^']*)'(?:::\w+(?: varying)?)?", r"'(?P<was>[^']*)'"
+_COLUMN = r"\"?version_num\"?"
+_WRITES = tuple(
+    re.compile(" ".join(parts), re.IGNORECASE | re.DOTALL)
+    for parts in (
+        ("INSERT INTO", _NAME, rf"\({_COLUMN}\)", "VALUES", rf"\({_TO}"),
+        ("UPDATE", _NAME, "SET", rf"{_COLUMN} ?= ?{_TO}", rf"WHERE .*{_COLUMN} ?= ?{_WAS}"),
+        ("DELETE FROM", _NAME, rf"WHERE .*{_COLUMN} ?= ?{_WAS}"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A write to the version table: from `was` to `to`, None where there is no such row."""
+
+    table: str
+    was: str | None
+    to: str | None
+
+
+def read_stamp(sql: str) -> Stamp | None:
+    """None for any other statement."""
+    if "version_num" not in sql:
+        return None
+    text = " ".join(bare(sql).split())
+    for pattern in _WRITES:
+        if found := pattern.match(text):
+            groups = found.groupdict()
+            return Stamp(groups["table"].replace('"', ""), groups.get("was"), groups.get("to"))
+    return None
+
+
+@dataclass(slots=True)
+class Attribution:
+    """Statements with their revisions, and the revisions. tables: the version tables that were written to."""
+
+    statements: list[Statement] = field(default_factory=list)
+    revisions: list[Revision] = field(default_factory=list)
+    tables: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Group:
+    revision: str | None
+    statements: list[Statement]
+    stamped: bool = True
+
+
+def attribute(
+    statements: Sequence[Statement],
+    transactions: Sequence[Transaction],
+    history: History,
+    sightings: Sightings,
+    epoch_ms: float,
+    *,
+    downgrade: bool = False,
+    at: str | None = None,
+) -> Attribution:
+    """`at`: the revision that the chain begins at, where a failure is named by what would come next."""
+    result = Attribution()
+    groups = _groups(statements, result.tables, downgrade=downgrade)
+    ends = {transaction.number: transaction.finished_ms for transaction in transactions}
+    done = at
+    for group in groups:
+        if not group.stamped and _failed(group.statements):
+            group.revision = _pending(history, done, downgrade=downgrade)
+        result.statements += _placed(group, history)
+        if group.revision is not None:
+            result.revisions.append(_revision(group, history, sightings, epoch_ms, ends))
+            done = group.revision
+    return result
+
+
+def _groups(statements: Sequence[Statement], tables: set[str], *, downgrade: bool) -> list[_Group]:
+    stamps = [None if one.error else read_stamp(one.sql) for one in statements]
+    tables |= {stamp.table for stamp in stamps if stamp is not None}
+    groups, waiting = [], []
+    for place, (statement, stamp) in enumerate(zip(statements, stamps, strict=True)):
+        waiting.append(statement)
+        following = stamps[place + 1] if place + 1 < len(stamps) else None
+        if stamp is not None and not _goes_on(stamp, following, downgrade=downgrade):
+            groups.append(_Group(stamp.was if downgrade else stamp.to, waiting))
+            waiting = []
+    if groups and (before := _preamble(groups[0].statements, tables)):
+        head = groups[0]
+        groups[:1] = [_Group(None, head.statements[:before]), _Group(head.revision, head.statements[before:])]
+    if waiting:
+        cut = 0 if groups else _preamble(waiting, tables)
+        groups += [_Group(None, part, stamped=False) for part in (waiting[:cut], waiting[cut:]) if part]
+    return groups
+
+
+def _goes_on(stamp: Stamp, following: Stamp | None, *, downgrade: bool) -> bool:
+    """A merge writes several rows for one revision: those that go away first (upgrade) or come first (downgrade)."""
+    if following is None:
+        return False
+    return stamp.was is None if downgrade else stamp.to is None
+
+
+def _preamble(statements: Sequence[Statement], tables: set[str]) -> int:
+    """How many statements come before the first revision: Alembic looks its table up, and may create it."""
+    names = {table.rpartition(".")[2] for table in tables} or {"alembic_version"}
+    asking = [
+        place
+        for place, one in enumerate(statements)
+        if any(name in one.sql for name in names) and read_stamp(one.sql) is None
+    ]
+    return asking[-1] + 1 if asking else 0
+
+
+def _failed(statements: Iterable[Statement]) -> bool:
+    return any(statement.error for statement in statements)
+
+
+def _pending(history: History, done: str | None, *, downgrade: bool) -> str:
+    """The revision at work when the chain broke off."""
+    if downgrade and done is not None:
+        script = history.scripts.get(done)
+        following = script.parents[0] if script and script.parents else None
+    else:
+        following = history.after(done)
+    return following or f"after {done or 'base'}"
+
+
+def _placed(group: _Group, history: History) -> list[Statement]:
+    """With revision, file and line."""
+    script = history.scripts.get(group.revision) if group.revision else None
+    if script is None:
+        return [replace(one, revision=group.revision) for one in group.statements]
+    sources: Sources = read_sources(script.path)
+    return [
+        replace(one, revision=group.revision, file=str(script.path), line=sources.line_of(one.sql))
+        for one in group.statements
+    ]
+
+
+def _revision(
+    group: _Group, history: History, sightings: Sightings, epoch_ms: float, ends: dict[int, float]
+) -> Revision:
+    assert group.revision is not None
+    script = history.scripts.get(group.revision)
+    first, last = group.statements[0], group.statements[-1]
+    begin, end = first.started_ms, last.started_ms + last.duration_ms
+    if group.statements[0].transaction != 0 and _own_transaction(group, ends):
+        end = max(end, ends.get(last.transaction, end))
+    error = next((one.error for one in reversed(group.statements) if one.error), None) if not group.stamped else None
+    before = {one.oid for one in sightings.catalogue_before(begin + epoch_ms).relations.values() if one.invalid}
+    after = sightings.catalogue_after(end + epoch_ms).relations.values()
+    return Revision(
+        revision=group.revision,
+        title=script.title if script else "",
+        file=str(script.path) if script else None,
+        started_ms=begin,
+        finished_ms=end,
+        wal_bytes=sightings.wal_between(begin + epoch_ms, end + epoch_ms),
+        peak_bytes=sightings.peak_between(begin + epoch_ms, end + epoch_ms),
+        invalid_indexes=tuple(
+            sorted(
+                one.full_name
+                for one in after
+                if one.invalid and one.oid not in before and any(one.name in each.sql for each in group.statements)
+            )
+        ),
+        error=error,
+    )
+
+
+def _own_transaction(group: _Group, ends: dict[int, float]) -> bool:
+    """Whether its last transaction began within it; a chain in one transaction ends long after."""
+    last = group.statements[-1]
+    return last.transaction in ends and group.statements[0].transaction != last.transaction
+
+
+def named(transactions: Sequence[Transaction], statements: Sequence[Statement]) -> tuple[Transaction, ...]:
+    """Transactions with the revisions that ran in them, in order."""
+    found: dict[int, dict[str, None]] = {}
+    for statement in statements:
+        if statement.revision is not None:
+            found.setdefault(statement.transaction, {})[statement.revision] = None
+    return tuple(replace(one, revisions=tuple(found.get(one.number, ()))) for one in transactions)

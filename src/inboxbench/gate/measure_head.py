@@ -1,0 +1,138 @@
+"""Head as it is: the migrated schema's own indexes, measured on a seeded database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from alembic.script import ScriptDirectory
+from psycopg import sql
+
+from inboxbench.bench import Progress, run_matrix
+from inboxbench.bench.sets.indexset import IndexSet, live_set, read_catalogue
+from inboxbench.bench.sets.template import drop_secondary_indexes
+from inboxbench.database import Connection, connect, scratch_database
+from inboxbench.gate.environment import environment_of
+from inboxbench.gate.snapshot import Snapshot, snapshot_of
+from inboxbench.migrate import runner
+from inboxbench.migrate.session import read_settings
+from inboxbench.project import Project
+from inboxbench.seed import Dataset, load_dataset
+from inboxbench.server import Server
+
+# Name of the set that a head's own indexes make.
+MIGRATED = "migrated"
+_TITLE = "head as migrated"
+_KEYS = """
+    SELECT t.relname, i.relname FROM pg_index x
+    JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
+    WHERE x.indisprimary AND t.relkind = 'r' AND t.relnamespace = 'public'::regnamespace
+    ORDER BY t.relname
+"""
+# Rounds of a cell: the first execution gives its rows, the second one its counters.
+_ROUNDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to measure: the profile's data, migrated; its own indexes, and sets of schema/indexes.toml beside them."""
+
+    profile: str = "tiny"
+    seed: int = 1
+    sets: Sequence[str] = ()
+    queries: Sequence[str] | None = None
+
+
+def measure_head(server: Server, project: Project, request: Request, *, progress: Progress | None = None) -> Snapshot:
+    """Seed (or find the dataset), migrate a copy to head, measure it; what was made for it is removed."""
+    with upgraded(server, project, request) as (name, dataset):
+        return measure_upgraded(server, name, dataset, project, request, progress=progress)
+
+
+@contextmanager
+def upgraded(server: Server, project: Project, request: Request) -> Iterator[tuple[str, Dataset]]:
+    """The name of a copy of the dataset at head, rows where migrations left them; dropped at the end of the block."""
+    dataset = load_dataset(server, request.profile, request.seed, project=project)
+    with scratch_database(server, "gate", dataset.name) as name:
+        # Nobody else is there for whom a backfill should rest.
+        runner.upgrade(server.conninfo(name), project, settings=replace(read_settings(), pause_share=0.0))
+        yield name, dataset
+
+
+@contextmanager
+def migrated(server: Server, project: Project, request: Request) -> Iterator[tuple[str, Dataset]]:
+    """The same, laid out in order and with its indexes, to be altered or timed."""
+    with upgraded(server, project, request) as (name, dataset):
+        with connect(server.conninfo(name)) as connection:
+            _lay_out(connection)
+        yield name, dataset
+
+
+def measure_upgraded(
+    server: Server, name: str, dataset: Dataset, project: Project, request: Request, *, progress: Progress | None = None
+) -> Snapshot:
+    """The counters of `name`, which `upgraded` gave and which loses its secondary indexes here: CLUSTER would build
+    each of them once for nothing."""
+    with connect(server.conninfo(name)) as connection:
+        own = live_set(connection, MIGRATED, _TITLE)
+        drop_secondary_indexes(connection)
+        _lay_out(connection)
+    return _measured(server, (name, dataset), project, own, request, progress=progress)
+
+
+def measure_migrated(
+    server: Server, name: str, dataset: Dataset, project: Project, request: Request, *, progress: Progress | None = None
+) -> Snapshot:
+    """The counters of database `name`, which is `dataset` at head, laid out, under the indexes that it has."""
+    with connect(server.conninfo(name)) as connection:
+        own = live_set(connection, MIGRATED, _TITLE)
+    return _measured(server, (name, dataset), project, own, request, progress=progress)
+
+
+def _measured(
+    server: Server,
+    source: tuple[str, Dataset],
+    project: Project,
+    own: IndexSet,
+    request: Request,
+    *,
+    progress: Progress | None,
+) -> Snapshot:
+    name, dataset = source
+    chosen = [own, *_catalogued(project, request.sets)]
+    matrix = run_matrix(
+        server, name, project, sets=chosen, queries=request.queries, rounds=_ROUNDS, as_is=True, progress=progress
+    )
+    environment = environment_of(
+        matrix,
+        profile=dataset.profile,
+        server=_version(server),
+        messages=dataset.messages,
+        seed=request.seed,
+        data=dataset.fingerprint,
+    )
+    return snapshot_of(matrix, environment, _head(project))
+
+
+def _lay_out(connection: Connection) -> None:
+    """Rewrite every table in the order of its key, which is that of arrival.
+
+    All of them, even one whose rows lie in order: it may have gaps. Backfills take batches as large as the moment
+    allows, so that rows come to lie elsewhere in each run: pages touched would differ by a few per cent.
+    """
+    for table, key in connection.execute(_KEYS).fetchall():
+        connection.execute(sql.SQL("CLUSTER {} USING {}").format(sql.Identifier(table), sql.Identifier(key)))
+
+
+def _catalogued(project: Project, names: Sequence[str]) -> Sequence[IndexSet]:
+    return read_catalogue(project.schema / "indexes.toml").choose(names) if names else ()
+
+
+def _version(server: Server) -> str:
+    """180006 → 18.6."""
+    return f"{server.version // 10_000}.{server.version % 10_000}"
+
+
+def _head(project: Project) -> str:
+    return ScriptDirectory(str(project.migrations)).get_current_head() or ""

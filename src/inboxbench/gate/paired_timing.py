@@ -1,0 +1,151 @@
+"""Two databases timed against each other, query by query, and one against its own copy beside it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from inboxbench.bench.execute.cell import Probe, open_probe, prepared, quiet
+from inboxbench.bench.workload.queries import Case, Workload, draw_cases, read_workload
+from inboxbench.database import connect
+from inboxbench.errors import SubjectFailed
+from inboxbench.gate.change import Change
+from inboxbench.gate.interval import FLOOR, Answer, Interval, answer, interval
+from inboxbench.project import Project
+from inboxbench.server import Server
+
+_TIMEOUT_S = 30.0
+# Pairs after which a series is looked at: it ends when it is decided, and at the last one at the latest.
+LOOKS = (30, 60, 120, 240)
+# Executions of a fast query that are timed as one: below this many milliseconds a timer sees mostly itself.
+_LEAST_MS = 2.0
+_MOST_REPEATS = 64
+# A/A beyond this: the machine is in no state to time anything.
+TRUSTED = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """One query with one class: head's time to the baseline's, and the baseline's to its own copy's."""
+
+    where: str
+    found: Interval
+    control: Interval
+    said: Answer
+
+    @property
+    def trusted(self) -> bool:
+        return 1 - TRUSTED < self.control.middle < 1 + TRUSTED
+
+    def as_change(self) -> Change | None:
+        """What the gate makes of it: None when nothing is to be said."""
+        text = f"{self.found.middle:.2f} times the time ({self.found.low:.2f} to {self.found.high:.2f})"
+        where = f"{self.where}/time"
+        if not self.trusted:
+            control = f"the same against its own copy came out {self.control.middle:.2f}: not judged"
+            return Change("note", where, "time", None, None, 1.0, control)
+        if self.said == "slower":
+            return Change("worse", where, "time", 1.0, self.found.middle, 1 + FLOOR, text)
+        if self.said == "undetermined":
+            return Change("note", where, "time", None, None, 1.0, f"undetermined: {text}")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Databases: the baseline, head, and a copy of the baseline, all on one server."""
+
+    baseline: str
+    head: str
+    copy: str
+
+
+def times_in_words(timed: Sequence[Timed]) -> list[str]:
+    """What the machine could see: A/A beside the verdicts, and the smallest slowdown that would have shown."""
+    if not timed:
+        return []
+    controls = sorted(one.control.middle for one in timed)
+    detectable = sorted(one.found.detectable for one in timed)
+    said = [one.said for one in timed if one.trusted]
+    counts = ", ".join(f"{said.count(word)} {word}" for word in ("slower", "not slower", "undetermined"))
+    return [
+        f"times of {len(timed)} cases: {counts}; A/A came out {controls[0]:.3f} to {controls[-1]:.3f}, median "
+        f"{controls[len(controls) // 2]:.3f}; a slowdown of {detectable[len(detectable) // 2]:.0%} would show (median; "
+        f"{detectable[-1]:.0%} at worst)"
+    ]
+
+
+def time_cases(
+    server: Server,
+    trial: Trial,
+    sides: tuple[Project, Project],
+    queries: Sequence[str] | None = None,
+    *,
+    tolerated: float,
+    budget_s: float,
+) -> Iterator[Timed]:
+    """Every case that both projects have, timed until it is decided or its share of `budget_s` is spent."""
+    before, now = _cases(server, trial.baseline, sides[0], queries), _cases(server, trial.head, sides[1], queries)
+    shared = [name for name in before if name in now and before[name].values == now[name].values]
+    with ExitStack() as stack:
+        probes = [stack.enter_context(_probe(server, name)) for name in (trial.baseline, trial.head, trial.copy)]
+        for name in shared:
+            cases = (before[name], now[name], before[name])
+            yield _time(name, probes, cases, tolerated=tolerated, budget_s=budget_s / max(1, len(shared)))
+
+
+def _cases(server: Server, database: str, project: Project, queries: Sequence[str] | None) -> dict[str, Case]:
+    with connect(server.conninfo(database)) as connection:
+        workload: Workload = draw_cases(read_workload(project, queries), connection, project)
+    return {f"{case.query.name}/{case.parameter_class.name}": case for case in workload.cases}
+
+
+@contextmanager
+def _probe(server: Server, database: str) -> Iterator[Probe]:
+    with open_probe(server, database, timeout_s=_TIMEOUT_S) as probe, quiet(probe):
+        yield probe
+
+
+def _time(name: str, probes: Sequence[Probe], cases: Sequence[Case], *, tolerated: float, budget_s: float) -> Timed:
+    with ExitStack() as stack:
+        executes = [
+            stack.enter_context(prepared(probe.connection, case)) for probe, case in zip(probes, cases, strict=True)
+        ]
+        runs = [_runner(probe, execute) for probe, execute in zip(probes, executes, strict=True)]
+        repeats = _repeats(runs[0])
+        ratios: list[float] = []
+        control: list[float] = []
+        ends = time.monotonic() + budget_s
+        for look in LOOKS:
+            while len(ratios) < look and (len(ratios) < LOOKS[0] or time.monotonic() < ends):
+                ratios += block(runs[0], runs[1], repeats)
+                control += block(runs[0], runs[2], repeats)
+            found = interval(ratios, len(LOOKS))
+            said = answer(found, tolerated)
+            if said != "undetermined" or time.monotonic() >= ends:
+                break
+        return Timed(name, found, interval(control, len(LOOKS)), said)
+
+
+def _runner(probe: Probe, execute: sql.Composed) -> Callable[[], float]:
+    """Executes once and returns the server's milliseconds."""
+    return lambda: probe.explain(execute).execution_ms
+
+
+def _repeats(run: Callable[[], float]) -> int:
+    """The first execution warms up; by the second it is told how many make a sample."""
+    run()
+    once = max(run(), 1e-3)
+    if once > _TIMEOUT_S * 1000:
+        raise SubjectFailed(f"a query took {once:.0f} ms: too slow to be timed in pairs")
+    return max(1, min(_MOST_REPEATS, round(_LEAST_MS / once)))
+
+
+def block(a: Callable[[], float], b: Callable[[], float], repeats: int) -> list[float]:
+    """A B B A: two ratios B / A."""
+    first, second, third, fourth = (sum(run() for _ in range(repeats)) for run in (a, b, b, a))
+    return [second / first, third / fourth]

@@ -1,0 +1,150 @@
+"""Everything the row builders of a dataset draw from, built once a process."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from inboxbench.messenger.data.fields import framed
+from inboxbench.messenger.data.head_outline import Head, load_head
+from inboxbench.messenger.data.names import People, load_people
+from inboxbench.messenger.data.outline import World, load_world, make_clock
+from inboxbench.messenger.data.table_layout import Layout
+from inboxbench.messenger.data.text import Sentences, load_sentences
+from inboxbench.seed.binary.arrays import Ints
+from inboxbench.seed.binary.copy_format import Pool, pool_of, texts
+from inboxbench.seed.binary.distributions import inverse_table, zipf_weights
+from inboxbench.seed.binary.random_streams import Stream
+from inboxbench.seed.binary.working_hours import Clock
+from inboxbench.seed.load.task import Job
+from inboxbench.seed.profile.profile import Profile
+
+_DOCUMENTS = 4096
+_BROWSERS = {
+    "Chrome 141": 46, "Chrome Mobile 140": 22, "Safari 18.6": 13, "Yandex 25.8": 8, "Firefox 143": 5,
+    "Edge 141": 4, "Opera 122": 1, "Samsung Internet 28": 1,
+}  # fmt: skip
+_SYSTEMS = {"Windows 11": 34, "Android 15": 27, "iOS 18.6": 16, "Windows 10": 12, "macOS 15.6": 8, "Linux": 3}
+_REFERRERS = {
+    "https://shop.example/": 30, "https://www.google.com/": 22, "https://yandex.ru/": 20,
+    "https://shop.example/checkout": 12, "https://t.me/": 8, "https://shop.example/orders": 8,
+}  # fmt: skip
+_ORIGIN = ("browser", "os", "referrer")
+_PLANS = {"free": 55, "basic": 28, "pro": 13, "enterprise": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """One pool with every list of a kind, and where the list of (language, sex) begins and how long it is."""
+
+    pool: Pool
+    base: Ints
+    size: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    profile: Profile
+    seed: int
+    world: World
+    sentences: Sentences
+    clock: Clock
+    epoch: int  # Unix milliseconds of the span's first moment
+    first: Names
+    last: Names
+    companies: dict[str, list[str]]
+    mail_names: Pool
+    mail_domains: Pool
+    documents: Pool  # metadata, as jsonb's binary form; ends with eight digits that are the row's own, and a brace
+    origins: Pool  # C8: of the same documents the part that additional_attributes holds
+    customs: Pool  # and the rest, for custom_attributes
+    layout: Layout
+    head: Head | None
+    branches: Names
+    regions: Names
+
+
+def _names(lists: dict[str, list[str]]) -> Names:
+    """Rows of base and size: Russian female, Russian male, English female, English male."""
+    ordered = [lists[key] for key in ("ru0", "ru1", "en0", "en1")]
+    size = np.array([len(one) for one in ordered], dtype=np.int64)
+    return Names(texts([name for one in ordered for name in one]), np.cumsum(size) - size, size)
+
+
+def _labels(lists: list[list[str]]) -> Names:
+    size = np.array([len(one) for one in lists], dtype=np.int64)
+    return Names(framed(texts([name for one in lists for name in one])), np.cumsum(size) - size, size)
+
+
+def _draw(weights: dict[str, int], stream: Stream, count: int) -> list[str]:
+    table = inverse_table(np.array(list(weights.values()), dtype=np.float64))
+    names = list(weights)
+    return [names[i] for i in table[stream.bits16(count)]]
+
+
+def metadata_documents(stream: Stream) -> list[dict[str, object]]:
+    """Browser, system and referrer as the widget reports them, and fields that an account defined itself."""
+    browsers, systems, referrers, plans = (
+        _draw(weights, stream, _DOCUMENTS) for weights in (_BROWSERS, _SYSTEMS, _REFERRERS, _PLANS)
+    )
+    dice = stream.bits16(_DOCUMENTS)
+    documents: list[dict[str, object]] = []
+    for browser, system, referrer, plan, die in zip(browsers, systems, referrers, plans, dice, strict=True):
+        document: dict[str, object] = {"browser": browser, "os": system}
+        if die & 3:
+            document["referrer"] = referrer
+        if die & 12:
+            document["plan"] = plan
+        if die & 48 == 0:
+            document["vip"] = True
+        documents.append({**document, "order_number": 10_000_000})
+    return documents
+
+
+def _as_jsonb(document: dict[str, object]) -> bytes:
+    return b"\x01" + json.dumps(document, ensure_ascii=False).encode()
+
+
+def build_material(job: Job, world: World, sentences: Sentences, pools: People, head: Head | None) -> Material:
+    profile, seed = job.profile, job.seed
+    documents = metadata_documents(Stream(seed, "metadata"))
+    return Material(
+        profile=profile,
+        seed=seed,
+        world=world,
+        sentences=sentences,
+        clock=make_clock(profile),
+        epoch=round(profile.time.starts.timestamp() * 1000),
+        first=_names(pools.first),
+        last=_names(pools.last),
+        companies=pools.companies,
+        mail_names=texts(pools.mail_names),
+        mail_domains=texts([f"@{domain}" for domain in pools.mail_domains]),
+        documents=pool_of([_as_jsonb(d) for d in documents]),
+        origins=framed(pool_of([_as_jsonb({k: d[k] for k in d if k in _ORIGIN}) for d in documents])),
+        customs=pool_of([_as_jsonb({k: d[k] for k in d if k not in _ORIGIN}) for d in documents]),
+        layout=job.layout,
+        head=head,
+        branches=_labels([_branches(pools, language) for language in ("ru", "en")]),
+        regions=_labels([pools.cities[language] for language in ("ru", "en")]),
+    )
+
+
+def _branches(pools: People, language: str) -> list[str]:
+    return pools.streets[language]
+
+
+@cache
+def label_table(count: int, exponent: float) -> Ints:
+    """Inverse table of a Zipf over an account's branches or regions."""
+    return inverse_table(zipf_weights(count, exponent), 10)
+
+
+def material_from(job: Job) -> Material:
+    """The material of a worker whose parent left its arrays in the job's folder."""
+    world = load_world(job.folder, job.profile, job.seed)
+    head = load_head(job.folder) if job.layout.at_head else None
+    return build_material(job, world, load_sentences(job.folder), load_people(job.folder), head)

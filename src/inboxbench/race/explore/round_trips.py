@@ -1,0 +1,93 @@
+"""Moves the round trips of sessions on, as far as the server has answered."""
+
+from __future__ import annotations
+
+import math
+import select
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import greenlet
+import psycopg
+from psycopg.waiting import Ready, Wait
+
+from inboxbench.race.explore.gated_connection import Step
+from inboxbench.race.explore.schedule import Event
+from inboxbench.race.explore.session import Session
+
+# Sockets from here on are beyond select(), which alone knows fractions of a millisecond.
+_SELECT_END = 1024
+
+
+class Pump:
+    """Writes what happens into `events`."""
+
+    def __init__(self, events: list[Event]) -> None:
+        self._events = events
+
+    def start(self, session: Session) -> None:
+        """Begin the step that the session asked for."""
+        session.pending, session.step = session.step, None
+        session.steps += 1
+        session.waiting = False
+        session.since = time.monotonic()
+        self._move(session, None)
+
+    def poll(self, pending: Sequence[Session], seconds: float) -> None:
+        """Move those on that the server has answered; wait for the first answer, but not longer than `seconds`."""
+        by_socket = {session.connection.pgconn.socket: session for session in pending}
+        for socket, ready in _answered({socket: session.wants for socket, session in by_socket.items()}, seconds):
+            self._move(by_socket[socket], ready)
+
+    def _move(self, session: Session, ready: Ready | None) -> None:
+        """Let the pending round trip go as far as it can; hand its result to the session when it has ended."""
+        step = session.pending
+        assert step is not None
+        generator: Any = step.generator
+        try:
+            session.wants = next(generator) if ready is None else generator.send(ready)
+        except StopIteration as stop:
+            self._end_step(session, step, step.status or step.text)
+            value = stop.value
+            self.advance(session, lambda task: task.switch(value))
+        except psycopg.Error as error:
+            self._end_step(session, step, f"error {error.sqlstate}: {str(error).splitlines()[0]}")
+            failure = error
+            self.advance(session, lambda task: task.throw(failure))
+
+    def _end_step(self, session: Session, step: Step, status: str) -> None:
+        session.pending = None
+        kind: Literal["step", "resumes"] = "resumes" if session.waiting else "step"
+        session.waiting = False
+        self._events.append(Event(session.index, kind, step.text, status))
+
+    def advance(self, session: Session, go: Callable[[greenlet.greenlet], Any]) -> None:
+        """Run the session's own code up to its next round trip or its end. Raises what its function raised."""
+        assert session.task is not None
+        session.since = time.monotonic()
+        step = go(session.task)
+        if isinstance(step, Step):
+            session.step = step
+        elif session.failure is not None:
+            raise session.failed(session.failure)
+
+
+def _answered(wants: Mapping[int, Wait], seconds: float) -> list[tuple[int, Ready]]:
+    """The sockets that are ready for what is wanted of them."""
+    if max(wants) >= _SELECT_END:
+        return _polled(wants, seconds)
+    readers = [socket for socket, want in wants.items() if want & Wait.R]
+    writers = [socket for socket, want in wants.items() if want & Wait.W]
+    readable, writable, _ = select.select(readers, writers, (), seconds)
+    ready = dict.fromkeys(writable, Ready.W)
+    return list({**ready, **{socket: Ready(Ready.R | ready.get(socket, 0)) for socket in readable}}.items())
+
+
+def _polled(wants: Mapping[int, Wait], seconds: float) -> list[tuple[int, Ready]]:
+    poller = select.poll()
+    for socket, want in wants.items():
+        events = (select.POLLIN if want & Wait.R else 0) | (select.POLLOUT if want & Wait.W else 0)
+        poller.register(socket, events)
+    answers = poller.poll(math.ceil(seconds * 1000))
+    return [(socket, Ready.W if event == select.POLLOUT else Ready.R) for socket, event in answers]

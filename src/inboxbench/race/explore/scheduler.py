@@ -1,0 +1,178 @@
+"""Plays one schedule: lets sessions make their round trips in a given order, and asks the server who waits.
+
+A step that has to wait for a lock stays begun; its session leaves the choice until the server says that it goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import greenlet
+from psycopg import IsolationLevel
+
+from inboxbench.errors import SubjectFailed
+from inboxbench.race.explore.deadline import OutOfTimeError, time_limit
+from inboxbench.race.explore.round_trips import Pump
+from inboxbench.race.explore.schedule import LETTERS, Choice, Event, Outcome, Play
+from inboxbench.race.explore.session import Session, SessionFunction
+from inboxbench.race.explore.session_pool import Seats
+from inboxbench.race.explore.wait_monitor import Lookout, is_cycle
+
+# Longer than most statements take that are not blocked, short enough not to be felt: then the server is asked.
+_GLANCE_S = 0.0005
+_GOODBYE_MS = 5000
+
+
+class Scheduler:
+    """Plays schedules of the same sessions again and again."""
+
+    def __init__(
+        self,
+        seats: Seats,
+        lookout: Lookout,
+        functions: Sequence[SessionFunction],
+        *,
+        level: IsolationLevel,
+        limit_s: float,
+    ) -> None:
+        self._seats = seats
+        self._lookout = lookout
+        self._functions = functions
+        self._level = level
+        self._limit_s = limit_s
+        self._sessions: list[Session] = []
+        self._events: list[Event] = []
+
+    def close(self) -> None:
+        """End every session, also one that waits for a lock."""
+        for session in self._sessions:
+            self._abandon(session)
+
+    def play(self, prefix: str) -> Play:
+        """`prefix`, then on without preemption to the end. Raises SubjectFailed when a session cannot be played."""
+        self._begin()
+        try:
+            with time_limit(self._limit_s):
+                return self._play(prefix)
+        except OutOfTimeError:
+            raise SubjectFailed(self._stuck()) from None
+
+    def _begin(self) -> None:
+        hub = greenlet.getcurrent()
+        self._events = []
+        self._pump = Pump(self._events)
+        self._sessions = []
+        for index, function in enumerate(self._functions):
+            connection = self._seats.take(index, self._level)
+            connection.enter(hub)
+            self._sessions.append(Session(index, connection, function))
+
+    def _play(self, prefix: str) -> Play:
+        self._deadline = time.monotonic() + self._limit_s
+        for session in self._sessions:
+            session.begin()
+            self._pump.advance(session, lambda task: task.switch())
+        letters: list[str] = []
+        choices: list[Choice] = []
+        diverged = False
+        current: int | None = None
+        while ready := self._ready():
+            choice = Choice(ready, current if current in ready else None)
+            letter = prefix[len(letters)] if len(letters) < len(prefix) else ""
+            if letter and LETTERS.index(letter.upper()) not in ready:
+                diverged, letter = True, ""
+            letter = letter or LETTERS[ready[0] if choice.current is None else choice.current]
+            choices.append(choice)
+            letters.append(letter)
+            current = LETTERS.index(letter.upper())
+            self._take(self._sessions[current], dies=letter.islower())
+        outcomes = tuple(_outcome(session) for session in self._sessions)
+        steps = tuple(session.steps for session in self._sessions)
+        return Play("".join(letters), tuple(choices), tuple(self._events), outcomes, steps, diverged)
+
+    def _ready(self) -> tuple[int, ...]:
+        """Sessions that may step now; waits while there are none and somebody is still under way."""
+        while True:
+            ready = tuple(session.index for session in self._sessions if session.step is not None)
+            if ready or not self._pending():
+                return ready
+            self._settle()
+
+    def _take(self, session: Session, *, dies: bool) -> None:
+        if dies:
+            self._kill(session)
+        else:
+            self._pump.start(session)
+        self._settle()
+        for other in self._pending():
+            if other.pending is not None and not other.waiting:
+                other.waiting = True
+                self._events.append(Event(other.index, "waits", other.pending.text, blockers=other.blockers))
+
+    def _kill(self, session: Session) -> None:
+        assert session.step is not None
+        self._events.append(Event(session.index, "dies", session.step.text))
+        session.steps += 1
+        self._lookout.kill(session, patience_ms=_GOODBYE_MS)
+        self._abandon(session)
+
+    def _abandon(self, session: Session) -> None:
+        """End a session wherever it is; its connection is not used again."""
+        unfinished = session.outcome is None and session.failure is None
+        session.step = session.pending = None
+        if unfinished:
+            session.connection.hub = None
+            if not session.connection.closed:
+                self._lookout.kill(session)
+                session.connection.close()
+        if session.task is not None and not session.task.dead:
+            session.task.throw(greenlet.GreenletExit)
+
+    def _pending(self) -> list[Session]:
+        return [session for session in self._sessions if session.pending is not None]
+
+    def _settle(self) -> None:
+        """Return when every session under way has ended its step or, by the server's word, waits for another of ours.
+
+        A cycle is not a wait: PostgreSQL ends it, after deadlock_timeout.
+        """
+        glance = _GLANCE_S if any(not session.waiting for session in self._pending()) else 0.0
+        while pending := self._pending():
+            if time.monotonic() > self._deadline:
+                raise OutOfTimeError
+            self._pump.poll(pending, glance)
+            glance = _GLANCE_S
+            if pending := self._pending():
+                waits = self._lookout.waits(pending, self._sessions)
+                if len(waits) == len(pending) and not is_cycle(waits):
+                    for session in pending:
+                        session.blockers = tuple(sorted(waits[session.index]))
+                    return
+
+    def _stuck(self) -> str:
+        """Which session is to blame for the time that ran out, and for what.
+
+        Whoever spent half of it in one place stays there; many round trips are interrupted in any of them.
+        """
+        limit = f"a schedule did not end within {self._limit_s:g} s"
+        late = [one for one in self._sessions if time.monotonic() - one.since > self._limit_s / 2]
+        for session in late:
+            if session.failure is not None:
+                return (
+                    f"{limit}: session {session.letter} was in its own code, between two round trips; it must not "
+                    "sleep, loop for ever or use a connection of its own"
+                )
+        for session in late:
+            if session.pending is not None:
+                return f"{limit}: session {session.letter} got no answer to {session.pending.text.strip()[:80]!r}"
+        busiest = max(self._sessions, key=lambda session: session.steps)
+        return (
+            f"{limit}: session {busiest.letter} had made {busiest.steps} round trips and went on; it must come to an "
+            "end, or the limit must be raised with --limit"
+        )
+
+
+def _outcome(session: Session) -> Outcome:
+    assert session.outcome is not None
+    return session.outcome

@@ -1,0 +1,56 @@
+"""A spec's sessions as a scenario for the explorer: each step is a gate, whatever permutations the file lists."""
+
+from __future__ import annotations
+
+import psycopg
+
+from inboxbench.database import Connection
+from inboxbench.race.explore.gated_connection import GatedConnection
+from inboxbench.race.explore.scenario import Oracle, Reset, Scenario
+from inboxbench.race.explore.session import SessionFunction
+from inboxbench.race.isolationtester.model import Spec, SpecSession
+
+# What `BEGIN … COMMIT` in the steps means is the spec's own affair, so the connection adds no transaction to it.
+_REFUSED = psycopg.errors.OperationalError  # 40001, 40P01, 55P03: concurrency; others are the steps' own errors
+
+
+def _player(session: SpecSession) -> SessionFunction:
+    def play(connection: GatedConnection, _number: int) -> list[str]:
+        """The SQLSTATEs of steps that failed; one that concurrency refused makes the session a refused one."""
+        failed: list[str] = []
+        refused: psycopg.Error | None = None
+        with connection.ungated():
+            connection.autocommit = True
+            if session.setup is not None:
+                connection.execute(session.setup.encode())
+        for sql in session.steps.values():
+            try:
+                connection.execute(sql.encode())
+            except psycopg.Error as error:
+                failed.append(error.sqlstate or "")
+                refused = refused or (error if isinstance(error, _REFUSED) else None)
+        with connection.ungated():
+            connection.rollback()
+            if session.teardown is not None:
+                connection.execute(session.teardown.encode())
+        if refused is not None:
+            raise refused
+        return failed
+
+    return play
+
+
+def _rebuild(spec: Spec) -> Reset:
+    clean = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+
+    def reset(referee: Connection) -> None:
+        referee.execute(clean)
+        for setup in spec.setups:
+            referee.execute(setup.encode())
+
+    return reset
+
+
+def spec_scenario(spec: Spec, oracle: Oracle) -> Scenario:
+    """Every feasible order of the spec's steps, each on tables built anew."""
+    return Scenario(tuple(_player(session) for session in spec.sessions), _rebuild(spec), oracle)

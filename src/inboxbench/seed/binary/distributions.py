@@ -1,0 +1,82 @@
+"""Own inverse tables: a distribution is an array that raw integers index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+from inboxbench.seed.binary.arrays import Floats, Ints
+
+QUANTILES = 4096
+
+
+def zipf_weights(count: int, exponent: float) -> Floats:
+    """Weight of rank 1..count: rank ** -exponent (exponent 0 is uniform)."""
+    return np.asarray(np.arange(1, count + 1, dtype=np.float64) ** -exponent)
+
+
+def with_largest(weights: Floats, share: float) -> Floats:
+    """The same weights, the first one raised or lowered so that it holds `share` of the sum (0: as it is)."""
+    if share == 0 or len(weights) == 1:
+        return weights
+    rest = weights[1:].sum()
+    return np.concatenate(([rest * share / (1 - share)], weights[1:]))
+
+
+def apportion(total: int, weights: Floats, *, minimum: int = 0) -> Ints:
+    """Whole numbers that add up to `total` in proportion to `weights` (largest remainder), each >= minimum.
+
+    A minimum that does not fit wins over `total`: the sum is then len(weights) * minimum.
+    """
+    spare = max(0, total - minimum * len(weights))
+    exact = weights * (spare / weights.sum())
+    parts = np.floor(exact).astype(np.int64)
+    short = spare - int(parts.sum())
+    parts[np.argsort(parts - exact, kind="stable")[:short]] += 1
+    return np.asarray(parts + minimum)
+
+
+def inverse_table(weights: Floats, bits: int = 16) -> Ints:
+    """2**bits slots: slot -> value, each value owning slots in proportion to its weight."""
+    return np.repeat(np.arange(len(weights)), apportion(1 << bits, weights))
+
+
+def rank_tables(largest: int, exponent: float, bits: int = 10) -> Ints:
+    """Row k (1..largest) is the inverse table of a Zipf over k ranks: one lookup for owners of any size."""
+    rows = [inverse_table(zipf_weights(max(k, 1), exponent), bits) for k in range(largest + 1)]
+    return np.stack(rows)
+
+
+def lognormal_quantiles(median: float, sigma: float, count: int = QUANTILES) -> Floats:
+    """Values at `count` equally likely points of a lognormal distribution."""
+    normal = NormalDist()
+    z = np.array([normal.inv_cdf((i + 0.5) / count) for i in range(count)])
+    return np.asarray(median * np.exp(sigma * z))
+
+
+def long_tailed(
+    *, median: float, sigma: float, tail_share: float, tail_exponent: float, largest: int, count: int = 1 << 14
+) -> Ints:
+    """Equally likely sizes >= 1: a lognormal body whose top `tail_share` follows a power law up to `largest`."""
+    body = lognormal_quantiles(median, sigma, count)
+    tail = round(count * tail_share)
+    if tail:
+        edge = body[count - tail]
+        left = 1 - (np.arange(tail) + 0.5) / tail
+        body[count - tail :] = edge * left ** (-1 / tail_exponent)
+    return np.clip(np.rint(body), 1, largest).astype(np.int64)
+
+
+def thresholds(shares: Sequence[float]) -> Ints:
+    """Cumulative shares as 16-bit limits: a draw belongs to the first class whose limit exceeds it."""
+    return np.asarray(np.rint(np.cumsum(shares) * 65536).astype(np.int64))
+
+
+def growth_table(power: float, count: int = 1 << 12) -> Ints:
+    """Inverse of the share of a life that is over when a share of its traffic has come, in units of 2**-26.
+
+    Traffic grows as t ** (power - 1): power 1 is steady, 2 grows linearly. count + 1 points.
+    """
+    return np.rint(np.linspace(0.0, 1.0, count + 1) ** (1 / power) * (1 << 26)).astype(np.int64)

@@ -1,0 +1,167 @@
+"""A dataset as one file, for other machines: a zip of binary COPY data, table by table, and what is known of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+import zlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from inboxbench.database import Connection, connect, create_database, exists, read_marker, write_marker
+from inboxbench.errors import InboxbenchError, UsageError, unknown
+from inboxbench.messenger.data.table_layout import Layout, layout
+from inboxbench.project import Project
+from inboxbench.seed.datasets.dataset import dropped_on_failure, schema_file, stamp_head
+from inboxbench.seed.datasets.registry import KIND, LOADING, Dataset, from_marker, list_datasets, marker_of
+from inboxbench.seed.load.lock import turn
+from inboxbench.seed.load.run import Progress, Step, age, bare_schema, check_empty, finish, silent
+from inboxbench.seed.load.task import SLICE
+from inboxbench.seed.profile.profile import Churn
+from inboxbench.server import Server, reason
+
+_FORMAT = 1
+_MANIFEST = "dataset.json"
+
+
+def _columns(at: Layout, table: str) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, at.columns[table]))
+
+
+def _schema_hash(project: Project, at: str) -> str:
+    return hashlib.sha256(schema_file(project, at).read_bytes()).hexdigest()
+
+
+def export_dataset(server: Server, name: str, path: Path, *, project: Project, progress: Progress = silent) -> Dataset:
+    """Write dataset `name` to `path`, which must not exist. Raises UsageError for either name."""
+    marker = read_marker(server, name) or {}
+    dataset = from_marker(name, marker) if marker.get("kind") == KIND else None
+    if dataset is None:
+        raise unknown("dataset", name, [stored.name for stored in list_datasets(server) if stored.dataset])
+    if path.exists():
+        raise UsageError(f"{path} exists already; choose another file or remove it")
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            _write(server, dataset, archive, project, progress)
+        part.rename(path)
+    except OSError as error:
+        raise UsageError(f"{path} could not be written: {error.strerror or error}") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return dataset
+
+
+def _write(server: Server, dataset: Dataset, archive: zipfile.ZipFile, project: Project, progress: Progress) -> None:
+    manifest = {
+        "format": _FORMAT,
+        "name": dataset.name,
+        "schema": _schema_hash(project, dataset.at),
+        "dataset": marker_of(dataset),
+    }
+    archive.writestr(_MANIFEST, json.dumps(manifest, indent=2))
+    at = layout(dataset.at)
+    total, done = sum(dataset.rows.values()), 0
+    with connect(server.conninfo(dataset.name)) as connection:
+        for table in at.columns:
+            _write_table(connection, at, table, archive)
+            done += dataset.rows[table]
+            progress(Step("export", done, total))
+
+
+def _write_table(connection: Connection, at: Layout, table: str, archive: zipfile.ZipFile) -> None:
+    """In order of the first column, which is the order of arrival: churn has moved rows about."""
+    query = sql.SQL("COPY (SELECT {} FROM {} ORDER BY {}) TO STDOUT (FORMAT BINARY)").format(
+        _columns(at, table), sql.Identifier(table), sql.Identifier(at.columns[table][0])
+    )
+    with (
+        archive.open(_member(table), "w", force_zip64=True) as member,
+        connection.cursor() as cursor,
+        cursor.copy(query) as copy,
+    ):
+        for data in copy:
+            member.write(data)
+
+
+def _member(table: str) -> str:
+    return f"{table}.copy"
+
+
+def import_dataset(server: Server, path: Path, *, project: Project, progress: Progress = silent) -> Dataset:
+    """Make the dataset of `path` on `server`, its keys, statistics and churn too. A broken one leaves nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            dataset = _manifest(archive, path, project)
+            with turn(server, dataset.name):
+                if exists(server, dataset.name):
+                    raise UsageError(f"dataset {dataset.name} is on {server.label} already; nothing to import")
+                create_database(server, dataset.name, kind=LOADING)
+                with dropped_on_failure(server, dataset.name):
+                    _read(server, dataset, archive, project, progress)
+    except FileNotFoundError:
+        raise UsageError(f"{path} does not exist") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
+        # RuntimeError is what zipfile says of members that are encrypted, or packed in a way it does not know.
+        raise UsageError(f"{path} is no whole export of a dataset: {reason(error)}; export it again") from None
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        raise UsageError(f"{path} holds data that the server refuses: {reason(error)}; export it again") from None
+    return dataset
+
+
+def _manifest(archive: zipfile.ZipFile, path: Path, project: Project) -> Dataset:
+    try:
+        return _checked(json.loads(archive.read(_MANIFEST)), path, project)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UsageError(f"{path}: {_MANIFEST} is not as we wrote it: {reason(error)}; export it again") from None
+
+
+def _checked(manifest: dict[str, Any], path: Path, project: Project) -> Dataset:
+    if manifest["format"] != _FORMAT:
+        raise UsageError(f"{path} was exported by another version (format {manifest['format']}, not {_FORMAT})")
+    dataset = from_marker(str(manifest["name"]), manifest["dataset"])
+    if dataset is None:
+        raise UsageError(f"{path} was exported by another version and lacks facts that this one needs")
+    if manifest["schema"] != _schema_hash(project, dataset.at):
+        raise UsageError(
+            f"{path} was exported from another {schema_file(project, dataset.at).name} than this project's; seed it "
+            f"again with `inboxbench seed {dataset.profile} --seed {dataset.seed}`"
+        )
+    # What the load is going to count with: TypeError and AttributeError now, not when half of it is there.
+    sum(dataset.rows.values())
+    if dataset.churn is not None:
+        sum(asdict(Churn(**dataset.churn)).values())
+    return dataset
+
+
+def _read(server: Server, dataset: Dataset, archive: zipfile.ZipFile, project: Project, progress: Progress) -> None:
+    conninfo, at = server.conninfo(dataset.name), layout(dataset.at)
+    total, done = sum(dataset.rows.values()), 0
+    with connect(conninfo, synchronous_commit="off") as connection:
+        check_empty(connection)
+        parts = bare_schema(connection, schema_file(project, dataset.at), at)
+        for table in at.columns:
+            rows = _read_table(connection, at, table, archive)
+            if rows != dataset.rows[table]:
+                raise InboxbenchError(f"{table} came with {rows} rows instead of {dataset.rows[table]}")
+            done += rows
+            progress(Step("import", done, total))
+    finish(conninfo, at, parts, progress)
+    if dataset.churn is not None:
+        age(conninfo, Churn(**dataset.churn), progress)
+    if at.at_head:
+        stamp_head(conninfo, project)
+    write_marker(server, dataset.name, {"kind": KIND, **marker_of(dataset)})
+
+
+def _read_table(connection: Connection, at: Layout, table: str, archive: zipfile.ZipFile) -> int:
+    query = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table), _columns(at, table))
+    with archive.open(_member(table)) as member, connection.cursor() as cursor:
+        with cursor.copy(query) as copy:
+            while data := member.read(SLICE):
+                copy.write(data)
+        return cursor.rowcount

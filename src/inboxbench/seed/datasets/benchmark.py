@@ -1,0 +1,147 @@
+"""How near a load comes to what the server can take: both rates in one run, on one machine, in one state."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from inboxbench.database import Connection, connect, scratch_database
+from inboxbench.errors import UsageError
+from inboxbench.project import Project
+from inboxbench.seed.datasets.dataset import fill, resolve
+from inboxbench.seed.datasets.registry import Dataset
+from inboxbench.seed.load.run import Progress
+from inboxbench.seed.load.worker import backend_cpu
+from inboxbench.server import Server
+
+_ROUNDS = 3
+_FILE = "inboxbench_benchmark.bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """Rows of `messages` a second. `raw`: the server reads its own binary file, one connection, bare table;
+    `seeded`: generated and loaded, the rows of all other tables made meanwhile included in the time. `ratio` is seeded
+    to raw. `ratio_with_outline` counts from the first draw on, the pools of words and names too, which do not grow
+    with the rows."""
+
+    profile: str
+    messages: int
+    raw_rows_per_s: float
+    raw_rounds: tuple[float, ...]
+    raw_cpu_us_per_row: float | None
+    seeded_rows_per_s: float
+    ratio: float
+    ratio_with_outline: float
+    total_s: float
+    stages_s: dict[str, float]
+    client_cpu_us_per_row: float
+    server_cpu_us_per_row: float | None
+    client_peak_mb: float
+    workers: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def benchmark(
+    server: Server,
+    profile: str,
+    seed: int,
+    *,
+    scale: float = 1.0,
+    messages: int | None = None,
+    workers: int | None = None,
+    at: str = "baseline",
+    progress: Progress | None = None,
+    project: Project | None = None,
+) -> Benchmark:
+    """Load into a scratch database, write its messages to a binary file, and read that back raw.
+
+    Raises UsageError when the server's files cannot be reached, as on somebody else's server.
+    """
+    sized, found = resolve(profile, scale=scale, messages=messages, project=project)
+    with scratch_database(server, "benchmark") as name:
+        with connect(server.conninfo(name)) as connection:
+            folder = _server_folder(connection, server)
+        dataset = fill(
+            server, name, sized, seed, project=found, workers=workers, fresh=True, at=at, progress=progress, kind=None
+        )
+        with connect(server.conninfo(name)) as connection, _prepared(connection, folder) as path:
+            rounds = tuple(_raw(connection, path) for _ in range(_ROUNDS))
+    return _compared(dataset, rounds)
+
+
+def _server_folder(connection: Connection, server: Server) -> Path:
+    try:
+        row = connection.execute("SHOW data_directory").fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        row = None
+    folder = Path(str(row[0])) if row else Path("/nonexistent")
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(
+            f"--benchmark reads a file on the server's own disk, and that of {server.label} cannot be reached from "
+            "here; use an embedded or bin: server"
+        )
+    return folder
+
+
+@contextmanager
+def _prepared(connection: Connection, folder: Path) -> Iterator[Path]:
+    path = folder / _FILE
+    try:
+        connection.execute(sql.SQL("COPY messages TO {} (FORMAT BINARY)").format(sql.Literal(str(path))))
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    rows_per_s: float
+    cpu_us_per_row: float | None
+
+
+def _raw(connection: Connection, path: Path) -> _Round:
+    """One COPY from the file into a table without keys, indexes or checks."""
+    connection.execute("DROP TABLE IF EXISTS bare")
+    connection.execute("CREATE TABLE bare (LIKE messages)")
+    connection.execute("CHECKPOINT")
+    begun, used = time.monotonic(), backend_cpu(connection.info.backend_pid)
+    done = connection.execute(sql.SQL("COPY bare FROM {} (FORMAT BINARY)").format(sql.Literal(str(path))))
+    rate = done.rowcount / (time.monotonic() - begun)
+    now = backend_cpu(connection.info.backend_pid)
+    return _Round(rate, None if now is None or used is None else (now - used) / done.rowcount * 1e6)
+
+
+def _compared(dataset: Dataset, rounds: tuple[_Round, ...]) -> Benchmark:
+    raw = median(one.rows_per_s for one in rounds)
+    raw_cpu = [one.cpu_us_per_row for one in rounds if one.cpu_us_per_row is not None]
+    rows = sum(dataset.rows.values())
+    server_cpu = dataset.server_cpu
+    whole = dataset.messages / (dataset.seconds["outline"] + dataset.seconds["rows"])
+    return Benchmark(
+        profile=dataset.profile,
+        messages=dataset.messages,
+        raw_rows_per_s=round(raw),
+        raw_rounds=tuple(round(one.rows_per_s) for one in rounds),
+        raw_cpu_us_per_row=round(median(raw_cpu), 3) if raw_cpu else None,
+        seeded_rows_per_s=round(dataset.messages_per_s),
+        ratio=round(dataset.messages_per_s / raw, 3),
+        ratio_with_outline=round(whole / raw, 3),
+        total_s=dataset.elapsed,
+        stages_s=dataset.seconds,
+        client_cpu_us_per_row=round(dataset.client_cpu / rows * 1e6, 3),
+        server_cpu_us_per_row=None if server_cpu is None else round(server_cpu / rows * 1e6, 3),
+        client_peak_mb=dataset.client_peak_mb,
+        workers=dataset.workers,
+    )

@@ -1,0 +1,267 @@
+"""Datasets: a seeded database kept as a template, found again by what it was made of, cloned to be used."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from inboxbench.database import (
+    PREFIX,
+    connect,
+    create_database,
+    drop_database,
+    exists,
+    read_marker,
+    require_ours,
+    write_marker,
+)
+from inboxbench.errors import UsageError
+from inboxbench.messenger.data.table_layout import layout
+from inboxbench.project import Project, find_project
+from inboxbench.seed.dask.option import Cluster
+from inboxbench.seed.datasets.registry import GENERATOR, KIND, LOADING, Dataset, from_marker, marker_of
+from inboxbench.seed.load.lock import turn
+from inboxbench.seed.load.run import Loaded, Progress, check_empty, load, silent
+from inboxbench.seed.load.target import check_rights, emptied_on_failure
+from inboxbench.seed.profile.profile import Profile, load_profile, scaled
+from inboxbench.server import Server
+
+
+def fingerprint(profile: Profile, seed: int, project: Project, *, fresh: bool, at: str) -> str:
+    """Of everything that a dataset depends on: profile, seed, generator, phrases, schema, both word sources, churn."""
+    digest = hashlib.sha256()
+    parts = [GENERATOR, profile, seed, fresh, at, version("faker"), version("wordfreq")]
+    files = [schema_file(project, at), *sorted(_vocabulary(project).glob("*.txt"))]
+    digest.update(repr(parts).encode())
+    for path in files:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def schema_file(project: Project, at: str) -> Path:
+    return project.schema / layout(at).schema
+
+
+def _vocabulary(project: Project) -> Path:
+    return project.seeds / "vocabulary"
+
+
+def _amount(count: int) -> str:
+    """200000 -> 200k, 5000000 -> 5m, 1234 -> 1234: short enough for a database name."""
+    for unit, size in (("m", 1_000_000), ("k", 1_000)):
+        if count >= size and count % size == 0:
+            return f"{count // size}{unit}"
+    return str(count)
+
+
+def dataset_name(profile: Profile, seed: int, mark: str, *, at: str = "baseline") -> str:
+    """By profile, size, seed and version; the last part tells apart what no name can say."""
+    size = _amount(profile.messages.count)
+    end = "" if at == "baseline" else f"_{at}"
+    return f"{PREFIX}ds_{profile.name[:16]}_{size}_s{seed}{end}_v{GENERATOR}_{mark[:8]}".lower()
+
+
+def resolve(
+    profile: str | Profile, *, scale: float, messages: int | None, project: Project | None
+) -> tuple[Profile, Project]:
+    found = project or find_project()
+    base = load_profile(found.seeds, profile) if isinstance(profile, str) else profile
+    return scaled(base, scale=scale, messages=messages), found
+
+
+def load_dataset(
+    server: Server,
+    profile: str | Profile,
+    seed: int,
+    *,
+    scale: float = 1.0,
+    messages: int | None = None,
+    workers: int | Cluster | None = None,
+    fresh: bool = False,
+    at: str = "baseline",
+    progress: Progress | None = None,
+    project: Project | None = None,
+) -> Dataset:
+    """The dataset of (profile, seed) on `server`: the one that is there, or a new one, kept as a template.
+
+    Clone it (database.clone_database) rather than work in it. An interrupted load leaves no database behind.
+    """
+    sized, found = resolve(profile, scale=scale, messages=messages, project=project)
+    mark = fingerprint(sized, seed, found, fresh=fresh, at=at)
+    name = dataset_name(sized, seed, mark, at=at)
+    with turn(server, name):
+        if existing := _found(server, name, mark):
+            return existing
+        create_database(server, name, kind=LOADING)
+        with dropped_on_failure(server, name):
+            return fill(
+                server, name, sized, seed, project=found, workers=workers, fresh=fresh, at=at, progress=progress
+            )
+
+
+def seed_into(
+    server: Server,
+    name: str,
+    profile: str | Profile,
+    seed: int,
+    *,
+    scale: float = 1.0,
+    messages: int | None = None,
+    workers: int | Cluster | None = None,
+    fresh: bool = False,
+    at: str = "baseline",
+    progress: Progress | None = None,
+    project: Project | None = None,
+    allow_foreign: bool = False,
+) -> Dataset:
+    """Fill database `name`: made when absent, refused unless it is empty. It is nobody's template.
+
+    An interrupted load drops a database that was made for it, and empties one that was there.
+    """
+    sized, found = resolve(profile, scale=scale, messages=messages, project=project)
+    with turn(server, name), _target(server, name, allow_foreign=allow_foreign) as kind:
+        return fill(
+            server,
+            name,
+            sized,
+            seed,
+            project=found,
+            workers=workers,
+            fresh=fresh,
+            at=at,
+            progress=progress,
+            kind=kind,
+        )
+
+
+@contextmanager
+def _target(server: Server, name: str, *, allow_foreign: bool) -> Iterator[str | None]:
+    """The database, made when absent, and the kind that it is marked as when it is filled (None: not at all)."""
+    if not exists(server, name):
+        create_database(server, name, kind=LOADING)
+        with dropped_on_failure(server, name):
+            yield "seeded"
+        return
+    if not allow_foreign:
+        require_ours(server, name)
+    with connect(server.conninfo(name)) as connection:
+        check_rights(connection)
+        check_empty(connection)
+    with emptied_on_failure(server.conninfo(name)):
+        yield None if allow_foreign else "seeded"
+
+
+@contextmanager
+def dropped_on_failure(server: Server, name: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        drop_database(server, name)
+        raise
+
+
+def fill(
+    server: Server,
+    name: str,
+    profile: Profile,
+    seed: int,
+    *,
+    project: Project,
+    workers: int | Cluster | None = None,
+    fresh: bool = False,
+    at: str = "baseline",
+    progress: Progress | None = None,
+    kind: str | None = KIND,
+) -> Dataset:
+    """Load into the empty database `name` and mark it with what it holds (kind None: leave its marker alone)."""
+    begun = time.monotonic()
+    loaded = load(
+        server.conninfo(name),
+        profile,
+        seed,
+        schema=schema_file(project, at),
+        vocabulary=_vocabulary(project),
+        workers=workers,
+        fresh=fresh,
+        at=layout(at),
+        progress=progress or silent,
+    )
+    if layout(at).at_head:
+        stamp_head(server.conninfo(name), project)
+    mark = fingerprint(profile, seed, project, fresh=fresh, at=at)
+    dataset = replace(
+        _described(name, profile, seed, loaded, mark=mark, elapsed=time.monotonic() - begun),
+        at=at,
+        churn=None if fresh else asdict(profile.churn),
+    )
+    if kind is not None:
+        write_marker(server, name, {"kind": kind, **marker_of(dataset)})
+    return dataset
+
+
+def stamp_head(conninfo: str, project: Project) -> None:
+    """Write down, where Alembic looks for it, that the schema is at the last revision."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - needed here alone, and slow to import
+
+    head = ScriptDirectory(str(project.migrations)).get_current_head()
+    with connect(conninfo) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+        connection.execute("INSERT INTO alembic_version VALUES (%s)", (head,))
+
+
+def _described(name: str, profile: Profile, seed: int, loaded: Loaded, *, mark: str, elapsed: float) -> Dataset:
+    return Dataset(
+        name=name,
+        profile=profile.name,
+        seed=seed,
+        messages=profile.messages.count,
+        rows=loaded.rows,
+        octets=loaded.octets,
+        checksums=loaded.checksums,
+        elapsed=round(elapsed, 3),
+        seconds={stage: round(seconds, 3) for stage, seconds in loaded.seconds.items()},
+        client_cpu=round(loaded.client_cpu, 3),
+        server_cpu=None if loaded.server_cpu is None else round(loaded.server_cpu, 3),
+        client_peak_mb=loaded.client_peak_mb,
+        workers=loaded.workers,
+        created=int(time.time()),
+        fingerprint=mark,
+        at="baseline",
+        churn=None,
+    )
+
+
+def _found(server: Server, name: str, mark: str) -> Dataset | None:
+    """The dataset of that name if it is whole; what a killed load or another version left is removed."""
+    marker = read_marker(server, name)
+    if marker is None:
+        _drop_unmarked(server, name)
+        return None
+    whole = from_marker(name, marker) if marker.get("kind") == KIND else None
+    if whole is not None and whole.fingerprint == mark:
+        return whole
+    if _sessions(server, name):
+        raise UsageError(f"dataset {name} is being loaded by another process; wait for it, or end it first")
+    drop_database(server, name)
+    return None
+
+
+def _drop_unmarked(server: Server, name: str) -> None:
+    """A load that was killed between making its database and marking it left an empty one. The name holds a hash of
+    what would be in it, so nobody else's has it; anything in it would still be left alone."""
+    if not exists(server, name):
+        return
+    with connect(server.conninfo(name)) as connection:
+        check_empty(connection)
+    drop_database(server, name, allow_foreign=True)
+
+
+def _sessions(server: Server, name: str) -> int:
+    with connect(server.conninfo()) as connection:
+        row = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", (name,)).fetchone()
+    return int(row[0]) if row else 0

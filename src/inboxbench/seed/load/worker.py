@@ -1,0 +1,144 @@
+"""What a worker does: build a block, send it, say what it was. One connection a process."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from inboxbench.messenger.data.build import Builder
+from inboxbench.messenger.data.context import material_from
+from inboxbench.seed.binary.arrays import Octets
+from inboxbench.seed.load.checksum import block_checksum
+from inboxbench.seed.load.copy_transport import Connection, send, send_file
+from inboxbench.seed.load.task import Job, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    table: str
+    number: int
+    rows: int
+    octets: int
+    checksum: int
+    cpu: float  # seconds of this process
+    server_cpu: float | None  # of its backend, where that is a process of this machine
+    peak_mb: float  # largest memory of this process so far
+    windows: tuple[int, tuple[int, ...]] = (0, ())  # of conversations: messages by window from the first
+
+
+class Worker:
+    """Opened with its first task: what that needs is in the job's folder by then.
+
+    Each block is a transaction of its own, or part of one that is open on the `connection` given.
+    """
+
+    def __init__(self, job: Job, connection: Connection | None = None) -> None:
+        self._job = job
+        self._builder: Builder | None = None
+        self._connection = connection
+        self._backend_used = 0.0
+
+    def _open(self) -> Builder:
+        job = self._job
+        if job.conninfo and self._connection is None:
+            # Not inboxbench.database: a worker starts faster without the servers behind it.
+            self._connection = psycopg.connect(job.conninfo, autocommit=True)
+        self._builder = Builder(material_from(job), job.folder)
+        return self._builder
+
+    def run(self, task: Task) -> Done:
+        begun = time.process_time()
+        data, built = (self._builder or self._open()).build(task)
+        if self._connection is not None and built.rows:
+            self._send(self._connection, task.table, data)
+        return Done(
+            table=task.table,
+            number=task.number,
+            rows=built.rows,
+            octets=len(data),
+            checksum=block_checksum(data),
+            cpu=time.process_time() - begun,
+            server_cpu=self._server_cpu(),
+            peak_mb=peak_mb(),
+            windows=built.windows,
+        )
+
+    def _send(self, connection: Connection, table: str, data: Octets) -> None:
+        columns = self._job.layout.columns[table]
+        if self._job.by_file:
+            send_file(connection, table, columns, data, self._job.folder)
+        else:
+            send(connection, table, columns, data, slice_size=self._job.slice)
+
+    def _server_cpu(self) -> float | None:
+        """Seconds that the backend has used since the last call."""
+        used = backend_cpu(self._connection.info.backend_pid) if self._connection is not None else None
+        if used is None:
+            return None
+        spent, self._backend_used = used - self._backend_used, used
+        return spent
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+def peak_mb() -> float:
+    """Largest memory of this process. Linux counts ru_maxrss through exec, so a parent's peak would show."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def backend_cpu(pid: int) -> float | None:
+    """CPU seconds of a local PostgreSQL process; None for one that is not on this machine."""
+    try:
+        name, _, rest = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")
+    except (OSError, UnicodeDecodeError):
+        return None
+    if "postgres" not in name:
+        return None
+    user, system = rest.split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+# --- as a process of a pool -----------------------------------------------------------------------------------
+
+_worker: Worker | None = None
+
+
+def _end_with(parent: int, folder: Path) -> None:
+    """A killed parent can neither stop its workers nor remove its folder: they look whether it is still there."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
+
+
+def start(job: Job) -> None:
+    """Initialise a worker process. Ctrl-C is the parent's to handle."""
+    global _worker  # noqa: PLW0603 - the one way to hand state to a process pool's tasks
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(), job.folder), daemon=True).start()
+    _worker = Worker(job)
+
+
+def warm() -> None:
+    """A task that does nothing: the process has started and imported this module when it is done."""
+
+
+def run(task: Task) -> Done:
+    """Do `task` in a worker process."""
+    if _worker is None:
+        raise RuntimeError("the worker process was not started")
+    return _worker.run(task)

@@ -1,0 +1,285 @@
+"""A project's own command on a copy: plain Alembic here, with what goes wrong in real ones."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from inboxbench.cli.dryrun.command import _place
+from inboxbench.database import connect, list_databases, scratch_database
+from inboxbench.dryrun.copy import Source, copied
+from inboxbench.dryrun.model import DryRun
+from inboxbench.dryrun.per_revision import rehearse_each
+from inboxbench.dryrun.rules import find
+from inboxbench.dryrun.run import rehearse
+from inboxbench.dryrun.tools.command import Chain
+from inboxbench.dryrun.under_traffic import Live, load_for, run_live
+from inboxbench.errors import InboxbenchError, ServerError, UsageError
+from inboxbench.project import Project
+from inboxbench.server import Server
+
+ENVIRONMENT = """
+import sqlalchemy as sa
+from alembic import context
+url = context.config.get_main_option("sqlalchemy.url").replace("postgresql:", "postgresql+psycopg:", 1)
+with sa.create_engine(url).connect() as connection:
+    context.configure(connection=connection, transaction_per_migration={each})
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+REVISION = '''"""{title}."""
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{revision}"
+down_revision = {parent!r}
+
+def upgrade():
+    {body}
+
+def downgrade():
+    pass
+'''
+BODIES = {
+    "a1": "op.create_table('orders', sa.Column('id', sa.Integer, primary_key=True), sa.Column('n', sa.Integer))",
+    "a2": "op.execute('INSERT INTO orders SELECT n, n FROM generate_series(1, 100) n')",
+    "a3": "op.create_index('orders_n', 'orders', ['n'])",
+}
+SCRIPT_LINE = 9  # of the body in REVISION
+SMALL = shutil.disk_usage("/")._replace(free=1_000_000)  # an empty database takes seven times as much
+
+
+def history(folder: Path, bodies: dict[str, str], *, each: bool = True, fork: str | None = None) -> Path:
+    (folder / "versions").mkdir(parents=True)
+    (folder / "env.py").write_text(ENVIRONMENT.format(each=each))
+    parent = None
+    for revision, body in bodies.items():
+        text = REVISION.format(title=f"Step {revision}", revision=revision, parent=parent, body=body)
+        (folder / "versions" / f"{revision}.py").write_text(text)
+        parent = fork or revision
+    return folder
+
+
+@pytest.fixture
+def ours(server: Server) -> Server:
+    if not server.owned or server.kind == "container":
+        pytest.skip("the observer reads the log of a server of our own on this machine")
+    return server
+
+
+def go(server: Server, project: Project, chain: Chain, *, target: str = "head", each: bool = False) -> DryRun:
+    before = {info.name for info in list_databases(server)}
+    try:
+        with copied(server, Source(), project) as name:
+            run = rehearse_each if each else rehearse
+            return run(server, name, chain, source="nothing", begin=None, target=target)
+    finally:
+        assert {info.name for info in list_databases(server)} <= before, "a copy was left behind"
+
+
+def test_statements_belong_to_their_revision_and_line(ours: Server, project: Project, tmp_path: Path) -> None:
+    run = go(ours, project, Chain(script_location=history(tmp_path / "m", BODIES)))
+    assert run.error is None
+    assert [(one.revision, one.title) for one in run.revisions] == [
+        ("a1", "Step a1"),
+        ("a2", "Step a2"),
+        ("a3", "Step a3"),
+    ]
+    placed = {one.revision: (Path(str(one.file)).name, one.line) for one in run.statements if one.line}
+    assert placed == {name: (f"{name}.py", SCRIPT_LINE) for name in BODIES}
+    first = next(number for number, one in enumerate(run.statements) if one.revision)
+    assert all(one.revision for one in run.statements[first:])
+    assert not run.one_transaction
+    (build,) = [one for one in run.statements if one.sql.startswith("CREATE INDEX")]
+    assert [(one.relation, one.rows) for one in build.scans] == [("public.orders", 100)]
+
+
+def test_a_chain_in_one_transaction_is_recognised(ours: Server, project: Project, tmp_path: Path) -> None:
+    run = go(ours, project, Chain(script_location=history(tmp_path / "m", BODIES, each=False)))
+    assert run.one_transaction
+    assert len(run.revisions) == 3
+
+
+def test_an_alembic_ini_is_enough(ours: Server, project: Project, tmp_path: Path) -> None:
+    history(tmp_path / "m", BODIES)
+    config = tmp_path / "alembic.ini"
+    config.write_text("[alembic]\nscript_location = %(here)s/m\n", encoding="utf-8")
+    run = go(ours, project, Chain(config=config))
+    assert (run.error, [one.revision for one in run.revisions]) == (None, ["a1", "a2", "a3"])
+    config.write_text("[alembic]\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="no script_location"):
+        go(ours, project, Chain(config=config))
+
+
+def test_each_goes_on_after_a_revision_that_failed(ours: Server, project: Project, tmp_path: Path) -> None:
+    bodies = BODIES | {"a2": "op.execute('SELECT 1 / 0')"}
+    run = go(ours, project, Chain(script_location=history(tmp_path / "m", bodies)), each=True)
+    assert run.error == "revision a2 failed: division by zero"
+    assert [(one.revision, one.error) for one in run.revisions] == [
+        ("a1", None), ("a2", "division by zero"), ("a3", None),
+    ]  # fmt: skip
+
+
+def test_each_adds_up_what_traffic_felt(ours: Server, project: Project, tmp_path: Path) -> None:
+    legs: list[Live] = []
+
+    def leg(server: Server, database: str, chain: Chain, target: str) -> Live:
+        legs.append(run_live(server, database, chain, load_for(server, database), target))
+        return legs[-1]
+
+    chain = Chain(script_location=history(tmp_path / "m", BODIES))
+    with copied(ours, Source(), project) as name:
+        run = rehearse_each(ours, name, chain, source="nothing", begin=None, target="head", run=leg)
+    assert [bool(one.felt) for one in legs] == [False, True, True]  # no table before the first
+    for felt in run.traffic:
+        mine = [one for each in legs for one in each.felt if one.name == felt.name]
+        assert (felt.requests, felt.errors) == (sum(one.requests for one in mine), sum(one.errors for one in mine))
+        assert felt.max_stall_ms == max(one.max_stall_ms for one in mine)
+    known = {one.number: one for one in run.statements}
+    caused = [(felt, stall) for felt in run.traffic for stall in felt.stalls if stall.statement is not None]
+    assert all(known[stall.statement or 0].started_ms <= stall.started_ms + stall.duration_ms for _, stall in caused)
+
+
+def test_a_failed_chain_names_its_revision(ours: Server, project: Project, tmp_path: Path) -> None:
+    bodies = BODIES | {"a3": "op.execute('SELECT pg_terminate_backend(pg_backend_pid())')"}
+    run = go(ours, project, Chain(script_location=history(tmp_path / "m", bodies)))
+    assert run.exit_status != 0
+    assert run.error == "revision a3 failed: terminating connection due to administrator command"
+
+
+def test_a_missing_extension_says_what_to_do(ours: Server, project: Project, tmp_path: Path) -> None:
+    bodies = {"a1": "op.execute('CREATE EXTENSION no_such_thing')"}
+    run = go(ours, project, Chain(script_location=history(tmp_path / "m", bodies)))
+    assert run.error is not None
+    assert run.error.startswith('revision a1 failed: extension "no_such_thing" is not available')
+    assert "--server bin:DIR" in run.error
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        ("-c 'input()'", "the command ended with status 1: it asks for input"),
+        ("-c 'import sys; sys.exit(\"error: no\")'", "the command ended with status 1: error: no"),
+        ("-c 'import time; time.sleep(60)'", "the command ran longer than 1 s and was ended"),
+    ],
+    ids=["input", "fails", "hangs"],
+)
+def test_commands_that_do_not_get_there(ours: Server, project: Project, program: str, expected: str) -> None:
+    run = go(ours, project, Chain(command=f"{sys.executable} {program}", timeout_s=1))
+    assert run.error is not None
+    assert run.error.startswith(expected)
+
+
+def test_usage_errors(ours: Server, project: Project, tmp_path: Path) -> None:
+    cases: list[tuple[Chain, str]] = [
+        (Chain(command="/no/such/program {url}"), "command not found: /no/such/program"),
+        (Chain(command=f"{sys.executable} -c pass"), "neither wrote an Alembic version table nor found one"),
+        (Chain(script_location=history(tmp_path / "m", BODIES, fork="a1")), "the history has 2 heads"),
+    ]
+    for chain, expected in cases:
+        with pytest.raises(UsageError) as raised:
+            go(ours, project, chain)
+        assert expected in str(raised.value)
+
+
+def test_a_command_that_cannot_be_aimed_is_refused(ours: Server, project: Project) -> None:
+    with pytest.raises(UsageError, match=r"write \{revision\} where it takes"):
+        go(ours, project, Chain(command="true"), target="a2")
+
+
+@pytest.mark.parametrize("wire", [False, True])
+def test_what_the_source_is_set_to_comes_with_the_copy(ours: Server, project: Project, wire: bool) -> None:
+    """Two schemas in a search_path are two, not one with a comma in its name."""
+    with scratch_database(ours, "set") as name:
+        with connect(ours.conninfo(name)) as connection:
+            connection.execute("CREATE SCHEMA app CREATE TABLE things (id int)")
+            connection.execute(f"ALTER DATABASE {name} SET search_path = app, public")
+            connection.execute(f"ALTER DATABASE {name} SET lock_timeout = '7s'")
+        with (
+            copied(ours, Source(ours.url(name) if wire else name), project) as copy,
+            connect(ours.conninfo(copy)) as connection,
+        ):
+            assert connection.execute("SHOW lock_timeout").fetchone() == ("7s",)
+            assert connection.execute("SELECT to_regclass('things')::text").fetchone() == ("things",)
+
+
+def test_a_copy_over_the_wire_is_read_only_for_the_source(ours: Server, project: Project) -> None:
+    """A URL is dumped and restored, also when it leads to the same server; its source stays as it was."""
+    with copied(ours, Source(), project) as origin:
+        with connect(ours.conninfo(origin)) as connection:
+            connection.execute("CREATE TABLE t AS SELECT 1 AS a")
+        source = Source(database=ours.url(origin))
+        with copied(ours, source, project) as name, connect(ours.conninfo(name)) as connection:
+            connection.execute("DROP TABLE t")
+        with connect(ours.conninfo(origin)) as connection:
+            assert connection.execute("SELECT a FROM t").fetchall() == [(1,)]
+
+
+def test_a_source_without_rights_is_one_line(ours: Server, project: Project) -> None:
+    with copied(ours, Source(), project) as origin:
+        with connect(ours.conninfo(origin)) as connection:
+            connection.execute("CREATE TABLE t AS SELECT 1 AS a; CREATE ROLE dryrun_nobody LOGIN")
+        try:
+            url = ours.url(origin).replace("postgres@", "dryrun_nobody@", 1)
+            with (
+                pytest.raises(ServerError, match="permission denied for table t"),
+                copied(ours, Source(database=url), project),
+            ):
+                pass
+        finally:
+            with connect(ours.conninfo()) as connection:
+                connection.execute("DROP ROLE dryrun_nobody")
+
+
+def test_a_database_that_is_not_there(ours: Server, project: Project) -> None:
+    for source in ("no_such_database", ours.url("no_such_database")):
+        with (
+            pytest.raises(InboxbenchError, match=r"no_such_database.*does not exist"),
+            copied(ours, Source(database=source), project),
+        ):
+            pass
+
+
+def test_a_copy_that_does_not_fit_is_not_begun(ours: Server, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither of the server's own database nor of one that comes over the wire."""
+    with copied(ours, Source(), project) as origin:
+        monkeypatch.setattr("inboxbench.dryrun.copy.shutil.disk_usage", lambda _path: SMALL)
+        before = {info.name for info in list_databases(ours)}
+        for source in (origin, ours.url(origin)):
+            with (
+                pytest.raises(ServerError, match=r"does not fit: it takes 0\.0 GB .* 0\.0 GB are free .* --data-dir"),
+                copied(ours, Source(database=source), project),
+            ):
+                pass
+        assert {info.name for info in list_databases(ours)} == before
+
+
+def test_partitions_are_no_parents(ours: Server, project: Project) -> None:
+    """A column that goes locks them all, and that is what was asked for; a foreign key's other table was not."""
+    bodies = {
+        "a1": "op.execute('CREATE TABLE days (id int, gone int) PARTITION BY RANGE (id)')",
+        "a2": "op.execute('CREATE TABLE days_1 PARTITION OF days FOR VALUES FROM (0) TO (9)')",
+        "a3": "op.execute('ALTER TABLE days DROP COLUMN gone')",
+        "a4": "op.execute('CREATE TABLE users (id int PRIMARY KEY)')",
+        "a5": "op.execute('CREATE TABLE posts (by int REFERENCES users)')",
+        "a6": "op.execute('DROP TABLE posts')",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        run = go(ours, project, Chain(script_location=history(Path(folder) / "history", bodies)))
+    assert run.more["children"] == ["public.days_1"]
+    assert [(one.rule, one.revision, one.relation) for one in find(run)] == [("parent-locked", "a6", "public.users")]
+
+
+def test_places_are_found_from_the_folder_too(tmp_path: Path) -> None:
+    """From here first, then from --folder; the command runs there, so it is given the whole path."""
+    config = tmp_path / "alembic.ini"
+    config.write_text("[alembic]\nscript_location = history\n")
+    options = {"folder": tmp_path, "config": Path("alembic.ini"), "script_location": None}
+    assert _place(options, "config") == config
+    assert _place(options, "script_location") is None
+    with pytest.raises(UsageError, match=r"--config other\.ini: no such file or folder"):
+        _place({**options, "config": Path("other.ini")}, "config")

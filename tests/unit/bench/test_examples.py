@@ -1,0 +1,26 @@
+"""The examples in docstrings are true."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "inboxbench.sqlfile",
+        "inboxbench.bench.workload.churn",
+        "inboxbench.bench.figures",
+        "inboxbench.bench.workload.mix",
+        "inboxbench.bench.verdict.reasons",
+        "inboxbench.bench.execute.sample",
+        "inboxbench.bench.sets.template",
+    ],
+)
+def test_examples(name: str) -> None:
+    failed, tried = doctest.testmod(importlib.import_module(name))
+    assert tried > 0
+    assert failed == 0
