@@ -20,8 +20,9 @@ import psycopg
 from inboxbench.database import Connection, connect
 from inboxbench.machine import no_collection
 from inboxbench.migrate.runner import Applied
+from inboxbench.percentile import percentile
 from inboxbench.server import reason
-from inboxbench.traffic.course import Interval, course, percentile
+from inboxbench.traffic.course import Interval, course
 
 Kind = Literal["read", "write"]
 

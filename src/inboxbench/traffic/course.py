@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+
+from inboxbench.percentile import percentile
 
 _INTERVALS = 200  # more than a page is wide, in bars of two pixels
 _LEAST_INTERVAL_MS = 250.0
@@ -31,8 +32,3 @@ def course(answers: Sequence[tuple[float, float]], origin_ms: float = 0.0) -> It
     for number, group in groupby(answers, key=lambda one: int((one[0] - begin) / width)):
         latencies = sorted(latency for _, latency in group)
         yield Interval(begin + number * width - origin_ms, len(latencies), percentile(latencies, 0.5), latencies[-1])
-
-
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """The nearest-rank percentile of values in ascending order."""
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

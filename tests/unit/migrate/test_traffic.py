@@ -10,7 +10,6 @@ import pytest
 from inboxbench.migrate.history import Revision
 from inboxbench.migrate.runner import Applied
 from inboxbench.migrate.traffic import Sample, Traffic, TrafficClass, summarise
-from inboxbench.traffic.course import percentile
 
 
 def _class(name: str) -> TrafficClass:
@@ -20,15 +19,6 @@ def _class(name: str) -> TrafficClass:
 def _applied(revision: str, started: float, finished: float) -> Applied:
     described = Revision(revision, None, "expand_x", "x", "expand", 1, (), Path("x.py"))
     return Applied(described, started, finished, None)
-
-
-@pytest.mark.parametrize(("share", "value"), [(0.5, 50), (0.99, 99), (1.0, 100), (0.001, 1)])
-def test_percentile_is_the_nearest_rank(share: float, value: int) -> None:
-    assert percentile(list(range(1, 101)), share) == value
-
-
-def test_percentile_of_one_value() -> None:
-    assert percentile([7.0], 0.99) == 7.0
 
 
 def test_the_longest_stall_falls_into_the_revision_that_filled_most_of_it() -> None:

@@ -10,8 +10,9 @@ from inboxbench.dryrun.model import Felt, Problem, Stall, Statement
 from inboxbench.dryrun.stalls.cause import Cause, Causes
 from inboxbench.dryrun.stalls.deadlocks import DEADLOCK, Cycles
 from inboxbench.dryrun.stalls.lock_waits import Waits
+from inboxbench.percentile import percentile
 from inboxbench.traffic.clock import Pulse
-from inboxbench.traffic.course import course, percentile
+from inboxbench.traffic.course import course
 from inboxbench.traffic.engine import Traffic
 from inboxbench.traffic.request import Answer, RequestClass
 
