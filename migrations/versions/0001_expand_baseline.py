@@ -12,7 +12,8 @@ Down:   takes back the bookkeeping only. The baseline's tables hold the messenge
 
 from pathlib import Path
 
-from inboxbench.migrate import backfill, baseline, online
+from inboxbench.messenger import baseline
+from inboxbench.migrate import backfill, online
 
 revision = "0001"
 down_revision = None

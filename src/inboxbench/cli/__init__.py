@@ -37,8 +37,12 @@ _COMMANDS = {
 # Commands that are a package, or lie in the messenger's wing; every other one is inboxbench.cli.<name>.
 _MODULES = {
     **{name: f"inboxbench.cli.{name}" for name in _COMMANDS},
-    **{name: f"inboxbench.cli.{name}.command" for name in ("bench", "dryrun", "gate", "race", "report", "seed")},
+    **{
+        name: f"inboxbench.cli.{name}.command"
+        for name in ("bench", "dryrun", "gate", "migrate", "race", "report", "seed")
+    },
     "coverage": "inboxbench.messenger.cli.coverage",
+    "demo": "inboxbench.messenger.cli.demo",
 }
 
 

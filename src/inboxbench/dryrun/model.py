@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
-from inboxbench.traffic.course import Interval
+from inboxbench.traffic.latency import Interval
 
 SCHEMA_VERSION = 1
 

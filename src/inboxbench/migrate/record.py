@@ -7,7 +7,7 @@ from typing import Any
 
 from inboxbench.migrate.runner import Applied, Run
 from inboxbench.migrate.traffic import ClassSummary
-from inboxbench.traffic.course import Interval
+from inboxbench.traffic.latency import Interval
 
 
 def migration_record(run: Run, traffic: Sequence[ClassSummary] = ()) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from inboxbench.machine import no_collection
 from inboxbench.migrate.runner import Applied
 from inboxbench.percentile import percentile
 from inboxbench.server import reason
-from inboxbench.traffic.course import Interval, course
+from inboxbench.traffic.latency import Interval, course
 
 Kind = Literal["read", "write"]
 

@@ -20,12 +20,12 @@ from inboxbench.report.charts.races import race_charts, race_groups, unsafe
 from inboxbench.report.charts.reads import LEVELS, dot_plot, heat_map
 from inboxbench.report.charts.sizes import size_charts
 from inboxbench.report.document import checked_run
+from inboxbench.report.dry_run import FILTERS, rehearsal_clock
 from inboxbench.report.findings import fastest_safe, findings
 from inboxbench.report.index_figures import Comparison, compare, families
 from inboxbench.report.labs import read_lab
 from inboxbench.report.model import Cell, Matrix, Query, Run
 from inboxbench.report.read import read_run
-from inboxbench.report.rehearsal import FILTERS, rehearsal_clock
 from inboxbench.report.tables import by_cost, even_words, mix_figures
 from inboxbench.report.words import Strong
 

@@ -28,8 +28,8 @@ from inboxbench.dryrun.output.markdown import as_markdown
 from inboxbench.dryrun.rules import RULES, find, rule_named
 from inboxbench.dryrun.rules.squawk import judged, pieces_of, warnings
 from inboxbench.errors import UsageError
-from inboxbench.report.rehearsal import render_rehearsal
-from inboxbench.traffic.course import Interval
+from inboxbench.report.dry_run import render_rehearsal
+from inboxbench.traffic.latency import Interval
 
 _FIGURES = ("reads_blocked_ms", "writes_blocked_ms", "duration_ms", "wal_bytes", "peak_bytes", "rows_locked_at_once")
 

@@ -14,7 +14,7 @@ from inboxbench.cli.session import results_console
 from inboxbench.dryrun.model import DryRun
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.output.markdown import as_markdown
-from inboxbench.report.rehearsal import render_rehearsal
+from inboxbench.report.dry_run import render_rehearsal
 
 _WRITERS: dict[str, Callable[[DryRun], str]] = {
     "markdown": as_markdown,

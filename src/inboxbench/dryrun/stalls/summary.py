@@ -12,8 +12,8 @@ from inboxbench.dryrun.stalls.deadlocks import DEADLOCK, Cycles
 from inboxbench.dryrun.stalls.lock_waits import Waits
 from inboxbench.percentile import percentile
 from inboxbench.traffic.clock import Pulse
-from inboxbench.traffic.course import course
 from inboxbench.traffic.engine import Traffic
+from inboxbench.traffic.latency import course
 from inboxbench.traffic.request import Answer, RequestClass
 
 # Slower than this a person notices, also where no lock was in the way.

@@ -27,7 +27,7 @@ FILTERS = {"compared": compared_figures, "stalls": longest_stalls, "longest": lo
 
 def render_rehearsal(run: Mapping[str, Any]) -> str:
     """The page for the JSON of `inboxbench dryrun`."""
-    page = _environment().get_template("rehearsal_page.html.j2")
+    page = _environment().get_template("dry_run_page.html.j2")
     return page.render(dry=run, level=2, clock=rehearsal_clock(run), style=Markup(_style()))  # noqa: S704 - ours
 
 

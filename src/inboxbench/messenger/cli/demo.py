@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from inboxbench.cli.demo_stages import Order, run_job
 from inboxbench.cli.session import Session, pass_session, progress_console, results_console
 from inboxbench.errors import UsageError
+from inboxbench.messenger.cli.demo_stages import Order, run_job
 from inboxbench.report import print_summary, render_html
 from inboxbench.seed.profile.profile import load_profile, scaled
 

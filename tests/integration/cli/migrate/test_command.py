@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner, Result
 
-from inboxbench.cli.migrate import command
+from inboxbench.cli.migrate.command import command
 from inboxbench.database import drop_database
 from inboxbench.errors import ForeignDatabaseError, UsageError
 from inboxbench.project import Project
@@ -17,7 +17,7 @@ from inboxbench.project import Project
 if TYPE_CHECKING:
     from tests.conftest import Database
 
-FILLER = Path(__file__).parents[2] / "migrations" / "filler.sql"
+FILLER = Path(__file__).parents[3] / "migrations" / "filler.sql"
 
 
 def _run(*arguments: str) -> Result:

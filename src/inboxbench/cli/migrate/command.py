@@ -12,7 +12,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from inboxbench.cli.migration_progress import MigrationProgress
+from inboxbench.cli.migrate.progress import MigrationProgress
 from inboxbench.cli.session import Session, pass_session, results_console
 from inboxbench.database import connect, require_ours
 from inboxbench.messenger.old_code import old_code

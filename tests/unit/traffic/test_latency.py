@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inboxbench.traffic.course import course
+from inboxbench.traffic.latency import course
 
 
 def test_the_course_of_a_class_is_bounded_and_keeps_its_slowest() -> None:

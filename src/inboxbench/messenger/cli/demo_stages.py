@@ -18,7 +18,7 @@ from inboxbench.bench.run import Matrix, run_matrix
 from inboxbench.bench.verdict.verdict import verdict
 from inboxbench.bench.workload.mix import project_weights
 from inboxbench.cli.bench.options import seeded
-from inboxbench.cli.migrate import upgrade_under_traffic
+from inboxbench.cli.migrate.command import upgrade_under_traffic
 from inboxbench.cli.seed.progress import SeedProgress
 from inboxbench.cli.session import Session, progress_console
 from inboxbench.database import connect, scratch_database
