@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 from rich.table import Column, Table
+from rich.text import Text
 
-from inboxbench.cli.seed.progress import SeedProgress
-from inboxbench.cli.session import Session, pass_session, progress_console, results_console
+from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.output import Output, output_options
+from inboxbench.cli.progress import SeedProgress
 from inboxbench.seed import Stored, copy_dataset, export_dataset, import_dataset, list_datasets, remove_dataset
-
-_FORM = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
 @click.group()
@@ -50,18 +49,17 @@ def _facts(stored: Stored) -> tuple[str, str, str, str]:
 
 
 @command.command(name="list")
-@_FORM
+@output_options()
 @pass_session
-def list_command(session: Session, form: str) -> None:
+def list_command(session: Session, output: Output) -> None:
     """Name, size, age and checksum of each."""
     with session.server() as server:
         datasets = list_datasets(server)
-    if form == "json":
-        click.echo(json.dumps([asdict(stored) for stored in datasets], indent=2))
-    elif datasets:
-        results_console().print(_table(datasets))
-    else:
-        click.echo("no datasets; `inboxbench seed PROFILE` makes one (keep a server with `inboxbench server start`)")
+    nothing = "no datasets; `inboxbench seed PROFILE` makes one (keep a server with `inboxbench server start`)"
+    output.hand_over(
+        [asdict(stored) for stored in datasets],
+        text=lambda console: console.print(_table(datasets) if datasets else Text(nothing)),
+    )
 
 
 @command.command()
@@ -96,7 +94,7 @@ def rm(session: Session, names: tuple[str, ...]) -> None:
 @pass_session
 def export_command(session: Session, name: str, path: Path) -> None:
     """Write a dataset to one file, for another machine."""
-    with session.server() as server, SeedProgress(progress_console) as progress:
+    with session.server() as server, SeedProgress() as progress:
         export_dataset(server, name, path, project=session.project, progress=progress)
     click.echo(f"wrote {path}: {path.stat().st_size / 1e6:,.1f} MB")
 
@@ -106,6 +104,6 @@ def export_command(session: Session, name: str, path: Path) -> None:
 @pass_session
 def import_command(session: Session, path: Path) -> None:
     """Make the dataset of a file, with keys, statistics and churn."""
-    with session.server() as server, SeedProgress(progress_console) as progress:
+    with session.server() as server, SeedProgress() as progress:
         dataset = import_dataset(server, path, project=session.project, progress=progress)
     click.echo(f"made {dataset.name}: {sum(dataset.rows.values()):,} rows")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.table import Table
 
-from inboxbench.cli.session import results_console
+from inboxbench.cli.output import results_console
 from inboxbench.dryrun.rules import RULES, rule_named
 
 

@@ -11,7 +11,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from inboxbench.cli.session import results_console
+from inboxbench.cli.output import results_console
 from inboxbench.dryrun.rules.messages import head_of
 from inboxbench.dryrun.rules.squawk import Judged, Piece, judged, pieces_of, warnings
 from inboxbench.errors import ThresholdExceeded, UsageError

@@ -1,25 +1,92 @@
-"""What the labs' commands share: form and file of a result, and the heading that says where it comes from."""
+"""Where a command's result goes and in which form: one set of options, one rule, one writer for all commands.
+
+The options are `--format` and `--output FILE`. What is printed has the form that --format names, else text. FILE has
+the form that its suffix names (.json, .md, .html, .sarif), else that of --format, else text for .txt, else the
+command's own default, which is JSON unless its help says otherwise.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import io
 import json
 import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
+from rich.console import Console
 
 from inboxbench import __version__
-from inboxbench.cli.bench.options import check_writable
 from inboxbench.errors import UsageError
+from inboxbench.files import check_writable, write_text
 from inboxbench.machine import describe_machine
 
-FORMS = ("text", "json", "markdown")
-form_option = click.option("--format", "form", type=click.Choice(FORMS), default="text", show_default=True)
+R = TypeVar("R")
+_SUFFIXES = {".json": "json", ".md": "markdown", ".html": "html", ".sarif": "sarif"}
+_WIDTH = 120
+
+
+def results_console() -> Console:
+    """Return a console on stdout, at least 120 columns wide where it is no terminal, so that tables survive a pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, _WIDTH))
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What --format and --output ask for.
+
+    form: of what is printed. file: where the result is written as well. file_form: of that file.
+    """
+
+    form: str = "text"
+    file: Path | None = None
+    file_form: str = "json"
+
+    @classmethod
+    def asked(cls, form: str | None, file: Path | None, forms: Sequence[str], default: str) -> Output:
+        """Apply the rule of this module. Raises UsageError for a file that cannot be written, or not in that form."""
+        if file is None:
+            return cls(form or "text")
+        check_writable(file)
+        suffix = file.suffix.lower()
+        named = _SUFFIXES.get(suffix) or form or ("text" if suffix == ".txt" else default)
+        if named not in forms:
+            raise UsageError(
+                f"--output {file}: this command writes {', '.join(forms[:-1])} or {forms[-1]}, not {named}; "
+                "name a file with another suffix"
+            )
+        return cls(form or "text", file, named)
+
+    def hand_over(self, document: object, *, text: Callable[[Console], None], **writers: Callable[[], str]) -> None:
+        """Print the result, and write it to the file if one was named.
+
+        document: what `json.dumps` takes. text: prints the result on a console. writers: the text of every other form
+        by its name, such as `markdown`. Raises UsageError when the file cannot be written.
+        """
+        writers = {"json": lambda: json.dumps(document, ensure_ascii=False, indent=1), **writers}
+
+        def rendered(form: str) -> str:
+            return writers[form]().rstrip("\n") + "\n" if form in writers else as_text(text)
+
+        if self.file is not None:
+            write_text(self.file, rendered(self.file_form), option="--output")
+        if self.form in writers:
+            click.echo(rendered(self.form), nl=False)
+        else:
+            text(results_console())
+
+
+# Until the last command has taken over `output_options`.
+form_option = click.option(
+    "--format", "form", type=click.Choice(("text", "json", "markdown")), default="text", show_default=True
+)
 output_option = click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -27,8 +94,54 @@ output_option = click.option(
 )
 
 
+def hand_over(
+    document: dict[str, Any], markdown: Callable[[], str], show: Callable[[], None], *, form: str, output: Path | None
+) -> None:
+    """Hand over as `Output.hand_over` does, for a command that still has options of its own."""
+    asked = Output.asked(form, output, ("text", "json", "markdown"), "json")
+    asked.hand_over(document, text=lambda _console: show(), markdown=markdown)
+
+
+def as_text(show: Callable[[Console], None]) -> str:
+    """Return what `show` prints, without colours."""
+    file = io.StringIO()
+    show(Console(file=file, width=_WIDTH))
+    return file.getvalue()
+
+
+def output_options(
+    *more: str, default: str = "json", what: str = "the result"
+) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Give a click command --format and --output, and the keyword `output`, an Output.
+
+    more: the forms beside text and JSON, such as "markdown". default: the form of a file whose suffix names none.
+    what: what the file holds, for the help. That the file can be written is checked before the command begins.
+    """
+    forms = ("text", "json", *more)
+
+    def decorate(command: Callable[..., R]) -> Callable[..., R]:
+        @click.option("--format", "form", type=click.Choice(forms), show_default="text", help="form of what is printed")
+        @click.option(
+            "--output",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help=f"write {what} to this file as well, in the form that its suffix names ({_suffixes(forms)})",
+        )
+        @functools.wraps(command)
+        def wrapped(*args: Any, form: str | None, output: Path | None, **kwargs: Any) -> R:
+            return command(*args, output=Output.asked(form, output, forms, default), **kwargs)
+
+        return wrapped
+
+    return decorate
+
+
+def _suffixes(forms: Iterable[str]) -> str:
+    known = [suffix for suffix, form in _SUFFIXES.items() if form in forms]
+    return ", ".join([*known, ".txt"])
+
+
 def heading(title: str, server: str, begun: dt.datetime) -> list[str]:
-    """A results page's first lines: command, date, machine with its load, server."""
+    """Return a result page's first lines in Markdown: command, date, machine with its load, server."""
     machine = describe_machine()
     load = f"; load {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
     return [
@@ -43,25 +156,6 @@ def heading(title: str, server: str, begun: dt.datetime) -> list[str]:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> list[str]:
-    """A Markdown table; the first `words` columns are text, the others figures."""
+    """Return the lines of a Markdown table; the first `words` columns are text, the others figures."""
     lines = [f"| {' | '.join(headings)} |", f"|{'---|' * words}{'---:|' * (len(headings) - words)}"]
     return [*lines, *(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows)]
-
-
-def hand_over(
-    document: dict[str, Any], markdown: Callable[[], str], show: Callable[[], None], *, form: str, output: Path | None
-) -> None:
-    """To stdout in the form that was asked for, and to the file in the one that its name asks for."""
-    text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
-    if output is not None:
-        try:
-            output.write_text(markdown() if output.suffix == ".md" else text, encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"--output {output}: cannot be written: {error.strerror}") from error
-    if form == "text":
-        show()
-    else:
-        click.echo(text if form == "json" else markdown(), nl=False)
-
-
-__all__ = ["check_writable", "form_option", "hand_over", "heading", "output_option", "table"]

@@ -9,9 +9,11 @@ import click
 import sqlalchemy as sa
 
 from inboxbench.catalog import STRUCTURE, Catalog, compare, explain, extensions, read_catalog, render
-from inboxbench.cli.session import Session, pass_session, progress_console
+from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.progress import progress_console
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.errors import SubjectFailed, UsageError
+from inboxbench.files import write_text
 from inboxbench.messenger import models
 from inboxbench.migrate.runner import upgrade
 from inboxbench.project import Project
@@ -38,7 +40,7 @@ def dump(session: Session, write: bool) -> None:
         click.echo(text, nl=False)
         return
     path = session.project.schema / _FILE
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
     progress_console.print(f"wrote {path}")
 
 

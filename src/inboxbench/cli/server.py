@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from inboxbench.cli.session import Session, pass_session
+from inboxbench.cli.options import Session, pass_session
 from inboxbench.errors import UsageError
 from inboxbench.server import parse_spec, server_of, standing, start_standing, stop_standing
 from inboxbench.server.spec import Binaries, Embedded

@@ -15,6 +15,7 @@ from jsonschema.exceptions import best_match
 from inboxbench.bench import Cell, Matrix, SetResult
 from inboxbench.bench.model import plain
 from inboxbench.errors import UsageError
+from inboxbench.files import write_text
 from inboxbench.gate.environment import Environment
 from inboxbench.sqlfile import read_text
 
@@ -116,13 +117,13 @@ def snapshot_of(matrix: Matrix, environment: Environment, head: str) -> Snapshot
 
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:
-    """Sorted, one figure a line. Raises UsageError when the file cannot be written."""
+    """Write a snapshot, sorted, one figure a line, and make its folder. Raises UsageError if it cannot be written."""
     text = json.dumps(snapshot.to_json(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+        raise UsageError(f"{path}: cannot be written: {error.strerror}; name another file") from None
+    write_text(path, text)
 
 
 def read_snapshot(path: Path) -> Snapshot:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from inboxbench.files import drafted
 
 _FORMAT = 1
 
@@ -76,11 +77,5 @@ class Store:
 def _put(path: Path, text: str) -> None:
     """Whole or not at all; two runs that write the same outcome do not meet."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as draft:
-        try:
-            draft.write(text)
-            draft.close()
-            Path(draft.name).replace(path)
-        except BaseException:
-            Path(draft.name).unlink(missing_ok=True)
-            raise
+    with drafted(path) as draft:
+        draft.write_text(text, encoding="utf-8")

@@ -24,12 +24,10 @@ from inboxbench.cli.bench.options import (
     as_is_option,
     check_names,
     check_servers,
-    check_writable,
     fresh_option,
     hand_over,
     is_url,
     markdown_options,
-    names_in,
     queries_option,
     sets_option,
     source_options,
@@ -39,8 +37,10 @@ from inboxbench.cli.bench.servers import measure_side, print_contrast, sides_jso
 from inboxbench.cli.bench.table import print_matrix
 from inboxbench.cli.bench.traps import spring_traps, traps
 from inboxbench.cli.bench.user_schema import indexes_option, own_questions
-from inboxbench.cli.session import Session, pass_bench_session, results_console
+from inboxbench.cli.options import Session, names_in, pass_bench_session
+from inboxbench.cli.output import results_console
 from inboxbench.errors import UsageError
+from inboxbench.files import check_writable
 from inboxbench.machine import describe_machine
 from inboxbench.messenger.cli.bench_counters import counters
 from inboxbench.messenger.cli.bench_pages import pages

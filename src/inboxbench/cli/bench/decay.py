@@ -15,11 +15,8 @@ from inboxbench.cli.bench.options import (
     SCHEMA_VERSION,
     Source,
     check_names,
-    check_writable,
-    counting,
     form_options,
     hand_over,
-    names_in,
     opened_database,
     queries_option,
     sets_option,
@@ -27,7 +24,10 @@ from inboxbench.cli.bench.options import (
     timeout_option,
 )
 from inboxbench.cli.bench.table import known
-from inboxbench.cli.session import Session, pass_session, results_console
+from inboxbench.cli.options import Session, names_in, pass_session
+from inboxbench.cli.output import results_console
+from inboxbench.cli.progress import counting
+from inboxbench.files import check_writable
 
 
 @click.command()

@@ -15,13 +15,10 @@ from inboxbench.cli.bench.options import (
     SCHEMA_VERSION,
     Source,
     check_names,
-    check_writable,
-    counting,
     form_options,
     fresh_option,
     hand_over,
     memory_of,
-    names_in,
     profile_options,
     queries_option,
     seeded,
@@ -29,8 +26,11 @@ from inboxbench.cli.bench.options import (
     tell_memory,
     timeout_option,
 )
-from inboxbench.cli.session import Session, pass_session, progress_console, results_console
+from inboxbench.cli.options import Session, names_in, pass_session
+from inboxbench.cli.output import results_console
+from inboxbench.cli.progress import counting, progress_console
 from inboxbench.errors import UsageError
+from inboxbench.files import check_writable
 from inboxbench.server import Server
 
 

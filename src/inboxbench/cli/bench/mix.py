@@ -8,7 +8,7 @@ from inboxbench.bench.verdict.pareto import WAL_PER_PAGE
 from inboxbench.bench.workload.mix import Weights, check_weights, parse_weights, project_weights
 from inboxbench.bench.workload.queries import read_workload
 from inboxbench.bench.workload.writes import read_writes
-from inboxbench.cli.session import Session
+from inboxbench.cli.options import Session
 
 mix_option = click.option(
     "--mix",

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from inboxbench.bench import TIMEOUT_S
@@ -20,8 +19,8 @@ from inboxbench.bench.cache.store import Store, default_folder
 from inboxbench.bench.request import Sets
 from inboxbench.bench.sets.indexset import live_set, read_catalogue
 from inboxbench.bench.workload.queries import read_workload
-from inboxbench.cli.seed.progress import SeedProgress
-from inboxbench.cli.session import Session, progress_console
+from inboxbench.cli.options import Session
+from inboxbench.cli.progress import SeedProgress, progress_console
 from inboxbench.database import connect, read_marker, require_ours, scratch_database, write_marker
 from inboxbench.database_copy import copied
 from inboxbench.errors import UsageError
@@ -165,7 +164,7 @@ def seeded(session: Session, server: Server, profile: str, seed: int, scale: flo
     """
     project = session.project
     at = "head" if schema_file(project, "head").is_file() else "baseline"
-    with SeedProgress(progress_console) as progress:
+    with SeedProgress() as progress:
         dataset = load_dataset(server, profile, seed, scale=scale, at=at, project=project, progress=progress)
     with scratch_database(server, "bench", dataset.name) as name:
         write_marker(server, name, (read_marker(server, name) or {}) | {"profile": dataset.profile})
@@ -204,25 +203,6 @@ def check_servers(session: Session) -> None:
             find_bindir(spec)
 
 
-@contextmanager
-def counting() -> Iterator[Any]:
-    """A bar on stderr, and the function that moves it: (done, total, what comes next)."""
-    columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=progress_console, transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total, text: bar.update(task, completed=done, total=total or None, description=text)
-
-
-def names_in(text: str | None) -> list[str] | None:
-    """`a,b` as a list. Raises UsageError when there is nothing between the commas."""
-    if text is None:
-        return None
-    names = [part.strip() for part in text.split(",") if part.strip()]
-    if not names:
-        raise UsageError(f"{text!r} names nothing; give names with commas between")
-    return names
-
-
 def check_names(session: Session, source: Source, sets: list[str] | None, queries: list[str] | None) -> None:
     """A wrong name is said before a server is started."""
     own = isinstance(session.project, Loose)
@@ -232,12 +212,6 @@ def check_names(session: Session, source: Source, sets: list[str] | None, querie
         if not session.project.seeds.is_dir():
             raise UsageError(f"{session.project.root} has no seeds/ to fill a database by; name one with --database")
         load_profile(session.project.seeds, source.profile)
-
-
-def check_writable(path: Path | None, option: str = "--output") -> None:
-    """Before minutes of work: is there a folder to write to?"""
-    if path is not None and not path.resolve().parent.is_dir():
-        raise UsageError(f"{option} {path}: the folder {path.resolve().parent} does not exist")
 
 
 def hand_over(

@@ -13,8 +13,9 @@ from inboxbench.bench import run_matrix
 from inboxbench.bench.cache.recall import Memory
 from inboxbench.bench.model import Cell
 from inboxbench.bench.servers import Change, Contrast, Side, contrasts
-from inboxbench.cli.bench.options import Source, counting, memory_of, opened_ground, sets_of, tell_memory
-from inboxbench.cli.session import Session, progress_console
+from inboxbench.cli.bench.options import Source, memory_of, opened_ground, sets_of, tell_memory
+from inboxbench.cli.options import Session
+from inboxbench.cli.progress import counting, progress_console
 
 _MOST = 40
 

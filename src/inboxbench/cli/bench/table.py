@@ -10,7 +10,7 @@ from rich.text import Text
 
 from inboxbench.bench import Cell, Matrix
 from inboxbench.bench.verdict.verdict import amount
-from inboxbench.cli.session import results_console
+from inboxbench.cli.output import results_console
 
 
 def _figure(cell: Cell, *, unclear: bool) -> Text:

@@ -13,9 +13,10 @@ from rich.text import Text
 from inboxbench.bench.execute.explained import Execution
 from inboxbench.bench.traps.run import Catalogue, run_traps
 from inboxbench.bench.traps.trap import Sprung, read_traps
-from inboxbench.cli.bench.options import counting
-from inboxbench.cli.output import check_writable, form_option, hand_over, heading, output_option, table
-from inboxbench.cli.session import Session, pass_session, results_console
+from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.output import form_option, hand_over, heading, output_option, results_console, table
+from inboxbench.cli.progress import counting
+from inboxbench.files import check_writable
 
 _STYLES = {"springs": "", "mended": "green"}
 _NOTE = (

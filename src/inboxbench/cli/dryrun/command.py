@@ -14,13 +14,12 @@ from typing import Any
 
 import click
 
-from inboxbench.cli.bench.options import check_writable
 from inboxbench.cli.dryrun import probes as dryrun_probes
 from inboxbench.cli.dryrun import scales as dryrun_scales
 from inboxbench.cli.dryrun.output import FORMS, hand_over_run
 from inboxbench.cli.dryrun.probes import Asked
-from inboxbench.cli.seed.progress import SeedProgress
-from inboxbench.cli.session import Session, pass_session, progress_console
+from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.progress import SeedProgress, progress_console
 from inboxbench.dryrun.copy import Source, copied
 from inboxbench.dryrun.limits import Limits, broken, read_size, read_time
 from inboxbench.dryrun.model import DryRun
@@ -33,6 +32,7 @@ from inboxbench.dryrun.run import bring, check_aim, rehearse
 from inboxbench.dryrun.tools.command import TIMEOUT_S, Chain
 from inboxbench.dryrun.under_traffic import Live, Load, rehearse_live, run_live
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
+from inboxbench.files import check_writable
 from inboxbench.migrate.history import last_of_phase, read_history
 from inboxbench.server import Server
 
@@ -126,7 +126,7 @@ def command(session: Session, /, *, form: str, output: Path | None, **options: A
 @contextmanager
 def _copy(session: Session, server: Server, source: Source) -> Iterator[str]:
     with ExitStack() as stack:
-        progress = stack.enter_context(SeedProgress(progress_console)) if source.dataset else None
+        progress = stack.enter_context(SeedProgress()) if source.dataset else None
         name = stack.enter_context(copied(server, source, session.project, progress=progress))
         progress_console.print(f"rehearsing on a copy of {source.shown}", highlight=False)
         yield name

@@ -10,7 +10,7 @@ import click
 
 from inboxbench.cli.bench.options import hand_over
 from inboxbench.cli.dryrun.text import show_run
-from inboxbench.cli.session import results_console
+from inboxbench.cli.output import results_console
 from inboxbench.dryrun.model import DryRun
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.output.markdown import as_markdown

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from inboxbench.cli.session import progress_console
+from inboxbench.cli.progress import progress_console
 from inboxbench.database import connect
 from inboxbench.dryrun.limits import read_time
 from inboxbench.dryrun.model import as_json

@@ -12,12 +12,14 @@ import click
 
 from inboxbench.bench.sets.indexset import read_catalogue
 from inboxbench.bench.workload.queries import read_workload
-from inboxbench.cli.bench.options import check_writable, counting, names_in
 from inboxbench.cli.gate.history import history
 from inboxbench.cli.gate.text import scoreboard
-from inboxbench.cli.session import Session, pass_session, results_console
+from inboxbench.cli.options import Session, names_in, pass_session
+from inboxbench.cli.output import Output, output_options
+from inboxbench.cli.progress import counting
 from inboxbench.database import scratch_database
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
+from inboxbench.files import check_writable, write_text
 from inboxbench.gate import Comparison, Snapshot, compare, read_budgets, read_snapshot, write_snapshot
 from inboxbench.gate.compare import ranked
 from inboxbench.gate.environment import check_environment
@@ -39,7 +41,6 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 class Outputs:
     """Files to write beside what is printed."""
 
-    output: Path | None
     markdown: Path | None
     junit: Path | None
     smaller_is_better: Path | None
@@ -92,12 +93,11 @@ class Case:
 @click.option("--run", "run_file", type=_FILE, help="take head's counters from a file that --output wrote")
 @click.option("--update", is_flag=True, help="write what got better or is new back to the baseline")
 @click.option("--accept", is_flag=True, help="with --update: what got worse, too")
-@click.option("--output", type=_FILE, help="write head's counters there")
 @click.option("--markdown", type=_FILE, help="append a summary there ($GITHUB_STEP_SUMMARY)")
 @click.option("--junit", "junit_file", type=_FILE, help="write JUnit XML there")
 @click.option("--smaller-is-better", type=_FILE, help="write github-action-benchmark's customSmallerIsBetter there")
 @click.option("--bencher", "bencher_file", type=_FILE, help="write Bencher Metric Format there")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_options("markdown", what="the comparison (as JSON: head's counters, for --run and --baseline)")
 @pass_session
 @click.pass_context
 def command(
@@ -117,12 +117,11 @@ def command(
     run_file: Path | None,
     update: bool,
     accept: bool,
-    output: Path | None,
+    output: Output,
     markdown: Path | None,
     junit_file: Path | None,
     smaller_is_better: Path | None,
     bencher_file: Path | None,
-    form: str,
 ) -> None:
     """Measure head's own indexes on a seeded database and compare every counter with the baseline's.
 
@@ -143,7 +142,7 @@ def command(
     _check_names(session.project, request)
     path = baseline or session.project.bench / "baselines" / f"{profile}.json"
     budgets = read_budgets(session.project.bench / "gate.toml")
-    outputs = Outputs(output, markdown, junit_file, smaller_is_better, bencher_file)
+    outputs = Outputs(markdown, junit_file, smaller_is_better, bencher_file)
     if against is None:
         before = None if update and not path.is_file() else _baseline(path)
         now = read_snapshot(run_file) if run_file else _measured(session, request)
@@ -159,7 +158,7 @@ def command(
         kept = settled(case.before, case.now, budgets, accept=accept, partial=bool(request.queries))
         write_snapshot(path, kept)
         remarks.append(f"{path} is written; commit it")
-    _show(replace(case, remarks=remarks), comparison, form)
+    _hand_over(replace(case, remarks=remarks), comparison, output)
     _annotate(session.project, comparison)
     if not (update and accept):
         _close(comparison)
@@ -245,39 +244,32 @@ def _headline(case: Case, comparison: Comparison) -> str:
 
 
 def _write(outputs: Outputs, case: Case, comparison: Comparison) -> None:
-    if outputs.output:
-        write_snapshot(outputs.output, case.now)
     if outputs.junit:
-        _put(outputs.junit, junit(comparison, case.now), "w")
+        write_text(outputs.junit, junit(comparison, case.now))
     if outputs.smaller_is_better:
-        _put(outputs.smaller_is_better, json.dumps(smaller_is_better(case.now), indent=1) + "\n", "w")
+        write_text(outputs.smaller_is_better, json.dumps(smaller_is_better(case.now), indent=1) + "\n")
     if outputs.bencher:
-        _put(outputs.bencher, json.dumps(bencher(case.now), indent=1) + "\n", "w")
+        write_text(outputs.bencher, json.dumps(bencher(case.now), indent=1) + "\n")
     if outputs.markdown:
-        _put(outputs.markdown, as_markdown(comparison, _headline(case, comparison), case.remarks), "a")
+        write_text(outputs.markdown, as_markdown(comparison, _headline(case, comparison), case.remarks), append=True)
 
 
-def _put(path: Path, text: str, mode: str) -> None:
-    try:
-        with path.open(mode, encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def _show(case: Case, comparison: Comparison, form: str) -> None:
+def _hand_over(case: Case, comparison: Comparison, output: Output) -> None:
     headline = _headline(case, comparison)
-    if form == "json":
-        changes = [asdict(change) for change in comparison.changes]
-        document = {
-            "closed": comparison.closed,
-            "headline": headline,
-            "remarks": list(case.remarks),
-            "changes": changes,
-        }
-        click.echo(json.dumps(document, ensure_ascii=False, indent=1))
-    else:
-        results_console().print(scoreboard(comparison, headline, case.remarks))
+    document = {
+        "closed": comparison.closed,
+        "headline": headline,
+        "remarks": list(case.remarks),
+        "changes": [asdict(change) for change in comparison.changes],
+    }
+    if output.file and output.file_form == "json":  # what can be compared with later is the counters
+        write_snapshot(output.file, case.now)
+        output = replace(output, file=None)
+    output.hand_over(
+        document,
+        text=lambda console: console.print(scoreboard(comparison, headline, case.remarks)),
+        markdown=lambda: as_markdown(comparison, headline, case.remarks),
+    )
 
 
 def _annotate(project: Project, comparison: Comparison) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from inboxbench.cli.session import results_console
+from inboxbench.cli.output import Output, output_options
 from inboxbench.errors import ThresholdExceeded, UsageError
+from inboxbench.files import check_writable, write_text
 from inboxbench.gate.change import METRICS
 from inboxbench.gate.change_points import Shift, analysis_missing, shifts
 from inboxbench.gate.series import Point, environment_changes, points_of_files, points_of_git, series_of
@@ -29,24 +30,28 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
     "--html", type=click.Path(path_type=Path, dir_okay=False), help="write a page with a chart a counter there"
 )
 @click.option("--fail-within", default=0, type=click.IntRange(0), help="exit 1 if one got worse in the last N runs")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def history(paths: tuple[Path, ...], tracked: Path | None, html: Path | None, fail_within: int, form: str) -> None:
+@output_options("html")
+def history(paths: tuple[Path, ...], tracked: Path | None, html: Path | None, fail_within: int, output: Output) -> None:
     """Show where counters changed over runs: baselines or --output files in PATHS (a folder's by name), oldest first.
 
     Change points are Apache Otava's (extra [history]); a counter that repeats exactly needs no statistics for a step.
     """
+    check_writable(html, "--html")
     points, remarks = _points(paths, tracked)
     found = [shift for one in series_of(points) for shift in shifts(one)]
     found.sort(key=lambda one: (-one.at, not one.worse, -one.factor, one.series.where))
     breaks = environment_changes(points)
     remarks += [f"from {points[at].label} on it was measured with another {said}" for at, said in breaks.items()]
     remarks += [said] if (said := analysis_missing()) else []
+
+    def page() -> str:
+        return render_history(_tracks(found, points), [point.label for point in points], remarks)
+
     if html:
-        _write(html, render_history(_tracks(found, points), [point.label for point in points], remarks))
-    if form == "json":
-        click.echo(json.dumps(_document(found, points, remarks), ensure_ascii=False, indent=1))
-    else:
-        _show(found, points, remarks)
+        write_text(html, page(), option="--html")
+    output.hand_over(
+        _document(found, points, remarks), text=lambda console: _show(console, found, points, remarks), html=page
+    )
     _close([one for one in found if one.worse and one.at >= len(points) - fail_within and one.at not in breaks], points)
 
 
@@ -81,13 +86,6 @@ def _tracks(found: Sequence[Shift], points: Sequence[Point]) -> list[Track]:
     ]
 
 
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
-
-
 def _document(found: Sequence[Shift], points: Sequence[Point], remarks: Sequence[str]) -> dict[str, object]:
     shifted = [
         {
@@ -106,7 +104,7 @@ def _document(found: Sequence[Shift], points: Sequence[Point], remarks: Sequence
     return {"points": [point.label for point in points], "remarks": list(remarks), "changes": shifted}
 
 
-def _show(found: Sequence[Shift], points: Sequence[Point], remarks: Sequence[str]) -> None:
+def _show(console: Console, found: Sequence[Shift], points: Sequence[Point], remarks: Sequence[str]) -> None:
     table = Table(title=f"counters over {len(points)} runs, the newest change first", title_justify="left")
     for heading in ("from", "query/class/set or write/set", "what", "factor", "over time"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "factor" else "left")
@@ -116,7 +114,6 @@ def _show(found: Sequence[Shift], points: Sequence[Point], remarks: Sequence[str
         table.add_row(
             points[one.at].label, one.series.where, _words(one), Text(factor, style=style), sparkline(one.series.values)
         )
-    console = results_console()
     if found:
         console.print(table)
     for remark in remarks:

@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from inboxbench.cli.migrate.progress import MigrationProgress
-from inboxbench.cli.session import Session, pass_session, results_console
+from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.output import results_console
 from inboxbench.database import connect, require_ours
 from inboxbench.messenger.old_code import old_code
 from inboxbench.migrate import runner

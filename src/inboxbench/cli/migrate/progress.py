@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn
 
-from inboxbench.cli.session import progress_console
+from inboxbench.cli.progress import progress_console
 from inboxbench.migrate import session as events
 from inboxbench.migrate.history import Revision
 

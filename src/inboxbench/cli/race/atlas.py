@@ -9,8 +9,10 @@ from itertools import groupby
 import click
 from rich.table import Table
 
+from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.output import results_console
+from inboxbench.cli.progress import progress_console
 from inboxbench.cli.race.format import format_option
-from inboxbench.cli.session import Session, pass_session, progress_console, results_console
 from inboxbench.race.atlas import ALL, LEVELS, Cell, Level, find_families, require_claims, run_atlas
 
 _TITLES: dict[Level, str] = {"rc": "READ COMMITTED", "rr": "REPEATABLE READ", "ser": "SERIALIZABLE"}

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import click
 
+from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.output import results_console
+from inboxbench.cli.progress import progress_console
 from inboxbench.cli.race.format import format_option
 from inboxbench.cli.race.table import parse_thinks, parse_workers, print_legend, race_tables
-from inboxbench.cli.session import Session, pass_session, progress_console, results_console
 from inboxbench.errors import UsageError
 from inboxbench.messenger.throughput.pgbench import run_bench
 from inboxbench.messenger.throughput.script import write_scripts

@@ -7,13 +7,13 @@ import json
 import click
 from rich.table import Table
 
+from inboxbench.cli.output import results_console
 from inboxbench.cli.race.atlas import atlas
 from inboxbench.cli.race.bench import bench
 from inboxbench.cli.race.explore import explore_command
 from inboxbench.cli.race.format import format_option
 from inboxbench.cli.race.spec import spec
 from inboxbench.cli.race.stress import stress
-from inboxbench.cli.session import results_console
 from inboxbench.messenger.cli.race_costs import costs
 from inboxbench.messenger.cli.race_million import million
 from inboxbench.race import STRATEGIES

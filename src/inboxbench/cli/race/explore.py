@@ -11,9 +11,11 @@ from typing import Literal
 
 import click
 
+from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.output import results_console
+from inboxbench.cli.progress import progress_console
 from inboxbench.cli.race.format import format_option
 from inboxbench.cli.race.oracle import Law, known_invariants
-from inboxbench.cli.session import Session, pass_session, progress_console, results_console
 from inboxbench.database import connect, scratch_database
 from inboxbench.errors import ThresholdExceeded, UsageError
 from inboxbench.messenger.races.assignment_database import open_lab

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.race.explore import print_exploration
 from inboxbench.cli.race.format import format_option
-from inboxbench.cli.session import Session, pass_session
 from inboxbench.database import scratch_database
 from inboxbench.errors import ThresholdExceeded, UsageError
 from inboxbench.race.explore.oracle import query_is_empty

@@ -6,9 +6,11 @@ import json
 
 import click
 
+from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.output import results_console
+from inboxbench.cli.progress import progress_console
 from inboxbench.cli.race.format import format_option
 from inboxbench.cli.race.table import parse_thinks, parse_workers, print_legend, race_tables
-from inboxbench.cli.session import Session, pass_session, progress_console, results_console
 from inboxbench.race import STRATEGIES, find_strategy, require_safe, run_races
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 
-from inboxbench.cli.session import results_console
+from inboxbench.cli.output import results_console
 from inboxbench.errors import UsageError
 from inboxbench.race import STRATEGIES, RaceResult
 

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from inboxbench import __version__
+from inboxbench.cli.output import results_console
 from inboxbench.cli.report.parts import joined
-from inboxbench.cli.session import results_console
 from inboxbench.errors import UsageError
+from inboxbench.files import write_text
 from inboxbench.messenger.races.report_rows import described
 from inboxbench.report import checked_run, load_rows, load_run, print_summary, render_html, render_markdown
 
@@ -18,16 +19,6 @@ _WITH = (
     "join into the page, as often as you like, the JSON that `dryrun --output` or `bench counters|pages|traps|decay|"
     "drop-one|growth|load --output` wrote"
 )
-
-
-def _write(path: Path, page: str) -> None:
-    """Whole or not at all: a reader never finds half a page."""
-    draft = path.with_name(path.name + ".part")
-    try:
-        draft.write_text(page, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise UsageError(f"--html {path}: cannot be written: {error.strerror}; name another file.") from error
 
 
 def _begin(record: Path | None, added: list[Path]) -> dict[str, Any]:
@@ -73,7 +64,7 @@ def command(
     if races:
         run = checked_run(run | {"races": [*(run.get("races") or []), *load_rows(races)]}, str(races))
     if html:
-        _write(html, render_html(run))
+        write_text(html, render_html(run), option="--html")
     if markdown:
         click.echo(render_markdown(run), nl=False)
     else:

@@ -9,9 +9,10 @@ from typing import Any
 import click
 from rich.console import RenderableType
 
-from inboxbench.cli.seed.progress import SeedProgress
+from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.output import results_console
+from inboxbench.cli.progress import SeedProgress
 from inboxbench.cli.seed.text import benchmark_text, dataset_text, description_text
-from inboxbench.cli.session import Session, pass_session, progress_console, results_console
 from inboxbench.database import exists
 from inboxbench.errors import UsageError
 from inboxbench.seed import Dataset, load_dataset, load_profile, seed_into
@@ -91,7 +92,7 @@ def command(
         "project": session.project,
     }
     result: Dataset | Benchmark | Description
-    with session.server() as server, SeedProgress(progress_console) as report:
+    with session.server() as server, SeedProgress() as report:
         if benchmark:
             result = run_benchmark(server, profile, seed, at=at, progress=report, **options)
         elif database is not None and describe and exists(server, database):

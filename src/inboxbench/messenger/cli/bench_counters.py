@@ -10,11 +10,12 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from inboxbench.cli.bench.options import counting, names_in
 from inboxbench.cli.bench.table import known
-from inboxbench.cli.output import check_writable, form_option, hand_over, heading, output_option, table
-from inboxbench.cli.session import Session, pass_session, results_console
+from inboxbench.cli.options import Session, names_in, pass_session
+from inboxbench.cli.output import form_option, hand_over, heading, output_option, results_console, table
+from inboxbench.cli.progress import counting
 from inboxbench.errors import UsageError
+from inboxbench.files import check_writable
 from inboxbench.messenger.labs.counter import Counters, WayCost, read_ways
 from inboxbench.messenger.labs.counter_verdict import verdict
 from inboxbench.messenger.labs.counters import Measures, run_counters

@@ -10,11 +10,13 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from inboxbench.cli.bench.options import Source, counting, names_in, opened_database, source_options
+from inboxbench.cli.bench.options import Source, opened_database, source_options
 from inboxbench.cli.bench.table import known
-from inboxbench.cli.output import check_writable, form_option, hand_over, heading, output_option, table
-from inboxbench.cli.session import Session, pass_session, results_console
+from inboxbench.cli.options import Session, names_in, pass_session
+from inboxbench.cli.output import form_option, hand_over, heading, output_option, results_console, table
+from inboxbench.cli.progress import counting
 from inboxbench.errors import UsageError
+from inboxbench.files import check_writable
 from inboxbench.messenger.labs.paging import WAYS, PageCost, Pages, run_pages
 from inboxbench.seed import load_profile
 

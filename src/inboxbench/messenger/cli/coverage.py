@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import click
 from rich.table import Table
 
-from inboxbench.cli.session import Session, pass_session, results_console
+from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.output import results_console
 from inboxbench.errors import ThresholdExceeded
 from inboxbench.messenger.coverage import PLACES, Covered, find_coverage
 

@@ -8,8 +8,11 @@ from typing import Any
 
 import click
 
-from inboxbench.cli.session import Session, pass_session, progress_console, results_console
+from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.output import results_console
+from inboxbench.cli.progress import progress_console
 from inboxbench.errors import UsageError
+from inboxbench.files import check_writable, write_text
 from inboxbench.messenger.cli.demo_stages import Order, run_job
 from inboxbench.report import print_summary, render_html
 from inboxbench.seed.profile.profile import load_profile, scaled
@@ -19,25 +22,16 @@ def _prepare(folder: Path) -> None:
     """Before minutes of work: can the result be written at all?"""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
     except OSError as error:
         raise UsageError(f"--output {folder}: cannot be written: {error.strerror}") from error
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: a reader never finds half a file."""
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    check_writable(folder / "run.json")
 
 
 def write_run(folder: Path, run: dict[str, Any]) -> tuple[Path, Path]:
     """run.json and report.html."""
     record, report = folder / "run.json", folder / "report.html"
-    _write(record, json.dumps(run, ensure_ascii=False, indent=1) + "\n")
-    _write(report, render_html(run))
+    write_text(record, json.dumps(run, ensure_ascii=False, indent=1) + "\n")
+    write_text(report, render_html(run))
     return record, report
 
 

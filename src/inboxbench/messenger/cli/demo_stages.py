@@ -19,8 +19,8 @@ from inboxbench.bench.verdict.verdict import verdict
 from inboxbench.bench.workload.mix import project_weights
 from inboxbench.cli.bench.options import seeded
 from inboxbench.cli.migrate.command import upgrade_under_traffic
-from inboxbench.cli.seed.progress import SeedProgress
-from inboxbench.cli.session import Session, progress_console
+from inboxbench.cli.options import Session
+from inboxbench.cli.progress import SeedProgress, progress_console
 from inboxbench.database import connect, scratch_database
 from inboxbench.machine import describe_machine
 from inboxbench.messenger.races.report_rows import BRIEF, described
@@ -97,7 +97,7 @@ def describe_server(server: Server) -> dict[str, Any]:
 
 
 def _seed(server: Server, session: Session, order: Order) -> tuple[str, dict[str, Any]]:
-    with _stage(f"Seeding profile {order.profile}"), SeedProgress(progress_console) as progress:
+    with _stage(f"Seeding profile {order.profile}"), SeedProgress() as progress:
         dataset = load_dataset(
             server, order.profile, order.seed, project=session.project, scale=order.scale, progress=progress
         )

@@ -13,8 +13,10 @@ import click
 from rich.table import Table
 
 from inboxbench import __version__
+from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.output import results_console
+from inboxbench.cli.progress import progress_console
 from inboxbench.cli.race.format import format_option
-from inboxbench.cli.session import Session, pass_session, progress_console, results_console
 from inboxbench.errors import UsageError
 from inboxbench.machine import describe_machine
 from inboxbench.messenger.throughput.million import Proof, prove, require_proof

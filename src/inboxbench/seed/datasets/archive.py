@@ -15,6 +15,7 @@ from psycopg import sql
 
 from inboxbench.database import Connection, connect, create_database, exists, read_marker, write_marker
 from inboxbench.errors import InboxbenchError, UsageError, unknown
+from inboxbench.files import drafted
 from inboxbench.messenger.data.table_layout import Layout, layout
 from inboxbench.project import Project
 from inboxbench.seed.datasets.dataset import dropped_on_failure, schema_file, stamp_head
@@ -45,15 +46,11 @@ def export_dataset(server: Server, name: str, path: Path, *, project: Project, p
         raise unknown("dataset", name, [stored.name for stored in list_datasets(server) if stored.dataset])
     if path.exists():
         raise UsageError(f"{path} exists already; choose another file or remove it")
-    part = path.with_name(f"{path.name}.part")
     try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with drafted(path) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             _write(server, dataset, archive, project, progress)
-        part.rename(path)
     except OSError as error:
         raise UsageError(f"{path} could not be written: {error.strerror or error}") from None
-    finally:
-        part.unlink(missing_ok=True)
     return dataset
 
 

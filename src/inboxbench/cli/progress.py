@@ -1,21 +1,46 @@
-"""The bar of a load, on stderr: rows, rows/s, MB/s and time left, then keys and indexes."""
+"""Progress and remarks, on stderr: results alone go to stdout, so that a pipe gets nothing else."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
-from inboxbench.seed import Step
+if TYPE_CHECKING:  # numpy is loaded by those commands alone that make rows
+    from inboxbench.seed import Step
 
+progress_console = Console(stderr=True)
 _LABELS = {"rows": "rows", "keys": "keys, indexes, statistics", "churn": "churn"}
 
 
-class SeedProgress:
-    """A context manager; inside, call it with each Step of a load."""
+@contextmanager
+def counting() -> Iterator[Any]:
+    """Show a bar, and yield the function that moves it: (done, total, what comes next)."""
+    columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=progress_console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total, text: bar.update(task, completed=done, total=total or None, description=text)
 
-    def __init__(self, console: Console) -> None:
+
+class SeedProgress:
+    """The bar of a load: rows, rows/s, MB/s and time left, then keys and indexes.
+
+    A context manager; inside, call it with each Step of the load.
+    """
+
+    def __init__(self, console: Console = progress_console) -> None:
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

@@ -1,4 +1,4 @@
-"""What every command shares: the options that choose server and project, and consoles to print on."""
+"""The options that choose a command's server and project, and how lists of names are read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
-from rich.console import Console
 
 from inboxbench.config import Settings, load_settings
 from inboxbench.errors import UsageError
@@ -19,9 +18,6 @@ from inboxbench.server import Server, open_server
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-# Progress and remarks go to stderr, results to stdout, so that a pipe gets results alone.
-progress_console = Console(stderr=True)
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,11 @@ def _passing(
     return wrapped
 
 
-def results_console() -> Console:
-    """stdout; at least 100 columns wide when it is not a terminal, so that tables survive a pipe."""
-    console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, 120))
+def names_in(text: str | None) -> list[str] | None:
+    """Return `a,b` as a list, None for None. Raises UsageError when there is nothing between the commas."""
+    if text is None:
+        return None
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if not names:
+        raise UsageError(f"{text!r} names nothing; give names with commas between")
+    return names

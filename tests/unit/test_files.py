@@ -1,0 +1,66 @@
+"""A result file is whole or absent, and what cannot be written is said before the work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from inboxbench.errors import UsageError
+from inboxbench.files import check_writable, drafted, write_text
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text("old")
+    path.chmod(0o640)
+    with drafted(path) as draft:
+        draft.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_leaves_what_was_there_and_no_draft(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text("old")
+    with pytest.raises(UnicodeEncodeError), drafted(path) as draft:
+        draft.write_text("new" * 10_000 + "я", encoding="ascii")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_file_behind_a_link_is_replaced(tmp_path: Path) -> None:
+    behind, link = tmp_path / "behind.md", tmp_path / "link.md"
+    behind.write_text("old")
+    link.symlink_to(behind)
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert behind.read_text() == "new"
+
+
+def test_a_device_is_written_to_and_stays_a_device() -> None:
+    write_text(Path(os.devnull), "gone")
+    assert not Path(os.devnull).is_file()
+
+
+def test_text_is_appended(tmp_path: Path) -> None:
+    path = tmp_path / "summary.md"
+    write_text(path, "one\n", append=True)
+    write_text(path, "two\n", append=True)
+    assert path.read_text() == "one\ntwo\n"
+
+
+def test_what_cannot_be_written_is_one_line_with_the_option(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"^--html .*file/page\.html: cannot be written: .*; name another file$"):
+        write_text(tmp_path / "file" / "page.html", "", option="--html")
+
+
+def test_a_missing_folder_is_said_before_the_work(tmp_path: Path) -> None:
+    check_writable(None)
+    check_writable(tmp_path / "run.json")
+    with pytest.raises(UsageError, match=r"^--junit .*x\.xml: the folder .*nowhere does not exist; make it first"):
+        check_writable(tmp_path / "nowhere" / "x.xml", "--junit")
