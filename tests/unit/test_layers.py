@@ -21,7 +21,7 @@ LAYERS: list[set[str]] = [
     {"messenger"},
     {"bench", "dryrun", "race", "gate", "seed"},
     {"traffic", "report", "migrate"},
-    {"database_copy", "database", "catalog", "files", "sqlfile", "invariants", "units", "percentile"},
+    {"database_copy", "database", "catalog", "files", "sqlfile", "sqltree", "invariants", "units", "percentile"},
     {"server", "project", "config", "machine"},
     {"errors", "__init__"},
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
+from inboxbench.sqltree import Parsed, parse
 from inboxbench.traffic.latency import Interval
 
 SCHEMA_VERSION = 1
@@ -93,6 +94,11 @@ class Statement:
     error: str | None = None
     lock_timeout_ms: float | None = None
     values: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def parsed(self) -> Parsed:
+        """What its text says; texts that are alike are read once."""
+        return parse(self.sql)
 
 
 @dataclass(frozen=True, slots=True)
