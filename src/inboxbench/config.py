@@ -27,23 +27,35 @@ class Settings:
     data_dir: str | None = None
 
 
+_SETTINGS = frozenset(field.name for field in fields(Settings))
+# What a project brings: "module:attribute" each, but for the table of commands.
+EXTENSIONS = frozenset({"row-source", "race-targets", "race-families", "commands"})
+_KEYS = _SETTINGS | EXTENSIONS
+
+
 def _nearest_pyproject(start: Path) -> Path | None:
     candidates = (folder / "pyproject.toml" for folder in (start, *start.parents))
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _read_table(path: Path) -> dict[str, Any]:
+def read_table(path: Path) -> dict[str, Any]:
+    """Return `[tool.inboxbench]` of a pyproject.toml: settings of the user and, in a project's own file, what the
+    project brings (see `inboxbench.extensions`). Raises UsageError naming the file and the key that is wrong."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
-    table = document.get("tool", {}).get("inboxbench", {})
-    known = {field.name for field in fields(Settings)}
+    tool = document.get("tool", {})
+    table = tool.get("inboxbench", {}) if isinstance(tool, dict) else tool
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}: expected a table [tool.inboxbench], found {table!r}")
     for key, value in table.items():
-        if key not in known:
-            raise unknown("key", key, known, where=f"{path} [tool.inboxbench]")
-        if not isinstance(value, str):
-            raise UsageError(f"{path} [tool.inboxbench] {key}: expected a string, found {value!r}")
+        if key not in _KEYS:
+            raise unknown("key", key, _KEYS, where=f"{path} [tool.inboxbench]")
+        expected = dict if key == "commands" else str
+        if not isinstance(value, expected):
+            kind = "a table" if expected is dict else "a string"
+            raise UsageError(f"{path} [tool.inboxbench] {key}: expected {kind}, found {value!r}")
     return dict(table)
 
 
@@ -56,7 +68,8 @@ def load_settings(
     """Merge the three sources. Raises UsageError naming the file and key that is wrong."""
     environment = os.environ if environment is None else environment
     path = _nearest_pyproject(start or Path.cwd())
-    values = _read_table(path) if path else {}
+    table = read_table(path) if path else {}
+    values = {key: value for key, value in table.items() if key in _SETTINGS}
     if path and (project := values.get("project")):
         values["project"] = str(path.parent / project)
     values |= {key: environment[name] for key, name in _ENVIRONMENT.items() if environment.get(name)}

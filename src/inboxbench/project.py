@@ -92,7 +92,7 @@ def find_project(path: Path | None = None, needs: Sequence[str] | None = None) -
     Raises UsageError when a folder of the project is missing. needs: folders that `path` must have (None: all).
     """
     if path is not None:
-        if missing := _missing(path, needs or _FOLDERS):
+        if missing := _missing(path, _FOLDERS if needs is None else needs):
             raise UsageError(f"{path} is no inboxbench project: it lacks {', '.join(f'{m}/' for m in missing)}")
         return Project(path.resolve())
     for root in (_PACKAGE.parents[1], _PACKAGE / "messenger_project"):

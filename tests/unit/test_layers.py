@@ -1,4 +1,4 @@
-"""Imports point down: cli, testing → messenger → commands → {traffic, report, migrate} → … → errors."""
+"""Imports point down: cli, testing → commands → {traffic, report, migrate} → … → errors; nothing imports messenger."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ PACKAGE = find_project().root / "src" / "inboxbench"
 # Highest first. A module may import only from lower layers and from its own package, or from a package of its own
 # layer as long as that closes no circle between packages.
 LAYERS: list[set[str]] = [
+    {"messenger"},  # the shipped case may use all of the machinery; the machinery loads what a project names
     {"__main__"},
     {"cli", "testing"},
-    {"messenger"},
     {"bench", "dryrun", "race", "gate", "seed"},
     {"traffic", "report", "migrate"},
     {"database_copy", "database", "catalog", "files", "sqlfile", "sqltree", "invariants", "units", "percentile"},
-    {"server", "project", "config", "machine"},
+    {"server", "project", "config", "machine", "extensions"},
     {"errors", "__init__"},
 ]
 # Still to be turned round: each goes as its room is rebuilt.
 UPWARD = {
     ("cli", "messenger"),
-    ("messenger", "cli"),
     ("dryrun", "messenger"),
     ("race", "messenger"),
     ("seed", "messenger"),
@@ -70,8 +69,9 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 def test_imports_point_down(path: Path) -> None:
     room = _room(path)
     for imported in _imported_rooms(path) - {room}:
-        allowed = _layer(imported) >= _layer(room) and not (room in {"cli", "testing"} and imported == "messenger")
-        assert allowed or (room, imported) in UPWARD, f"inboxbench.{room} imports inboxbench.{imported}"
+        assert _layer(imported) >= _layer(room) or (room, imported) in UPWARD, (
+            f"inboxbench.{room} imports inboxbench.{imported}"
+        )
 
 
 def test_packages_of_one_layer_form_no_circle() -> None:

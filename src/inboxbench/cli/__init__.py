@@ -13,15 +13,14 @@ import click
 import psycopg
 
 from inboxbench import __version__
+from inboxbench.cli.project_group import own_commands
 from inboxbench.errors import InboxbenchError
 from inboxbench.server import reason
 
 # Command → one line of help. Modules are imported when used: `inboxbench --help` need not load numpy.
 _COMMANDS = {
     "bench": "measure the query families under index sets",
-    "coverage": "which requirement is delivered by which revision, test and query",
     "dataset": "list and remove seeded databases",
-    "demo": "the whole job on one page: seed, migrate, measure, race, report",
     "dryrun": "rehearse an Alembic history on a copy: who would be blocked, and for how long",
     "explain": "what a finding of a dry run means, and what to do instead",
     "gate": "fail when a counter got worse than at the baseline",
@@ -34,34 +33,36 @@ _COMMANDS = {
     "server": "keep a PostgreSQL running between commands",
 }
 
-# Commands that are a package, or lie in the messenger's wing; every other one is inboxbench.cli.<name>.
+# Commands that are a package; every other one is the module inboxbench.cli.<name>.
 _MODULES = {
     **{name: f"inboxbench.cli.{name}" for name in _COMMANDS},
     **{
         name: f"inboxbench.cli.{name}.command"
         for name in ("bench", "dryrun", "gate", "migrate", "race", "report", "seed")
     },
-    "coverage": "inboxbench.messenger.cli.coverage",
-    "demo": "inboxbench.messenger.cli.demo",
 }
 
 
 class _LazyGroup(click.Group):
-    """Loads the module of a command when the command is called for."""
+    """Imports the module of a command when the command is called, and knows the commands of the project."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_COMMANDS)
+        return sorted({*_COMMANDS, *own_commands()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name in _COMMANDS:
+            command = importlib.import_module(_MODULES[cmd_name]).command
+        elif cmd_name in own_commands():
+            command = own_commands()[cmd_name].load()
+        else:
             return None
-        command = importlib.import_module(_MODULES[cmd_name]).command
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        lines = _COMMANDS | {name: command.help for name, command in own_commands().items()}
         with formatter.section("Commands"):
-            formatter.write_dl(sorted(_COMMANDS.items()))
+            formatter.write_dl(sorted(lines.items()))
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

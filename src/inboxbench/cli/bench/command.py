@@ -39,11 +39,10 @@ from inboxbench.cli.bench.traps import spring_traps, traps
 from inboxbench.cli.bench.user_schema import indexes_option, own_questions
 from inboxbench.cli.options import Session, names_in, pass_bench_session
 from inboxbench.cli.output import results_console
+from inboxbench.cli.project_group import ProjectGroup
 from inboxbench.errors import UsageError
 from inboxbench.files import check_writable
 from inboxbench.machine import describe_machine
-from inboxbench.messenger.cli.bench_counters import counters
-from inboxbench.messenger.cli.bench_pages import pages
 
 
 def as_document(side: Side, found: dict[str, Any], begun: dt.datetime) -> dict[str, Any]:
@@ -60,7 +59,7 @@ def as_document(side: Side, found: dict[str, Any], begun: dt.datetime) -> dict[s
     }
 
 
-@click.group(invoke_without_command=True)
+@click.group("bench", cls=ProjectGroup, invoke_without_command=True)
 @source_options
 @sets_option
 @queries_option
@@ -165,10 +164,8 @@ def _check_place(context: click.Context) -> None:
             raise UsageError(f"--{option} stands before {sub!r}; put it behind: inboxbench bench {sub} --{option} …")
 
 
-command.add_command(counters)
 command.add_command(decay)
 command.add_command(drop_one)
 command.add_command(growth)
 command.add_command(load)
-command.add_command(pages)
 command.add_command(traps)

@@ -8,18 +8,17 @@ import click
 from rich.table import Table
 
 from inboxbench.cli.output import results_console
+from inboxbench.cli.project_group import ProjectGroup
 from inboxbench.cli.race.atlas import atlas
 from inboxbench.cli.race.bench import bench
 from inboxbench.cli.race.explore import explore_command
 from inboxbench.cli.race.format import format_option
 from inboxbench.cli.race.spec import spec
 from inboxbench.cli.race.stress import stress
-from inboxbench.messenger.cli.race_costs import costs
-from inboxbench.messenger.cli.race_million import million
 from inboxbench.race import STRATEGIES
 
 
-@click.group()
+@click.group("race", cls=ProjectGroup)
 def command() -> None:
     """Race strategies for taking the next conversation: who is safe, and what safety costs."""
 
@@ -29,8 +28,6 @@ command.add_command(atlas)
 command.add_command(spec)
 command.add_command(stress)
 command.add_command(bench)
-command.add_command(costs)
-command.add_command(million)
 
 
 @command.command()

@@ -1,0 +1,76 @@
+"""What a project brings beside its files: a row source, races and sub-commands, named in its pyproject.toml.
+
+    [tool.inboxbench]
+    row-source = "shop.rows:SOURCE"
+    race-families = "shop.races:FAMILIES"
+
+    [tool.inboxbench.commands]
+    "bench baskets" = { target = "shop.commands:baskets", help = "Compare ways to store a basket." }
+
+The messenger that ships uses the same keys, so that nothing outside its package has to know it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from inboxbench.config import read_table
+from inboxbench.errors import UsageError
+from inboxbench.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectCommand:
+    """A sub-command of the project. name: the words after `inboxbench`; target: module:attribute of a click command;
+    help: the line that `inboxbench --help` shows without importing it; where: file and key, for messages."""
+
+    name: str
+    target: str
+    help: str
+    where: str
+
+    def load(self) -> Any:
+        """Import the command. Raises UsageError when there is none."""
+        return import_target(self.target, self.where)
+
+
+def import_target(target: str, where: str) -> Any:
+    """The object that "module:attribute" names. Raises UsageError that begins with `where`."""
+    module_name, colon, attribute = target.partition(":")
+    if not (colon and module_name and attribute):
+        raise UsageError(f"{where}: expected module:attribute, found {target!r}")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise UsageError(f"{where}: cannot import {module_name}: {error}") from error
+    if not hasattr(module, attribute):
+        raise UsageError(f"{where}: {module_name} has no {attribute}")
+    return getattr(module, attribute)
+
+
+def _table(project: Project) -> dict[str, Any]:
+    return read_table(project.pyproject) if project.pyproject.is_file() else {}
+
+
+def extension(project: Project, key: str) -> Any | None:
+    """The object that the project's pyproject.toml names under `key`, or None where it names none.
+
+    Raises UsageError when what it names cannot be imported.
+    """
+    target = _table(project).get(key)
+    return None if target is None else import_target(target, f"{project.pyproject} [tool.inboxbench] {key}")
+
+
+def project_commands(project: Project) -> dict[str, ProjectCommand]:
+    """The project's own sub-commands by name. Raises UsageError naming the entry that is wrong."""
+    commands: dict[str, ProjectCommand] = {}
+    for name, entry in _table(project).get("commands", {}).items():
+        where = f"{project.pyproject} [tool.inboxbench.commands] {name!r}"
+        if not (isinstance(entry, dict) and set(entry) == {"target", "help"}):
+            raise UsageError(f'{where}: expected {{ target = "module:attribute", help = "…" }}, found {entry!r}')
+        if not all(isinstance(value, str) for value in entry.values()):
+            raise UsageError(f"{where}: target and help are strings, found {entry!r}")
+        commands[name] = ProjectCommand(name, entry["target"], entry["help"], where)
+    return commands
