@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -124,9 +124,9 @@ def _locale_clauses(server: Server) -> list[sql.SQL]:
 _C_LOCALE = sql.SQL("LOCALE_PROVIDER libc LOCALE 'C'")
 
 
-def _create_empty(connection: Connection, server: Server, name: str, *, c_locale: bool = False) -> None:
+def _create_empty(connection: Connection, server: Server, name: str, locales: Sequence[sql.Composable]) -> None:
     problem = ""
-    for clause in [_C_LOCALE] if c_locale else _locale_clauses(server):
+    for clause in locales:
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' {}")
         try:
             connection.execute(statement.format(sql.Identifier(name), clause))
@@ -187,16 +187,19 @@ def create_database(
     template: str | None = None,
     marker: Mapping[str, Any] | None = None,
     c_locale: bool = False,
+    locales: Sequence[sql.Composable] = (),
 ) -> None:
     """Create `name` empty (UTF8, a locale with Cyrillic, or C) or as a copy of `template`, and mark it as ours.
 
+    `locales` are ways to ask for another locale, best first; the first that the server has is taken.
     Raises UsageError for a bad or taken name, ServerError when the server refuses or its disk is full.
     """
     _check_new(server, name)
     with connect(server.conninfo()) as connection:
         try:
             if template is None:
-                _create_empty(connection, server, name, c_locale=c_locale)
+                wanted = locales or ([_C_LOCALE] if c_locale else _locale_clauses(server))
+                _create_empty(connection, server, name, wanted)
             else:
                 _create_copy(connection, server, name, template)
             _mark(connection, name, {"kind": kind, "created": int(time.time()), **(marker or {})})
@@ -239,11 +242,16 @@ def drop_database(server: Server, name: str, *, allow_foreign: bool = False) -> 
 
 @contextmanager
 def scratch_database(
-    server: Server, purpose: str, template: str | None = None, *, c_locale: bool = False
+    server: Server,
+    purpose: str,
+    template: str | None = None,
+    *,
+    c_locale: bool = False,
+    locales: Sequence[sql.Composable] = (),
 ) -> Iterator[str]:
     """The name of a new database, empty or a copy of `template`, dropped at the end of the block."""
     name = database_name(purpose)
-    create_database(server, name, template=template, c_locale=c_locale)
+    create_database(server, name, template=template, c_locale=c_locale, locales=locales)
     try:
         yield name
     finally:

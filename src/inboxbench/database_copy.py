@@ -1,12 +1,16 @@
-"""Somebody's database, copied to a server of ours: read once by pg_dump, in a read-only transaction, and never written.
+"""A disposable copy of somebody's database on a server of ours; the source is read and never written.
 
-Not by CREATE DATABASE … TEMPLATE on the same server, although that is faster: it would need a right to create databases
-there, nobody else connected, and would put the measurements' load where the original is at work.
+A database of the same server is cloned by CREATE DATABASE … TEMPLATE, which needs that nobody else is connected to it.
+A database behind a URL is read once by pg_dump, in the read-only transaction that pg_dump always runs in, and written
+by pg_restore. A template there would be faster, but it would need a right to create databases and would put the load
+of a rehearsal or of a measurement where the original is at work.
+
+Owners, privileges, publications, subscriptions, security labels and tablespaces stay behind: the roles, servers and
+folders that they name are not here. Of the settings of the source (ALTER DATABASE … SET) those of `CARRIED` come along.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -17,128 +21,251 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
-from inboxbench.database import connect, scratch_database
-from inboxbench.errors import ServerError, SubjectFailed, UsageError
-from inboxbench.server import Server, reason, redact
+from inboxbench.database import Connection, connect, exists, scratch_database
+from inboxbench.errors import ServerError, UsageError
+from inboxbench.server import Server, check_url, reason, redact, without_password
 from inboxbench.server.binaries import find_bindir
-from inboxbench.server.handle import check_reachable
 from inboxbench.server.spec import Embedded
 
-_READ_ONLY = "-c default_transaction_read_only=on"
-# Owners, rights and what hangs on other databases are none of a measurement's.
+# Settings that decide what a migration or a query meets; neither a template nor a dump carries them.
+CARRIED = ("lock_timeout", "search_path")
+_SPARE = 1.2  # a copy grows when it is migrated or indexed: at least its largest table is written twice, mostly more
+_CONNECT_TIMEOUT_S = 10
+_DUMP = ("--format=custom", "--compress=0")
 _LEFT_OUT = ("--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions", "--no-security-labels")
-_DUMP = ("--format=custom", "--compress=0", "--no-tablespaces", *_LEFT_OUT)
-_NO_POLICIES = 18  # since then pg_restore can leave row security out, whose roles are not here
+_NO_POLICIES = 18  # the first major version whose pg_restore can leave row security policies out
+_SETTINGS = """
+    SELECT split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1)
+    FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase, unnest(s.setconfig) AS entry
+    WHERE d.datname = %s AND s.setrole = 0
+"""
 _CLOSED_SEQUENCES = """
     SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname NOT LIKE 'pg\\_%' AND CASE WHEN c.relkind = 'S' THEN NOT has_sequence_privilege(c.oid, 'SELECT') END
     ORDER BY 1
 """
-_LOCALE = "SELECT datcollate FROM pg_database WHERE datname = current_database()"
+_POLICY_ROLES = """
+    SELECT DISTINCT pg_get_userbyid(role)::text FROM pg_policy, unnest(polroles) AS role WHERE role <> 0 ORDER BY 1
+"""
+# The columns for providers other than libc came with PostgreSQL 15 and changed with 17.
+_LOCALE = """
+    SELECT datcollate, datctype, coalesce(to_jsonb(d) ->> 'datlocprovider', 'c'),
+           coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale')
+    FROM pg_database AS d WHERE datname = current_database()
+"""
+
+
+class CopyFailed(ServerError):
+    """The source cannot be read as a whole, or the server cannot take what was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """`remarks`: in what it is not like the original."""
+    """The database `name` on the server; `remarks` say in what it is not like the original."""
 
     name: str
-    remarks: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Locale:
+    """How a database sorts text: provider as pg_database writes it (c, i, b); name is that of its ICU or builtin
+    locale.
+    """
+
+    collate: str
+    character: str
+    provider: str
+    name: str | None
+
+    @property
+    def shown(self) -> str:
+        return self.name or self.collate
+
+    def clauses(self) -> list[sql.Composable]:
+        """Ways to ask for this locale or one like it, nearest first: this machine may lack it."""
+        ours = {"i": "icu ICU_LOCALE {}", "b": "builtin BUILTIN_LOCALE {}"}.get(self.provider, "libc")
+        libc = [(self.collate, self.character), ("C.UTF-8", "C.UTF-8"), ("C", "C")]
+        ways = [(ours, *pair) for pair in libc] + [("libc", *pair) for pair in libc if ours != "libc"]
+        return [
+            sql.SQL("LOCALE_PROVIDER {} LC_COLLATE {} LC_CTYPE {}").format(
+                sql.SQL(provider).format(sql.Literal(self.name)), sql.Literal(collate), sql.Literal(character)
+            )
+            for provider, collate, character in ways
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Original:
+    """What is known of a database behind a URL before it is copied: its size in bytes, and what may not come along."""
+
+    size: int
+    settings: Mapping[str, str]
+    locale: _Locale
+    closed_sequences: Sequence[str]
+    policy_roles: Sequence[str]
+
+
+def is_url(database: str | None) -> bool:
+    """Whether it leads to a database on somebody's server, and is no name of one on ours."""
+    return bool(database and "://" in database)
 
 
 @contextmanager
-def copied(url: str, server: Server) -> Iterator[Copy]:
-    """A copy of the database behind `url` on `server`, gone at the end of the block.
+def copied(server: Server, source: str) -> Iterator[Copy]:
+    """A copy on `server` of `source`, a URL or a database of `server` by name; dropped at the end of the block.
 
-    Raises UsageError for a URL that leads nowhere or to a newer PostgreSQL than `server`, SubjectFailed for what cannot
-    be read there or made here.
+    Raises UsageError for a source that is not there, names no database or runs a newer PostgreSQL than `server`,
+    ServerError when it cannot be reached or does not fit, CopyFailed when it cannot be read or restored.
     """
-    number, _version = check_reachable(url)
+    if is_url(source):
+        with _fetched(server, source) as copy:
+            yield copy
+    else:
+        with cloned(server, source) as name:
+            yield Copy(name)
+
+
+@contextmanager
+def cloned(server: Server, template: str) -> Iterator[str]:
+    """The name of a clone of the database `template` of `server`, dropped at the end of the block.
+
+    Raises UsageError when it does not exist, ServerError when the clone does not fit or sessions are connected to it.
+    """
+    if not exists(server, template):
+        raise UsageError(f"database {template!r} does not exist on {server.label}")
+    with connect(server.conninfo()) as connection:
+        _check_room(server, connection, _size(connection, template), template)
+        settings = _settings(connection, template)
+    with scratch_database(server, "copy", template) as name:
+        _apply(server, name, settings)
+        yield name
+
+
+@contextmanager
+def _fetched(server: Server, url: str) -> Iterator[Copy]:
+    original = _inspect(url, server)
+    with connect(server.conninfo()) as connection:
+        _check_room(server, connection, original.size, redact(url))
+        known = connection.execute("SELECT rolname::text FROM pg_roles").fetchall()
+    missing = [role for role in original.policy_roles if (role,) not in known]
+    with scratch_database(server, "copy", locales=original.locale.clauses()) as name:
+        policies_left_out = _pour(url, server, name, original.closed_sequences, policies=not missing)
+        with connect(server.conninfo(name)) as connection:
+            connection.execute("ANALYZE")  # a dump carries no statistics
+            locale = _locale(connection)
+        _apply(server, name, original.settings)
+        yield Copy(name, tuple(_remarks(original, locale, missing if policies_left_out else [])))
+
+
+def _inspect(url: str, server: Server) -> _Original:
+    check_url(url, "the URL of --database")
     if not conninfo_to_dict(url).get("dbname"):
         raise UsageError(f"--database {redact(url)}: names no database; write postgresql://user@host:port/database")
-    if number // 10_000 > server.version // 10_000:
-        raise UsageError(
-            f"--database {redact(url)} runs PostgreSQL {number // 10_000}, newer than {server.label}; name a server "
-            "as new with --server"
+    try:
+        with psycopg.connect(url, connect_timeout=_CONNECT_TIMEOUT_S, autocommit=True) as source:
+            source.execute("SET default_transaction_read_only = on")
+            major = source.info.server_version // 10_000
+            if major > server.version // 10_000:
+                raise UsageError(
+                    f"--database {redact(url)} runs PostgreSQL {major}, newer than {server.label}; name a server "
+                    "as new with --server"
+                )
+            return _Original(
+                _size(source, source.info.dbname),
+                _settings(source, source.info.dbname),
+                _locale(source),
+                [name for (name,) in source.execute(_CLOSED_SEQUENCES)],
+                [role for (role,) in source.execute(_POLICY_ROLES)],
+            )
+    except psycopg.OperationalError as error:
+        raise ServerError(f"cannot reach {redact(url)}: {reason(error)}") from None
+    except psycopg.Error as error:
+        raise CopyFailed(f"cannot read {redact(url)}: {reason(error)}") from None
+
+
+def _size(connection: Connection, database: str) -> int:
+    row = connection.execute("SELECT pg_database_size(%s::name)", (database,)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _settings(connection: Connection, database: str) -> dict[str, str]:
+    return {name: value for name, value in connection.execute(_SETTINGS, (database,)) if name in CARRIED}
+
+
+def _apply(server: Server, database: str, settings: Mapping[str, str]) -> None:
+    """By way of the session, which reads a list as a list: a search_path is more than one word."""
+    with connect(server.conninfo()) as connection:
+        for name, value in settings.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+            statement = sql.SQL("ALTER DATABASE {} SET {} FROM CURRENT")
+            connection.execute(statement.format(sql.Identifier(database), sql.Identifier(name)))
+
+
+def _locale(connection: Connection) -> _Locale:
+    row = connection.execute(_LOCALE).fetchone()
+    assert row is not None
+    return _Locale(*row)
+
+
+def _check_room(server: Server, connection: Connection, size: int, what: str) -> None:
+    """Ask the disk under the server's data directory before anything is written. `size` is in bytes."""
+    if server.kind not in ("embedded", "bin"):
+        return  # not on this machine: the server will say so itself
+    row = connection.execute("SHOW data_directory").fetchone()
+    assert row is not None
+    try:
+        free = shutil.disk_usage(row[0]).free
+    except OSError:
+        return
+    if free < size * _SPARE:
+        raise ServerError(
+            f"a copy of {what} does not fit: it takes {size * _SPARE / 1e9:.1f} GB with room to work in, and "
+            f"{free / 1e9:.1f} GB are free under {row[0]}; choose another disk with --data-dir"
         )
-    with connect(make_conninfo(url, options=_READ_ONLY)) as source:
-        closed = [name for (name,) in source.execute(_CLOSED_SEQUENCES).fetchall()]
-        locale = source.execute(_LOCALE).fetchone()
-    with scratch_database(server, "copy") as name:
-        _pour(url, server, name, closed)
-        with connect(server.conninfo(name)) as target:
-            own = target.execute(_LOCALE).fetchone()
-        yield Copy(name, tuple(_remarks(closed, locale, own)))
 
 
-def _remarks(closed: Sequence[str], locale: object, own: object) -> Iterator[str]:
-    if closed:
+def _remarks(original: _Original, locale: _Locale, missing_roles: Sequence[str]) -> Iterator[str]:
+    if closed := original.closed_sequences:
         yield f"{closed[0]} may not be read, so its next value is the first ({len(closed)} sequences in all)"
-    if locale != own and isinstance(locale, tuple) and isinstance(own, tuple):
-        yield f"the original sorts text by {locale[0]}, the copy by {own[0]}: plans and rows ordered by text may differ"
+    if (wanted := original.locale.shown) != locale.shown:
+        yield f"the original sorts text by {wanted}, the copy by {locale.shown}: plans and rows by text may differ"
+    if missing_roles:
+        yield f"row security policies are left out: they name the role {missing_roles[0]}, which is not on this server"
 
 
-def _pour(url: str, server: Server, name: str, closed: Sequence[str]) -> None:
-    """pg_dump into pg_restore. Raises SubjectFailed with the first thing that either said."""
+def _pour(url: str, server: Server, name: str, closed_sequences: Sequence[str], *, policies: bool) -> bool:
+    """Run pg_dump into pg_restore, and say whether policies were left out.
+
+    Raises CopyFailed with the first thing that either of them complained about.
+    """
     programs = _programs(server)
-    dump = [str(programs / "pg_dump"), *_DUMP, *(f"--exclude-table-data={one}" for one in closed)]
-    restore = [str(programs / "pg_restore"), "--exit-on-error", *_LEFT_OUT]
-    if _major(programs) >= _NO_POLICIES:
-        restore.append("--no-policies")
-    given, environment = _without_password(url)
-    with TemporaryFile() as read, TemporaryFile() as written, ExitStack() as stack:
-        reader = _start([*dump, f"--dbname={given}"], environment | {"PGOPTIONS": _READ_ONLY}, None, read)
+    left_out = [] if policies or _major(programs) < _NO_POLICIES else ["--no-policies"]
+    source, source_environment = without_password(url)
+    target, target_environment = without_password(server.url(name))
+    unread = [f"--exclude-table-data={sequence}" for sequence in closed_sequences]
+    dump = [str(programs / "pg_dump"), *_DUMP, *_LEFT_OUT, *unread]
+    restore = [str(programs / "pg_restore"), "--exit-on-error", "--no-tablespaces", *_LEFT_OUT, *left_out]
+    with TemporaryFile() as said_by_dump, TemporaryFile() as said_by_restore, ExitStack() as stack:
+        reader = _start([*dump, f"--dbname={source}"], source_environment, None, said_by_dump)
         stack.callback(_end, reader)
-        given, environment = _without_password(server.conninfo(name))
-        writer = _start([*restore, f"--dbname={given}"], environment, reader, written)
+        writer = _start([*restore, f"--dbname={target}"], target_environment, reader, said_by_restore)
         stack.callback(_end, writer)
         assert reader.stdout is not None
         reader.stdout.close()  # the writer's alone: when it ends early the reader ends, too
-        codes = writer.wait(), reader.wait()
-        _judge(codes, _first_line(written), _first_line(read), redact(url), server)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
-
-
-def _programs(server: Server) -> Path:
-    """A folder of pg_dump and pg_restore that are as new as the server: its own, the wheel's, or those on the PATH.
-
-    Raises ServerError when there is none.
-    """
-    found = shutil.which("pg_dump")
-    for folder in (server.bindir, _wheel(), Path(found).resolve().parent if found else None):
-        if folder and (folder / "pg_dump").is_file() and _major(folder) >= server.version // 10_000:
-            return folder
-    raise ServerError(
-        f"there is no pg_dump of PostgreSQL {server.version // 10_000} or newer here, to copy with; install "
-        "postgresql-client"
-    )
-
-
-def _major(folder: Path) -> int:
-    """Of pg_dump, which may lie where no server does."""
-    told = subprocess.run([str(folder / "pg_dump"), "--version"], capture_output=True, check=False, text=True).stdout
-    found = re.search(r"(\d+)", told)
-    return int(found[1]) if found else 0
-
-
-def _wheel() -> Path | None:
-    try:
-        return find_bindir(Embedded())
-    except ServerError:
-        return None
-
-
-def _without_password(conninfo: str) -> tuple[str, dict[str, str]]:
-    """What may be seen in a list of processes, and the environment that holds the rest."""
-    parts = {key: str(value) for key, value in conninfo_to_dict(conninfo).items() if value is not None}
-    password = parts.pop("password", None)
-    return make_conninfo(**parts), {"PGPASSWORD": password} if password else {}
+        refused, stopped = writer.wait(), reader.wait()
+        complaint, broken = _first_error(said_by_restore), _first_error(said_by_dump)
+    if stopped and not (refused and "write" in broken):  # a broken pipe is the writer's fault
+        raise CopyFailed(f"{redact(url)} could not be read: {broken}")
+    if refused:
+        raise _explained(server, redact(url), complaint)
+    return bool(left_out)
 
 
 def _start(
@@ -152,21 +279,55 @@ def _start(
         stdin=source.stdout if source else subprocess.DEVNULL,
         stdout=subprocess.DEVNULL if source else subprocess.PIPE,
         stderr=errors,
-        env={**os.environ, "LC_ALL": "C", **environment},
+        env={**environment, "LC_ALL": "C"},  # their errors are read by their English words
     )
 
 
-def _judge(codes: tuple[int, int], refused: str, told: str, label: str, server: Server) -> None:
-    """`codes`: of the writer and of the reader, which complains of a broken pipe where the writer is to blame."""
-    if codes[1] and not (codes[0] and "write" in told):
-        raise SubjectFailed(f"{label} could not be read: {told}")
-    if "extension" in refused and "not available" in refused:
-        raise ServerError(f"{server.label}: {refused}; name a server that has it with --server")
-    if codes[0]:
-        raise SubjectFailed(f"the copy of {label} on {server.label} could not be made: {refused}")
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
-def _first_line(told: IO[bytes]) -> str:
-    told.seek(0)
-    lines = [line for line in told.read().decode(errors="replace").splitlines() if "error:" in line]
-    return reason(Exception(lines[0].partition("error: ")[2])) if lines else "it did not say why"
+def _first_error(output: IO[bytes]) -> str:
+    output.seek(0)
+    lines = [line.strip() for line in output.read().decode(errors="replace").splitlines() if line.strip()]
+    line = next((line for line in lines if "error:" in line), lines[0] if lines else "it did not say why")
+    return reason(CopyFailed(line.partition("error: ")[2] or line))
+
+
+def _explained(server: Server, shown: str, complaint: str) -> ServerError:
+    if "extension" in complaint and ("not available" in complaint or "control file" in complaint):
+        return ServerError(
+            f"{shown} cannot be restored on {server.label}: {complaint}; use a server that has it: --server bin:DIR "
+            "with the folder of your PostgreSQL's programs"
+        )
+    return CopyFailed(f"the copy of {shown} on {server.label} could not be made: {complaint}")
+
+
+def _programs(server: Server) -> Path:
+    """A folder of pg_dump and pg_restore that are as new as the server: its own, the wheel's, or those on the PATH.
+
+    Raises ServerError when there is none.
+    """
+    on_path = shutil.which("pg_dump")
+    for folder in (server.bindir, _wheel(), Path(on_path).resolve().parent if on_path else None):
+        if folder and (folder / "pg_dump").is_file() and _major(folder) >= server.version // 10_000:
+            return folder
+    raise ServerError(
+        f"there is no pg_dump of PostgreSQL {server.version // 10_000} or newer here, to copy with; install "
+        "postgresql-client"
+    )
+
+
+def _major(folder: Path) -> int:
+    """The major version of the pg_dump in `folder`, which may lie where no server does; 0 for one that does not say."""
+    said = subprocess.run([folder / "pg_dump", "--version"], capture_output=True, check=False, text=True).stdout
+    number = re.search(r"(\d+)", said)
+    return int(number[1]) if number else 0
+
+
+def _wheel() -> Path | None:
+    try:
+        return find_bindir(Embedded())
+    except ServerError:
+        return None

@@ -1,7 +1,8 @@
-"""A share of a copy's rows, to see how a chain's cost grows: at random, with no row whose parent is gone.
+"""Reduce a copy to a share of its rows, to see how a migration's cost grows; and count rows, to say with what.
 
-Triggers and foreign keys are off meanwhile, and every table is written anew afterwards, so that pages are as full as
-they would be in a smaller database. Tables of fewer than a hundred rows stay whole: settings, or Alembic's own.
+Rows go at random, and none is left whose parent is gone. Triggers and foreign keys are off while rows go, and every
+table is rewritten afterwards, so that its pages are as full as in a smaller database. Tables of fewer than a hundred
+rows stay whole: they hold settings, or the migration tool's own state.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from inboxbench.database import Connection, connect
-from inboxbench.dryrun.row_counts import count_rows
 from inboxbench.server import Server
 
 FEW_ROWS = 100
@@ -28,6 +28,11 @@ _KEYS = """
     JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace parent ON parent.oid = p.relnamespace
     WHERE k.contype = 'f' AND k.conparentid = 0
 """
+_TABLES = """
+    SELECT nspname, relname, reltuples::bigint FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND relpersistence = 'p'
+    ORDER BY 1, 2
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +45,31 @@ class Key:
     referred: tuple[str, ...]
 
 
-def thin(server: Server, database: str, share: float) -> None:
+def count_rows(connection: Connection) -> dict[str, int]:
+    """Count the rows of each table, by schema.name."""
+    tables = [f"{schema}.{name}" for schema, name, _estimate in connection.execute(_TABLES)]
+    return {table: _count(connection, table) for table in tables}
+
+
+def _count(connection: Connection, table: str) -> int:
+    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(_name(table))).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def estimate_rows(connection: Connection) -> dict[str, int]:
+    """Read the rows of each table off pg_class.reltuples; a table that was never analysed is missing."""
+    rows = connection.execute(_TABLES)
+    return {f"{schema}.{name}": int(estimate) for schema, name, estimate in rows if estimate >= 0}
+
+
+def downsample(server: Server, database: str, share: float) -> None:
     """Leave about `share` of the rows of each larger table, parents before children."""
     with connect(server.conninfo(database)) as connection:
         connection.execute("SET session_replication_role = replica")
-        keys = [Key(child, parent, tuple(ours), tuple(theirs)) for child, parent, ours, theirs in _keys(connection)]
+        keys = [
+            Key(child, parent, tuple(ours), tuple(theirs)) for child, parent, ours, theirs in connection.execute(_KEYS)
+        ]
         wanted = {table: rows * share for table, rows in count_rows(connection).items() if rows >= FEW_ROWS}
         for table in _parents_first(list(wanted), keys):
             _reduce(connection, table, wanted[table])
@@ -53,12 +78,8 @@ def thin(server: Server, database: str, share: float) -> None:
         connection.execute("ANALYZE")
 
 
-def _keys(connection: Connection) -> list[tuple[str, str, list[str], list[str]]]:
-    return connection.execute(_KEYS).fetchall()
-
-
 def _parents_first(tables: list[str], keys: list[Key]) -> list[str]:
-    """Where keys go round in a circle, by name."""
+    """Order tables so that those referred to come first; where keys form a cycle, by name."""
     placed: list[str] = []
     while left := sorted(set(tables) - set(placed)):
         waiting = {key.child for key in keys if key.parent in left and key.parent != key.child}
@@ -67,18 +88,16 @@ def _parents_first(tables: list[str], keys: list[Key]) -> list[str]:
 
 
 def _reduce(connection: Connection, table: str, wanted: float) -> None:
-    """By a hash of where a row lies: the same rows each time. Children of rows that are gone went before."""
-    name = _name(table)
-    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(name)).fetchone()
-    now = int(row[0]) if row else 0
+    """Delete by a hash of where a row lies, so that the same rows go each time. Orphans are gone by then."""
+    now = _count(connection, table)
     if now > wanted * _SLACK:
         kept = int(wanted / now * _PARTS)
         statement = sql.SQL("DELETE FROM {} WHERE (hashtext(ctid::text)::bigint & 2147483647) % {} >= {}")
-        connection.execute(statement.format(name, sql.Literal(_PARTS), sql.Literal(kept)))
+        connection.execute(statement.format(_name(table), sql.Literal(_PARTS), sql.Literal(kept)))
 
 
 def _drop_orphans(connection: Connection, keys: list[Key]) -> None:
-    """Until none is left, so that a key that the chain adds or validates finds what it refers to."""
+    """Delete rows whose parent is gone, until none is left: a key that is added or validated must find its parent."""
     while sum(connection.execute(_orphans(key)).rowcount for key in keys):
         pass
 

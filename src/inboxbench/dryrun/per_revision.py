@@ -11,7 +11,7 @@ from typing import Any
 from psycopg import sql
 
 from inboxbench.database import connect
-from inboxbench.dryrun.copy import again
+from inboxbench.database_copy import cloned
 from inboxbench.dryrun.model import DryRun, Felt, Revision, Statement, Transaction
 from inboxbench.dryrun.run import as_run, bring, check_aim, current_of, run_leg
 from inboxbench.dryrun.tools.command import Chain
@@ -77,7 +77,7 @@ def _lives(server: Server, database: str, chain: Chain, steps: list[str], run: R
         for revision in steps:
             trial = ExitStack()
             kept.push(trial)
-            name = trial.enter_context(again(server, now))
+            name = trial.enter_context(cloned(server, now))
             live = run(server, name, chain, revision)
             yield live
             if live.leg.error is None:

@@ -160,10 +160,12 @@ def check_aim(chain: Chain, begin: str | None, target: str) -> None:
 
 
 def bring(server: Server, database: str, chain: Chain, begin: str) -> None:
-    """To `begin`, unobserved. Raises SubjectFailed."""
+    """Migrate to the revision `begin`, unobserved. Raises SubjectFailed when the database does not get there."""
+    if not chain.aims:
+        raise SubjectFailed("the command cannot be told where to stop: write {revision} where it takes the revision")
     ended = run_chain(chain, server.url(database), begin)
     if ended.status:
-        raise SubjectFailed(f"the copy could not be brought to --from {begin}: {ended.complaint}")
+        raise SubjectFailed(f"the copy could not be brought to revision {begin}: {ended.complaint}")
 
 
 def _check_alembic(leg: Leg, chain: Chain, before: list[str], after: list[str]) -> None:

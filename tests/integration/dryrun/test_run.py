@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from inboxbench.dryrun.copy import Source, copied
 from inboxbench.dryrun.model import DryRun
 from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.run import rehearse
+from inboxbench.dryrun.source import Source, copy_of
 from inboxbench.dryrun.tools.command import Chain
 from inboxbench.project import Project
 from inboxbench.server import Server
@@ -26,8 +26,8 @@ def rehearsed(server: Server, project: Project) -> Rehearse:
         pytest.skip("the observer reads the log of a server of our own on this machine")
 
     def run(chain: Chain) -> DryRun:
-        with copied(server, Source(dataset="tiny", seed=72), project) as name:
-            return rehearse(server, name, chain, source="tiny", begin=None, target="head")
+        with copy_of(server, Source(dataset="tiny", seed=72), project) as copy:
+            return rehearse(server, copy.name, chain, source="tiny", begin=None, target="head")
 
     return run
 

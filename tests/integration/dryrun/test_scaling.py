@@ -18,12 +18,12 @@ from inboxbench.cli import application
 from inboxbench.cli.dryrun.scales import read_ruler
 from inboxbench.cli.dryrun.text import show_run
 from inboxbench.database import connect, scratch_database
-from inboxbench.dryrun.copy import Source, copied
+from inboxbench.dryrun.downsample import count_rows
 from inboxbench.dryrun.model import DryRun
 from inboxbench.dryrun.output.markdown import as_markdown
-from inboxbench.dryrun.row_counts import count_rows
 from inboxbench.dryrun.run import rehearse
 from inboxbench.dryrun.scaling import Grown, Scales, Size, grow
+from inboxbench.dryrun.source import Source, copy_of
 from inboxbench.dryrun.tools.command import Chain
 from inboxbench.errors import UsageError
 from inboxbench.project import Project
@@ -60,10 +60,10 @@ def source(server: Server) -> Iterator[str]:
 
 
 def at(server: Server, project: Project, source: str, chain: Chain, share: float) -> Size:
-    with copied(server, Source(source, share=share), project) as name:
-        with connect(server.conninfo(name)) as connection:
+    with copy_of(server, Source(source, share=share), project) as copy:
+        with connect(server.conninfo(copy.name)) as connection:
             rows = count_rows(connection)
-        return Size(share, rehearse(server, name, chain, source=source, begin=None, target="head"), rows)
+        return Size(share, rehearse(server, copy.name, chain, source=source, begin=None, target="head"), rows)
 
 
 def found(scales: Scales, words: str) -> Grown:
@@ -141,6 +141,7 @@ def test_the_command_s_own_runs(server: Server, project: Project, source: str, t
 def measured(server: Server, project: Project, source: str, chain: Chain, options: dict[str, Any]) -> DryRun:
     ruler = read_ruler({"each": False, **options})
     for share in ruler.shares:
-        with copied(server, Source(source, share=share), project) as name, ruler.measuring(server, name, share):
-            ruler.run = rehearse(server, name, chain, source=source, begin=None, target="head")
+        sized = Source(source, share=share)
+        with copy_of(server, sized, project) as copy, ruler.measuring(server, copy.name, share):
+            ruler.run = rehearse(server, copy.name, chain, source=source, begin=None, target="head")
     return ruler.result()

@@ -26,7 +26,6 @@ from inboxbench.cli.bench.options import (
     check_servers,
     fresh_option,
     hand_over,
-    is_url,
     markdown_options,
     queries_option,
     sets_option,
@@ -40,6 +39,7 @@ from inboxbench.cli.bench.user_schema import indexes_option, own_questions
 from inboxbench.cli.options import Session, names_in, pass_bench_session
 from inboxbench.cli.output import results_console
 from inboxbench.cli.project_group import ProjectGroup
+from inboxbench.database_copy import is_url
 from inboxbench.errors import UsageError
 from inboxbench.files import check_writable
 from inboxbench.machine import describe_machine

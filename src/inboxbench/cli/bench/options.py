@@ -22,8 +22,8 @@ from inboxbench.bench.workload.queries import read_workload
 from inboxbench.cli.options import Session
 from inboxbench.cli.progress import SeedProgress, progress_console
 from inboxbench.database import connect, read_marker, require_ours, scratch_database, write_marker
-from inboxbench.database_copy import copied
-from inboxbench.errors import UsageError
+from inboxbench.database_copy import CopyFailed, copied, is_url
+from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.migrate import runner
 from inboxbench.project import Loose, Project
 from inboxbench.seed import load_profile
@@ -129,16 +129,14 @@ def opened_ground(session: Session, server: Server, source: Source) -> Iterator[
         yield ground
 
 
-def is_url(database: str | None) -> bool:
-    """Whether it is a database on somebody's server, to be copied, and no name of one on ours."""
-    return bool(database and database.startswith(("postgresql://", "postgres://")))
-
-
 @contextmanager
 def _copied(url: str, server: Server) -> Iterator[Ground]:
     with ExitStack() as stack:
         with progress_console.status(f"copying {redact(url)} to {server.label}"):
-            copy = stack.enter_context(copied(url, server))
+            try:
+                copy = stack.enter_context(copied(server, url))
+            except CopyFailed as error:  # what is measured is at fault, and no server: exit code 3
+                raise SubjectFailed(str(error)) from None
         for remark in copy.remarks:
             progress_console.print(Text(remark, style="yellow"))
         yield Ground(copy.name, 0)

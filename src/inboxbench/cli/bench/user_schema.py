@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from inboxbench.cli.bench.options import is_url
 from inboxbench.cli.options import Session
+from inboxbench.database_copy import is_url
 from inboxbench.errors import UsageError
 from inboxbench.project import Loose
 

@@ -20,15 +20,14 @@ from inboxbench.cli.dryrun.output import FORMS, hand_over_run
 from inboxbench.cli.dryrun.probes import Asked
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.progress import SeedProgress, progress_console
-from inboxbench.dryrun.copy import Source, copied
 from inboxbench.dryrun.limits import Limits, broken, read_size, read_time
 from inboxbench.dryrun.model import DryRun
 from inboxbench.dryrun.observe.server_log import log_path
 from inboxbench.dryrun.per_revision import alone, rehearse_each
-from inboxbench.dryrun.restore_point import state_before
 from inboxbench.dryrun.rewrites.compare import with_rewrites
 from inboxbench.dryrun.rules import with_findings
 from inboxbench.dryrun.run import bring, check_aim, rehearse
+from inboxbench.dryrun.source import Source, copy_of, state_before
 from inboxbench.dryrun.tools.command import TIMEOUT_S, Chain
 from inboxbench.dryrun.under_traffic import Live, Load, rehearse_live, run_live
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
@@ -127,9 +126,11 @@ def command(session: Session, /, *, form: str, output: Path | None, **options: A
 def _copy(session: Session, server: Server, source: Source) -> Iterator[str]:
     with ExitStack() as stack:
         progress = stack.enter_context(SeedProgress()) if source.dataset else None
-        name = stack.enter_context(copied(server, source, session.project, progress=progress))
+        copy = stack.enter_context(copy_of(server, source, session.project, progress=progress))
         progress_console.print(f"rehearsing on a copy of {source.shown}", highlight=False)
-        yield name
+        for remark in copy.remarks:
+            progress_console.print(remark, markup=False, highlight=False)
+        yield copy.name
 
 
 def _run(server: Server, name: str, chain: Chain, where: dict[str, Any], options: dict[str, Any]) -> DryRun:

@@ -11,8 +11,8 @@ import click
 
 from inboxbench.bench.growth.power_law import FEWEST
 from inboxbench.database import connect
+from inboxbench.dryrun.downsample import count_rows, estimate_rows
 from inboxbench.dryrun.model import DryRun
-from inboxbench.dryrun.row_counts import count_rows, estimate_rows
 from inboxbench.dryrun.scaling import Size, grow
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.server import Server

@@ -14,7 +14,7 @@ from typing import Any
 from psycopg import sql
 
 from inboxbench.database import connect
-from inboxbench.dryrun.copy import again
+from inboxbench.database_copy import cloned
 from inboxbench.dryrun.tools.command import Chain
 from inboxbench.dryrun.under_traffic import Load, run_live
 from inboxbench.server import Server
@@ -81,7 +81,7 @@ def _round(
     server: Server, template: str, chain: Chain, tables: Sequence[Table], *, seed: int, rate: float, target: str
 ) -> Shuffle:
     classes = walks(tables, seed)
-    with again(server, template) as copy:
+    with cloned(server, template) as copy:
         live = run_live(server, copy, chain, Load(classes, rate, seed=seed), target)
     cycles = dict.fromkeys(one.deadlock_cycle for one in live.felt if one.deadlock_cycle)
     deadlocks = sum(one.deadlocks for one in live.felt)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from inboxbench.database import connect
-from inboxbench.dryrun.copy import again
+from inboxbench.database_copy import cloned
 from inboxbench.dryrun.probes.data_survival import Loss, checksums, losses
 from inboxbench.dryrun.run import current_of
 from inboxbench.dryrun.tools.command import Chain, run_chain
@@ -31,7 +31,7 @@ def there_and_back(server: Server, template: str, chain: Chain, load: Load, *, t
     The losses are those of a copy without traffic: what traffic writes would look like data that changed.
     """
     floor = (current_of(server, template) or [BASE])[0]
-    with again(server, template) as copy:
+    with cloned(server, template) as copy:
         up = run_chain(chain, server.url(copy), target)
         if up.status:
             return Back(floor, None, (), f"the way up failed: {up.complaint}")
@@ -45,7 +45,7 @@ def there_and_back(server: Server, template: str, chain: Chain, load: Load, *, t
 def _quietly(
     server: Server, template: str, chain: Chain, target: str, floor: str
 ) -> tuple[tuple[Loss, ...], str | None]:
-    with again(server, template) as copy:
+    with cloned(server, template) as copy:
         with connect(server.conninfo(copy)) as connection:
             before = checksums(connection)
         for goal, downgrade in ((target, False), (floor, True)):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from inboxbench.database import connect
-from inboxbench.dryrun.copy import again
+from inboxbench.database_copy import cloned
 from inboxbench.dryrun.model import Felt
 from inboxbench.dryrun.probes.blockers import Holder
 from inboxbench.dryrun.stalls.lock_waits import watch_waits
@@ -69,7 +69,7 @@ def probe_queue(
     """Once for each timeout, every time on a copy of `template`, to which no session may be connected."""
     found = []
     for timeout in lock_timeouts_ms:
-        with again(server, template) as copy:
+        with cloned(server, template) as copy:
             _set_timeout(server, copy, timeout)
             found.append(_through(server, copy, chain, load, holding, target=target, timeout=timeout, budget=budget_s))
     return tuple(found)

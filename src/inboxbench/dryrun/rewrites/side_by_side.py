@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from inboxbench.database import Connection, connect
-from inboxbench.dryrun.copy import again
+from inboxbench.database_copy import cloned
 from inboxbench.dryrun.model import Comparison, Felt
 from inboxbench.dryrun.observe.lock_modes import conflict
 from inboxbench.dryrun.observe.log_statements import inlined
@@ -56,7 +56,7 @@ def compare(server: Server, template: str, trial: Trial, load: Load | None = Non
 
 
 def _measured(server: Server, template: str, steps: Steps, trial: Trial, load: Load | None) -> dict[str, float]:
-    with again(server, template) as name:
+    with cloned(server, template) as name:
         conninfo = server.conninfo(name)
         with (
             _traffic(server, name, load) as felt,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -10,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from inboxbench.cli.dryrun.command import _place
-from inboxbench.database import connect, list_databases, scratch_database
-from inboxbench.dryrun.copy import Source, copied
+from inboxbench.database import list_databases
 from inboxbench.dryrun.model import DryRun
 from inboxbench.dryrun.per_revision import rehearse_each
 from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.run import rehearse
+from inboxbench.dryrun.source import Source, copy_of
 from inboxbench.dryrun.tools.command import Chain
 from inboxbench.dryrun.under_traffic import Live, load_for, run_live
-from inboxbench.errors import InboxbenchError, ServerError, UsageError
+from inboxbench.errors import UsageError
 from inboxbench.project import Project
 from inboxbench.server import Server
 
@@ -50,7 +49,6 @@ BODIES = {
     "a3": "op.create_index('orders_n', 'orders', ['n'])",
 }
 SCRIPT_LINE = 9  # of the body in REVISION
-SMALL = shutil.disk_usage("/")._replace(free=1_000_000)  # an empty database takes seven times as much
 
 
 def history(folder: Path, bodies: dict[str, str], *, each: bool = True, fork: str | None = None) -> Path:
@@ -74,9 +72,9 @@ def ours(server: Server) -> Server:
 def go(server: Server, project: Project, chain: Chain, *, target: str = "head", each: bool = False) -> DryRun:
     before = {info.name for info in list_databases(server)}
     try:
-        with copied(server, Source(), project) as name:
+        with copy_of(server, Source(), project) as copy:
             run = rehearse_each if each else rehearse
-            return run(server, name, chain, source="nothing", begin=None, target=target)
+            return run(server, copy.name, chain, source="nothing", begin=None, target=target)
     finally:
         assert {info.name for info in list_databases(server)} <= before, "a copy was left behind"
 
@@ -132,8 +130,8 @@ def test_each_adds_up_what_traffic_felt(ours: Server, project: Project, tmp_path
         return legs[-1]
 
     chain = Chain(script_location=history(tmp_path / "m", BODIES))
-    with copied(ours, Source(), project) as name:
-        run = rehearse_each(ours, name, chain, source="nothing", begin=None, target="head", run=leg)
+    with copy_of(ours, Source(), project) as copy:
+        run = rehearse_each(ours, copy.name, chain, source="nothing", begin=None, target="head", run=leg)
     assert [bool(one.felt) for one in legs] == [False, True, True]  # no table before the first
     for felt in run.traffic:
         mine = [one for each in legs for one in each.felt if one.name == felt.name]
@@ -189,73 +187,6 @@ def test_usage_errors(ours: Server, project: Project, tmp_path: Path) -> None:
 def test_a_command_that_cannot_be_aimed_is_refused(ours: Server, project: Project) -> None:
     with pytest.raises(UsageError, match=r"write \{revision\} where it takes"):
         go(ours, project, Chain(command="true"), target="a2")
-
-
-@pytest.mark.parametrize("wire", [False, True])
-def test_what_the_source_is_set_to_comes_with_the_copy(ours: Server, project: Project, wire: bool) -> None:
-    """Two schemas in a search_path are two, not one with a comma in its name."""
-    with scratch_database(ours, "set") as name:
-        with connect(ours.conninfo(name)) as connection:
-            connection.execute("CREATE SCHEMA app CREATE TABLE things (id int)")
-            connection.execute(f"ALTER DATABASE {name} SET search_path = app, public")
-            connection.execute(f"ALTER DATABASE {name} SET lock_timeout = '7s'")
-        with (
-            copied(ours, Source(ours.url(name) if wire else name), project) as copy,
-            connect(ours.conninfo(copy)) as connection,
-        ):
-            assert connection.execute("SHOW lock_timeout").fetchone() == ("7s",)
-            assert connection.execute("SELECT to_regclass('things')::text").fetchone() == ("things",)
-
-
-def test_a_copy_over_the_wire_is_read_only_for_the_source(ours: Server, project: Project) -> None:
-    """A URL is dumped and restored, also when it leads to the same server; its source stays as it was."""
-    with copied(ours, Source(), project) as origin:
-        with connect(ours.conninfo(origin)) as connection:
-            connection.execute("CREATE TABLE t AS SELECT 1 AS a")
-        source = Source(database=ours.url(origin))
-        with copied(ours, source, project) as name, connect(ours.conninfo(name)) as connection:
-            connection.execute("DROP TABLE t")
-        with connect(ours.conninfo(origin)) as connection:
-            assert connection.execute("SELECT a FROM t").fetchall() == [(1,)]
-
-
-def test_a_source_without_rights_is_one_line(ours: Server, project: Project) -> None:
-    with copied(ours, Source(), project) as origin:
-        with connect(ours.conninfo(origin)) as connection:
-            connection.execute("CREATE TABLE t AS SELECT 1 AS a; CREATE ROLE dryrun_nobody LOGIN")
-        try:
-            url = ours.url(origin).replace("postgres@", "dryrun_nobody@", 1)
-            with (
-                pytest.raises(ServerError, match="permission denied for table t"),
-                copied(ours, Source(database=url), project),
-            ):
-                pass
-        finally:
-            with connect(ours.conninfo()) as connection:
-                connection.execute("DROP ROLE dryrun_nobody")
-
-
-def test_a_database_that_is_not_there(ours: Server, project: Project) -> None:
-    for source in ("no_such_database", ours.url("no_such_database")):
-        with (
-            pytest.raises(InboxbenchError, match=r"no_such_database.*does not exist"),
-            copied(ours, Source(database=source), project),
-        ):
-            pass
-
-
-def test_a_copy_that_does_not_fit_is_not_begun(ours: Server, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither of the server's own database nor of one that comes over the wire."""
-    with copied(ours, Source(), project) as origin:
-        monkeypatch.setattr("inboxbench.dryrun.copy.shutil.disk_usage", lambda _path: SMALL)
-        before = {info.name for info in list_databases(ours)}
-        for source in (origin, ours.url(origin)):
-            with (
-                pytest.raises(ServerError, match=r"does not fit: it takes 0\.0 GB .* 0\.0 GB are free .* --data-dir"),
-                copied(ours, Source(database=source), project),
-            ):
-                pass
-        assert {info.name for info in list_databases(ours)} == before
 
 
 def test_partitions_are_no_parents(ours: Server, project: Project) -> None:
