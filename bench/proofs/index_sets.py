@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from inboxbench.bench.growth.power_law import fit
-from inboxbench.bench.verdict.verdict import amount
 from inboxbench.machine import describe_machine
+from inboxbench.units import size
 
 _PAGE = Path(__file__).parents[1] / "results" / "index-sets.md"
 _OWN = "recommended"
@@ -130,7 +130,7 @@ def _cost(one: Mapping[str, Any]) -> str:
     wal = [one[key] for key in ("insert_wal_bytes", "update_wal_bytes")]
     told = ["–" if octets is None else f"{octets:,.0f} B" for octets in wal]
     hot = "–" if one["hot_share"] is None else f"{one['hot_share']:.0%}"
-    return " | ".join([one["name"], amount(one["bytes"]), f"{one['build_s']:,.0f} s", *told, hot])
+    return " | ".join([one["name"], size(one["bytes"]), f"{one['build_s']:,.0f} s", *told, hot])
 
 
 def _growth(runs: list[Run]) -> list[str]:

@@ -25,6 +25,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from inboxbench import units
 from inboxbench.database import Connection, connect, exists, scratch_database
 from inboxbench.errors import ServerError, UsageError
 from inboxbench.server import Server, check_url, reason, redact, without_password
@@ -226,8 +227,8 @@ def _check_room(server: Server, connection: Connection, size: int, what: str) ->
         return
     if free < size * _SPARE:
         raise ServerError(
-            f"a copy of {what} does not fit: it takes {size * _SPARE / 1e9:.1f} GB with room to work in, and "
-            f"{free / 1e9:.1f} GB are free under {row[0]}; choose another disk with --data-dir"
+            f"a copy of {what} does not fit: it takes {units.size(size * _SPARE)} with room to work in, and "
+            f"{units.size(free)} are free under {row[0]}; choose another disk with --data-dir"
         )
 
 

@@ -1,14 +1,25 @@
-"""Numbers as a person reads them, each with its unit; what is unknown or not finite prints as a dash.
+"""Numbers as a person reads them, each with its unit and three significant figures; the one place that formats them.
 
-Sizes are in powers of 1024, as PostgreSQL prints them. A page is one 8 kB block of its buffers.
+Sizes are in powers of 1024 and spelled as PostgreSQL spells them (kB, MB, GB, where others write KiB, MiB, GiB), so
+that a figure can be compared with `pg_size_pretty`. A page is one 8 kB block of PostgreSQL's buffers. What is unknown
+or not finite prints as a dash. `read_size` and `read_time` read what a person writes in an option.
 """
 
+from __future__ import annotations
+
 import math
+import re
+from collections.abc import Mapping
 from typing import TypeGuard
+
+from inboxbench.errors import UsageError
 
 DASH = "–"
 _MINUTE_S = 60.0
 _SECOND_MS = 1000.0
+SIZES = {"B": 1, "kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
+_TIMES_MS = {"ms": 1.0, "s": _SECOND_MS, "min": _MINUTE_S * _SECOND_MS}
+_QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
 
 
 def known(value: float | None) -> TypeGuard[float]:
@@ -43,14 +54,19 @@ def pages(value: float | None) -> str:
 
 
 def size(value: float | None) -> str:
-    """A size in bytes, in the largest fitting unit."""
+    """A size in bytes, in the largest unit of which it is at least one after rounding.
+
+    >>> size(735), size(4639), size(198_180_864), size((1 << 20) - 1)
+    ('735 B', '4.53 kB', '189 MB', '1.00 MB')
+    """
     if not known(value):
         return DASH
-    scaled, units = float(value), iter(("B", "kB", "MB", "GB", "TB"))
-    unit = next(units)
-    while abs(scaled) >= 1024 and unit != "TB":
-        scaled, unit = scaled / 1024, next(units)
-    return f"{number(scaled)} {unit}"
+    unit = max(
+        (unit for unit, bytes_ in SIZES.items() if abs(value) >= bytes_ - bytes_ / 2048),
+        key=SIZES.__getitem__,
+        default="B",
+    )
+    return f"{number(value / SIZES[unit])} {unit}"
 
 
 def wal(value: float | None) -> str:
@@ -63,6 +79,11 @@ def millis(value: float | None) -> str:
     if not known(value):
         return DASH
     return seconds(value / _SECOND_MS) if value >= _SECOND_MS else f"{number(value)} ms"
+
+
+def micros(value: float | None) -> str:
+    """Microseconds; never scaled, because they are the cost of one row beside that of others."""
+    return f"{number(value)} µs" if known(value) else DASH
 
 
 def seconds(value: float | None) -> str:
@@ -86,7 +107,11 @@ def share(value: float | None) -> str:
 
 
 def times(value: float | None) -> str:
-    """A ratio: `429×`."""
+    """A ratio.
+
+    >>> times(12.34), times(1.5), times(0.37), times(6813)
+    ('12.3×', '1.50×', '0.37×', '6,813×')
+    """
     return f"{number(value)}×" if known(value) else DASH
 
 
@@ -104,3 +129,21 @@ def change(value: float | None, base: float | None) -> str:
         return ""
     percent = round((relative - 1) * 100)
     return f"{percent:+,d} %" if percent else "±0 %"
+
+
+def read_time(text: str) -> float:
+    """Return `500ms`, `2s` or `1.5min` in ms. Raises UsageError."""
+    return _read(text, _TIMES_MS, "a time like 500ms, 2s or 1min")
+
+
+def read_size(text: str) -> float:
+    """Return `100MB` or `1GB` in bytes, in powers of 1024 as `size` prints them. Raises UsageError."""
+    return _read(text, SIZES, "a size like 100MB or 1GB")
+
+
+def _read(text: str, units: Mapping[str, float], example: str) -> float:
+    quantity = _QUANTITY.fullmatch(text)
+    by_lower = {unit.lower(): factor for unit, factor in units.items()}
+    if quantity is None or quantity[2].lower() not in by_lower:
+        raise UsageError(f"{text!r} is not {example}")
+    return float(quantity[1]) * by_lower[quantity[2].lower()]

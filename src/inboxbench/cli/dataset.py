@@ -10,6 +10,7 @@ import click
 from rich.table import Column, Table
 from rich.text import Text
 
+from inboxbench import units
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import SeedProgress
@@ -34,8 +35,7 @@ def _table(datasets: list[Stored]) -> Table:
     table = Table(Column("name", no_wrap=True), "profile", "seed", "messages", "size", "age", "checksum of messages")
     for stored in datasets:
         facts = _facts(stored)
-        size = f"{stored.size / 1e6:,.0f} MB"
-        table.add_row(stored.name, *facts[:3], size, age(stored.created), facts[3])
+        table.add_row(stored.name, *facts[:3], units.size(stored.size), age(stored.created), facts[3])
     return table
 
 
@@ -73,8 +73,8 @@ def clone(session: Session, name: str, database: str | None) -> None:
     """
     with session.server() as server:
         made = copy_dataset(server, name, database)
-    size = f"{made.size / 1e6:,.0f} MB in {made.elapsed:.2f} s"
-    click.echo(f"made {made.name}: {size}, {made.seconds_per_gb:.2f} s a GB")
+    took = f"{units.size(made.size)} in {units.seconds(made.elapsed)}"
+    click.echo(f"made {made.name}: {took}, {units.seconds(made.seconds_per_gb)} a GB")
 
 
 @command.command()
@@ -96,7 +96,7 @@ def export_command(session: Session, name: str, path: Path) -> None:
     """Write a dataset to one file, for another machine."""
     with session.server() as server, SeedProgress() as progress:
         export_dataset(server, name, path, project=session.project, progress=progress)
-    click.echo(f"wrote {path}: {path.stat().st_size / 1e6:,.1f} MB")
+    click.echo(f"wrote {path}: {units.size(path.stat().st_size)}")
 
 
 @command.command(name="import")

@@ -18,6 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from inboxbench import units
+
 if TYPE_CHECKING:  # numpy is loaded by those commands alone that make rows
     from inboxbench.seed import Step
 
@@ -74,5 +76,5 @@ class SeedProgress:
         elapsed = self._bar.tasks[task].elapsed or 0.0
         rate = ""
         if step.octets and elapsed > 0.05:
-            rate = f"{step.done / elapsed / 1e3:,.0f} k rows/s, {step.octets / elapsed / 1e6:,.0f} MB/s"
+            rate = f"{units.number(step.done / elapsed / 1e3)} k rows/s, {units.size(step.octets / elapsed)}/s"
         self._bar.update(task, completed=step.done, total=step.total, rate=rate)

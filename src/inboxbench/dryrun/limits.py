@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from inboxbench import units
 from inboxbench.dryrun.model import MODES, DryRun, Lock
-from inboxbench.errors import UsageError
-
-_TIMES = {"ms": 1.0, "s": 1000.0, "min": 60_000.0}
-_SIZES = {"B": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3, "TB": 1000**4}
-_QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
+from inboxbench.units import millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +19,6 @@ class Limits:
     wal: float | None = None
     rewrite: float | None = None
     errors: int | None = None
-
-
-def read_time(text: str) -> float:
-    """`500ms`, `2s`, `1.5min` in ms. Raises UsageError."""
-    return _read(text, _TIMES, "a time like 500ms, 2s or 1min")
-
-
-def read_size(text: str) -> float:
-    """`100MB`, `1GB` in bytes. Raises UsageError."""
-    return _read(text, _SIZES, "a size like 100MB or 1GB")
-
-
-def _read(text: str, units: dict[str, float] | dict[str, int], example: str) -> float:
-    found = _QUANTITY.fullmatch(text)
-    by_lower = {unit.lower(): factor for unit, factor in units.items()}
-    if found is None or found[2].lower() not in by_lower:
-        raise UsageError(f"{text!r} is not {example}")
-    return float(found[1]) * by_lower[found[2].lower()]
 
 
 def blocks(lock: Lock) -> bool:
@@ -57,12 +35,12 @@ def _broken(run: DryRun, limits: Limits) -> Iterator[str | None]:
     if limits.stall is not None:
         worst = max(run.traffic, key=lambda felt: felt.max_stall_ms, default=None)
         if worst is not None and worst.max_stall_ms > limits.stall:
-            yield f"{worst.name} stalled for {worst.max_stall_ms:.0f} ms, over --max-stall {limits.stall:.0f} ms"
+            yield f"{worst.name} stalled for {millis(worst.max_stall_ms)}, over --max-stall {millis(limits.stall)}"
     if limits.lock_hold is not None:
         yield _lock_hold(run, limits.lock_hold)
     written = sum(statement.wal_bytes for statement in run.statements)
     if limits.wal is not None and written > limits.wal:
-        yield f"{written / 1e6:.1f} MB of WAL, over --max-wal {limits.wal / 1e6:.1f} MB"
+        yield f"{units.size(written)} of WAL, over --max-wal {units.size(limits.wal)}"
     if limits.rewrite is not None:
         yield _rewrite(run, limits.rewrite)
     errors = sum(felt.errors for felt in run.traffic)
@@ -79,7 +57,7 @@ def _lock_hold(run: DryRun, limit: float) -> str | None:
     if longest <= limit:
         return None
     return (
-        f"{lock.mode} on {lock.relation} was held for {longest:.0f} ms, over --max-lock-hold {limit:.0f} ms "
+        f"{lock.mode} on {lock.relation} was held for {millis(longest)}, over --max-lock-hold {millis(limit)} "
         f"(revision {statement.revision}, statement {statement.number})"
     )
 
@@ -92,6 +70,6 @@ def _rewrite(run: DryRun, limit: float) -> str | None:
     if most <= limit:
         return None
     return (
-        f"{rewrite.relation} was rewritten, {most / 1e6:.1f} MB, over --max-rewrite {limit / 1e6:.1f} MB "
+        f"{rewrite.relation} was rewritten, {units.size(most)}, over --max-rewrite {units.size(limit)} "
         f"(revision {statement.revision}, statement {statement.number})"
     )

@@ -18,6 +18,7 @@ from inboxbench.traffic.clock import Pulse
 from inboxbench.traffic.engine import DEFAULT_RATE, live_traffic
 from inboxbench.traffic.generated import Generated
 from inboxbench.traffic.request import RequestClass
+from inboxbench.units import millis
 
 NO_TABLES = "no traffic: the copy has no table to read or write before the chain begins"
 
@@ -76,11 +77,11 @@ def _stillness(pulse: Pulse) -> Iterator[str]:
     long = [end - begin for begin, end in pulse.machine if end - begin >= NOTICED_MS]
     if long:
         yield (
-            f"the machine gave a process of ours no time, {len(long)} times for {NOTICED_MS:.0f} ms or longer, at most "
-            f"{max(long):.0f} ms: traffic[].stalls[].still_ms says of which stalls that is a part"
+            f"the machine gave a process of ours no time, {len(long)} times for {millis(NOTICED_MS)} or longer, at "
+            f"most {millis(max(long))}: traffic[].stalls[].still_ms says of which stalls that is a part"
         )
     if pulse.own_ms >= NOTICED_MS:
-        yield f"the traffic's own process stood still for {pulse.own_ms:.0f} ms while the machine did not"
+        yield f"the traffic's own process stood still for {millis(pulse.own_ms)} while the machine did not"
 
 
 def rehearse_live(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from inboxbench import units
 from inboxbench.gate.change import Change, Comparison
 
 _MOST = 50  # rows of a table: a comment has a limit, and nobody reads further
@@ -15,7 +16,7 @@ def _cell(text: object) -> str:
 
 def _row(change: Change) -> str:
     sign = {"broken": "✗", "worse": "▲", "better": "▼", "note": "·"}[change.verdict]
-    factor = f"×{change.factor:.2f}" if change.before and change.after is not None else ""
+    factor = units.times(change.factor) if change.before and change.after is not None else ""
     return f"| {sign} {change.verdict} | `{_cell(change.where)}` | {_cell(change.text)} | {factor} |"
 
 

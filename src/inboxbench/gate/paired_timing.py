@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from inboxbench import units
 from inboxbench.bench.execute.cell import Probe, open_probe, prepared, quiet
 from inboxbench.bench.workload.queries import Case, Workload, draw_cases, read_workload
 from inboxbench.database import connect
@@ -141,7 +142,7 @@ def _repeats(run: Callable[[], float]) -> int:
     run()
     once = max(run(), 1e-3)
     if once > _TIMEOUT_S * 1000:
-        raise SubjectFailed(f"a query took {once:.0f} ms: too slow to be timed in pairs")
+        raise SubjectFailed(f"a query took {units.millis(once)}: too slow to be timed in pairs")
     return max(1, min(_MOST_REPEATS, round(_LEAST_MS / once)))
 
 

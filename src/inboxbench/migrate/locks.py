@@ -18,6 +18,7 @@ from typing import Self, TypeVar
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from inboxbench import units
 from inboxbench.database import Connection, connect
 from inboxbench.errors import InboxbenchError, SubjectFailed
 from inboxbench.migrate.session import LockRefused, Session
@@ -91,7 +92,7 @@ def blockers_of(observer: Connection, pid: int) -> str:
     """Who blocks backend `pid` at this moment, oldest transaction first; "" when nobody does."""
     rows = observer.execute(_BLOCKERS, (pid,)).fetchall()
     return ", ".join(
-        f"pid {pid} ({name}, {state or 'active'}, transaction open {age:.1f} s: {query})"
+        f"pid {pid} ({name}, {state or 'active'}, transaction open {units.seconds(age)}: {query})"
         for pid, name, state, age, query in rows
     )
 

@@ -13,7 +13,7 @@ import pytest
     [
         "inboxbench.sqlfile",
         "inboxbench.bench.workload.churn",
-        "inboxbench.bench.figures",
+        "inboxbench.units",
         "inboxbench.bench.workload.mix",
         "inboxbench.bench.verdict.reasons",
         "inboxbench.bench.execute.sample",

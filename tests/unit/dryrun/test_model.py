@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from inboxbench.cli.dryrun.probes import read_asked
-from inboxbench.dryrun.limits import Limits, broken, read_size, read_time
+from inboxbench.dryrun.limits import Limits, broken
 from inboxbench.dryrun.model import DryRun, Felt, Lock, Rewrite, Statement, as_json
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.output.markdown import as_markdown
@@ -20,6 +20,7 @@ from inboxbench.dryrun.tools.command import Chain, Ended, run_chain
 from inboxbench.dryrun.tools.revision_files import read_history
 from inboxbench.dryrun.tools.source_lines import read_sources
 from inboxbench.errors import UsageError
+from inboxbench.units import read_size, read_time
 
 LOCK = Lock("public.orders", "table", "ACCESS EXCLUSIVE", 0.0, 3000.0)
 STATEMENT = Statement(
@@ -78,10 +79,9 @@ def test_limits_name_what_broke_them() -> None:
     limits = Limits(stall=500, lock_hold=2000, wal=1e6, rewrite=1e8, errors=1)
     assert broken(RUN, limits) == [
         "read stalled for 700 ms, over --max-stall 500 ms",
-        "ACCESS EXCLUSIVE on public.orders was held for 3000 ms, over --max-lock-hold 2000 ms "
-        "(revision a1, statement 1)",
-        "2.0 MB of WAL, over --max-wal 1.0 MB",
-        "public.orders was rewritten, 200.0 MB, over --max-rewrite 100.0 MB (revision a1, statement 1)",
+        "ACCESS EXCLUSIVE on public.orders was held for 3 s, over --max-lock-hold 2 s (revision a1, statement 1)",
+        "1.91 MB of WAL, over --max-wal 977 kB",
+        "public.orders was rewritten, 191 MB, over --max-rewrite 95.4 MB (revision a1, statement 1)",
         "2 errors of the old application, over --max-errors 1: no",
     ]
     assert broken(RUN, Limits(stall=700, lock_hold=3000, wal=2e6, rewrite=2e8, errors=2)) == []
@@ -93,7 +93,7 @@ def test_a_lock_on_what_the_transaction_made_is_in_nobodys_way() -> None:
 
 
 def test_quantities() -> None:
-    assert (read_time("500ms"), read_time("2s"), read_size("1GB")) == (500, 2000, 1e9)
+    assert (read_time("500ms"), read_time("2s"), read_size("1GB")) == (500, 2000, 1 << 30)
     for text in ("5", "5 lightyears", "s"):
         with pytest.raises(UsageError, match="is not a time"):
             read_time(text)

@@ -94,7 +94,7 @@ def test_markdown(run: DryRun) -> None:
     assert "0007_index.py:2)" in text
     assert "| reads blocked at a stretch | 421 ms | – |" in text
     assert "| 0007 | CREATE INDEX ix ON orders (customer_id) | orders | SHARE | 421 ms | – |" in text
-    assert "| post \\| reply | 100 | 4 | 0 | 2.0 ms | 400 ms | 419 ms | 420 ms |" in text
+    assert "| post \\| reply | 100 | 4 | 0 | 2 ms | 400 ms | 419 ms | 420 ms |" in text
 
 
 def test_sarif_has_what_code_scanning_requires(run: DryRun, revision_file: Path) -> None:

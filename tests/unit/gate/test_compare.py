@@ -222,6 +222,6 @@ def test_other_forms_hold_every_figure() -> None:
 def test_markdown_shows_worse_and_plans() -> None:
     text = as_markdown(_worse(), "1 worse.", ["head has 1 uncommitted file"])
     assert "### inboxbench gate: closed" in text
-    assert "| ▲ worse | `list_all/huge/migrated` | 100 → 250 pages | ×2.50 |" in text
+    assert "| ▲ worse | `list_all/huge/migrated` | 100 → 250 pages | 2.50× |" in text
     assert "after   Seq Scan a \\| b" in text
     assert "- head has 1 uncommitted file" in text

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from statistics import geometric_mean
 from typing import Any
 
+from inboxbench import units
 from inboxbench.bench.execute.counters import Reading
 from inboxbench.bench.sets.indexset import IndexSet
-from inboxbench.bench.verdict.verdict import times
 from inboxbench.bench.workload.churn import Churn
 from inboxbench.bench.workload.queries import Case
 from inboxbench.bench.workload.writes import Updates
@@ -120,8 +120,8 @@ class Decay:
             return "No query could be read in all three states."
         worst = known[0]
         return (
-            f"After {self.churn}, {worst.name} reads {times(worst.ratio or 1)} as many buffers as fresh "
-            f"({worst.fresh.buffers:,} → {worst.churned.buffers:,}); after VACUUM {times(worst.left or 1)} "
+            f"After {self.churn}, {worst.name} reads {units.times(worst.ratio or 1)} as many buffers as fresh "
+            f"({worst.fresh.buffers:,} → {worst.churned.buffers:,}); after VACUUM {units.times(worst.left or 1)} "
             f"({worst.vacuumed.buffers:,})."
         )
 

@@ -16,9 +16,9 @@ from inboxbench.bench.request import TIMEOUT_S, Progress
 from inboxbench.bench.run import run_matrix
 from inboxbench.bench.sets.indexset import Index, IndexSet
 from inboxbench.bench.sets.removal import Pruner
-from inboxbench.bench.verdict.verdict import amount, times
 from inboxbench.project import Project
 from inboxbench.server import Server
+from inboxbench.units import size, times
 
 _DISPENSABLE: tuple[Word, ...] = ("harmful", "redundant", "unused")
 
@@ -59,8 +59,8 @@ class Ablation:
         if self.together is None:
             return None
         wal = self.together.insert_wal
-        written = "" if wal is None else f" and {amount(max(wal, 0))} of WAL a message insert"
-        saved = f"Without those {len(self.together.removed)} at once {amount(self.together.saved)} of disk{written} go"
+        written = "" if wal is None else f" and {size(max(wal, 0))} of WAL a message insert"
+        saved = f"Without those {len(self.together.removed)} at once {size(self.together.saved)} of disk{written} go"
         if not self.together.loses:
             return f"{saved}; no read gets worse."
         worst = self.together.loses[0]

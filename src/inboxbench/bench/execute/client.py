@@ -24,6 +24,7 @@ from inboxbench.database import Connection, connect
 from inboxbench.errors import ServerError, SubjectFailed
 from inboxbench.server import Server
 from inboxbench.server.pgbench import Load, find_pgbench, run_scripts
+from inboxbench.units import micros, millis, times
 
 # What a harness may add to a bare client before its times are more of itself than of the server.
 HIGHEST_RATIO = 1.5
@@ -85,9 +86,9 @@ class Overhead:
     def __str__(self) -> str:
         met = "within" if self.met else "above"
         return (
-            f"client overhead: a row by its key takes {self.client_us:.0f} µs here and {self.pgbench_us:.0f} µs by "
-            f"pgbench -M prepared, {self.ratio:.2f}× ({self.least:.2f}–{self.most:.2f} in {self.rounds} rounds in "
-            f"turns), {met} the {HIGHEST_RATIO}× allowed; client-side times below {self.floor_ms:.2f} ms say nothing"
+            f"client overhead: a row by its key takes {micros(self.client_us)} here and {micros(self.pgbench_us)} by "
+            f"pgbench -M prepared, {times(self.ratio)} ({self.least:.2f}–{self.most:.2f} in {self.rounds} rounds in "
+            f"turns), {met} the {HIGHEST_RATIO}× allowed; client-side times below {millis(self.floor_ms)} say nothing"
         )
 
 

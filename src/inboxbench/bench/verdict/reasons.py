@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from inboxbench.bench.figures import amount, times
+from inboxbench import units
 from inboxbench.bench.model import Cell, Matrix
 from inboxbench.bench.verdict.choice import Contest
 from inboxbench.bench.verdict.pareto import Standing, break_even, buffers, point
@@ -38,7 +38,7 @@ def headline(found: Contest, best: Standing, others: Sequence[Standing]) -> str:
 
 def _compared(one: Standing, ratio: float) -> str:
     bound = "at least " if one.stopped else ""
-    return f"{bound}{times(ratio)} as many under {one.title}"
+    return f"{bound}{units.times(ratio)} as many under {one.title}"
 
 
 def _span(found: Contest, best: Standing, others: Sequence[Standing]) -> list[str]:
@@ -106,7 +106,7 @@ def _family_reasons(best: Standing, others: Sequence[Standing]) -> list[str]:
     reasons = []
     for family, own in best.by_family.items():
         told = ", ".join(
-            f"{one.by_family[family]:,.0f} under {one.title} ({times(one.by_family[family] / own)})"
+            f"{one.by_family[family]:,.0f} under {one.title} ({units.times(one.by_family[family] / own)})"
             for one in others
             if family in one.by_family
         )
@@ -130,18 +130,18 @@ def _largest_gain(matrix: Matrix, best: Standing, others: Sequence[Standing]) ->
     ratio = buffers(cell) / buffers(own)
     return [
         f"The largest difference is {cell.case.query.title} ({cell.case.parameter_class.title}): "
-        f"{buffers(own):,} buffers instead of {buffers(cell):,} under {other.title}, {times(ratio)}."
+        f"{buffers(own):,} buffers instead of {buffers(cell):,} under {other.title}, {units.times(ratio)}."
     ]
 
 
 def _write_reasons(best: Standing, others: Sequence[Standing]) -> list[str]:
     if not others or not best.insert_wal:
         return []
-    wal = ", ".join(f"{times(best.insert_wal / one.insert_wal)} {one.title}" for one in others if one.insert_wal)
-    size = ", ".join(f"{times(best.result.bytes / one.result.bytes)} {one.title}" for one in others)
+    wal = ", ".join(f"{units.times(best.insert_wal / one.insert_wal)} {one.title}" for one in others if one.insert_wal)
+    size = ", ".join(f"{units.times(best.result.bytes / one.result.bytes)} {one.title}" for one in others)
     reasons = [
-        f"An insert writes {amount(best.insert_wal)} of WAL: {wal}.",
-        f"All indexes take {amount(best.result.bytes)}: {size}.",
+        f"An insert writes {units.size(best.insert_wal)} of WAL: {wal}.",
+        f"All indexes take {units.size(best.result.bytes)}: {size}.",
     ]
     return reasons + _hot_reason(best)
 
@@ -165,7 +165,7 @@ def _weakest(matrix: Matrix, best: Standing, others: Sequence[Standing]) -> list
         return []
     own, cell, other = max(pairs, key=lambda pair: (buffers(pair[0]) / buffers(pair[1]), -pair[2].reads))
     extra = other.insert_wal - best.insert_wal
-    price = f", for {amount(abs(extra))} {'more' if extra > 0 else 'less'} WAL an insert" if extra else ""
+    price = f", for {units.size(abs(extra))} {'more' if extra > 0 else 'less'} WAL an insert" if extra else ""
     return [
         f"It is not best at everything: {cell.case.query.title} ({cell.case.parameter_class.title}) reads "
         f"{buffers(own):,} buffers, {buffers(cell):,} under {other.title}{price}."

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from inboxbench.bench.figures import amount, times
 from inboxbench.bench.model import Matrix
 from inboxbench.bench.verdict.choice import RULE, Contest, contest, evens
 from inboxbench.bench.verdict.pareto import WAL_PER_PAGE, Standing, buffers, dominated_by
 from inboxbench.bench.verdict.reasons import headline, pairs_of, reasons
 from inboxbench.bench.workload.mix import Weights
 
-__all__ = ["amount", "currency", "times", "verdict"]
+__all__ = ["currency", "verdict"]
 
 
 def verdict(matrix: Matrix, weights: Weights | None = None, wal_per_page: float = WAL_PER_PAGE) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from inboxbench.bench import Decay, read_churn, run_decay
 from inboxbench.bench.execute.counters import Reading
-from inboxbench.bench.verdict.verdict import amount, times
 from inboxbench.cli.bench.options import (
     SCHEMA_VERSION,
     Source,
@@ -28,6 +27,7 @@ from inboxbench.cli.options import Session, names_in, pass_session
 from inboxbench.cli.output import results_console
 from inboxbench.cli.progress import counting
 from inboxbench.files import check_writable
+from inboxbench.units import size, times
 
 
 @click.command()
@@ -85,7 +85,12 @@ def _cells_table(found: Decay) -> Table:
     for heading in ("fresh", "after churn", "ratio", "after VACUUM", "ratio", "plan"):
         table.add_column(heading, justify="right", no_wrap=True)
     for cell in found.worst_first:
-        figures = (_figure(cell.churned), known(times, cell.ratio), _figure(cell.vacuumed), known(times, cell.left))
+        figures = (
+            _figure(cell.churned),
+            known(times, cell.ratio),
+            _figure(cell.vacuumed),
+            known(times, cell.left),
+        )
         flips = Text("flips", style="bold red") if cell.flips else ""
         table.add_row(Text(cell.case.name), cell.index_set, _figure(cell.fresh), *figures, flips)
     return table
@@ -105,8 +110,8 @@ def _sets_table(found: Decay) -> Table:
             *(known(times, ratio) for ratio in (after, left, worst)),
             f"{one.updates.rows:,}",
             known("{:.0%}".format, one.updates.hot_share),
-            amount(one.fresh_bytes),
-            amount(one.churned_bytes),
+            size(one.fresh_bytes),
+            size(one.churned_bytes),
         )
     return table
 

@@ -8,10 +8,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from inboxbench import units
 from inboxbench.bench import Ablation, run_ablation
 from inboxbench.bench.drop_one.result import Removal
 from inboxbench.bench.sets.indexset import read_catalogue
-from inboxbench.bench.verdict.verdict import amount, times
 from inboxbench.cli.bench.options import (
     SCHEMA_VERSION,
     Source,
@@ -98,7 +98,7 @@ def _loss(one: Removal) -> str:
     before, after = worst_read.before.plan, worst_read.after.plan
     more = f", and {len(one.loses) - 1} more" if len(one.loses) > 1 else ""
     figures = f"{before.buffers:,} → {after.buffers:,}" if before and after else "stopped"
-    ratio = f" ({times(worst_read.ratio)})" if after else ""
+    ratio = f" ({units.times(worst_read.ratio)})" if after else ""
     return f"{worst_read.before.case.name} {figures}{ratio}{more}"
 
 
@@ -136,7 +136,7 @@ def _signed(saved: float) -> str:
     """Bytes saved as a change: what is less has a minus."""
     if round(saved) == 0:
         return "0 B"
-    return f"{'−' if saved > 0 else '+'}{amount(abs(saved))}"
+    return f"{'−' if saved > 0 else '+'}{units.size(abs(saved))}"
 
 
 def _print(found: list[Ablation]) -> None:

@@ -8,6 +8,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from inboxbench import units
 from inboxbench.bench.load import LoadCell, LoadPlan, LoadTest, check_operations, run_load
 from inboxbench.cli.bench.options import (
     SCHEMA_VERSION,
@@ -105,7 +106,7 @@ def _row(cell: LoadCell) -> list[Text | str]:
     latency = cell.latency
     assert latency is not None
     times = (latency.p50_ms, latency.p90_ms, latency.p99_ms, latency.p999_ms, latency.max_ms, latency.lag_ms)
-    remark = Text("" if cell.kept_up else f"did not keep up: {cell.achieved:,.0f}/s", style="bold red")
+    remark = Text("" if cell.kept_up else f"did not keep up: {units.rate(cell.achieved)}", style="bold red")
     return [known("{:,.0f}".format, cell.per_s), f"{cell.rate:,.0f}", *(f"{time:,.2f}" for time in times), remark]
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from inboxbench import units
 from inboxbench.bench import run_matrix
 from inboxbench.bench.cache.recall import Memory
 from inboxbench.bench.model import Cell
@@ -47,7 +48,7 @@ def print_contrast(found: Contrast, console: Console) -> None:
     for one in found.before.matrix.sets:
         name = one.index_set.name
         if (typical := found.typical(name)) is not None:
-            console.print(Text(f"  {name}: a typical read touches {typical:.2f}× the pages"))
+            console.print(Text(f"  {name}: a typical read touches {units.times(typical)} the pages"))
     if found.ranked:
         console.print(_table(found))
     if (rest := len(found.ranked) - _MOST) > 0:

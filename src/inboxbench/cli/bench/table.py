@@ -8,8 +8,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from inboxbench import units
 from inboxbench.bench import Cell, Matrix
-from inboxbench.bench.verdict.verdict import amount
 from inboxbench.cli.output import results_console
 
 
@@ -77,11 +77,11 @@ def _pareto_table(matrix: Matrix, found: Mapping[str, Any]) -> Table:
         table.add_row(
             row["set"],
             str(indexes[row["set"]]),
-            amount(row["bytes"]),
+            units.size(row["bytes"]),
             f"{row['build_s']:.1f}",
             *(f"{bound}{row[name]:,.1f}" for name in ("reads_mean", "reads_worst")),
             *(f"{row[name]:,.2f}" for name in ("ms_mean", "ms_worst")),
-            *(known(amount, row[name]) for name in ("insert_wal_bytes", "update_wal_bytes")),
+            *(known(units.size, row[name]) for name in ("insert_wal_bytes", "update_wal_bytes")),
             *(known("{:,.0f}".format, row[name]) for name in ("insert_per_s", "update_per_s")),
             known("{:.0%}".format, row["hot_share"]),
             f"{bound}{row['cost']:,.1f}",

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from inboxbench import units
 from inboxbench.bench.execute.explained import Execution
 from inboxbench.bench.traps.run import Catalogue, run_traps
 from inboxbench.bench.traps.trap import Sprung, read_traps
@@ -61,7 +62,7 @@ def _buffers(execution: Execution | None) -> str:
 
 
 def _ratio(one: Sprung) -> str:
-    times = "–" if one.ratio is None else f"{one.ratio:,.0f}×" if one.ratio >= 10 else f"{one.ratio:,.1f}×"
+    times = units.times(one.ratio)
     return f"{times}, other rows" if one.trap.differs else times
 
 

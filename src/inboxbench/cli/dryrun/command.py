@@ -20,7 +20,7 @@ from inboxbench.cli.dryrun.output import FORMS, hand_over_run
 from inboxbench.cli.dryrun.probes import Asked
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.progress import SeedProgress, progress_console
-from inboxbench.dryrun.limits import Limits, broken, read_size, read_time
+from inboxbench.dryrun.limits import Limits, broken
 from inboxbench.dryrun.model import DryRun
 from inboxbench.dryrun.observe.server_log import log_path
 from inboxbench.dryrun.per_revision import alone, rehearse_each
@@ -34,6 +34,7 @@ from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.files import check_writable
 from inboxbench.migrate.history import last_of_phase, read_history
 from inboxbench.server import Server
+from inboxbench.units import read_size, read_time
 
 
 def _together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -16,7 +16,6 @@ from rich.table import Table
 
 from inboxbench.cli.progress import progress_console
 from inboxbench.database import connect
-from inboxbench.dryrun.limits import read_time
 from inboxbench.dryrun.model import as_json
 from inboxbench.dryrun.probes.blockers import Holder, long_reader, old_snapshot
 from inboxbench.dryrun.probes.deadlock_search import Shuffle, search_deadlocks
@@ -28,6 +27,7 @@ from inboxbench.dryrun.traffic_choice import choose_traffic
 from inboxbench.dryrun.under_traffic import Load, load_for
 from inboxbench.server import Server
 from inboxbench.traffic.engine import DEFAULT_RATE
+from inboxbench.units import millis, read_time
 
 OPTIONS = (
     click.option("--no-traffic", is_flag=True, help="nobody else works on the copy meanwhile"),
@@ -132,7 +132,7 @@ def _show_queue(console: Console, name: str, seconds: float, runs: tuple[Queuein
     for one in runs:
         timeout = "none" if one.lock_timeout_ms is None else f"{one.lock_timeout_ms:g} ms"
         starts = f"{one.attempts}" + ("" if one.error is None else f", [red]not through: {escape(one.error)}[/]")
-        worst = (timeout, starts, f"{one.seconds:.1f}", f"{one.worst_ms:,.0f} ms", escape(one.worst_class or ""))
+        worst = (timeout, starts, f"{one.seconds:.1f}", millis(one.worst_ms), escape(one.worst_class or ""))
         table.add_row(*worst, _lock_behind(one))
     console.print(table)
 
@@ -175,7 +175,7 @@ def _back_lines(back: Back) -> Iterator[str]:
         yield f"[red]the way back to {escape(back.target)}: {escape(back.error)}[/]"
     if back.down and back.down.felt:
         worst = max(back.down.felt, key=lambda one: one.max_stall_ms)
-        yield f"the way back to {escape(back.target)}: worst stall {worst.max_stall_ms:,.0f} ms ({escape(worst.name)})"
+        yield f"the way back to {escape(back.target)}: worst stall {millis(worst.max_stall_ms)} ({escape(worst.name)})"
         yield f"  {sum(one.errors for one in back.down.felt)} errors of requests"
     for one in back.lost:
         yield f"  [red]lost[/] {escape(one.table)}{'.' + escape(one.column) if one.column else ''}: {escape(one.what)}"

@@ -13,6 +13,7 @@ from inboxbench.dryrun.limits import blocks
 from inboxbench.dryrun.model import DryRun, Finding, Lock, Revision, Statement
 from inboxbench.dryrun.output.markdown import both
 from inboxbench.dryrun.output.scaling_table import HEADINGS, caption, rows_of
+from inboxbench.units import millis, size
 
 _WIDTH = 24  # characters of the line of time
 _SQL = 76
@@ -60,8 +61,8 @@ def _header(console: Console, run: DryRun) -> None:
     console.print(f"[bold]{escape(run.command)}[/] on a copy of {escape(run.source)}, {escape(run.server)}")
     shape = ", all in one transaction" if run.one_transaction else f" in {len(run.transactions)} transactions"
     console.print(
-        f"{len(run.revisions)} revisions, {len(run.statements)} statements{shape}; {run.duration_ms / 1000:.1f} s, "
-        f"{_bytes(run.wal_bytes)} of WAL, {_bytes(run.peak_bytes)} more disk at the highest",
+        f"{len(run.revisions)} revisions, {len(run.statements)} statements{shape}; {millis(run.duration_ms)}, "
+        f"{size(run.wal_bytes)} of WAL, {size(run.peak_bytes)} more disk at the highest",
         highlight=False,
     )
 
@@ -87,7 +88,7 @@ def _felt(statement: Statement) -> bool:
 
 def _show_revision(console: Console, run: DryRun, revision: Revision) -> None:
     """One line for the revision, one a statement, one a lock or rewrite below it."""
-    length = f"{revision.finished_ms - revision.started_ms:,.0f} ms"
+    length = millis(revision.finished_ms - revision.started_ms)
     title = escape(revision.title)
     console.print(
         f"{_line(run, revision)} [bold]{escape(revision.revision)}[/] {length:>10}  {title}",
@@ -106,31 +107,33 @@ def _show_statement(console: Console, statement: Statement) -> None:
     place = f"{Path(statement.file).name}:{statement.line}" if statement.file and statement.line else ""
     text = escape(" ".join(statement.sql.split())[:_SQL])
     console.print(
-        f"{_INDENT}{statement.duration_ms:>8,.0f} ms  {text}  [dim]{escape(place)}[/]", no_wrap=True, highlight=False
+        f"{_INDENT}{millis(statement.duration_ms):>11}  {text}  [dim]{escape(place)}[/]",
+        no_wrap=True,
+        highlight=False,
     )
     parts = [_lock(lock, statement.number) for lock in statement.locks if blocks(lock)] + list(_more(statement))
     if statement.error:
         parts.append(f"[red]{escape(statement.error)}[/]")
     if statement.wal_bytes >= _WAL_SHOWN:
-        parts.append(f"{_bytes(statement.wal_bytes)} of WAL")
+        parts.append(f"{size(statement.wal_bytes)} of WAL")
     if parts:
         console.print(f"{_INDENT}{'':11}  {'; '.join(parts)}", highlight=False)
 
 
 def _lock(lock: Lock, own: int) -> str:
-    waited = f", waited {lock.waited_ms:.0f} ms" if lock.waited_ms >= 1 else ""
+    waited = f", waited {millis(lock.waited_ms)}" if lock.waited_ms >= 1 else ""
     after = f", through {lock.through - own} more statements" if lock.through > own else ""
-    return escape(f"{lock.mode} on {_short(lock.relation)} for {lock.held_ms:,.0f} ms{after}{waited}")
+    return escape(f"{lock.mode} on {_short(lock.relation)} for {millis(lock.held_ms)}{after}{waited}")
 
 
 def _more(statement: Statement) -> Iterator[str]:
     for rewrite in statement.rewrites:
         if not rewrite.relation.startswith("pg_toast."):
-            yield escape(f"rewrote {_short(rewrite.relation)} {_bytes(rewrite.bytes)}")
+            yield escape(f"rewrote {_short(rewrite.relation)} {size(rewrite.bytes)}")
     for scan in statement.scans:
         yield escape(f"read {_short(scan.relation)} {scan.rows:,} rows")
     if statement.temp_bytes:
-        yield f"temp files {_bytes(statement.temp_bytes)}"
+        yield f"temp files {size(statement.temp_bytes)}"
 
 
 def _line(run: DryRun, revision: Revision) -> str:
@@ -168,10 +171,3 @@ def _scales(run: DryRun) -> Table:
 
 def _short(relation: str) -> str:
     return relation.removeprefix("public.")
-
-
-def _bytes(octets: float) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if octets >= size:
-            return f"{octets / size:.1f} {unit}"
-    return f"{octets:.0f} B"

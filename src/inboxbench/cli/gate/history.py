@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from inboxbench import units
 from inboxbench.cli.output import Output, output_options
 from inboxbench.errors import ThresholdExceeded, UsageError
 from inboxbench.files import check_writable, write_text
@@ -110,7 +111,7 @@ def _show(console: Console, found: Sequence[Shift], points: Sequence[Point], rem
         table.add_column(heading, overflow="fold", justify="right" if heading == "factor" else "left")
     for one in found:
         style = "red" if one.worse else "green"
-        factor = f"{one.factor:.2f}×" if one.before else ""
+        factor = units.times(one.factor) if one.before else ""
         table.add_row(
             points[one.at].label, one.series.where, _words(one), Text(factor, style=style), sparkline(one.series.values)
         )

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from inboxbench import units
 from inboxbench.gate import Change, Comparison
 
 _STYLES = {"broken": "bold red", "worse": "red", "better": "green", "note": "dim"}
@@ -34,7 +35,7 @@ def _table(changes: Sequence[Change]) -> Table:
     table.add_column("factor", justify="right")
     for change in changes:
         known = change.before is not None and change.after is not None and change.before
-        factor = f"{change.factor:.2f}×" if known else ""
+        factor = units.times(change.factor) if known else ""
         table.add_row(Text(change.verdict, style=_STYLES[change.verdict]), change.where, change.text, factor)
     return table
 

@@ -12,6 +12,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
+from inboxbench import units
 from inboxbench.cli.migrate.progress import MigrationProgress
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import results_console
@@ -183,7 +184,7 @@ def _print(run: runner.Run, felt: list[ClassSummary], form: str) -> None:
         console.print(_revisions_table(run))
     if felt:
         console.print(_traffic_table(felt))
-    done = f"{len(run.revisions)} revisions, {run.before} → {run.after}, in {run.elapsed_s:.1f} s"
+    done = f"{len(run.revisions)} revisions, {run.before} → {run.after}, in {units.seconds(run.elapsed_s)}"
     console.print(done if run.revisions else f"nothing to do: the database is at {run.after}")
 
 

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgre
 from inboxbench.cli.progress import progress_console
 from inboxbench.migrate import session as events
 from inboxbench.migrate.history import Revision
+from inboxbench.units import rate, seconds
 
 
 class MigrationProgress:
@@ -59,7 +60,7 @@ class MigrationProgress:
         self._bar.update(self._task, description=escape(text), total=total, completed=completed, figures=figures)
 
     def _batch(self, progress: events.Progress) -> None:
-        figures = f"{progress.rows:,} rows, {progress.rows_per_s:,.0f}/s, {progress.eta_s:.0f} s left"
+        figures = f"{progress.rows:,} rows, {rate(progress.rows_per_s)}, {seconds(progress.eta_s)} left"
         self._show(f"{progress.revision} {progress.name}", total=1.0, completed=progress.share, figures=figures)
         if progress.finished:
             self._rows[progress.name] = progress.rows
@@ -67,7 +68,7 @@ class MigrationProgress:
     def _refused(self, revision: str, text: str, attempt: int, pause_s: float, blockers: str) -> None:
         by = f" by {blockers}" if blockers else ""
         self._console.print(
-            f"[yellow]{revision}[/] {escape(text)}: locked{escape(by)}, attempt {attempt}, again in {pause_s:.2f} s"
+            f"[yellow]{revision}[/] {escape(text)}: locked{escape(by)}, attempt {attempt}, again in {seconds(pause_s)}"
         )
 
     def _applied(self, revision: str, upgrade: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from inboxbench import units
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import results_console
 from inboxbench.cli.progress import progress_console
@@ -71,9 +72,9 @@ def _bar(result: RaceResult, most: float) -> str:
     """Full blocks only for what is safe, so that the chart can be read without its colours."""
     length = max(round(result.per_s / most * _WIDTH), 1) if most else 0
     if result.safe and not result.doubles:
-        return f"[green]{'█' * length}[/] {result.per_s:,.0f}/s"
+        return f"[green]{'█' * length}[/] {units.rate(result.per_s)}"
     caught = f"✗ {result.doubles:,} of {result.claims:,} claims took what somebody held" if result.doubles else ""
-    return f"[red]{'░' * length}[/] {result.per_s:,.0f}/s  [red]{caught}[/]"
+    return f"[red]{'░' * length}[/] {units.rate(result.per_s)}  [red]{caught}[/]"
 
 
 def chart(results: Sequence[RaceResult]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from inboxbench import units
 from inboxbench.seed import Dataset
 from inboxbench.seed.datasets.benchmark import Benchmark
 from inboxbench.seed.datasets.describe import Description
@@ -25,38 +26,39 @@ def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) ->
 
 def dataset_text(dataset: Dataset) -> RenderableType:
     rows = (
-        (name, f"{count:,}", f"{dataset.octets[name] / 1e6:,.1f}", dataset.checksums[name])
+        (name, f"{count:,}", units.size(dataset.octets[name]), dataset.checksums[name])
         for name, count in dataset.rows.items()
     )
-    return Group(_table(dataset.name, ("table", "rows", "MB sent", "checksum"), rows), Text(_history(dataset)))
+    return Group(_table(dataset.name, ("table", "rows", "sent", "checksum"), rows), Text(_history(dataset)))
 
 
 def _history(dataset: Dataset) -> str:
     if dataset.reused:
-        return f"Found: loaded before in {dataset.elapsed:.1f} s; a new load would give the same rows."
+        return f"Found: loaded before in {units.seconds(dataset.elapsed)}; a new load would give the same rows."
     total_rows = max(1, sum(dataset.rows.values()))
-    parts = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in dataset.seconds.items())
-    server = "" if dataset.server_cpu is None else f", server {dataset.server_cpu / total_rows * 1e6:.2f} µs"
+    workers = f"{dataset.workers} worker{'s' if dataset.workers > 1 else ''}"
+    parts = ", ".join(f"{stage} {units.seconds(seconds)}" for stage, seconds in dataset.seconds.items())
+    server = "" if dataset.server_cpu is None else f", server {units.micros(dataset.server_cpu / total_rows * 1e6)}"
     return (
-        f"{dataset.elapsed:.1f} s ({parts}) with {dataset.workers} worker{'s' if dataset.workers > 1 else ''}: "
-        f"{dataset.rows_per_s / 1e3:,.0f} k rows/s, {dataset.bytes / dataset.seconds['rows'] / 1e6:,.0f} MB/s; "
-        f"CPU a row: client {dataset.client_cpu / total_rows * 1e6:.2f} µs{server}."
+        f"{units.seconds(dataset.elapsed)} ({parts}) with {workers}: "
+        f"{units.number(dataset.rows_per_s / 1e3)} k rows/s, {units.size(dataset.bytes / dataset.seconds['rows'])}/s; "
+        f"CPU a row: client {units.micros(dataset.client_cpu / total_rows * 1e6)}{server}."
     )
 
 
 def benchmark_text(measured: Benchmark) -> str:
-    stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in measured.stages_s.items())
+    stages = ", ".join(f"{stage} {units.seconds(seconds)}" for stage, seconds in measured.stages_s.items())
     raw, server = (
-        "not visible" if cpu is None else f"{cpu:.2f} µs"
+        "not visible" if cpu is None else units.micros(cpu)
         for cpu in (measured.raw_cpu_us_per_row, measured.server_cpu_us_per_row)
     )
     return (
-        f"raw binary COPY, one connection  {measured.raw_rows_per_s / 1e3:>8,.0f} k rows/s of messages\n"
-        f"generated and sent               {measured.seeded_rows_per_s / 1e3:>8,.0f} k rows/s of messages\n"
+        f"raw binary COPY, one connection  {units.number(measured.raw_rows_per_s / 1e3):>8} k rows/s of messages\n"
+        f"generated and sent               {units.number(measured.seeded_rows_per_s / 1e3):>8} k rows/s of messages\n"
         f"ratio                            {measured.ratio:>8.2f}, {measured.ratio_with_outline:.2f} with the outline\n"
-        f"time                             {measured.total_s:>8.1f} s: {stages}\n"
-        f"CPU a row                        raw {raw}; client {measured.client_cpu_us_per_row:.2f} µs "
-        f"and server {server}; largest worker {measured.client_peak_mb:.0f} MB"
+        f"time                             {units.seconds(measured.total_s):>10}: {stages}\n"
+        f"CPU a row                        raw {raw}; client {units.micros(measured.client_cpu_us_per_row)} "
+        f"and server {server}; largest worker {units.size(measured.client_peak_mb * units.SIZES['MB'])}"
     )
 
 
@@ -78,7 +80,7 @@ def description_text(found: Description) -> RenderableType:
         (f"{one.table}.{one.name}", _optional(one.correlation), f"{one.n_distinct:,.4g}") for one in found.columns
     )
     files = (
-        (one.table, f"{one.rows:,}", f"{one.size / 1e6:,.1f}", f"{one.dead_share:.1%}", f"{one.visible_share:.1%}")
+        (one.table, f"{one.rows:,}", units.size(one.size), f"{one.dead_share:.1%}", f"{one.visible_share:.1%}")
         for one in found.files
     )
     words = ((one.name, one.word, f"{one.selectivity:.3%}") for one in found.words.classes)
@@ -88,7 +90,7 @@ def description_text(found: Description) -> RenderableType:
         _table("Shares", ("of rows", "share"), ((name, f"{value:.1%}") for name, value in found.shares.items())),
         _table(_words_title(found), ("class", "word", "messages with it"), words),
         _table("Key columns", ("column", "correlation", "n_distinct"), columns),
-        _table("Files", ("table", "rows", "MB with indexes", "dead rows", "all-visible pages"), files),
+        _table("Files", ("table", "rows", "size with indexes", "dead rows", "all-visible pages"), files),
     )
 
 

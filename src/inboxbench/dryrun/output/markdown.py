@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inboxbench import units
 from inboxbench.dryrun.model import Comparison, DryRun, Finding, Lock
 from inboxbench.dryrun.observe.lock_modes import conflict
 from inboxbench.dryrun.output.annotations import place_of
 from inboxbench.dryrun.output.scaling_table import HEADINGS, caption, rows_of
-from inboxbench.dryrun.rules.messages import head, octets, short, span
+from inboxbench.dryrun.rules.messages import head, short
 
 
 def as_markdown(run: DryRun) -> str:
@@ -24,8 +25,8 @@ def _head(run: DryRun) -> Iterator[str]:
     yield ""
     yield (
         f"`{run.command}` on a copy of {_cell(run.source)}, {_cell(run.server)}, {run.started}: "
-        f"{len(run.revisions)} revisions, {len(run.statements)} statements, {span(run.duration_ms)}, "
-        f"{octets(run.wal_bytes)} of WAL, {octets(run.peak_bytes)} of extra disk."
+        f"{len(run.revisions)} revisions, {len(run.statements)} statements, {units.millis(run.duration_ms)}, "
+        f"{units.size(run.wal_bytes)} of WAL, {units.size(run.peak_bytes)} of extra disk."
     )
 
 
@@ -75,7 +76,9 @@ def figure(key: str, value: float) -> str:
     """Of a comparison, as people read it; – for nothing."""
     if not value:
         return "–"
-    return span(value) if key.endswith("_ms") else octets(value) if key.endswith("_bytes") else f"{value:,.0f}"
+    return (
+        units.millis(value) if key.endswith("_ms") else units.size(value) if key.endswith("_bytes") else f"{value:,.0f}"
+    )
 
 
 def _locks(run: DryRun) -> Iterator[str]:
@@ -86,10 +89,10 @@ def _locks(run: DryRun) -> Iterator[str]:
     yield "| revision | statement | relation | mode | held | statements meanwhile | waited for |"
     yield "|---|---|---|---|---:|---:|---:|"
     for one, lock in rows:
-        waited = span(lock.waited_ms) if lock.waited_ms >= 1 else "–"
+        waited = units.millis(lock.waited_ms) if lock.waited_ms >= 1 else "–"
         yield (
             f"| {one.revision or '–'} | {_cell(head(one))} | {short(lock.relation)} | {lock.mode} | "
-            f"{span(lock.held_ms)} | {max(lock.through - one.number, 0) or '–'} | {waited} |"
+            f"{units.millis(lock.held_ms)} | {max(lock.through - one.number, 0) or '–'} | {waited} |"
         )
 
 
@@ -107,7 +110,7 @@ def _traffic(run: DryRun) -> Iterator[str]:
         times = (felt.p50_ms, felt.p99_ms, felt.max_stall_ms, felt.blocked_ms)
         yield (
             f"| {_cell(felt.name)} | {felt.requests:,} | {felt.errors:,} | {felt.deadlocks} | "
-            f"{' | '.join(map(span, times))} |"
+            f"{' | '.join(map(units.millis, times))} |"
         )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from inboxbench.dryrun.rules.messages import octets, short, span
+from inboxbench import units
+from inboxbench.dryrun.rules.messages import short
 
 HEADINGS = ("revision", "statement", "rows", "lock held", "stall", "duration", "WAL", "comes from")
 _MOST, _LONGEST = 15, 5
@@ -47,7 +48,7 @@ def _costs(curves: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def _cost(curve: dict[str, Any]) -> str:
-    told = octets if curve["measure"] == "wal_bytes" else span
+    told = units.size if curve["measure"] == "wal_bytes" else units.millis
     if curve["slope"] == 0:
         return f"{told(curve['value'])}, constant" if curve["value"] else "–"
     return f"{told(curve['value'])} ± {told(curve['error'])}, k {curve['k']:.2f}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from inboxbench import units
 from inboxbench.dryrun.model import Statement
 from inboxbench.dryrun.rewrites.catalogue import with_references
 from inboxbench.dryrun.rewrites.operation import flat
 from inboxbench.dryrun.rewrites.steps import as_code
 from inboxbench.dryrun.rules.facts import FEW_ROWS, Facts, InForce, rewritten_table, rows_read
-from inboxbench.dryrun.rules.messages import blocked, felt, head, octets, short
+from inboxbench.dryrun.rules.messages import blocked, felt, head, short
 from inboxbench.dryrun.rules.rule import Hit, Rule
 
 
@@ -28,10 +29,10 @@ def _rewrites(volatile: bool) -> Callable[[Facts], Iterator[Hit]]:
             force = facts.on(one, table) if table else None
             if table is None or force is None or (_kind(one) == "volatile") is not volatile:
                 continue
-            size = sum(rewrite.bytes for rewrite in one.rewrites)
+            rewritten = units.size(sum(rewrite.bytes for rewrite in one.rewrites))
             what = (
-                f"{head(one)} wrote every row of {short(table)} anew ({octets(size)}, {octets(one.wal_bytes)} of WAL, "
-                f"{octets(one.peak_bytes)} of extra disk) and blocked {blocked(force)}.{felt(facts, one)}"
+                f"{head(one)} wrote every row of {short(table)} anew ({rewritten}, {units.size(one.wal_bytes)} of WAL, "
+                f"{units.size(one.peak_bytes)} of extra disk) and blocked {blocked(force)}.{felt(facts, one)}"
             )
             yield Hit(one, table, what, _code(facts, one))
 

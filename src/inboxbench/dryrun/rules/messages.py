@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
+from inboxbench import units
 from inboxbench.dryrun.model import Stall, Statement
 from inboxbench.dryrun.rewrites.operation import flat
 from inboxbench.dryrun.rules.facts import Facts, InForce
 
 _LONGEST = 72
-
-
-def span(ms: float) -> str:
-    """
-    >>> span(1921.4), span(86.8), span(1.94)
-    ('1.9 s', '87 ms', '1.9 ms')
-    """
-    if ms >= 1000:
-        return f"{ms / 1000:.1f} s"
-    return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
-
-
-def octets(count: float) -> str:
-    """
-    >>> octets(198180864), octets(900)
-    ('198 MB', '1 kB')
-    """
-    for unit, size in (("GB", 1e9), ("MB", 1e6)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{max(count / 1e3, 1):.0f} kB"
 
 
 def short(relation: str) -> str:
@@ -51,13 +31,13 @@ def head_of(sql: str) -> str:
 
 def blocked(force: InForce) -> str:
     who = "all reads and writes" if force.blocks_reads else "inserts, updates and deletes"
-    return f"{who} of {short(force.lock.relation)} for {span(force.lock.held_ms)} ({force.lock.mode})"
+    return f"{who} of {short(force.lock.relation)} for {units.millis(force.lock.held_ms)} ({force.lock.mode})"
 
 
 def felt(facts: Facts, *statements: Statement) -> str:
     """A sentence about the traffic, if it was held up."""
     worst = facts.worst_stall(*statements)
-    return f" Worst stall: {worst[0]}, {span(worst[1].duration_ms)}{_queued(worst[1])}." if worst else ""
+    return f" Worst stall: {worst[0]}, {units.millis(worst[1].duration_ms)}{_queued(worst[1])}." if worst else ""
 
 
 def _queued(stall: Stall) -> str:

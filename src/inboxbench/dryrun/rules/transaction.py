@@ -10,8 +10,9 @@ from inboxbench.dryrun.observe.log_statements import bare
 from inboxbench.dryrun.rewrites.operation import NAME, flat, unquoted
 from inboxbench.dryrun.rewrites.steps import Step, as_code, in_python
 from inboxbench.dryrun.rules.facts import Facts, InForce, is_work, rows_read
-from inboxbench.dryrun.rules.messages import blocked, felt, head, short, span
+from inboxbench.dryrun.rules.messages import blocked, felt, head, short
 from inboxbench.dryrun.rules.rule import Hit, Rule
+from inboxbench.units import millis
 
 _DML = re.compile(r"(UPDATE|INSERT|DELETE|MERGE|WITH)\b", re.IGNORECASE)
 _LETS_GO = re.compile(r"(DROP TABLE|TRUNCATE|ALTER TABLE .*\bDROP (CONSTRAINT|COLUMN))\b", re.IGNORECASE | re.DOTALL)
@@ -49,7 +50,7 @@ def _backfills(facts: Facts) -> Iterator[Hit]:
         worst = max(held, key=lambda force: force.blocks_reads)
         rows = max(one.dead_tuples, rows_read(one))
         what = (
-            f"{head(one)} went over {rows:,} rows ({span(one.duration_ms)}) in the transaction in which "
+            f"{head(one)} went over {rows:,} rows ({millis(one.duration_ms)}) in the transaction in which "
             f"{head(worst.owner)} had locked {short(worst.lock.relation)}: it blocked {blocked(worst)}."
             f"{felt(facts, one, worst.owner)}"
         )
@@ -65,7 +66,7 @@ def _works(facts: Facts) -> Iterator[Hit]:
             continue
         worst = held[0]
         what = (
-            f"{head(one)} ({span(one.duration_ms)}) ran while {head(worst.owner)} of the same transaction still "
+            f"{head(one)} ({millis(one.duration_ms)}) ran while {head(worst.owner)} of the same transaction still "
             f"blocked {blocked(worst)}.{felt(facts, one, worst.owner)}"
         )
         yield Hit(one, worst.lock.relation, what, _split(worst.owner, one))
@@ -87,7 +88,7 @@ def _unbatched(facts: Facts) -> Iterator[Hit]:
         table = _touched(one)
         what = (
             f"{head(one)} changed {one.dead_tuples:,} rows in one transaction: each stayed locked against other "
-            f"updates for up to {span(kept)}, and as many dead rows were left behind.{felt(facts, one)}"
+            f"updates for up to {millis(kept)}, and as many dead rows were left behind.{felt(facts, one)}"
         )
         yield Hit(one, table, what, facts.proposal(one))
 
@@ -120,7 +121,7 @@ def _queued(facts: Facts) -> Iterator[Hit]:
         if waited.mode not in ("ACCESS EXCLUSIVE", "EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE"):
             continue
         what = (
-            f"{head(one)} waited {span(waited.waited_ms)} for {waited.mode} on {short(waited.relation)} without a "
+            f"{head(one)} waited {millis(waited.waited_ms)} for {waited.mode} on {short(waited.relation)} without a "
             f"lock_timeout; whoever came after it waited behind it.{felt(facts, one)}"
         )
         yield Hit(one, waited.relation, what, as_code((Step(bare(one.sql), retry=True),)))
@@ -198,7 +199,7 @@ ONE_TRANSACTION = Rule(
 QUEUED = Rule(
     id="no-lock-timeout",
     severity="warning",
-    condition=f"a statement waited {_QUEUED_MS:.0f} ms or longer for a lock, and its session had set no lock_timeout",
+    condition=f"a statement waited {millis(_QUEUED_MS)} or longer for a lock, and its session had set no lock_timeout",
     effect="everybody who comes after it waits in the queue behind it, although nothing has been changed yet",
     workaround="give up soon and try again: lock_timeout with retries.",
     bad="ALTER TABLE orders ADD COLUMN c int;",

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from inboxbench import __version__
+from inboxbench import __version__, units
 from inboxbench.bench.execute.throughput import Speed
 from inboxbench.bench.run import Matrix, run_matrix
 from inboxbench.bench.verdict.verdict import verdict
@@ -52,7 +52,7 @@ def _stage(title: str) -> Iterator[None]:
     started = time.monotonic()
     progress_console.print(f"[bold]{title}[/]")
     yield
-    progress_console.print(f"  done in {time.monotonic() - started:.1f} s", highlight=False)
+    progress_console.print(f"  done in {units.seconds(time.monotonic() - started)}", highlight=False)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from inboxbench import units
 from inboxbench.database import clone_database, database_name, drop_database, list_databases
 from inboxbench.errors import UsageError, unknown
 from inboxbench.server import Server
@@ -132,7 +133,7 @@ class Copied:
 
     @property
     def seconds_per_gb(self) -> float:
-        return self.elapsed / (self.size / 1e9)
+        return self.elapsed / (self.size / units.SIZES["GB"])
 
 
 def copy_dataset(server: Server, template: str, name: str | None = None) -> Copied:

@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from inboxbench import units
 from inboxbench.database import Connection, connect
 from inboxbench.errors import UsageError
 from inboxbench.messenger.data.table_layout import LAYOUTS, Layout
@@ -194,7 +195,7 @@ def check_disk(connection: Connection, profile: Profile) -> None:
     if free < needed:
         raise UsageError(
             f"profile {profile.name!r} with {profile.messages.count} messages needs about "
-            f"{needed / 1e9:.1f} GB under {row[0]}, and {free / 1e9:.1f} GB are free; use a smaller --scale"
+            f"{units.size(needed)} under {row[0]}, and {units.size(free)} are free; use a smaller --scale"
         )
 
 

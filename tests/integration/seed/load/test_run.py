@@ -233,7 +233,7 @@ def test_too_little_disk_is_said_before_it_starts(
 ) -> None:
     monkeypatch.setattr("inboxbench.seed.load.run.shutil.disk_usage", lambda _: SimpleNamespace(free=10_000_000))
     before = {info.name for info in list_databases(server)}
-    with pytest.raises(UsageError, match=r"needs about 0\.1 GB under .*, and 0\.0 GB are free; use a smaller"):
+    with pytest.raises(UsageError, match=r"needs about [\d.]+ MB under .*, and [\d.,]+ [kM]?B are free; use a smaller"):
         load_dataset(server, "tiny", 77, project=project)
     assert {info.name for info in list_databases(server)} == before
 
