@@ -6,9 +6,10 @@ Everything here was observed on the server unless a field says otherwise.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from inboxbench.dryrun.more import More, as_json
 from inboxbench.sqltree import Parsed, parse
 from inboxbench.traffic.latency import Interval
 
@@ -248,16 +249,11 @@ class DryRun:
     exit_status: int = 0
     error: str | None = None
     notes: tuple[str, ...] = ()
-    more: dict[str, Any] = field(default_factory=dict)
+    more: More = field(default_factory=More)
 
     def to_json(self) -> dict[str, Any]:
         """The document of `inboxbench dryrun --format json`; a class of traffic is `class` there."""
-        document = {"schema_version": SCHEMA_VERSION, **as_json(self)}
+        document = {"schema_version": SCHEMA_VERSION, **as_json(self), "more": self.more.to_json()}
         for felt in document["traffic"]:
             felt["class"] = felt.pop("name")
         return document
-
-
-def as_json(value: Any) -> dict[str, Any]:
-    """A dataclass of this module as it may be shown: without a statement's values, wherever it is in there."""
-    return asdict(value, dict_factory=lambda items: {name: item for name, item in items if name != "values"})

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from inboxbench.database import connect
 from inboxbench.dryrun.model import DryRun, Revision, Statement, Transaction
+from inboxbench.dryrun.more import Schema
 from inboxbench.dryrun.observe.observer import Observer, observed
 from inboxbench.dryrun.observe.sampler import Catalogue
 from inboxbench.dryrun.observe.samples import Sightings
+from inboxbench.dryrun.rewrites.change_type import Dependents
 from inboxbench.dryrun.schema.dependents import all_dependents, of_retyped
 from inboxbench.dryrun.schema.primary_keys import child_tables, primary_keys
 from inboxbench.dryrun.tools.attribution import attribute, named, read_stamp
@@ -136,12 +138,10 @@ def rehearse(
     leg = run(server, database, chain, target)
     _check_alembic(leg, chain, before, current_of(server, database))
     made = as_run(leg, server=server, source=source, command=chain.shown, started=started)
-    known = {
-        "keys": keys | primary_keys(server, database),
-        "columns": of_retyped(made.statements, columns),
-        "children": sorted(children | child_tables(server, database)),
-    }
-    return replace(made, more=made.more | known)
+    retyped = {name: Dependents.read(row) for name, row in of_retyped(made.statements, columns).items()}
+    keys |= primary_keys(server, database)
+    schema = Schema(keys, retyped, tuple(sorted(children | child_tables(server, database))))
+    return replace(made, more=replace(made.more, schema=schema))
 
 
 def check_aim(chain: Chain, begin: str | None, target: str) -> None:

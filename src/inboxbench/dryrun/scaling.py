@@ -12,12 +12,13 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from inboxbench.bench.growth.power_law import FEWEST, fit
 from inboxbench.dryrun.limits import blocks
 from inboxbench.dryrun.model import DryRun, Lock, Statement
+from inboxbench.dryrun.more import Curve, Grown, Scales
 
 MEASURES = ("duration_ms", "wal_bytes", "rows_read", "lock_hold_ms", "stall_ms")
 _COUNTED = ("wal_bytes", "rows_read")
@@ -36,58 +37,6 @@ class Size:
     share: float
     run: DryRun
     rows: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """A cost over rows: start + slope · rows. k: of the power law.
-
-    value: at the rows of production; origin: whether that was measured or extrapolated; error: its standard error, of
-    the fit where it was measured, of the prediction where it is extrapolated.
-    """
-
-    measure: str
-    points: tuple[tuple[int, float], ...]
-    start: float
-    slope: float
-    error: float
-    k: float
-    value: float
-    origin: Literal["measured", "extrapolated"]
-
-    @property
-    def constant(self) -> bool:
-        return self.slope == 0
-
-
-@dataclass(frozen=True, slots=True)
-class Grown:
-    """A statement (batches of one are one), or with sql None a whole revision. rows: of `tables` in production; where
-    it worked on none that outlived the chain, `tables` is empty and the rows are those of all.
-    """
-
-    revision: str
-    sql: str | None
-    tables: tuple[str, ...]
-    rows: int
-    curves: tuple[Curve, ...]
-
-    def curve(self, measure: str) -> Curve:
-        return next(one for one in self.curves if one.measure == measure)
-
-
-@dataclass(frozen=True, slots=True)
-class Scales:
-    """Of several sizes, worst first: the longest lock hold or stall, then the longest. rows: those of production."""
-
-    shares: tuple[float, ...]
-    rows: Mapping[str, int]
-    rows_from: Literal["--rows", "statistics"]
-    statements: tuple[Grown, ...]
-    revisions: tuple[Grown, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        return {"model": "affine", "fewest": FEWEST, **asdict(self), "rows": dict(self.rows)}
 
 
 def fit_curve(measure: str, points: Sequence[tuple[int, float]], rows: int, *, grows: bool = True) -> Curve:
@@ -146,6 +95,8 @@ def grow(sizes: Sequence[Size], rows: Mapping[str, int], rows_from: Literal["--r
     keys = dict.fromkeys(key for groups in grouped for key in groups)
     grown = sorted((_grown(sizes, every, key, [groups.get(key, []) for groups in grouped]) for key in keys), key=_worst)
     return Scales(
+        "affine",
+        FEWEST,
         tuple(size.share for size in sizes),
         every,
         rows_from,

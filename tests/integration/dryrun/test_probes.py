@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from inboxbench.database import scratch_database
+from inboxbench.dryrun.more import Loss
 from inboxbench.dryrun.probes.blockers import long_reader, old_snapshot
-from inboxbench.dryrun.probes.data_survival import Loss
 from inboxbench.dryrun.probes.deadlock_search import search_deadlocks
 from inboxbench.dryrun.probes.downgrade import there_and_back
 from inboxbench.dryrun.probes.lock_queue import probe_queue
@@ -161,7 +161,6 @@ def test_the_way_back_is_measured_and_what_it_loses_is_named(template: Database,
         Loss("public.others", None, "1 rows before, 0 after"),
         Loss("public.things", "name", "its values are not what they were"),
     )
-    assert found.down is not None
-    (added,) = [one for one in found.down.leg.statements if "ADD COLUMN name" in one.sql]
+    (added,) = [one for one in found.statements if "ADD COLUMN name" in one.sql]
     assert [lock.mode for lock in added.locks if lock.relation == "public.things"] == ["ACCESS EXCLUSIVE"]
-    assert found.down.felt[0].requests > 0
+    assert found.traffic[0].requests > 0

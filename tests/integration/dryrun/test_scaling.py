@@ -20,9 +20,10 @@ from inboxbench.cli.dryrun.text import show_run
 from inboxbench.database import connect, scratch_database
 from inboxbench.dryrun.downsample import count_rows
 from inboxbench.dryrun.model import DryRun
+from inboxbench.dryrun.more import Grown, Scales
 from inboxbench.dryrun.output.markdown import as_markdown
 from inboxbench.dryrun.run import rehearse
-from inboxbench.dryrun.scaling import Grown, Scales, Size, grow
+from inboxbench.dryrun.scaling import Size, grow
 from inboxbench.dryrun.source import Source, copy_of
 from inboxbench.dryrun.tools.command import Chain
 from inboxbench.errors import UsageError

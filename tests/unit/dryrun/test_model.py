@@ -12,7 +12,8 @@ import pytest
 
 from inboxbench.cli.dryrun.probes import read_asked
 from inboxbench.dryrun.limits import Limits, broken
-from inboxbench.dryrun.model import DryRun, Felt, Lock, Rewrite, Statement, as_json
+from inboxbench.dryrun.model import DryRun, Felt, Lock, Rewrite, Statement
+from inboxbench.dryrun.more import as_json
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.output.markdown import as_markdown
 from inboxbench.dryrun.tools.attribution import Stamp, read_stamp

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from inboxbench.dryrun.model import DryRun, Lock, LockMode, Scan, Statement
+from inboxbench.dryrun.more import Curve, Grown, Scales
 from inboxbench.dryrun.output.scaling_table import rows_of
 from inboxbench.dryrun.scaling import Size, fit_curve, grow
 
@@ -77,14 +76,12 @@ def test_a_table_that_is_gone_again_grows_with_all_of_them() -> None:
 
 
 def test_the_longest_are_shown_beside_those_that_keep_others_waiting() -> None:
-    def one(name: str, seconds: float) -> dict[str, Any]:
+    def grown(name: str, seconds: float) -> Grown:
         measures = ("lock_hold_ms", "stall_ms", "duration_ms", "wal_bytes")
-        curves = [
-            {"measure": m, "slope": 1.0, "value": seconds * 1000, "error": 0.0, "k": 1.0, "origin": "measured"}
-            for m in measures
-        ]
-        return {"revision": name, "sql": None, "rows": 1, "tables": [], "curves": curves}
+        curves = tuple(Curve(measure, (), 0.0, 1.0, 0.0, 1.0, seconds * 1000, "measured") for measure in measures)
+        return Grown(name, None, (), 1, curves)
 
-    found = [one(f"r{n:02}", n) for n in range(40)]
-    shown = [row[0] for row in rows_of({"revisions": found, "statements": []})]
+    revisions = tuple(grown(f"r{n:02}", n) for n in range(40))
+    scales = Scales("affine", 3, (0.25, 0.5, 1.0), {}, "statistics", (), revisions)
+    shown = [row[0] for row in rows_of(scales)]
     assert shown == [f"r{n:02}" for n in (*range(15), 39, 38, 37, 36, 35)]

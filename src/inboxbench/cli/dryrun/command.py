@@ -22,6 +22,7 @@ from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.progress import SeedProgress, progress_console
 from inboxbench.dryrun.limits import Limits, broken
 from inboxbench.dryrun.model import DryRun
+from inboxbench.dryrun.more import More
 from inboxbench.dryrun.observe.server_log import log_path
 from inboxbench.dryrun.per_revision import alone, rehearse_each
 from inboxbench.dryrun.rewrites.compare import with_rewrites
@@ -146,18 +147,18 @@ def _run(server: Server, name: str, chain: Chain, where: dict[str, Any], options
     return _with(rehearse(server, name, chain, **where), probed)
 
 
-def _probe(server: Server, name: str, chain: Chain, where: dict[str, Any], asked: Asked) -> dict[str, Any]:
+def _probe(server: Server, name: str, chain: Chain, where: dict[str, Any], asked: Asked) -> More:
     """Before the run that changes the copy, from where that begins."""
     if not asked.probes:
-        return {}
+        return More()
     check_aim(chain, where["begin"], where["target"])
     if where["begin"] is not None:
         bring(server, name, chain, where["begin"])
     return dryrun_probes.run_probes(server, name, chain, where["target"], asked)
 
 
-def _with(run: DryRun, probed: dict[str, Any]) -> DryRun:
-    return replace(run, more={**run.more, **probed}) if probed else run
+def _with(run: DryRun, probed: More) -> DryRun:
+    return replace(run, more=replace(probed, schema=run.more.schema))
 
 
 def _leg(asked: Asked) -> Callable[[Server, str, Chain, str], Live]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ from rich.table import Table
 
 from inboxbench.cli.progress import progress_console
 from inboxbench.database import connect
-from inboxbench.dryrun.model import as_json
+from inboxbench.dryrun.more import Back, More, Queueing, Shuffle
 from inboxbench.dryrun.probes.blockers import Holder, long_reader, old_snapshot
-from inboxbench.dryrun.probes.deadlock_search import Shuffle, search_deadlocks
-from inboxbench.dryrun.probes.downgrade import Back, there_and_back
-from inboxbench.dryrun.probes.lock_queue import Queueing, probe_queue
+from inboxbench.dryrun.probes.deadlock_search import search_deadlocks
+from inboxbench.dryrun.probes.downgrade import there_and_back
+from inboxbench.dryrun.probes.lock_queue import probe_queue
 from inboxbench.dryrun.run import current_of
 from inboxbench.dryrun.tools.command import Chain
 from inboxbench.dryrun.traffic_choice import choose_traffic
@@ -90,26 +90,26 @@ def make_load(server: Server, database: str, chain: Chain, asked: Asked, *, firs
     return load_for(server, database, made, rate=asked.rate)
 
 
-def run_probes(server: Server, template: str, chain: Chain, target: str, asked: Asked) -> dict[str, Any]:
-    """What was asked for, each on copies of `template`; as it goes into the record under `more`."""
+def run_probes(server: Server, template: str, chain: Chain, target: str, asked: Asked) -> More:
+    """Run each probe that was asked for on copies of `template`, and show what it saw."""
     load = make_load(server, template, chain, asked, first=True)
-    found: dict[str, Any] = {}
+    more = More()
     for name, seconds in asked.holders.items():
         _say(f"probe {_option(name)}: three times through")
         runs = probe_queue(server, template, chain, load, partial(_HOLDERS[name], seconds=seconds), target=target)
-        found[name] = [as_json(one) | {"worst_ms": one.worst_ms, "worst_class": one.worst_class} for one in runs]
+        more = replace(more, long_reader=runs) if name == "long_reader" else replace(more, old_snapshot=runs)
         _show_queue(progress_console, name, seconds, runs)
     if asked.shuffle:
         _say(f"probe --shuffle-traffic: {asked.shuffle} times through")
         rounds = search_deadlocks(server, template, chain, asked.shuffle, rate=asked.rate, target=target)
-        found["shuffle_traffic"] = [as_json(one) for one in rounds]
+        more = replace(more, shuffle_traffic=rounds)
         _lines(progress_console, _shuffle_lines(rounds))
     if asked.downgrade:
         _say("probe --downgrade: there and back, twice")
         back = there_and_back(server, template, chain, load, target=target)
-        found["downgrade"] = _back_as_json(back)
+        more = replace(more, downgrade=back)
         _lines(progress_console, _back_lines(back))
-    return found
+    return more
 
 
 def _say(text: str) -> None:
@@ -158,25 +158,13 @@ def _shuffle_lines(rounds: tuple[Shuffle, ...]) -> Iterator[str]:
             yield f"  run {one.seed}: the chain itself ended: {escape(one.error)}"
 
 
-def _back_as_json(back: Back) -> dict[str, Any]:
-    down = back.down
-    return {
-        "target": back.target,
-        "error": back.error,
-        "lost": [as_json(one) for one in back.lost],
-        "revisions": [as_json(one) for one in down.leg.revisions] if down else [],
-        "statements": [as_json(one) for one in down.leg.statements] if down else [],
-        "traffic": [as_json(one) for one in down.felt] if down else [],
-    }
-
-
 def _back_lines(back: Back) -> Iterator[str]:
     if back.error:
         yield f"[red]the way back to {escape(back.target)}: {escape(back.error)}[/]"
-    if back.down and back.down.felt:
-        worst = max(back.down.felt, key=lambda one: one.max_stall_ms)
+    if back.traffic:
+        worst = max(back.traffic, key=lambda felt: felt.max_stall_ms)
         yield f"the way back to {escape(back.target)}: worst stall {millis(worst.max_stall_ms)} ({escape(worst.name)})"
-        yield f"  {sum(one.errors for one in back.down.felt)} errors of requests"
+        yield f"  {sum(requests.errors for requests in back.traffic)} errors of requests"
     for one in back.lost:
         yield f"  [red]lost[/] {escape(one.table)}{'.' + escape(one.column) if one.column else ''}: {escape(one.what)}"
     if not back.lost and not back.error:

@@ -67,7 +67,7 @@ class Ruler:
         if len(self.shares) == 1 or self.run.error:
             return self.run
         scales = grow(self.sizes, {**self.known, **self.asked}, "--rows" if self.asked else "statistics")
-        return replace(self.run, more={**self.run.more, "scales": scales.to_json()})
+        return replace(self.run, more=replace(self.run.more, scales=scales))
 
 
 def read_ruler(options: dict[str, Any]) -> Ruler:

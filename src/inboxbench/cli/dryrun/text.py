@@ -11,6 +11,7 @@ from rich.table import Table
 
 from inboxbench.dryrun.limits import blocks
 from inboxbench.dryrun.model import DryRun, Finding, Lock, Revision, Statement
+from inboxbench.dryrun.more import Scales
 from inboxbench.dryrun.output.markdown import both
 from inboxbench.dryrun.output.scaling_table import HEADINGS, caption, rows_of
 from inboxbench.units import millis, size
@@ -34,8 +35,8 @@ def show_run(console: Console, run: DryRun) -> None:
         )
     if run.traffic:
         console.print(_traffic(run))
-    if "scales" in run.more:
-        console.print(_scales(run))
+    if run.more.scales is not None:
+        console.print(_scales(run.more.scales))
     for finding in run.findings:
         where = f"revision {finding.revision}" if finding.revision else "the chain"
         console.print(f"[bold]{finding.rule}[/] {finding.severity} {where}: {escape(finding.what)}")
@@ -162,9 +163,9 @@ def _traffic(run: DryRun) -> Table:
     return table
 
 
-def _scales(run: DryRun) -> Table:
-    table = Table(*HEADINGS, title="In production", caption=escape(caption(run.more["scales"])))
-    for row in rows_of(run.more["scales"]):
+def _scales(scales: Scales) -> Table:
+    table = Table(*HEADINGS, title="In production", caption=escape(caption(scales)))
+    for row in rows_of(scales):
         table.add_row(*map(escape, row))
     return table
 

@@ -115,11 +115,11 @@ def _traffic(run: DryRun) -> Iterator[str]:
 
 
 def _scales(run: DryRun) -> Iterator[str]:
-    if "scales" not in run.more:
+    if run.more.scales is None:
         return
-    yield from ["", "### In production", "", caption(run.more["scales"]) + ".", ""]
+    yield from ["", "### In production", "", caption(run.more.scales) + ".", ""]
     yield from [f"| {' | '.join(HEADINGS)} |", "|" + "---|" * len(HEADINGS)]
-    for row in rows_of(run.more["scales"]):
+    for row in rows_of(run.more.scales):
         yield f"| {' | '.join(map(_cell, row))} |"
 
 

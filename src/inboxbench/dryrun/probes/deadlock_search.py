@@ -7,7 +7,6 @@ reader that takes them the other way round. A quiet rehearsal never sees it, and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -15,6 +14,7 @@ from psycopg import sql
 
 from inboxbench.database import connect
 from inboxbench.database_copy import cloned
+from inboxbench.dryrun.more import Shuffle
 from inboxbench.dryrun.tools.command import Chain
 from inboxbench.dryrun.under_traffic import Load, run_live
 from inboxbench.server import Server
@@ -25,17 +25,6 @@ WALKS = 6
 _LENGTH = 3
 _PAUSE_S = 0.02  # between two tables of a walk, as of an application that thinks: so long it holds the first
 _MOST_TABLES = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Shuffle:
-    """One round. orders: the tables of each walk; cycles: of deadlocks, in words; error: of a chain that failed."""
-
-    seed: int
-    orders: tuple[tuple[str, ...], ...]
-    deadlocks: int
-    cycles: tuple[str, ...]
-    error: str | None
 
 
 def walks(tables: Sequence[Table], seed: int) -> tuple[RequestClass, ...]:

@@ -1,32 +1,37 @@
-"""`--downgrade`: the way back under traffic, measured like the way up, and whether data survives both."""
+"""`--downgrade`: the way back under traffic, measured like the way up, and whether data survives both.
+
+Data survives when a checksum of every column is what it was before the way up.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from inboxbench.database import connect
+from psycopg import sql
+
+from inboxbench.database import Connection, connect
 from inboxbench.database_copy import cloned
-from inboxbench.dryrun.probes.data_survival import Loss, checksums, losses
+from inboxbench.dryrun.more import Back, Loss
 from inboxbench.dryrun.run import current_of
 from inboxbench.dryrun.tools.command import Chain, run_chain
-from inboxbench.dryrun.under_traffic import Live, Load, run_live
+from inboxbench.dryrun.under_traffic import Load, run_live
 from inboxbench.server import Server
+from inboxbench.traffic.tables import Table, read_tables
 
 BASE = "base"
 
 
 @dataclass(frozen=True, slots=True)
-class Back:
-    """down: the measured way back; None when the way up failed. error: why it could not be measured."""
+class Sum:
+    """columns: name → checksum over (key, value), the same in any order of the rows."""
 
-    target: str
-    down: Live | None
-    lost: tuple[Loss, ...]
-    error: str | None
+    rows: int
+    columns: Mapping[str, str]
 
 
 def there_and_back(server: Server, template: str, chain: Chain, load: Load, *, target: str = "head") -> Back:
-    """On copies of `template`, to which no session may be connected.
+    """Migrate copies of `template`, to which no session may be connected, up to `target` and back.
 
     The losses are those of a copy without traffic: what traffic writes would look like data that changed.
     """
@@ -34,15 +39,13 @@ def there_and_back(server: Server, template: str, chain: Chain, load: Load, *, t
     with cloned(server, template) as copy:
         up = run_chain(chain, server.url(copy), target)
         if up.status:
-            return Back(floor, None, (), f"the way up failed: {up.complaint}")
+            return Back(floor, f"the way up failed: {up.complaint}")
         down = run_live(server, copy, chain, load, floor, downgrade=True)
-    if down.leg.error:
-        return Back(floor, down, (), down.leg.error)
-    lost, error = _quietly(server, template, chain, target, floor)
-    return Back(floor, down, lost, error)
+    lost, error = ((), down.leg.error) if down.leg.error else _without_traffic(server, template, chain, target, floor)
+    return Back(floor, error, lost, down.leg.revisions, down.leg.statements, down.felt)
 
 
-def _quietly(
+def _without_traffic(
     server: Server, template: str, chain: Chain, target: str, floor: str
 ) -> tuple[tuple[Loss, ...], str | None]:
     with cloned(server, template) as copy:
@@ -54,3 +57,46 @@ def _quietly(
                 return (), f"without traffic {'the way back' if downgrade else 'the way up'} failed: {ended.complaint}"
         with connect(server.conninfo(copy)) as connection:
             return losses(before, checksums(connection)), None
+
+
+def checksums(connection: Connection) -> dict[str, Sum]:
+    """Of every table but Alembic's own; reads each once."""
+    return {table.full_name: _sum(connection, table) for table in read_tables(connection)}
+
+
+def _sum(connection: Connection, table: Table) -> Sum:
+    key = sql.SQL(", ").join(map(sql.Identifier, table.key))
+    sums = [
+        sql.SQL("coalesce(sum(hashtextextended(ROW({}{}{})::text, 0)::numeric), 0)::text").format(
+            key, sql.SQL(", " if table.key else ""), sql.Identifier(column.name)
+        )
+        for column in table.columns
+    ]
+    query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join([sql.SQL("count(*)"), *sums]), table.identifier)
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return Sum(row[0], dict(zip((column.name for column in table.columns), row[1:], strict=True)))
+
+
+def losses(before: Mapping[str, Sum], after: Mapping[str, Sum]) -> tuple[Loss, ...]:
+    """What the tables of `before` have lost, or what was changed in them; a table or column that is new is none."""
+    found: list[Loss] = []
+    for name, was in before.items():
+        now = after.get(name)
+        if now is None:
+            found.append(Loss(name, None, f"the table is gone, and {was.rows:,} rows with it"))
+        else:
+            found += _of_table(name, was, now)
+    return tuple(found)
+
+
+def _of_table(name: str, was: Sum, now: Sum) -> list[Loss]:
+    found = []
+    if was.rows != now.rows:
+        found.append(Loss(name, None, f"{was.rows:,} rows before, {now.rows:,} after"))
+    for column, value in was.columns.items():
+        if column not in now.columns:
+            found.append(Loss(name, column, "the column is gone"))
+        elif now.columns[column] != value and was.rows == now.rows:
+            found.append(Loss(name, column, "its values are not what they were"))
+    return found

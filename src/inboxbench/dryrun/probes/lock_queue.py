@@ -9,13 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
 from psycopg import sql
 
 from inboxbench.database import connect
 from inboxbench.database_copy import cloned
-from inboxbench.dryrun.model import Felt
+from inboxbench.dryrun.more import Queueing
 from inboxbench.dryrun.probes.blockers import Holder
 from inboxbench.dryrun.stalls.lock_waits import watch_waits
 from inboxbench.dryrun.stalls.summary import summarise
@@ -28,31 +27,6 @@ LOCK_TIMEOUTS_MS = (None, 100.0, 1000.0)
 _PAUSE_S = 0.5
 _BUDGET_S = 120.0
 Holding = Callable[[str], AbstractContextManager[Holder]]
-
-
-@dataclass(frozen=True, slots=True)
-class Queueing:
-    """One way through. attempts: how often the chain was started; error: what ended it for good, None when through.
-
-    turns: how many transactions of the holder it met. The stalls in `felt` have no statement numbers.
-    """
-
-    lock_timeout_ms: float | None
-    attempts: int
-    seconds: float
-    turns: int
-    error: str | None
-    felt: tuple[Felt, ...]
-
-    @property
-    def worst_ms(self) -> float:
-        """The longest stall of any class."""
-        return max((one.max_stall_ms for one in self.felt), default=0.0)
-
-    @property
-    def worst_class(self) -> str | None:
-        worst = max(self.felt, key=lambda one: one.max_stall_ms, default=None)
-        return worst.name if worst else None
 
 
 def probe_queue(
@@ -104,7 +78,10 @@ def _through(
         attempts, ended = _attempts(server, copy, chain, target, budget)
         elapsed = time.monotonic() - begun
     error = None if ended.status == 0 else ended.complaint
-    return Queueing(timeout, attempts, elapsed, holder.turns, error, summarise(traffic, waits, (), origin))
+    felt = summarise(traffic, waits, (), origin)
+    worst = max(felt, key=lambda requests: requests.max_stall_ms, default=None)
+    worst_ms, worst_class = (worst.max_stall_ms, worst.name) if worst else (0.0, None)
+    return Queueing(timeout, attempts, elapsed, holder.turns, error, felt, worst_ms, worst_class)
 
 
 def _attempts(server: Server, copy: str, chain: Chain, target: str, budget_s: float) -> tuple[int, Ended]:

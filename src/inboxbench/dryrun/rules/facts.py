@@ -7,9 +7,9 @@ from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from inboxbench.dryrun.model import DryRun, Lock, Stall, Statement
+from inboxbench.dryrun.more import Schema
 from inboxbench.dryrun.observe.lock_modes import conflict
 from inboxbench.dryrun.rewrites.catalogue import proposal
 from inboxbench.dryrun.rewrites.change_type import Dependents
@@ -86,15 +86,14 @@ class Facts:
         """Columns of the primary key of the table that the statement names, with commas; "" if it has none, or where
         the run does not know the table: one that the chain made and dropped again. `id` in a run that knows none.
         """
-        keys: dict[str, str] = self.run.more.get("keys", {})
+        keys = self._schema.keys
         return keys.get(self._table(statement) or "", "" if keys else "id")
 
     def dependents(self, statement: Statement) -> Dependents | None:
         """Of the column that it gives another type; None where the run does not know it: one that the chain made."""
         operation = read_operation(statement.sql)
-        columns: dict[str, Any] = self.run.more.get("columns", {})
-        found = columns.get(f"{self._table(statement)}.{unquoted(operation.column)}") if operation else None
-        return Dependents.read(found) if found else None
+        name = f"{self._table(statement)}.{unquoted(operation.column)}" if operation else ""
+        return self._schema.columns.get(name)
 
     def proposal(self, statement: Statement) -> str:
         """Code to paste instead of it."""
@@ -102,14 +101,18 @@ class Facts:
 
     def child(self, relation: str) -> bool:
         """Whether it is a partition of another table, or inherits from it."""
-        return relation in self.run.more.get("children", ())
+        return relation in self._schema.children
+
+    @property
+    def _schema(self) -> Schema:
+        return self.run.more.schema or Schema()
 
     def _table(self, statement: Statement) -> str | None:
         """That the statement names, as schema.name."""
         operation = read_operation(statement.sql)
         name = ".".join(unquoted(part) for part in NAME.findall(operation.table)) if operation else ""
         touched = [*(one.relation for one in statement.locks), *(one.relation for one in statement.scans)]
-        keys: dict[str, str] = self.run.more.get("keys", {})
+        keys = self._schema.keys
         return next((one for one in touched if one in keys and name in (one, one.partition(".")[2])), None)
 
     @cached_property

@@ -11,7 +11,9 @@ import pytest
 
 from inboxbench.database import connect, scratch_database
 from inboxbench.dryrun.model import DryRun, Statement
+from inboxbench.dryrun.more import More, Schema
 from inboxbench.dryrun.observe.observer import observed
+from inboxbench.dryrun.rewrites.change_type import Dependents
 from inboxbench.dryrun.rewrites.compare import with_rewrites
 from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.schema.dependents import all_dependents, of_retyped
@@ -66,7 +68,8 @@ def run(server: Server, template: str) -> DryRun:
         seen, transactions = observer.observed()
         keys, columns = primary_keys(server, name), of_retyped(seen, all_dependents(server, template))
     statements = tuple(replace(one, revision=f"r{one.number}") for one in seen)
-    run = DryRun("s", "s", "c", "2026", 1.0, (), statements, transactions, more={"keys": keys, "columns": columns})
+    known = Schema(keys, {name: Dependents.read(row) for name, row in columns.items()})
+    run = DryRun("s", "s", "c", "2026", 1.0, (), statements, transactions, more=More(known))
     return replace(run, findings=find(run))
 
 
@@ -82,7 +85,8 @@ def compared(run: DryRun, server: Server, template: str, *chosen: Statement, lim
 
 
 def test_keys_are_read_from_the_catalogue(run: DryRun) -> None:
-    assert run.more["keys"] == _KEYS
+    assert run.more.schema is not None
+    assert run.more.schema.keys == _KEYS
 
 
 @pytest.mark.parametrize("change", _CHANGES)

@@ -201,7 +201,8 @@ def test_partitions_are_no_parents(ours: Server, project: Project) -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         run = go(ours, project, Chain(script_location=history(Path(folder) / "history", bodies)))
-    assert run.more["children"] == ["public.days_1"]
+    assert run.more.schema is not None
+    assert run.more.schema.children == ("public.days_1",)
     assert [(one.rule, one.revision, one.relation) for one in find(run)] == [("parent-locked", "a6", "public.users")]
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import registry
 
 from inboxbench.dryrun.model import DryRun, Felt, Lock, Problem, Scan, Statement, Transaction
+from inboxbench.dryrun.more import More, Schema
 from inboxbench.dryrun.observe.log_statements import LONGEST_VALUE, has_values, inlined, read_drafts
 from inboxbench.dryrun.observe.server_log import Line
 from inboxbench.dryrun.rewrites.catalogue import rewrite, with_references
@@ -62,7 +63,9 @@ def test_a_key_is_never_guessed_where_keys_are_known() -> None:
     statement = Statement(1, "r1", "UPDATE made SET a = 1", 7, 1, 0.0, 5.0,
                           locks=(Lock("public.made", "table", "ROW EXCLUSIVE", 0.0, 5.0),))  # fmt: skip
     run = DryRun("18", "shop", "alembic", "2026-11-23", 1.0, (), (statement,), ())
-    known = DryRun("18", "shop", "alembic", "2026-11-23", 1.0, (), (statement,), (), more={"keys": {"public.t": "id"}})
+    known = DryRun(
+        "18", "shop", "alembic", "2026-11-23", 1.0, (), (statement,), (), more=More(Schema({"public.t": "id"}))
+    )
     assert (Facts(run).key(statement), Facts(known).key(statement)) == ("id", "")
 
 
@@ -268,7 +271,7 @@ _EXCLUSIVE = Lock("public.orders", "table", "ACCESS EXCLUSIVE", 0.0, 9.0)
 def test_a_parent_is_one_that_a_foreign_key_pulls_in(sql: str, spoken: bool) -> None:
     run = _locked(_run(sql), _EXCLUSIVE)
     assert ("parent-locked" in {one.rule for one in find(run)}) is spoken
-    assert find(replace(run, more={"children": ["public.orders"]})) == ()
+    assert find(replace(run, more=More(Schema(children=("public.orders",))))) == ()
 
 
 def test_rows_of_a_table_of_its_own_keep_nobody_waiting() -> None:

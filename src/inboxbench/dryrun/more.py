@@ -1,0 +1,155 @@
+"""What a dry run says under `more`: the schema that rules read, the growth over rows, and what each probe saw.
+
+The fields are named as the keys of the JSON document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from inboxbench.dryrun.model import Felt, Revision, Statement
+    from inboxbench.dryrun.rewrites.change_type import Dependents
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What the catalogue says of tables (by schema.name) and of columns (by schema.table.column).
+
+    keys: the columns of each primary key, quoted as they need it, with commas between, "" for a table without one.
+    columns: what depends on each column that is given another type. children: partitions and inheriting tables.
+    """
+
+    keys: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, Dependents] = field(default_factory=dict)
+    children: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A cost over rows, start + slope · rows; k is the exponent of a power law through the same points.
+
+    value: at the rows of production; origin: whether that was measured or extrapolated; error: its standard error, of
+    the fit where it was measured, of the prediction where it is extrapolated.
+    """
+
+    measure: str
+    points: tuple[tuple[int, float], ...]
+    start: float
+    slope: float
+    error: float
+    k: float
+    value: float
+    origin: Literal["measured", "extrapolated"]
+
+    @property
+    def constant(self) -> bool:
+        return self.slope == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """How the costs of a statement grow, its batches taken together, or those of a whole revision where sql is None.
+
+    rows: of `tables` in production; where it worked on none that outlived the migrations, `tables` is empty and the
+    rows are those of all.
+    """
+
+    revision: str
+    sql: str | None
+    tables: tuple[str, ...]
+    rows: int
+    curves: tuple[Curve, ...]
+
+    def curve(self, measure: str) -> Curve:
+        return next(curve for curve in self.curves if curve.measure == measure)
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """Growth over several sizes, worst first: the longest lock hold or stall, then the longest duration.
+
+    shares: of the source's rows; rows: those of production by table; fewest: sizes that a fit needs.
+    """
+
+    model: Literal["affine"]
+    fewest: int
+    shares: tuple[float, ...]
+    rows: Mapping[str, int]
+    rows_from: Literal["--rows", "statistics"]
+    statements: tuple[Grown, ...]
+    revisions: tuple[Grown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Queueing:
+    """One migration run that queued behind a transaction, with one lock_timeout or without.
+
+    attempts: how often the command was started; turns: how many transactions of the other session it met; error: what
+    ended it for good, None when it came through. The stalls in `felt` have no statement numbers.
+    """
+
+    lock_timeout_ms: float | None
+    attempts: int
+    seconds: float
+    turns: int
+    error: str | None
+    felt: tuple[Felt, ...]
+    worst_ms: float
+    worst_class: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shuffle:
+    """One round of --shuffle-traffic. orders: the tables that each reader takes; cycles: its deadlocks, in words."""
+
+    seed: int
+    orders: tuple[tuple[str, ...], ...]
+    deadlocks: int
+    cycles: tuple[str, ...]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What is not as it was before the way up and back. column is None for the table itself."""
+
+    table: str
+    column: str | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """The way back to `target`, as it was measured; error says why it could not be measured."""
+
+    target: str
+    error: str | None
+    lost: tuple[Loss, ...] = ()
+    revisions: tuple[Revision, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    traffic: tuple[Felt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """Each is None where nothing asked for it."""
+
+    schema: Schema | None = None
+    long_reader: tuple[Queueing, ...] | None = None
+    old_snapshot: tuple[Queueing, ...] | None = None
+    shuffle_traffic: tuple[Shuffle, ...] | None = None
+    downgrade: Back | None = None
+    scales: Scales | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        document = {name: value for name, value in as_json(self).items() if value is not None}
+        schema = document.pop("schema", None)
+        return document if schema is None else {**schema, **document}
+
+
+def as_json(value: Any) -> dict[str, Any]:
+    """A dataclass as it may be shown: without a statement's values, wherever it is in there."""
+    return asdict(value, dict_factory=lambda items: {name: item for name, item in items if name != "values"})
