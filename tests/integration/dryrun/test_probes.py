@@ -31,7 +31,7 @@ with psycopg.connect(sys.argv[1], autocommit={autocommit}) as connection:
     for statement in {statements}:
         connection.execute(statement)
 """
-_READER_S = 1.5
+_READER_S = 5.0  # longer than a command takes to start on a busy machine, so that it meets the reader at work
 
 
 def _nothing(_random: Random) -> dict[str, Any]:
