@@ -7,7 +7,7 @@ import pytest
 
 from inboxbench.errors import UsageError
 from inboxbench.race.explore.gated_connection import GatedConnection
-from inboxbench.race.explore.user_function import adapt, load_function
+from inboxbench.race.explore.user_code import adapt, load_function
 
 NOBODY = cast(GatedConnection, None)
 

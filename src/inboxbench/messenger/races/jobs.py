@@ -1,14 +1,13 @@
-"""Jobs that run twice at once, and locks taken in different order (C4, A3)."""
+"""Jobs that run twice at once, locks taken in different order, and workers that die (A1, A3, C4, P1.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from inboxbench.database import Connection
-from inboxbench.race.atlas.family import ALL, Entry, Family, changed, twice, value
+from inboxbench.race.atlas.model import ALL, Entry, Family, changed, twice, value
 from inboxbench.race.explore.gated_connection import GatedConnection
-from inboxbench.race.explore.schedule import Outcome
-from inboxbench.race.explore.session import SessionFunction
+from inboxbench.race.explore.model import Outcome, SessionFunction
 
 _SETUP = """
     CREATE TABLE race_snoozed (id int PRIMARY KEY, status text NOT NULL);
@@ -18,8 +17,8 @@ _SETUP = """
 _RESET = "UPDATE race_snoozed SET status = 'snoozed'; DELETE FROM race_note"
 
 
-def _noted_once(referee: Connection, _outcomes: Sequence[Outcome]) -> list[str]:
-    status, notes = value(referee, "SELECT status FROM race_snoozed"), value(referee, "SELECT count(*) FROM race_note")
+def _noted_once(control: Connection, _outcomes: Sequence[Outcome]) -> list[str]:
+    status, notes = value(control, "SELECT status FROM race_snoozed"), value(control, "SELECT count(*) FROM race_note")
     return [] if (status, notes) == ("open", 1) else [f"{status}, with {notes} notes of its reopening"]
 
 
@@ -76,7 +75,7 @@ _BULK_SETUP = """
 _BULK_RESET = "DELETE FROM race_bulk_child; UPDATE race_bulk SET n = 0"
 
 
-def _no_deadlock(_referee: Connection, outcomes: Sequence[Outcome]) -> list[str]:
+def _no_deadlock(_control: Connection, outcomes: Sequence[Outcome]) -> list[str]:
     return ["a deadlock: one session was ended for the other"] if any(o.deadlocked for o in outcomes) else []
 
 
@@ -127,5 +126,90 @@ LOCK_ORDER = Family(
             "child-then-lock",
         ),
         Entry("lock-then-child", "lock the conversation first", twice(_parent_then_child), ALL, "child-then-lock"),
+    ),
+)
+
+
+# A lease counts claims: whoever claims last holds the highest. NULL: a claim that nobody may ever take away.
+_WORK_SETUP = """
+    CREATE TABLE race_work (id int PRIMARY KEY, state text NOT NULL, lease int, claims int NOT NULL DEFAULT 0,
+                            done int NOT NULL DEFAULT 0);
+    INSERT INTO race_work VALUES (1, 'new');
+"""
+_WORK_RESET = "UPDATE race_work SET state = 'new', lease = NULL, claims = 0, done = 0"
+_FREE = "SELECT id FROM race_work WHERE {which} LIMIT 1 FOR UPDATE SKIP LOCKED"
+_NEW, _NEW_OR_OVER = "state = 'new'", "state = 'new' OR state = 'taken' AND lease IS NOT NULL"
+_DONE = "UPDATE race_work SET state = 'done', done = done + 1 WHERE id = 1"
+
+
+def _done_or_to_be_had(control: Connection, _outcomes: Sequence[Outcome]) -> list[str]:
+    """All sessions are over: what is taken now stays so, unless its lease ends."""
+    lost = value(control, "SELECT true FROM race_work WHERE state = 'taken' AND lease IS NULL")
+    done = value(control, "SELECT done FROM race_work")
+    return (["taken by somebody who is gone, and never done"] if lost else []) + (
+        [f"done {done} times"] if done > 1 else []
+    )
+
+
+def _each_statement_commits(connection: GatedConnection) -> None:
+    with connection.ungated():
+        connection.autocommit = True
+
+
+def _claim_then_work(connection: GatedConnection, _session: int) -> bool:
+    """The claim is committed before the work is done, so that no transaction is open meanwhile."""
+    _each_statement_commits(connection)
+    free = _FREE.format(which=_NEW)
+    return changed(connection, f"UPDATE race_work SET state = 'taken' WHERE id = ({free})") and changed(
+        connection, _DONE
+    )
+
+
+def _work_in_transaction(connection: GatedConnection, _session: int) -> bool:
+    return value(connection, _FREE.format(which=_NEW)) is not None and changed(connection, _DONE)
+
+
+def _leased(fence: str) -> SessionFunction:
+    """Any lease may be over by now, as that of a worker who is slow: the worst case, always."""
+
+    def work(connection: GatedConnection, _session: int) -> bool:
+        _each_statement_commits(connection)
+        free = _FREE.format(which=_NEW_OR_OVER)
+        lease = value(
+            connection,
+            f"UPDATE race_work SET state = 'taken', claims = claims + 1, lease = claims + 1 WHERE id = ({free})"
+            " RETURNING lease",
+        )
+        return lease is not None and changed(connection, _DONE + fence.format(lease=lease))
+
+    return work
+
+
+LOSING = Family(
+    "work lost",
+    "two workers, one piece of work, and either may die",
+    ("A1", "P1.2"),
+    _WORK_SETUP,
+    _WORK_RESET,
+    _done_or_to_be_had,
+    (
+        Entry("claim-then-work", "commit the claim, then do the work", twice(_claim_then_work), (), deaths=1),
+        Entry(
+            "work-in-transaction",
+            "hold the claim open until the work is done",
+            twice(_work_in_transaction),
+            ALL,
+            "claim-then-work",
+            deaths=1,
+        ),
+        Entry("lease", "commit the claim with a lease; done by whoever", twice(_leased("")), (), deaths=1),
+        Entry(
+            "lease-fenced",
+            "the same, and only the holder of the last lease may finish",
+            twice(_leased(" AND lease = {lease} AND state = 'taken'")),
+            ALL,
+            "lease",
+            deaths=1,
+        ),
     ),
 )

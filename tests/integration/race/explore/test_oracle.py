@@ -12,11 +12,10 @@ from tests.conftest import Database
 from inboxbench.database import Connection
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.race.explore.gated_connection import GatedConnection
+from inboxbench.race.explore.model import Judge, Scenario, SessionFunction
+from inboxbench.race.explore.oracle import SerialEquivalence
 from inboxbench.race.explore.result import Exploration
 from inboxbench.race.explore.run import explore, replay
-from inboxbench.race.explore.scenario import Judge, Scenario
-from inboxbench.race.explore.serial_equivalence import SerialEquivalence
-from inboxbench.race.explore.session import SessionFunction
 
 RC, RR, SER = list(IsolationLevel)[1:]
 
@@ -30,8 +29,8 @@ SETUP = """
 """
 
 
-def reset(referee: Connection) -> None:
-    referee.execute("UPDATE counter SET n = 0; UPDATE duty SET online = true; DELETE FROM mention; DELETE FROM log")
+def reset(control: Connection) -> None:
+    control.execute("UPDATE counter SET n = 0; UPDATE duty SET online = true; DELETE FROM mention; DELETE FROM log")
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ def play(database: Database) -> Callable[..., Exploration]:
     return run
 
 
-Play = Callable[..., Exploration]
+ScheduleRun = Callable[..., Exploration]
 
 
 def number(connection: GatedConnection, query: bytes) -> int:
@@ -82,26 +81,26 @@ def increment(connection: GatedConnection, _session: int) -> int:
 
 
 @pytest.mark.parametrize(("level", "bad", "aborted"), [(RC, 12, 0), (RR, 0, 12), (SER, 0, 12)])
-def test_a_lost_update_is_no_serial_order(play: Play, level: IsolationLevel, bad: int, aborted: int) -> None:
+def test_a_lost_update_is_no_serial_order(play: ScheduleRun, level: IsolationLevel, bad: int, aborted: int) -> None:
     found = play(add_one, level)
     assert (found.bad, found.schedules, found.aborted) == (bad, 14, aborted)
 
 
 @pytest.mark.parametrize(("level", "bad", "aborted"), [(RC, 18, 0), (RR, 18, 0), (SER, 0, 18)])
-def test_write_skew_is_no_serial_order(play: Play, level: IsolationLevel, bad: int, aborted: int) -> None:
+def test_write_skew_is_no_serial_order(play: ScheduleRun, level: IsolationLevel, bad: int, aborted: int) -> None:
     """Only SERIALIZABLE sees it: neither writes what the other one writes."""
     found = play(go_off_duty, level)
     assert (found.bad, found.schedules, found.aborted) == (bad, 20, aborted)
 
 
-def test_three_sessions_that_are_safe_are_equal_to_some_order(play: Play) -> None:
+def test_three_sessions_that_are_safe_are_equal_to_some_order(play: ScheduleRun) -> None:
     """Each returns the number that its place in the order gives it."""
     found = play(increment, sessions=3)
     assert (found.bad, found.schedules, found.diverged) == (0, 30, 0)
     assert found.waited > 0
 
 
-def test_the_complaint_names_the_nearest_order_and_what_differs(play: Play) -> None:
+def test_the_complaint_names_the_nearest_order_and_what_differs(play: ScheduleRun) -> None:
     example = play(go_off_duty).counterexample
     assert example is not None
     assert example.complaints == (
@@ -110,7 +109,7 @@ def test_the_complaint_names_the_nearest_order_and_what_differs(play: Play) -> N
     )
 
 
-def test_ids_and_times_do_not_mislead_it(play: Play) -> None:
+def test_ids_and_times_do_not_mislead_it(play: ScheduleRun) -> None:
     """Numbers of a sequence and clocks differ each time, and a row that points to a new one does so too."""
 
     def write(connection: GatedConnection, session: int) -> dt.datetime:
@@ -124,7 +123,7 @@ def test_ids_and_times_do_not_mislead_it(play: Play) -> None:
     assert (found.bad, found.schedules) == (0, 20)
 
 
-def test_an_id_that_is_returned_is_named(play: Play) -> None:
+def test_an_id_that_is_returned_is_named(play: ScheduleRun) -> None:
     def write(connection: GatedConnection, session: int) -> int:
         row = connection.execute("INSERT INTO log (agent) VALUES (%s) RETURNING id", (session,)).fetchone()
         assert row is not None
@@ -134,17 +133,17 @@ def test_an_id_that_is_returned_is_named(play: Play) -> None:
         play(write)
 
 
-def test_only_the_named_tables_are_compared(play: Play) -> None:
+def test_only_the_named_tables_are_compared(play: ScheduleRun) -> None:
     assert play(add_one, tables=("duty",)).bad == 0
     assert play(add_one, tables=("duty", "counter")).bad == 12
     with pytest.raises(UsageError, match="unknown table 'counters'; did you mean 'counter'"):
         play(add_one, tables=("counters",))
 
 
-def test_an_invariant_may_have_its_say_too(play: Play) -> None:
+def test_an_invariant_may_have_its_say_too(play: ScheduleRun) -> None:
     assert play(increment, also=lambda *_: []).bad == 0
 
-    def never_both(_referee: Connection, outcomes: object) -> list[str]:
+    def never_both(_control: Connection, outcomes: object) -> list[str]:
         return ["both went on"] if str(outcomes).count("committed") == 2 else []
 
     with pytest.raises(SubjectFailed, match="both went on"):
@@ -159,8 +158,8 @@ def test_who_was_refused_has_left_nothing(database: Database) -> None:
     def take(connection: GatedConnection, session: int) -> None:
         connection.execute("INSERT INTO taken VALUES (1, %s)", (session,))
 
-    def empty(referee: Connection) -> None:
-        referee.execute("DELETE FROM taken")
+    def empty(control: Connection) -> None:
+        control.execute("DELETE FROM taken")
 
     scenario = Scenario((take, take), empty, SerialEquivalence())
     found = explore(database.conninfo, scenario)

@@ -1,14 +1,13 @@
-"""A number, or an outside id, that may be used once (C1, M1, M6)."""
+"""A number, an outside id or the id of a retry, each of which may be used once (C1, M1, M6)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from inboxbench.database import Connection
-from inboxbench.race.atlas.family import ALL, Entry, Family, changed, twice, value
+from inboxbench.race.atlas.model import ALL, Entry, Family, changed, committed, twice, value
 from inboxbench.race.explore.gated_connection import GatedConnection
-from inboxbench.race.explore.schedule import Outcome
-from inboxbench.race.explore.session import SessionFunction
+from inboxbench.race.explore.model import Outcome, SessionFunction
 
 _SETUP = """
     CREATE TABLE race_account (id int PRIMARY KEY, last int NOT NULL DEFAULT 0);
@@ -30,8 +29,8 @@ _DOUBLE = """
 """
 
 
-def _once(referee: Connection, _outcomes: Sequence[Outcome]) -> list[str]:
-    return ["two rows have one number"] if value(referee, _DOUBLE) else []
+def _once(control: Connection, _outcomes: Sequence[Outcome]) -> list[str]:
+    return ["two rows have one number"] if value(control, _DOUBLE) else []
 
 
 def _insert(connection: GatedConnection, number: int, table: str = "race_numbered") -> None:
@@ -104,8 +103,8 @@ _DELIVERY_SETUP = """
 _DELIVERY_RESET = "DELETE FROM race_delivery; DELETE FROM race_delivery_once"
 
 
-def _stored_once(referee: Connection, _outcomes: Sequence[Outcome]) -> list[str]:
-    count = value(referee, "SELECT (SELECT count(*) FROM race_delivery) + (SELECT count(*) FROM race_delivery_once)")
+def _stored_once(control: Connection, _outcomes: Sequence[Outcome]) -> list[str]:
+    count = value(control, "SELECT (SELECT count(*) FROM race_delivery) + (SELECT count(*) FROM race_delivery_once)")
     return [] if count == 1 else [f"stored {count} times"]
 
 
@@ -156,6 +155,80 @@ DELIVERY = Family(
             twice(_insert_once("ON CONFLICT DO NOTHING")),
             ALL,
             "look-then-insert",
+        ),
+    ),
+)
+
+
+_ECHO_SETUP = """
+    CREATE TABLE race_echo (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, echo_id text NOT NULL);
+    CREATE TABLE race_echo_once (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, echo_id text);
+    CREATE UNIQUE INDEX ON race_echo_once (echo_id) WHERE echo_id IS NOT NULL;
+"""
+_ECHO_RESET = "DELETE FROM race_echo; DELETE FROM race_echo_once"
+_FIND = "SELECT id FROM race_echo_once WHERE echo_id = 'e'"
+_INSERT_ECHO = """
+    INSERT INTO race_echo_once (echo_id) VALUES ('e')
+    ON CONFLICT (echo_id) WHERE echo_id IS NOT NULL DO NOTHING RETURNING id
+"""
+
+
+def _one_and_known(control: Connection, outcomes: Sequence[Outcome]) -> list[str]:
+    rows = control.execute("SELECT id FROM race_echo UNION ALL SELECT id FROM race_echo_once").fetchall()
+    told = committed(outcomes)
+    if len(rows) != 1:
+        return [f"stored {len(rows)} times"]
+    return [] if all(answer == rows[0][0] for answer in told) else ["stored, and one of the sends was not told where"]
+
+
+def _look_then_insert_echo(connection: GatedConnection, _session: int) -> int:
+    known = value(connection, "SELECT id FROM race_echo WHERE echo_id = 'e'")
+    return int(known or value(connection, "INSERT INTO race_echo (echo_id) VALUES ('e') RETURNING id"))
+
+
+def _insert_only(connection: GatedConnection, _session: int) -> int | None:
+    known = value(connection, _FIND)
+    return int(known) if known else value(connection, _INSERT_ECHO)
+
+
+def _one_statement(connection: GatedConnection, _session: int) -> int | None:
+    found: int | None = value(
+        connection, f"WITH made AS ({_INSERT_ECHO}) SELECT id FROM made UNION ALL {_FIND} LIMIT 1"
+    )
+    return found
+
+
+def _insert_then_look(connection: GatedConnection, _session: int) -> int:
+    return int(value(connection, _INSERT_ECHO) or value(connection, _FIND))
+
+
+ECHOING = Family(
+    "echo_id",
+    "a client's retry arrives beside its first send",
+    ("M1",),
+    _ECHO_SETUP,
+    _ECHO_RESET,
+    _one_and_known,
+    (
+        Entry("look-then-insert", "SELECT, then INSERT when absent", twice(_look_then_insert_echo), ("ser",)),
+        Entry(
+            "look-then-on-conflict",
+            "SELECT, then INSERT … ON CONFLICT DO NOTHING: the loser is told nothing",
+            twice(_insert_only),
+            ("rr", "ser"),
+        ),
+        Entry(
+            "one-statement",
+            "insert or select in one statement: its snapshot is older than the winner",
+            twice(_one_statement),
+            ("rr", "ser"),
+        ),
+        Entry(
+            "on-conflict-then-look",
+            "INSERT … ON CONFLICT DO NOTHING, then SELECT",
+            twice(_insert_then_look),
+            ALL,
+            "look-then-on-conflict",
         ),
     ),
 )

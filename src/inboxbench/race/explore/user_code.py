@@ -1,4 +1,4 @@
-"""Somebody else's function, made fit for the explorer."""
+"""A user's own code: the function that a session runs, and the SQL scripts that build and put back its rows."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
+from inboxbench.database import Connection
 from inboxbench.errors import UsageError, unknown
 from inboxbench.race.explore.gated_connection import GatedConnection
-from inboxbench.race.explore.session import SessionFunction
+from inboxbench.race.explore.model import Reset, SessionFunction
+from inboxbench.server import reason
+from inboxbench.sqlfile import read_text
 
 
 def load_function(target: str) -> SessionFunction:
-    """The function of `package.module:name`, found from the working directory too.
+    """Return the function of `package.module:name`, found from the working directory too.
 
     Raises UsageError when it cannot be imported or does not take a connection (and a session number, if it likes).
     """
@@ -37,7 +43,7 @@ def load_function(target: str) -> SessionFunction:
 
 
 def adapt(function: Callable[..., Any], target: str = "") -> SessionFunction:
-    """`function(connection)` or `function(connection, session)` as a session of the explorer."""
+    """Return `function(connection)` or `function(connection, session)` as a session. Raises UsageError for another."""
     target = target or getattr(function, "__qualname__", repr(function))
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = inspect.signature(function).parameters.values()
@@ -55,3 +61,37 @@ def adapt(function: Callable[..., Any], target: str = "") -> SessionFunction:
         return function(connection, number) if takes_session else function(connection)
 
     return session
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A SQL script of the user's. name: what messages call it, a path for one that was read from a file."""
+
+    text: str
+    name: str
+
+    @classmethod
+    def read(cls, path: Path) -> Script:
+        return cls(read_text(path), str(path))
+
+    def run(self, connection: Connection, *, before: str = "") -> None:
+        """Execute `before` and the script as one transaction. Raises UsageError naming the script and the line."""
+        try:
+            connection.execute((before + self.text).encode())
+        except psycopg.Error as error:
+            position = error.diag.statement_position
+            line = f" line {self._line(int(position) - len(before))}" if position else ""
+            raise UsageError(f"{self.name}{line}: {reason(error)}") from None
+
+    def _line(self, position: int) -> int:
+        return self.text.count("\n", 0, max(0, position - 1)) + 1
+
+
+def reset_by(script: Script) -> Reset:
+    """Return a reset that executes a script."""
+    return script.run
+
+
+def rebuild_by(setup: Script) -> Reset:
+    """Return a reset that drops everything and builds it again: right for any setup, and slow."""
+    return lambda control: setup.run(control, before="DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import greenlet
 import pytest
 
-from inboxbench.race.explore.deadline import OutOfTimeError, time_limit
+from inboxbench.race.explore.scheduler import OutOfTimeError, time_limit
 
 
 @pytest.fixture(autouse=True)

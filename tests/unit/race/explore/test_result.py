@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from inboxbench.race.explore.result import Counterexample
-from inboxbench.race.explore.schedule import Choice, Event, Outcome, Play
-from inboxbench.race.explore.timeline import explain
+from inboxbench.race.explore.model import Choice, Event, Outcome, ScheduleRun
+from inboxbench.race.explore.result import Counterexample, explain
 
-PLAY = Play(
+PLAY = ScheduleRun(
     schedule="ABAb",
     choices=(Choice((0, 1), None),) * 4,
     events=(

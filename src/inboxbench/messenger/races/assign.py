@@ -1,14 +1,13 @@
-"""Two agents, one conversation (A1, P1.2)."""
+"""Two agents take one conversation, or the next one each of two (A1, P1.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from inboxbench.database import Connection
-from inboxbench.race.atlas.family import ALL, Entry, Family, changed, committed, twice, value
+from inboxbench.race.atlas.model import ALL, Entry, Family, changed, committed, twice, value
 from inboxbench.race.explore.gated_connection import GatedConnection
-from inboxbench.race.explore.schedule import Outcome
-from inboxbench.race.explore.session import SessionFunction
+from inboxbench.race.explore.model import Outcome, SessionFunction
 
 _SETUP = """
     CREATE TABLE race_ticket (id int PRIMARY KEY, holder int, version int NOT NULL DEFAULT 0,
@@ -28,9 +27,9 @@ def _write(connection: GatedConnection, agent: int) -> bool:
     return changed(connection, _SET + " WHERE id = 1", agent, agent)
 
 
-def _one_holder(referee: Connection, outcomes: Sequence[Outcome]) -> list[str]:
+def _one_holder(control: Connection, outcomes: Sequence[Outcome]) -> list[str]:
     """One claim in the row, and one agent who was told so."""
-    claims = list(value(referee, "SELECT claims FROM race_ticket"))
+    claims = list(value(control, "SELECT claims FROM race_ticket"))
     told = committed(outcomes).count(True)
     complaints = [f"assigned to {claims}, one after the other"] if len(claims) > 1 else []
     if told > 1:
@@ -162,6 +161,72 @@ ASSIGNING = Family(
             twice(_unique_claim("ON CONFLICT DO NOTHING")),
             ALL,
             "naive",
+        ),
+    ),
+)
+
+
+_QUEUE_SETUP = """
+    CREATE TABLE race_queue (id int PRIMARY KEY, holder int, claims int[] NOT NULL DEFAULT '{}');
+    INSERT INTO race_queue VALUES (1), (2);
+"""
+_QUEUE_RESET = "UPDATE race_queue SET holder = NULL, claims = '{}'"
+_NEXT = "SELECT id FROM race_queue WHERE holder IS NULL ORDER BY id LIMIT 1"
+_SET_NEXT = "UPDATE race_queue SET holder = %s, claims = claims || %s::int"
+
+
+def _nobody_twice(control: Connection, outcomes: Sequence[Outcome]) -> list[str]:
+    twice_given = value(control, "SELECT array_agg(id) FROM race_queue WHERE cardinality(claims) > 1")
+    taken = [row for row in committed(outcomes) if row is not None]
+    complaints = [f"conversation {twice_given} went to both"] if twice_given else []
+    return complaints + (["both were told the same one"] if len(set(taken)) < len(taken) else [])
+
+
+def _take(lock: str, guard: str = "") -> SessionFunction:
+    def take(connection: GatedConnection, agent: int) -> int | None:
+        row = value(connection, _NEXT + lock)
+        if row is None or not changed(connection, _SET_NEXT + " WHERE id = %s" + guard, agent, agent, row):
+            return None
+        return int(row)
+
+    return take
+
+
+def _one_statement(lock: str) -> SessionFunction:
+    def take(connection: GatedConnection, agent: int) -> int | None:
+        row = value(connection, f"{_SET_NEXT} WHERE id = ({_NEXT} {lock}) RETURNING id", agent, agent)
+        return None if row is None else int(row)
+
+    return take
+
+
+QUEUEING = Family(
+    "take",
+    "two agents take the next of two conversations",
+    ("A1", "P1.2"),
+    _QUEUE_SETUP,
+    _QUEUE_RESET,
+    _nobody_twice,
+    (
+        Entry("naive", "read the head, write it", twice(_take("")), ("rr", "ser")),
+        Entry("for-update", "lock the head, write it", twice(_take(" FOR UPDATE")), ALL, "naive"),
+        Entry(
+            "skip-locked", "lock the first that is not locked", twice(_take(" FOR UPDATE SKIP LOCKED")), ALL, "naive"
+        ),
+        Entry(
+            "compare-and-set",
+            "read the head, write it if still free",
+            twice(_take("", " AND holder IS NULL")),
+            ALL,
+            "naive",
+        ),
+        Entry("one-statement", "UPDATE … WHERE id = (SELECT … LIMIT 1)", twice(_one_statement("")), ("rr", "ser")),
+        Entry(
+            "one-statement-skip-locked",
+            "the same, FOR UPDATE SKIP LOCKED inside",
+            twice(_one_statement("FOR UPDATE SKIP LOCKED")),
+            ALL,
+            "one-statement",
         ),
     ),
 )
