@@ -6,10 +6,10 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint bench prove-gate prove-hazards prove-naive prove-rewrites million format readme head-sql lock clean
+.PHONY: help demo test test-long lint docs docs-pages bench prove-gate prove-hazards prove-naive prove-rewrites million format head-sql lock clean
 
 help:            ## what can be made
-	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
 
 # The lock file decides what is installed; a changed lock or pyproject.toml makes the environment again.
 $(READY): pyproject.toml uv.lock
@@ -35,6 +35,14 @@ lint: $(READY)   ## ruff, mypy --strict, the import directions
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/unit/test_layers.py
 
+# Strict: a broken link, a page that no navigation names, and a generated page that is stale fail.
+docs: $(READY)   ## the documentation site, in site/ (open site/index.html)
+	$(BIN)/python .ci/docs --check
+	$(BIN)/zensical build --clean --strict
+
+docs-pages: $(READY) ## the generated pages of docs/ (RUN=reports/run.json for the demo's results)
+	$(BIN)/python .ci/docs $(if $(RUN),--run $(RUN))
+
 bench: $(READY)  ## the query families under pytest-benchmark
 	$(BIN)/pytest bench $(ARGS)
 
@@ -44,7 +52,10 @@ prove-gate: $(READY) ## the gate against 24 injected regressions, then 200 runs 
 	$(BIN)/python bench/proofs/prove_gate.py counters --runs $(or $(RUNS),200)
 	$(BIN)/python bench/proofs/prove_gate.py counters --runs $(or $(RUNS),200) --neighbours 2 --output bench/results/gate.md
 
-prove-naive: $(READY) ## the messenger's chain beside the same changes written naively, under traffic (ARGS="--dataset medium")
+prove-hazards: $(READY) ## what 85 operations lock, rewrite, scan and block, held against a catalogue: minutes (ARGS="embedded bin:DIR")
+	$(BIN)/python bench/proofs/prove_hazards.py $(ARGS)
+
+prove-naive: $(READY) ## the messenger's history beside the same changes written naively, under traffic (ARGS="--dataset medium")
 	$(BIN)/python bench/proofs/prove_naive.py $(ARGS)
 
 prove-rewrites: $(READY) ## every rewrite beside what was written, on a million rows under traffic: 7 minutes
@@ -57,15 +68,12 @@ format: $(READY) ## ruff's formatting and fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-readme: $(READY) ## the generated parts of README.md (RUN=reports/run.json for the results)
-	$(BIN)/python .ci/readme $(RUN)
-
 head-sql: $(READY) ## schema/head.sql from the migrations
 	$(BIN)/inboxbench schema dump --write
 
 lock: $(READY)   ## resolve uv.lock again within the ranges of pyproject.toml
 	$(BIN)/uv lock --upgrade
 
-clean:           ## remove the environment, caches and reports
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks reports
+clean:           ## remove the environment, caches, reports, the built site and packages
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks .cache reports site dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,7 +18,7 @@ from typing import Any
 from inboxbench.machine import describe_machine
 
 _ROOT = Path(__file__).parents[2]
-_TESTS = _ROOT / "tests" / "integration" / "dryrun"
+_TESTS = _ROOT / "tests" / "integration" / "dryrun" / "observe"
 _OLDER = Path("/usr/lib/postgresql/15/bin")
 _FACTS = ("locks", "rewritten", "scans", "blocks")
 
@@ -37,8 +37,10 @@ def main() -> int:
 def _run(server: str) -> tuple[int, dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "seen.json"
-        command = [sys.executable, "-m", "pytest", "-q", "--server", server, str(_TESTS / "test_hazards.py")]
+        command = [sys.executable, "-m", "pytest", "-q", "--server", server, str(_TESTS / "test_lock_modes.py")]
         ended = subprocess.run(command, env={**os.environ, "INBOXBENCH_HAZARDS": str(output)}, cwd=_ROOT, check=False)
+        if not output.is_file():
+            sys.exit(f"the catalogue's tests wrote no record on {server} (pytest ended with {ended.returncode})")
         return ended.returncode, json.loads(output.read_text(encoding="utf-8"))
 
 

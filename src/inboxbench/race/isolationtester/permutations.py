@@ -17,7 +17,8 @@ from psycopg import pq
 from inboxbench.database import Connection, connect
 from inboxbench.errors import SubjectFailed
 from inboxbench.race.isolationtester.model import Launch, Marker, Spec
-from inboxbench.race.isolationtester.session import Runner, primary_message, result_table
+from inboxbench.race.isolationtester.pqprint import result_table
+from inboxbench.race.isolationtester.session import Runner, primary_message
 
 Say = Callable[[str], None]
 

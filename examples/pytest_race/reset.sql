@@ -1,0 +1,2 @@
+DELETE FROM sales;
+UPDATE seats SET buyer = NULL;

@@ -1,0 +1,126 @@
+"""Serial equivalence: what a schedule comes to must be what some order of its sessions, one after another, comes to.
+
+It needs no invariant. It does not see the time, only whether a time is set, and it takes a session for one
+transaction. Sessions that were refused or died have to have left nothing: only those that committed are compared.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any
+
+from inboxbench.database import Connection
+from inboxbench.race.explore.observed_rows import A_TIME, Observer, Row, State, observe
+from inboxbench.race.explore.scenario import Judge, Rehearse
+from inboxbench.race.explore.schedule import LETTERS, Outcome
+
+_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What sessions returned, and what they left behind. order: that of a rehearsal, first to last."""
+
+    order: tuple[int, ...]
+    returned: Mapping[int, Any]
+    state: State
+
+    def same_as(self, other: _Result) -> bool:
+        return self.returned == other.returned and self.state == other.state
+
+
+@dataclass(frozen=True, slots=True)
+class SerialEquivalence:
+    """An oracle. tables: those whose rows are compared, all for none; also: a judge that has to be content too."""
+
+    tables: tuple[str, ...] = ()
+    also: Judge | None = None
+
+    def judge(self, rehearse: Rehearse) -> Judge:
+        comparison = _Comparison(rehearse, self.tables)
+        also = self.also or (lambda _referee, _outcomes: [])
+        return lambda referee, outcomes: comparison.complaints(referee, outcomes) + also(referee, outcomes)
+
+
+class _Comparison:
+    """Serial results of each set of sessions, played when they are first asked for."""
+
+    def __init__(self, rehearse: Rehearse, tables: Sequence[str]) -> None:
+        self._rehearse = rehearse
+        self._tables = tables
+        self._observer: Observer | None = None
+        self._serial: dict[tuple[int, ...], list[_Result]] = {}
+
+    def complaints(self, referee: Connection, outcomes: Sequence[Outcome]) -> list[str]:
+        survivors = tuple(index for index, outcome in enumerate(outcomes) if outcome.kind == "committed")
+        if self._observer is None:
+            self._observer, state = self._first_look(referee)
+        else:
+            state = self._observer.state(referee)
+        here = _Result((), {index: _comparable(outcomes[index].value) for index in survivors}, state)
+        return self._against(here, referee, self._observer, survivors)
+
+    def _first_look(self, referee: Connection) -> tuple[Observer, State]:
+        """The rows of this schedule, read with what a reset leaves behind in mind."""
+        observer = observe(referee, self._tables)
+        left = observer.rows(referee)
+        self._rehearse(())
+        observer.remember(referee)
+        return observer, observer.comparable(left)
+
+    def _against(self, here: _Result, referee: Connection, observer: Observer, survivors: tuple[int, ...]) -> list[str]:
+        if survivors not in self._serial:
+            self._serial[survivors] = list(self._rehearsals(referee, observer, survivors))
+        serial = self._serial[survivors]
+        if any(here.same_as(result) for result in serial):
+            return []
+        names = " and ".join(LETTERS[index] for index in survivors)
+        if not serial:
+            return [f"{names} committed, but one after another, in any order, one of them is refused"]
+        nearest = min(serial, key=lambda result: sum(1 for _ in _differences(here, result)))
+        differences = list(_differences(here, nearest))
+        more = f", and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
+        order = ", then ".join(LETTERS[index] for index in nearest.order) or "nobody"
+        return [f"no order of {names or 'nobody'} gives this; {order} would: {'; '.join(differences[:_SHOWN])}{more}"]
+
+    def _rehearsals(self, referee: Connection, observer: Observer, survivors: tuple[int, ...]) -> Iterator[_Result]:
+        for order in permutations(survivors):
+            outcomes = self._rehearse(order)
+            if all(outcome.kind == "committed" for outcome in outcomes):
+                returned = {index: _comparable(outcome.value) for index, outcome in zip(order, outcomes, strict=True)}
+                yield _Result(order, returned, observer.state(referee))
+
+
+def _differences(here: _Result, there: _Result) -> Iterator[str]:
+    for index, value in there.returned.items():
+        if here.returned[index] != value:
+            yield f"return {value!r} from {LETTERS[index]}, not {here.returned[index]!r}"
+    for table, rows in there.state.items():
+        missing, extra = Counter(rows), Counter(here.state[table])
+        wanted, found = list((missing - extra).elements()), list((extra - missing).elements())
+        for number in range(max(len(wanted), len(found))):
+            yield f"leave {_shown(wanted, number)} in {table}, not {_shown(found, number)}"
+
+
+def _shown(rows: Sequence[Row], number: int) -> str:
+    return f"({', '.join(rows[number])})" if number < len(rows) else "no such row"
+
+
+def _comparable(value: Any) -> Any:
+    """A returned value without its times, and without the identity of objects that have nothing else."""
+    if isinstance(value, dt.date | dt.time | dt.timedelta):
+        return A_TIME
+    if isinstance(value, Mapping):
+        return {key: _comparable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_comparable(item) for item in value]
+    return value if _compares(value) else f"a {type(value).__name__}"
+
+
+def _compares(value: Any) -> bool:
+    """Whether `==` looks at what the value is, and not only at which object it is."""
+    return value is None or any("__eq__" in vars(kind) for kind in type(value).__mro__[:-1])
