@@ -11,14 +11,11 @@ from psycopg import IsolationLevel
 
 from inboxbench.database import connect, scratch_database
 from inboxbench.errors import InboxbenchError, UsageError
-from inboxbench.race.explore.oracle import query_is_empty
-from inboxbench.race.explore.result import Counterexample, Exploration
+from inboxbench.race.explore.model import LIMIT_S, Bounds, Oracle, Scenario
+from inboxbench.race.explore.oracle import SerialEquivalence, query_is_empty
+from inboxbench.race.explore.result import Counterexample, Exploration, timeline
 from inboxbench.race.explore.run import explore
-from inboxbench.race.explore.scenario import LIMIT_S, Bounds, Oracle, Scenario
-from inboxbench.race.explore.serial_equivalence import SerialEquivalence
-from inboxbench.race.explore.timeline import timeline
-from inboxbench.race.explore.user_function import adapt
-from inboxbench.race.explore.user_script import Script, rebuild_by, reset_by
+from inboxbench.race.explore.user_code import Script, adapt, rebuild_by, reset_by
 from inboxbench.server import Server, open_server
 from inboxbench.testing.place import PLACE
 
@@ -140,13 +137,13 @@ def _message(name: str, scenario: Scenario, found: Exploration, example: Counter
         f"sessions at {level} break it.",
         "The simplest one, from top to bottom, a column a session:",
         "",
-        *timeline(example.play, width=_WIDTH),
+        *timeline(example.run, width=_WIDTH),
         "",
         *(f"broken: {complaint}" for complaint in example.complaints),
         "",
         "One after another the sessions are right, so what a session read was no longer true when it wrote.",
         "Lock what you read (SELECT … FOR UPDATE), or test it again in the write (UPDATE … WHERE …, then look at its",
         "rowcount), or use SERIALIZABLE and try again after error 40001.",
-        f"Schedule: {example.play.schedule}",
+        f"Schedule: {example.run.schedule}",
     ]
     return "\n".join(lines)

@@ -13,8 +13,8 @@ from inboxbench.messenger.costs import RULES, CostRow, find_rules, run_costs
 from inboxbench.messenger.costs.counters import measure
 from inboxbench.messenger.costs.rule import Alternative, Rule
 from inboxbench.messenger.costs.run import _build, holds
+from inboxbench.messenger.races import FAMILIES
 from inboxbench.project import Project
-from inboxbench.race.atlas import FAMILIES
 from inboxbench.server import Server
 
 WAYS = [(rule, way) for rule in RULES.values() for way in rule.alternatives]

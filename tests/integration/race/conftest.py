@@ -30,11 +30,11 @@ class Session:
         return self._executor.submit(act)
 
 
-def wait_until_blocked(referee: Connection, session: Session, by: Session) -> None:
+def wait_until_blocked(control: Connection, session: Session, by: Session) -> None:
     """Return once the server says that `session` waits for a lock that `by` holds."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        row = referee.execute(
+        row = control.execute(
             "SELECT wait_event_type, pg_blocking_pids(pid) FROM pg_stat_activity WHERE pid = %s", (session.pid,)
         ).fetchone()
         if row and row[0] == "Lock" and by.pid in row[1]:

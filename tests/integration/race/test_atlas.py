@@ -9,7 +9,9 @@ import pytest
 
 from inboxbench.database import list_databases
 from inboxbench.errors import ThresholdExceeded, UsageError
-from inboxbench.race.atlas import ALL, FAMILIES, Cell, find_families, require_claims, run_atlas
+from inboxbench.messenger.races import FAMILIES
+from inboxbench.project import Project
+from inboxbench.race.atlas import ALL, Cell, find_families, require_claims, run_atlas
 from inboxbench.server import Server
 
 # bad, feasible, aborted, deadlocked
@@ -30,18 +32,18 @@ LOCKING = {
 
 
 @pytest.fixture(scope="module")
-def cells(server: Server) -> list[Cell]:
-    return run_atlas(server)
+def cells(server: Server, project: Project) -> list[Cell]:
+    return run_atlas(server, project)
 
 
 def test_the_counts_are_the_known_ones(cells: list[Cell]) -> None:
     """P1.2, and every other rule of the atlas: bad / feasible, aborts and deadlocks of each cell."""
     found = {
         f"{cell.family} / {cell.entry} / {cell.level}": [
-            cell.found.bad,
-            cell.found.schedules,
-            cell.found.aborted,
-            cell.found.deadlocked,
+            cell.exploration.bad,
+            cell.exploration.schedules,
+            cell.exploration.aborted,
+            cell.exploration.deadlocked,
         ]
         for cell in cells
     }
@@ -50,8 +52,8 @@ def test_the_counts_are_the_known_ones(cells: list[Cell]) -> None:
 
 def test_nothing_diverged_and_two_sessions_are_played_whole(cells: list[Cell]) -> None:
     bounded = {(family.name, entry.name) for family in FAMILIES for entry in family.entries if entry.preemptions}
-    assert [cell for cell in cells if cell.found.diverged] == []
-    assert {(cell.family, cell.entry) for cell in cells if not cell.found.complete} == bounded
+    assert [cell for cell in cells if cell.exploration.diverged] == []
+    assert {(cell.family, cell.entry) for cell in cells if not cell.exploration.complete} == bounded
 
 
 def test_every_entry_is_what_it_claims(cells: list[Cell]) -> None:
@@ -60,7 +62,7 @@ def test_every_entry_is_what_it_claims(cells: list[Cell]) -> None:
 
 def test_every_mutant_fails_where_its_original_is_safe(cells: list[Cell]) -> None:
     """Without its guard the same code is caught: the guard is what keeps it safe, and the explorer sees it."""
-    bad = {(cell.family, cell.entry): cell.found.bad for cell in cells if cell.level == "rc"}
+    bad = {(cell.family, cell.entry): cell.exploration.bad for cell in cells if cell.level == "rc"}
     pairs = [(family.name, entry.name, entry.mutant) for family in FAMILIES for entry in family.entries if entry.mutant]
     assert len(pairs) > 30
     assert [pair for pair in pairs if bad[pair[0], pair[1]] != 0] == []
@@ -78,7 +80,7 @@ def test_every_safe_strategy_has_a_mutant() -> None:
 
 def test_what_a_level_alone_makes_safe_fails_below_it(cells: list[Cell]) -> None:
     """The other kind of mutant: the same code one level down."""
-    bad = {(cell.family, cell.entry, cell.level): cell.found.bad for cell in cells}
+    bad = {(cell.family, cell.entry, cell.level): cell.exploration.bad for cell in cells}
     levels = [
         (family.name, entry.name, ALL[ALL.index(entry.safe[0]) - 1])
         for family in FAMILIES
@@ -90,30 +92,29 @@ def test_what_a_level_alone_makes_safe_fails_below_it(cells: list[Cell]) -> None
 
 
 def test_every_cell_has_sessions_that_overlap(cells: list[Cell]) -> None:
-    assert [(cell.family, cell.entry) for cell in cells if cell.found.vacuous] == []
+    assert [(cell.family, cell.entry) for cell in cells if cell.exploration.vacuous] == []
 
 
 def test_locks_block_and_serializable_aborts_somewhere(cells: list[Cell]) -> None:
     """A locking entry in which nobody ever waits, or a level that never refuses, would have proved nothing."""
-    waited = {(cell.family, cell.entry) for cell in cells if cell.found.waited}
+    waited = {(cell.family, cell.entry) for cell in cells if cell.exploration.waited}
     assert waited >= LOCKING
     naive = [cell for cell in cells if cell.entry in ("naive", "count", "max-plus-one") and cell.level == "ser"]
-    assert all(cell.found.aborted for cell in naive)
+    assert all(cell.exploration.aborted for cell in naive)
     assert len(naive) == 4
 
 
-def test_a_cell_that_is_not_as_claimed_passes_the_threshold(server: Server) -> None:
-    (assign,) = find_families(["assign"])
-    cells = run_atlas(server, families=[assign], levels=["rc"])
+def test_a_cell_that_is_not_as_claimed_passes_the_threshold(server: Server, project: Project) -> None:
+    cells = run_atlas(server, project, names=["assign"], levels=["rc"])
     naive = next(cell for cell in cells if cell.entry == "naive")
-    pretending = Cell(naive.family, naive.entry, naive.level, True, naive.found)
+    pretending = Cell(naive.family, naive.entry, naive.level, True, naive.exploration)
     with pytest.raises(ThresholdExceeded, match="assign / naive at rc claims to be safe, but 12 of 14"):
         require_claims([pretending])
 
 
-def test_an_unknown_family_is_named() -> None:
+def test_an_unknown_family_is_named(project: Project) -> None:
     with pytest.raises(UsageError, match="did you mean 'limit'"):
-        find_families(["limits"])
+        find_families(project, ["limits"])
 
 
 def test_the_atlas_leaves_nothing(server: Server, cells: list[Cell]) -> None:

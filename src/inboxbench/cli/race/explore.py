@@ -22,12 +22,10 @@ from inboxbench.messenger.races.assignment_database import open_lab
 from inboxbench.messenger.races.strategies import find_strategy
 from inboxbench.messenger.races.strategy_scenario import assignment_holds, bout
 from inboxbench.race.atlas import LEVELS, Level
-from inboxbench.race.explore.result import Counterexample, Exploration
+from inboxbench.race.explore.model import LIMIT_S, Bounds, Scenario
+from inboxbench.race.explore.result import Counterexample, Exploration, explain
 from inboxbench.race.explore.run import explore, replay
-from inboxbench.race.explore.scenario import LIMIT_S, Bounds, Scenario
-from inboxbench.race.explore.timeline import explain
-from inboxbench.race.explore.user_function import load_function
-from inboxbench.race.explore.user_script import Script, rebuild_by, reset_by
+from inboxbench.race.explore.user_code import Script, load_function, rebuild_by, reset_by
 from inboxbench.server import Server
 
 # Where a scenario is played: the database's connection string, and the scenario.

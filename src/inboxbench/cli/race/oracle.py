@@ -10,9 +10,8 @@ from typing import Literal
 from inboxbench.errors import UsageError, unknown
 from inboxbench.invariants import Invariant, read_invariants
 from inboxbench.project import Project
-from inboxbench.race.explore.oracle import clocks_hold, invariants_hold, query_is_empty
-from inboxbench.race.explore.scenario import Judge, Oracle
-from inboxbench.race.explore.serial_equivalence import SerialEquivalence
+from inboxbench.race.explore.model import Judge, Oracle
+from inboxbench.race.explore.oracle import SerialEquivalence, clocks_hold, invariants_hold, query_is_empty
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from inboxbench.cli.race.explore import print_exploration
 from inboxbench.cli.race.format import format_option
 from inboxbench.database import scratch_database
 from inboxbench.errors import ThresholdExceeded, UsageError
+from inboxbench.race.explore.model import Bounds
 from inboxbench.race.explore.oracle import query_is_empty
 from inboxbench.race.explore.result import Exploration
 from inboxbench.race.explore.run import explore
-from inboxbench.race.explore.scenario import Bounds
 from inboxbench.race.isolationtester.model import Spec
 from inboxbench.race.isolationtester.parser import parse_spec_file
 from inboxbench.race.isolationtester.permutations import run_spec

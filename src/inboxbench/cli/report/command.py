@@ -10,9 +10,11 @@ import click
 from inboxbench import __version__
 from inboxbench.cli.output import results_console
 from inboxbench.cli.report.parts import joined
+from inboxbench.config import load_settings
 from inboxbench.errors import UsageError
 from inboxbench.files import write_text
-from inboxbench.messenger.races.report_rows import described
+from inboxbench.project import Project, find_project
+from inboxbench.race.atlas import described
 from inboxbench.report import checked_run, load_rows, load_run, print_summary, render_html, render_markdown
 
 _WITH = (
@@ -30,9 +32,15 @@ def _begin(record: Path | None, added: list[Path]) -> dict[str, Any]:
     return {"schema_version": 1, "tool": {"name": "inboxbench", "version": __version__}}
 
 
+def _project() -> Project:
+    """Return the project that the settings name, else the messenger."""
+    settings = load_settings()
+    return find_project(Path(settings.project) if settings.project else None, needs=())
+
+
 def _described(path: Path) -> list[dict[str, Any]]:
     try:
-        return described(load_rows(path))
+        return described(_project(), load_rows(path))
     except KeyError as error:
         raise UsageError(f"{path}: a row has no {error}; name what `race atlas` prints with --format json.") from None
 

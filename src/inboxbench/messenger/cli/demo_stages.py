@@ -13,7 +13,7 @@ from typing import Any
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from inboxbench import __version__, units
-from inboxbench.bench.execute.throughput import Speed
+from inboxbench.bench.execute.pgbench import Speed
 from inboxbench.bench.run import Matrix, run_matrix
 from inboxbench.bench.verdict.verdict import verdict
 from inboxbench.bench.workload.mix import project_weights
@@ -23,16 +23,17 @@ from inboxbench.cli.options import Session
 from inboxbench.cli.progress import SeedProgress, progress_console
 from inboxbench.database import connect, scratch_database
 from inboxbench.machine import describe_machine
-from inboxbench.messenger.races.report_rows import BRIEF, described
 from inboxbench.migrate.record import migration_record
 from inboxbench.project import Project
 from inboxbench.race import run_races
-from inboxbench.race.atlas import find_families, run_atlas
+from inboxbench.race.atlas import described, run_atlas
 from inboxbench.seed.datasets.dataset import load_dataset
 from inboxbench.server import Server
 from inboxbench.server.settings import tuned_settings
 
 RUN_SCHEMA_VERSION = 1
+# Families of the atlas that say most in least time.
+_BRIEF_ATLAS = ("assign", "take", "limit", "waiting_since")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +128,11 @@ def _race(server: Server, session: Session, order: Order) -> list[dict[str, Any]
     return [result.to_json() for result in results]
 
 
-def _explore(server: Server) -> list[dict[str, Any]]:
+def _explore(server: Server, project: Project) -> list[dict[str, Any]]:
     """The families of the atlas that a reader asks about first; all of them take three times as long."""
     with _stage("Playing every schedule of two writers"), progress_console.status("") as status:
-        cells = run_atlas(server, families=find_families(BRIEF), progress=status.update)
-    return described(cell.to_json() for cell in cells)
+        cells = run_atlas(server, project, names=_BRIEF_ATLAS, progress=status.update)
+    return described(project, [cell.to_json() for cell in cells])
 
 
 def run_job(server: Server, session: Session, order: Order) -> tuple[dict[str, Any], Matrix]:
@@ -142,7 +143,7 @@ def run_job(server: Server, session: Session, order: Order) -> tuple[dict[str, A
         migration = _migrate(server, session, database)
     matrix = _measure(server, session, order)
     races = _race(server, session, order)
-    atlas = _explore(server)
+    atlas = _explore(server, session.project)
     run = {
         "schema_version": RUN_SCHEMA_VERSION,
         "tool": {"name": "inboxbench", "version": __version__, "commit": commit_of(session.project)},

@@ -17,8 +17,8 @@ from inboxbench.messenger.costs.holding import ACTIVITY, AUTOMATIC, MUTE, SNOOZE
 from inboxbench.messenger.costs.posting import CLOCKS, DELIVERY, FLOOD, NOTIFICATION, REDELIVERY
 from inboxbench.messenger.costs.reading import ARRIVAL, LOOK, PAGE
 from inboxbench.messenger.costs.rule import CONVERSATIONS, Alternative, Rule
+from inboxbench.messenger.races import FAMILIES
 from inboxbench.project import Project, find_project
-from inboxbench.race.atlas import FAMILIES
 from inboxbench.server import Server, reason
 
 RULES: dict[str, Rule] = {

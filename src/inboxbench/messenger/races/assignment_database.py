@@ -42,7 +42,7 @@ IDLE_INBOX_ID = 1
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """The lab's database. `connection` is the referee's own and commits each statement."""
+    """The lab's database. `connection` is the control's own and commits each statement."""
 
     server: Server
     conninfo: str
@@ -70,9 +70,9 @@ class Lab:
         return dict(rows.fetchall())
 
 
-def put_back(referee: Connection) -> None:
+def put_back(control: Connection) -> None:
     """Nobody holds anything in the lab, and no row remembers. A millisecond, against ten for TRUNCATE."""
-    referee.execute(_PUT_BACK)
+    control.execute(_PUT_BACK)
 
 
 def build_messenger(connection: Connection, project: Project) -> None:

@@ -1,14 +1,13 @@
-"""Clocks of a conversation that several messages move at once (C3, C5, C7)."""
+"""Clocks and unread counters of a conversation that several messages move at once (C3, C5, C7, P2.3)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from inboxbench.database import Connection
-from inboxbench.race.atlas.family import ALL, Entry, Family, changed, twice, value
+from inboxbench.race.atlas.model import ALL, Entry, Family, changed, twice, value
 from inboxbench.race.explore.gated_connection import GatedConnection
-from inboxbench.race.explore.schedule import Outcome
-from inboxbench.race.explore.session import SessionFunction
+from inboxbench.race.explore.model import Outcome, SessionFunction
 
 _SETUP = """
     CREATE TABLE race_talk (id int PRIMARY KEY, activity int NOT NULL DEFAULT 0, replied int, waiting int,
@@ -28,8 +27,8 @@ def say(connection: GatedConnection, at: int, *, asks: bool) -> None:
     connection.execute("INSERT INTO race_said VALUES (%s, %s)", (at, asks))
 
 
-def _activity_is_newest(referee: Connection, _outcomes: Sequence[Outcome]) -> list[str]:
-    behind = value(referee, "SELECT activity < (SELECT max(at) FROM race_said) FROM race_talk")
+def _activity_is_newest(control: Connection, _outcomes: Sequence[Outcome]) -> list[str]:
+    behind = value(control, "SELECT activity < (SELECT max(at) FROM race_said) FROM race_talk")
     return ["last activity is older than the newest message"] if behind else []
 
 
@@ -72,10 +71,10 @@ ACTIVITY = Family(
 )
 
 
-def _first_stays(referee: Connection, outcomes: Sequence[Outcome]) -> list[str]:
+def _first_stays(control: Connection, outcomes: Sequence[Outcome]) -> list[str]:
     """Whoever was told "you were first" must be the one who is remembered, and there is one."""
     told = [outcome.value for outcome in outcomes if outcome.kind == "committed" and outcome.value is not None]
-    kept = value(referee, "SELECT replied FROM race_talk")
+    kept = value(control, "SELECT replied FROM race_talk")
     return [f"told first: {told}, remembered: {kept}"] if told and (len(told) > 1 or kept != told[0]) else []
 
 
@@ -112,10 +111,10 @@ FIRST_REPLY = Family(
 )
 
 
-def _question_waits(referee: Connection, _outcomes: Sequence[Outcome]) -> list[str]:
+def _question_waits(control: Connection, _outcomes: Sequence[Outcome]) -> list[str]:
     """A question dated after the last reply has to be waiting."""
     lost = value(
-        referee,
+        control,
         "SELECT waiting IS NULL AND EXISTS (SELECT FROM race_said AS asked WHERE asks AND at >"
         " coalesce((SELECT max(at) FROM race_said WHERE NOT asks), 0)) FROM race_talk",
     )
@@ -174,6 +173,105 @@ WAITING = Family(
             (_ask(_TOUCH), _answer(_TOUCH)),
             ALL,
             "read-then-write",
+        ),
+    ),
+)
+
+
+def _unread_counts(control: Connection, _outcomes: Sequence[Outcome]) -> list[str]:
+    counted = value(control, "SELECT unread FROM race_talk")
+    real = value(control, "SELECT count(*) FROM race_said WHERE NOT read")
+    return [] if counted == real else [f"the counter says {counted}, {real} are unread"]
+
+
+def _arrive_read_modify_write(connection: GatedConnection, session: int) -> None:
+    say(connection, session, asks=True)
+    seen = value(connection, "SELECT unread FROM race_talk WHERE id = 1")
+    connection.execute("UPDATE race_talk SET unread = %s WHERE id = 1", (seen + 1,))
+
+
+def _arrive(connection: GatedConnection, session: int) -> None:
+    say(connection, session, asks=True)
+    connection.execute("UPDATE race_talk SET unread = unread + 1 WHERE id = 1")
+
+
+def _arrive_counter_first(connection: GatedConnection, session: int) -> None:
+    connection.execute("UPDATE race_talk SET unread = unread + 1 WHERE id = 1")
+    say(connection, session, asks=True)
+
+
+def _read_all_then_zero(connection: GatedConnection, _session: int) -> None:
+    connection.execute("UPDATE race_said SET read = true WHERE NOT read")
+    connection.execute("UPDATE race_talk SET unread = 0 WHERE id = 1")
+
+
+def _zero_then_read_all(connection: GatedConnection, _session: int) -> None:
+    connection.execute("UPDATE race_talk SET unread = 0 WHERE id = 1")
+    connection.execute("UPDATE race_said SET read = true WHERE NOT read")
+
+
+def _read_all_then_subtract(connection: GatedConnection, _session: int) -> None:
+    read = connection.execute("UPDATE race_said SET read = true WHERE NOT read").rowcount
+    connection.execute("UPDATE race_talk SET unread = unread - %s WHERE id = 1", (read,))
+
+
+def _arrive_and_recount(guard: str | None) -> SessionFunction:
+    def arrive(connection: GatedConnection, session: int) -> None:
+        if guard:
+            connection.execute(guard.encode())
+        say(connection, session, asks=True)
+        connection.execute("UPDATE race_talk SET unread = (SELECT count(*) FROM race_said WHERE NOT read) WHERE id = 1")
+
+    return arrive
+
+
+UNREAD = Family(
+    "unread",
+    "a message arrives while another does, or while an agent reads",
+    ("P2.3",),
+    "",
+    RESET,
+    _unread_counts,
+    (
+        Entry(
+            "read-modify-write",
+            "two messages: read the counter, write one more",
+            twice(_arrive_read_modify_write),
+            ("rr", "ser"),
+        ),
+        Entry("increment", "two messages: SET unread = unread + 1", twice(_arrive), ALL, "read-modify-write"),
+        Entry(
+            "recount",
+            "two messages: SET unread = (SELECT count(*) …)",
+            twice(_arrive_and_recount(None)),
+            ("rr", "ser"),
+        ),
+        Entry(
+            "lock-then-recount",
+            "two messages: lock the conversation, write, count again",
+            twice(_arrive_and_recount(LOCK)),
+            ALL,
+            "recount",
+        ),
+        Entry(
+            "mark-then-zero",
+            "message and reader: mark all read, then set 0",
+            (_arrive, _read_all_then_zero),
+            ("rr", "ser"),
+        ),
+        Entry(
+            "zero-then-mark",
+            "message and reader: set 0 first, then mark",
+            (_arrive_counter_first, _zero_then_read_all),
+            ALL,
+            "mark-then-zero",
+        ),
+        Entry(
+            "subtract",
+            "message and reader: subtract what was marked",
+            (_arrive, _read_all_then_subtract),
+            ALL,
+            "mark-then-zero",
         ),
     ),
 )

@@ -8,9 +8,8 @@ from inboxbench.invariants import Invariant
 from inboxbench.messenger.races.assignment_database import Lab, put_back
 from inboxbench.messenger.races.strategies import Strategy
 from inboxbench.race.explore.gated_connection import GatedConnection
+from inboxbench.race.explore.model import Judge, Oracle, Scenario, SessionFunction
 from inboxbench.race.explore.oracle import invariants_hold
-from inboxbench.race.explore.scenario import Judge, Oracle, Scenario
-from inboxbench.race.explore.session import SessionFunction
 
 
 def _taker(strategy: Strategy, inbox_id: int) -> SessionFunction:

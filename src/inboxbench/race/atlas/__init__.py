@@ -1,46 +1,84 @@
-"""The atlas: every way of ours to get a race right or wrong, at every isolation level, explored whole."""
+"""The atlas of a project: every way that it knows to get a race right or wrong, explored at every isolation level."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
-from inboxbench.messenger.races.catalogue import FAMILIES, find_families
-from inboxbench.race.atlas.cell import Cell, require_claims
-from inboxbench.race.atlas.family import ALL, LEVELS, Entry, Family, Level
-from inboxbench.race.atlas.process_pool import Square, explore_squares
+from inboxbench.errors import UsageError, unknown
+from inboxbench.extensions import extension
+from inboxbench.project import Project
+from inboxbench.race.atlas.model import ALL, Cell, Entry, Family, require_claims
+from inboxbench.race.atlas.process_pool import CellKey, explore_cells
+from inboxbench.race.explore.model import LEVELS, Level
 from inboxbench.server import Server
 
 __all__ = [
     "ALL",
-    "FAMILIES",
     "LEVELS",
     "Cell",
     "Entry",
     "Family",
     "Level",
+    "described",
     "find_families",
     "require_claims",
     "run_atlas",
 ]
 
 
+def find_families(project: Project, names: Iterable[str] = ()) -> tuple[Family, ...]:
+    """Return the project's families by name, all of them for no name.
+
+    Raises UsageError for a project that names none, and naming the nearest known for a name that is unknown.
+    """
+    families: tuple[Family, ...] | None = extension(project, "race-families")
+    if families is None:
+        raise UsageError(
+            f'this project names no families of races; give race-families = "module:FAMILIES" under '
+            f"[tool.inboxbench] in {project.pyproject}"
+        )
+    known = {family.name: family for family in families}
+    for name in names:
+        if name not in known:
+            raise unknown("family", name, known)
+    return tuple(known[name] for name in names) or families
+
+
 def run_atlas(
     server: Server,
+    project: Project,
     *,
-    families: Sequence[Family] = FAMILIES,
+    names: Iterable[str] = (),
     levels: Sequence[Level] = ALL,
     progress: Callable[[str], None] | None = None,
 ) -> list[Cell]:
-    """Explore every entry at every level, on all cores. `progress` gets a line before each cell."""
+    """Explore every entry of the named families (all for none) at every level, on all cores.
+
+    progress: gets a line before each cell.
+    """
+    families = find_families(project, names)
     meanings = {
         (family.name, entry.name): (family.title, entry.meaning) for family in families for entry in family.entries
     }
 
-    def say(square: Square) -> None:
+    def report(key: CellKey) -> None:
         if progress is not None:
-            progress(": ".join(meanings[square.family, square.entry]))
+            progress(": ".join(meanings[key.family, key.entry]))
 
-    squares = [
-        Square(family.name, entry.name, level) for family in families for entry in family.entries for level in levels
+    keys = [
+        CellKey(family.name, entry.name, level) for family in families for entry in family.entries for level in levels
     ]
-    return explore_squares(server, squares, say)
+    return explore_cells(server, partial(find_families, project), keys, report)
+
+
+def described(project: Project, cells: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return cells as `Cell.to_json` gives them, each with its family's title and its entry's meaning for a reader."""
+    families = extension(project, "race-families") or ()
+    titles = {family.name: family.title for family in families}
+    meanings = {(family.name, entry.name): entry.meaning for family in families for entry in family.entries}
+    return [
+        {"title": titles.get(cell["family"], ""), "meaning": meanings.get((cell["family"], cell["entry"]), ""), **cell}
+        for cell in cells
+    ]

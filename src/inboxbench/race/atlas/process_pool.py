@@ -1,4 +1,4 @@
-"""Processes that explore cells side by side, each in a database of its own: one interpreter keeps one core busy."""
+"""Explores cells in several processes, each with a database of its own: one interpreter keeps one core busy."""
 
 from __future__ import annotations
 
@@ -13,73 +13,83 @@ from multiprocessing.connection import wait
 
 from inboxbench.database import connect, scratch_database
 from inboxbench.errors import InboxbenchError, SubjectFailed
-from inboxbench.messenger.races.catalogue import FAMILIES, find_families
-from inboxbench.race.atlas.cell import Cell, explore_cell
-from inboxbench.race.atlas.family import Level
-from inboxbench.race.explore.run import Arena, open_arena
+from inboxbench.race.atlas.model import Cell, Family, explore_cell
+from inboxbench.race.explore.model import Level
+from inboxbench.race.explore.run import Explorer, open_explorer
 from inboxbench.server import Server
 
-_MOST = 4
+_MOST_PROCESSES = 4
 # A process costs as much to start as so many cells take.
 _CELLS_WORTH_ONE = 12
 
+# Returns all families of the project; called in each process, since functions do not travel between processes.
+LoadFamilies = Callable[[], Sequence[Family]]
+
 
 @dataclass(frozen=True, slots=True)
-class Square:
-    """A cell to be explored, by its names: functions do not travel between processes."""
+class CellKey:
+    """A cell to be explored, by its names."""
 
     family: str
     entry: str
     level: Level
 
 
-def explore_squares(server: Server, squares: Sequence[Square], say: Callable[[Square], None]) -> list[Cell]:
-    """The cells of `squares`, in their order. `say` is told of each when it is begun."""
-    workers = max(1, min(os.cpu_count() or 1, _MOST, len(squares) // _CELLS_WORTH_ONE))
+def explore_cells(
+    server: Server, load: LoadFamilies, keys: Sequence[CellKey], report: Callable[[CellKey], None]
+) -> list[Cell]:
+    """Return the cells of `keys`, in their order. load: picklable. report: is called with each key when it begins."""
+    families = load()
+    workers = max(1, min(os.cpu_count() or 1, _MOST_PROCESSES, len(keys) // _CELLS_WORTH_ONE))
     with ExitStack() as stack:
-        places = [stack.enter_context(_built_database(server)) for _ in range(workers)]
+        conninfos = [stack.enter_context(_built_database(server, families)) for _ in range(workers)]
         if workers == 1:
-            arena = stack.enter_context(open_arena(places[0]))
-            return [_cell(arena, square, say) for square in squares]
-        pipes = [stack.enter_context(_worker(conninfo)) for conninfo in places]
-        return _share(pipes, squares, say)
+            explorer = stack.enter_context(open_explorer(conninfos[0]))
+            return [_explored(explorer, families, key, report) for key in keys]
+        pipes = [stack.enter_context(_worker(conninfo, load)) for conninfo in conninfos]
+        return _share(pipes, keys, report)
 
 
 @contextmanager
-def _built_database(server: Server) -> Iterator[str]:
-    """All families' tables: some families share them, and a table costs a millisecond."""
+def _built_database(server: Server, families: Sequence[Family]) -> Iterator[str]:
+    """Build a database with all families' tables: some families share them, and a table costs a millisecond."""
     with scratch_database(server, "atlas") as name:
         conninfo = server.conninfo(name)
         with closing(connect(conninfo)) as builder:
-            builder.execute(";".join(filter(None, (family.script for family in FAMILIES))).encode())
+            builder.execute(";".join(filter(None, (family.script for family in families))).encode())
         yield conninfo
 
 
-def _cell(arena: Arena, square: Square, say: Callable[[Square], None] = lambda _square: None) -> Cell:
-    say(square)
-    (family,) = find_families([square.family])
-    entry = next(entry for entry in family.entries if entry.name == square.entry)
-    return explore_cell(arena, family, entry, square.level)
+def _explored(
+    explorer: Explorer,
+    families: Sequence[Family],
+    key: CellKey,
+    report: Callable[[CellKey], None] = lambda _key: None,
+) -> Cell:
+    report(key)
+    family = next(family for family in families if family.name == key.family)
+    entry = next(entry for entry in family.entries if entry.name == key.entry)
+    return explore_cell(explorer, family, entry, key.level)
 
 
-def _share(pipes: Sequence[Pipe], squares: Sequence[Square], say: Callable[[Square], None]) -> list[Cell]:
-    """Whoever has done a square gets the next one."""
-    waiting = list(enumerate(squares))[::-1]
+def _share(pipes: Sequence[Pipe], keys: Sequence[CellKey], report: Callable[[CellKey], None]) -> list[Cell]:
+    """Send each process a key, and the next one when it has answered."""
+    waiting = list(enumerate(keys))[::-1]
     done: dict[int, Cell] = {}
     busy: dict[Pipe, int] = {}
     idle = list(pipes)
     while waiting or busy:
         while idle and waiting:
-            number, square = waiting.pop()
-            say(square)
+            number, key = waiting.pop()
+            report(key)
             pipe = idle.pop()
-            pipe.send(square)
+            pipe.send(key)
             busy[pipe] = number
         for ready in wait(list(busy)):
             assert isinstance(ready, Pipe)
             done[busy.pop(ready)] = _answer(ready)
             idle.append(ready)
-    return [done[number] for number in range(len(squares))]
+    return [done[number] for number in range(len(keys))]
 
 
 def _answer(pipe: Pipe) -> Cell:
@@ -94,11 +104,11 @@ def _answer(pipe: Pipe) -> Cell:
 
 
 @contextmanager
-def _worker(conninfo: str) -> Iterator[Pipe]:
-    """A process that ends with the block, and also when this one is killed: then its pipe is closed."""
+def _worker(conninfo: str, load: LoadFamilies) -> Iterator[Pipe]:
+    """Start a process that ends with the block, and also when this one is killed: then its pipe is closed."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(conninfo, theirs), daemon=True)
+    process = context.Process(target=_work, args=(conninfo, load, theirs), daemon=True)
     process.start()
     theirs.close()
     try:
@@ -109,16 +119,17 @@ def _worker(conninfo: str) -> Iterator[Pipe]:
         process.join()
 
 
-def _work(conninfo: str, pipe: Pipe) -> None:
-    """Squares until the other end is closed. Ctrl-C is the parent's to hear: it ends us."""
+def _work(conninfo: str, load: LoadFamilies, pipe: Pipe) -> None:
+    """Explore keys until the other end is closed. Ctrl-C is left to the parent, which ends this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with open_arena(conninfo) as arena:
+    families = load()
+    with open_explorer(conninfo) as explorer:
         while True:
             try:
-                square = pipe.recv()
+                key = pipe.recv()
             except EOFError:
                 return
             try:
-                pipe.send(_cell(arena, square))
+                pipe.send(_explored(explorer, families, key))
             except InboxbenchError as error:
                 pipe.send(error)

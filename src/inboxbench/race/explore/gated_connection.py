@@ -1,4 +1,4 @@
-"""Where a session can be held: psycopg sends every round trip through `Connection.wait`, so a gate goes there.
+"""A connection that stops before each round trip: psycopg sends every one through `Connection.wait`.
 
 A session's function is ordinary code in a greenlet. When its connection is about to make a round trip, the greenlet
 switches to the scheduler with a `Step`; it gets the step's result back when the scheduler has let it happen. Plain
@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import greenlet
 import psycopg
 from psycopg import pq, sql
 from psycopg.abc import PQGen, Query
 from psycopg.rows import TupleRow
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 
 class Step:
@@ -35,7 +39,7 @@ class Step:
 
 
 class GatedCursor(psycopg.Cursor[TupleRow]):
-    """Tells its connection what the coming round trip is about."""
+    """Says to its connection which statement the coming round trip is about."""
 
     def execute(self, query: Query, *args: Any, **kwargs: Any) -> GatedCursor:
         self._announce(query)
@@ -113,3 +117,22 @@ class GatedConnection(psycopg.Connection[TupleRow]):
         else:
             super().rollback()
         self.ended = self.hub is not None
+
+
+_engines: WeakKeyDictionary[GatedConnection, Engine] = WeakKeyDictionary()
+
+
+def engine_of(connection: GatedConnection) -> Engine:
+    """Return an engine whose only connection is `connection`: Core and ORM code on it is explored as it stands.
+
+    What SQLAlchemy asks a server once, when it meets it, is asked here and is no step of the session.
+    """
+    from sqlalchemy import create_engine  # noqa: PLC0415 - most functions use psycopg alone
+    from sqlalchemy.pool import StaticPool  # noqa: PLC0415
+
+    if connection not in _engines:
+        engine = create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool)
+        with connection.ungated():
+            engine.connect().close()
+        _engines[connection] = engine
+    return _engines[connection]

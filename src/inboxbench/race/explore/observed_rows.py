@@ -49,24 +49,24 @@ class Observer:
     tables: tuple[Table, ...]
     _known: dict[str, set[str]] = field(default_factory=dict)
 
-    def remember(self, referee: Connection) -> None:
+    def remember(self, control: Connection) -> None:
         """Take the ids that are there now, after a reset, for old ones."""
         self._known = {}
         for table in self.tables:
-            for row in _rows(referee, table):
+            for row in _rows(control, table):
                 for column, cell in zip(table.columns, row, strict=True):
                     if column.kind == "generated" and cell is not None:
                         self._known.setdefault(column.source, set()).add(cell)
 
-    def rows(self, referee: Connection) -> dict[str, Rows]:
+    def rows(self, control: Connection) -> dict[str, Rows]:
         """As they stand, to be made comparable later."""
-        return {table.name: _rows(referee, table) for table in self.tables}
+        return {table.name: _rows(control, table) for table in self.tables}
 
     def comparable(self, rows: Mapping[str, Rows]) -> State:
         return {table.name: tuple(sorted(self._row(table, row) for row in rows[table.name])) for table in self.tables}
 
-    def state(self, referee: Connection) -> State:
-        return self.comparable(self.rows(referee))
+    def state(self, control: Connection) -> State:
+        return self.comparable(self.rows(control))
 
     def _row(self, table: Table, row: Sequence[str | None]) -> Row:
         return tuple(self._cell(column, cell) for column, cell in zip(table.columns, row, strict=True))
@@ -81,15 +81,15 @@ class Observer:
         return cell
 
 
-def _rows(referee: Connection, table: Table) -> Rows:
-    return referee.execute(table.query).fetchall()
+def _rows(control: Connection, table: Table) -> Rows:
+    return control.execute(table.query).fetchall()
 
 
-def observe(referee: Connection, names: Sequence[str] = ()) -> Observer:
+def observe(control: Connection, names: Sequence[str] = ()) -> Observer:
     """Watch the named tables, or all of them. Raises UsageError for a table that is not there."""
     found: dict[tuple[str, str], list[Column]] = {}
     query = (files("inboxbench.race.explore") / "observed.sql").read_text(encoding="utf-8")
-    for schema, table, column, kind, source in referee.execute(query.encode()):
+    for schema, table, column, kind, source in control.execute(query.encode()):
         found.setdefault((schema, table), []).append(Column(column, kind, source))
     tables = {table if schema == "public" else f"{schema}.{table}": (schema, table) for schema, table in found}
     for name in names:

@@ -1,16 +1,26 @@
-"""Who judges a finished schedule."""
+"""Oracles, which judge a finished schedule: invariants, or serial equivalence.
+
+Serial equivalence needs no invariant: what a schedule comes to must be what some order of its sessions, one after
+another, comes to. It does not see the time, only whether a time is set, and it takes a session for one transaction.
+Sessions that were refused or died have to have left nothing: only those that committed are compared.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any
 
 import psycopg
 
 from inboxbench.database import Connection
 from inboxbench.errors import UsageError
 from inboxbench.invariants import Invariant, Violation, violation
-from inboxbench.race.explore.scenario import Judge
-from inboxbench.race.explore.schedule import Outcome
+from inboxbench.race.explore.model import LETTERS, Judge, Outcome, RunSerially
+from inboxbench.race.explore.observed_rows import A_TIME, Observer, Row, State, observe
 from inboxbench.server import reason
 
 
@@ -24,15 +34,15 @@ def invariants_hold(invariants: Iterable[Invariant]) -> Judge:
     """Judge by queries that must return no rows. One that cannot be asked is a UsageError of the judge."""
     known = tuple(invariants)
 
-    def judge(referee: Connection, _outcomes: Sequence[Outcome]) -> list[str]:
-        return [_complaint(broken) for invariant in known if (broken := _asked(referee, invariant))]
+    def judge(control: Connection, _outcomes: Sequence[Outcome]) -> list[str]:
+        return [_complaint(broken) for invariant in known if (broken := _asked(control, invariant))]
 
     return judge
 
 
-def _asked(referee: Connection, invariant: Invariant) -> Violation | None:
+def _asked(control: Connection, invariant: Invariant) -> Violation | None:
     try:
-        return violation(referee, invariant)
+        return violation(control, invariant)
     except psycopg.Error as error:
         raise UsageError(
             f"invariant {invariant.query.strip()[:60]!r} cannot be asked: {reason(error)}; it must be one query that "
@@ -52,3 +62,111 @@ def clocks_hold(known: Mapping[str, Invariant]) -> Judge:
 def query_is_empty(query: str) -> Judge:
     """Judge by one query of the user's own, which returns the offending rows."""
     return invariants_hold([Invariant("invariant", "the given query returns no rows", (), "head", query)])
+
+
+_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What sessions returned, and what they left behind. order: that of a serial run."""
+
+    order: tuple[int, ...]
+    returned: Mapping[int, Any]
+    state: State
+
+    def same_as(self, other: _Result) -> bool:
+        return self.returned == other.returned and self.state == other.state
+
+
+@dataclass(frozen=True, slots=True)
+class SerialEquivalence:
+    """Judges by serial equivalence. tables: whose rows are compared (all for none); also: a judge beside it."""
+
+    tables: tuple[str, ...] = ()
+    also: Judge | None = None
+
+    def judge(self, run_serially: RunSerially) -> Judge:
+        comparison = _Comparison(run_serially, self.tables)
+        also = self.also or (lambda _control, _outcomes: [])
+        return lambda control, outcomes: comparison.complaints(control, outcomes) + also(control, outcomes)
+
+
+class _Comparison:
+    """Compares schedules with serial runs of the same sessions, made when they are first asked for."""
+
+    def __init__(self, run_serially: RunSerially, tables: Sequence[str]) -> None:
+        self._run_serially = run_serially
+        self._tables = tables
+        self._observer: Observer | None = None
+        self._serial: dict[tuple[int, ...], list[_Result]] = {}
+
+    def complaints(self, control: Connection, outcomes: Sequence[Outcome]) -> list[str]:
+        survivors = tuple(index for index, outcome in enumerate(outcomes) if outcome.kind == "committed")
+        if self._observer is None:
+            self._observer, state = self._observe_first(control)
+        else:
+            state = self._observer.state(control)
+        here = _Result((), {index: _comparable(outcomes[index].value) for index in survivors}, state)
+        return self._against(here, control, self._observer, survivors)
+
+    def _observe_first(self, control: Connection) -> tuple[Observer, State]:
+        """Read the rows of this schedule, and those that a reset leaves behind."""
+        observer = observe(control, self._tables)
+        left = observer.rows(control)
+        self._run_serially(())
+        observer.remember(control)
+        return observer, observer.comparable(left)
+
+    def _against(self, here: _Result, control: Connection, observer: Observer, survivors: tuple[int, ...]) -> list[str]:
+        if survivors not in self._serial:
+            self._serial[survivors] = list(self._serial_results(control, observer, survivors))
+        serial = self._serial[survivors]
+        if any(here.same_as(result) for result in serial):
+            return []
+        names = " and ".join(LETTERS[index] for index in survivors)
+        if not serial:
+            return [f"{names} committed, but one after another, in any order, one of them is refused"]
+        nearest = min(serial, key=lambda result: sum(1 for _ in _differences(here, result)))
+        differences = list(_differences(here, nearest))
+        more = f", and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
+        order = ", then ".join(LETTERS[index] for index in nearest.order) or "nobody"
+        return [f"no order of {names or 'nobody'} gives this; {order} would: {'; '.join(differences[:_SHOWN])}{more}"]
+
+    def _serial_results(self, control: Connection, observer: Observer, survivors: tuple[int, ...]) -> Iterator[_Result]:
+        for order in permutations(survivors):
+            outcomes = self._run_serially(order)
+            if all(outcome.kind == "committed" for outcome in outcomes):
+                returned = {index: _comparable(outcome.value) for index, outcome in zip(order, outcomes, strict=True)}
+                yield _Result(order, returned, observer.state(control))
+
+
+def _differences(here: _Result, there: _Result) -> Iterator[str]:
+    for index, value in there.returned.items():
+        if here.returned[index] != value:
+            yield f"return {value!r} from {LETTERS[index]}, not {here.returned[index]!r}"
+    for table, rows in there.state.items():
+        missing, extra = Counter(rows), Counter(here.state[table])
+        wanted, found = list((missing - extra).elements()), list((extra - missing).elements())
+        for number in range(max(len(wanted), len(found))):
+            yield f"leave {_shown(wanted, number)} in {table}, not {_shown(found, number)}"
+
+
+def _shown(rows: Sequence[Row], number: int) -> str:
+    return f"({', '.join(rows[number])})" if number < len(rows) else "no such row"
+
+
+def _comparable(value: Any) -> Any:
+    """A returned value without its times, and without the identity of objects that have nothing else."""
+    if isinstance(value, dt.date | dt.time | dt.timedelta):
+        return A_TIME
+    if isinstance(value, Mapping):
+        return {key: _comparable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_comparable(item) for item in value]
+    return value if _compares(value) else f"a {type(value).__name__}"
+
+
+def _compares(value: Any) -> bool:
+    """Whether `==` looks at what the value is, and not only at which object it is."""
+    return value is None or any("__eq__" in vars(kind) for kind in type(value).__mro__[:-1])

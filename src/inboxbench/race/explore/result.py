@@ -1,20 +1,21 @@
-"""What an exploration found: counts over schedules, and the simplest one that breaks something."""
+"""What an exploration found: counts over schedules, and the simplest bad one, drawn as a timeline."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from inboxbench.race.explore.schedule import Play
+from inboxbench.race.explore.model import LETTERS, Event, Outcome, ScheduleRun
 
 
 @dataclass(frozen=True, slots=True)
 class Counterexample:
     """A schedule that breaks something, with what is broken."""
 
-    play: Play
+    run: ScheduleRun
     complaints: tuple[str, ...]
 
 
@@ -43,7 +44,7 @@ class Exploration:
         return self.overlapped == 0
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers of the command line. The counterexample is its schedule string, which replays it."""
+        """Return the numbers of the command line. The counterexample is its schedule string, which replays it."""
         return {
             "permutations": self.permutations,
             "schedules": self.schedules,
@@ -51,13 +52,13 @@ class Exploration:
             "aborted": self.aborted,
             "deadlocked": self.deadlocked,
             "diverged": self.diverged,
-            "counterexample": self.counterexample.play.schedule if self.counterexample else None,
+            "counterexample": self.counterexample.run.schedule if self.counterexample else None,
         }
 
 
 @dataclass
 class Tally:
-    """Counts on the way."""
+    """Counts of an exploration that is under way."""
 
     schedules: int = 0
     bad: int = 0
@@ -67,24 +68,86 @@ class Tally:
     overlapped: int = 0
     diverged: int = 0
 
-    def add(self, play: Play, *, bad: bool) -> None:
+    def add(self, run: ScheduleRun, *, bad: bool) -> None:
         self.schedules += 1
         self.bad += bad
-        self.aborted += any(outcome.kind == "refused" for outcome in play.outcomes)
-        self.deadlocked += any(outcome.deadlocked for outcome in play.outcomes)
-        self.waited += play.waited
-        self.overlapped += not play.serial
-        self.diverged += play.diverged
+        self.aborted += any(outcome.kind == "refused" for outcome in run.outcomes)
+        self.deadlocked += any(outcome.deadlocked for outcome in run.outcomes)
+        self.waited += run.waited
+        self.overlapped += not run.serial
+        self.diverged += run.diverged
 
     def exploration(self, steps: Sequence[int], *, complete: bool, example: Counterexample | None) -> Exploration:
-        """steps: the most that each session made in one schedule."""
+        """Return the result. steps: the most that each session made in one schedule."""
         return Exploration(permutations=permutations(steps), **asdict(self), complete=complete, counterexample=example)
 
 
 def permutations(steps: Sequence[int]) -> int:
-    """Orders of all steps that keep each session's own order.
+    """Count the orders of all steps that keep each session's own order.
 
     >>> permutations([3, 3]), permutations([3, 3, 3])
     (20, 1680)
     """
     return math.factorial(sum(steps)) // math.prod(math.factorial(number) for number in steps)
+
+
+_WIDTH = 64
+_GAP = 3
+
+
+def _short(text: str, width: int) -> str:
+    line = re.sub(r"\s+", " ", text).strip()
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _cell(event: Event, width: int) -> str:
+    """Return the text of a timeline cell, about `width` columns wide at most."""
+    names = " and ".join(LETTERS[blocker] for blocker in event.blockers)
+    match event.kind:
+        case "waits":
+            return f"{_short(event.text, width - 15)} ⏳ waits for {names}"
+        case "resumes":
+            return f"… goes on: {_short(event.status, width - 12)}"
+        case "dies":
+            return f"✝ dies before {_short(event.text, width - 15)}"
+        case _:
+            status = _short(event.status, width // 2)
+            return status if event.text == event.status else f"{_short(event.text, width - len(status) - 4)} → {status}"
+
+
+def _outcome(outcome: Outcome) -> str:
+    match outcome.kind:
+        case "committed":
+            return f"committed, returned {outcome.value!r}"
+        case "refused":
+            return f"refused with {outcome.sqlstate}"
+        case _:
+            return "died"
+
+
+def _line(mark: str, session: int, text: str, *, sessions: int, width: int) -> str:
+    cells = [text if index == session else "" for index in range(sessions)]
+    return f"{mark:>4}  " + "".join(cell.ljust(width + _GAP) for cell in cells).rstrip()
+
+
+def timeline(run: ScheduleRun, *, width: int = _WIDTH) -> Iterator[str]:
+    """Yield a schedule as lines: a column a session, a line a step, and who waited for whom. Numbered are the steps
+    of the schedule; a step that goes on after a wait has no number.
+    """
+    sessions = len(run.outcomes)
+    yield "      " + "".join(f"session {LETTERS[index]}".ljust(width + _GAP) for index in range(sessions)).rstrip()
+    number = 0
+    for event in run.events:
+        number += event.kind != "resumes"
+        mark = "" if event.kind == "resumes" else str(number)
+        yield _line(mark, event.session, _cell(event, width), sessions=sessions, width=width)
+    for index, outcome in enumerate(run.outcomes):
+        yield f"      {LETTERS[index]}: {_outcome(outcome)}"
+
+
+def explain(example: Counterexample, *, width: int = _WIDTH) -> Iterator[str]:
+    """Yield the timeline, what is broken, and the schedule string that replays it."""
+    yield from timeline(example.run, width=width)
+    for complaint in example.complaints:
+        yield f"      broken: {complaint}"
+    yield f"      replay: --schedule {example.run.schedule}"

@@ -1,27 +1,29 @@
-"""Moves the round trips of sessions on, as far as the server has answered."""
+"""Moves the round trips of sessions on as far as the server has answered, and asks it which session waits for which."""
 
 from __future__ import annotations
 
 import math
 import select
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import greenlet
 import psycopg
+from psycopg import errors, pq
 from psycopg.waiting import Ready, Wait
 
+from inboxbench.database import Connection
 from inboxbench.race.explore.gated_connection import Step
-from inboxbench.race.explore.schedule import Event
+from inboxbench.race.explore.model import Event
 from inboxbench.race.explore.session import Session
 
 # Sockets from here on are beyond select(), which alone knows fractions of a millisecond.
 _SELECT_END = 1024
 
 
-class Pump:
-    """Writes what happens into `events`."""
+class RoundTrips:
+    """Begins and ends the round trips of sessions; appends what happened to `events`."""
 
     def __init__(self, events: list[Event]) -> None:
         self._events = events
@@ -35,7 +37,7 @@ class Pump:
         self._move(session, None)
 
     def poll(self, pending: Sequence[Session], seconds: float) -> None:
-        """Move those on that the server has answered; wait for the first answer, but not longer than `seconds`."""
+        """Move on the sessions that the server has answered; wait for the first answer, `seconds` at most."""
         by_socket = {session.connection.pgconn.socket: session for session in pending}
         for socket, ready in _answered({socket: session.wants for socket, session in by_socket.items()}, seconds):
             self._move(by_socket[socket], ready)
@@ -74,7 +76,7 @@ class Pump:
 
 
 def _answered(wants: Mapping[int, Wait], seconds: float) -> list[tuple[int, Ready]]:
-    """The sockets that are ready for what is wanted of them."""
+    """Return the sockets that are ready within `seconds`, and for what."""
     if max(wants) >= _SELECT_END:
         return _polled(wants, seconds)
     readers = [socket for socket, want in wants.items() if want & Wait.R]
@@ -91,3 +93,63 @@ def _polled(wants: Mapping[int, Wait], seconds: float) -> list[tuple[int, Ready]
         poller.register(socket, events)
     answers = poller.poll(math.ceil(seconds * 1000))
     return [(socket, Ready.W if event == select.POLLOUT else Ready.R) for socket, event in answers]
+
+
+_WAITS = b"SELECT pid, pg_blocking_pids(pid) FROM unnest($1::int[]) AS pid"
+_NAME = b"inboxbench_waits"
+
+
+class WaitMonitor:
+    """Asks over `monitor`, which nobody else may use, who waits for whom: at nearly every step, so through libpq."""
+
+    def __init__(self, monitor: Connection) -> None:
+        self._monitor = monitor
+        self._pgconn = monitor.pgconn
+        self._checked(self._pgconn.prepare(_NAME, _WAITS))
+
+    def waits(self, pending: Sequence[Session], sessions: Iterable[Session]) -> dict[int, set[int]]:
+        """Return session → the sessions that it waits for, without those that wait for nobody or for a stranger."""
+        by_pid = {session.pid: session.index for session in sessions if not session.connection.closed}
+        pids = "{" + ",".join(str(session.pid) for session in pending) + "}"
+        result = self._checked(self._pgconn.exec_prepared(_NAME, [pids.encode()]))
+        waits: dict[int, set[int]] = {}
+        for row in range(result.ntuples):
+            others = {by_pid[pid] for pid in _array(result.get_value(row, 1)) if pid in by_pid}
+            if others:
+                waits[by_pid[int(result.get_value(row, 0) or b"0")]] = others
+        return waits
+
+    def strangers(self, ours: Iterable[int]) -> set[int]:
+        """Return the pids of backends in this database that are neither in `ours` nor this one."""
+        rows = self._monitor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+        )
+        return {pid for (pid,) in rows} - set(ours) - {self._pgconn.backend_pid}
+
+    def kill(self, session: Session, *, patience_ms: int = 0) -> None:
+        """End a session's backend, and wait until it is gone when there is patience."""
+        self._monitor.execute("SELECT pg_terminate_backend(%s, %s)", (session.pid, patience_ms))
+
+    @staticmethod
+    def _checked(result: pq.abc.PGresult) -> pq.abc.PGresult:
+        if result.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
+            raise errors.error_from_result(result)
+        return result
+
+
+def _array(text: bytes | None) -> list[int]:
+    """Parse an array as the server writes it: `{1,2}`."""
+    inside = (text or b"{}")[1:-1]
+    return [int(pid) for pid in inside.split(b",")] if inside else []
+
+
+def is_cycle(waits: Mapping[int, set[int]]) -> bool:
+    """Return whether a session waits, through others, for itself."""
+
+    def reaches(start: int, target: int, seen: set[int]) -> bool:
+        if start in seen:
+            return False
+        seen.add(start)
+        return any(other == target or reaches(other, target, seen) for other in waits.get(start, ()))
+
+    return any(reaches(index, index, set()) for index in waits)

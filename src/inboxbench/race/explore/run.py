@@ -1,4 +1,4 @@
-"""Every feasible schedule of a few sessions, on one database."""
+"""Explores every feasible schedule of a few sessions on one database."""
 
 from __future__ import annotations
 
@@ -10,27 +10,38 @@ import psycopg
 from inboxbench.database import Connection, connect
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.race.explore.gated_connection import GatedConnection
+from inboxbench.race.explore.model import (
+    LETTERS,
+    LIMIT_S,
+    Bounds,
+    Judge,
+    Outcome,
+    RunSerially,
+    Scenario,
+    ScheduleRun,
+    SessionFunction,
+)
 from inboxbench.race.explore.result import Counterexample, Exploration
-from inboxbench.race.explore.scenario import LIMIT_S, Bounds, Judge, Rehearse, Scenario
-from inboxbench.race.explore.schedule import LETTERS, Outcome, Play
+from inboxbench.race.explore.round_trips import WaitMonitor
 from inboxbench.race.explore.scheduler import Scheduler
-from inboxbench.race.explore.search import Judged, Player, search
-from inboxbench.race.explore.session import SessionFunction
-from inboxbench.race.explore.session_pool import Seats
-from inboxbench.race.explore.wait_monitor import Lookout
+from inboxbench.race.explore.search import Judged, PlaySchedule, search
+from inboxbench.race.explore.session import SessionPool
 from inboxbench.server import reason
 
 # A reset or an invariant that takes longer hangs: on a lock that a session left behind, or by itself.
-_REFEREE_LIMIT = "60s"
+_CONTROL_LIMIT = "60s"
 
 
-class Arena:
-    """A referee, a lookout and the sessions' connections on one database, for one scenario after another."""
+class Explorer:
+    """Explores one scenario after another on one database.
 
-    def __init__(self, seats: Seats, lookout: Lookout, referee: Connection) -> None:
-        self._seats = seats
-        self._lookout = lookout
-        self._referee = referee
+    It holds the sessions' connections, the wait monitor's, and a control connection that resets and judges.
+    """
+
+    def __init__(self, pool: SessionPool, wait_monitor: WaitMonitor, control: Connection) -> None:
+        self._pool = pool
+        self._wait_monitor = wait_monitor
+        self._control = control
 
     def explore(self, scenario: Scenario, bounds: Bounds | None = None) -> Exploration:
         """Play all feasible schedules of `scenario` and judge each.
@@ -39,14 +50,14 @@ class Arena:
         although the sessions ran one after another, it is no race, and that is said too.
         """
         bounds = bounds or Bounds()
-        with self._player(scenario, bounds.limit_s) as play:
+        with self._prepared(scenario, bounds.limit_s) as play:
             return search(play, len(scenario.functions), bounds, scenario.serially_wrong)
 
     def replay(self, scenario: Scenario, schedule: str, *, limit_s: float = LIMIT_S) -> Counterexample:
         """Play `schedule` once. Raises UsageError when it is not feasible."""
         if not schedule or not set(schedule.upper()) <= set(LETTERS[: len(scenario.functions)]):
             raise UsageError(f"schedule {schedule!r}: use the letters A to {LETTERS[len(scenario.functions) - 1]}")
-        with self._player(scenario, limit_s) as play:
+        with self._prepared(scenario, limit_s) as play:
             played, complaints = play(schedule)
         if played.diverged:
             raise UsageError(
@@ -55,55 +66,55 @@ class Arena:
         return Counterexample(played, complaints)
 
     @contextmanager
-    def _player(self, scenario: Scenario, limit_s: float) -> Iterator[Player]:
-        """Reset, play a prefix and on to the end, judge."""
+    def _prepared(self, scenario: Scenario, limit_s: float) -> Iterator[PlaySchedule]:
+        """Yield a function that resets, plays a prefix and on to the end, and judges."""
         if not 1 <= len(scenario.functions) <= len(LETTERS):
             raise UsageError(f"sessions: {len(scenario.functions)} is outside 1 … {len(LETTERS)}")
         judge = self._judge(scenario, limit_s)
-        strangers = self._lookout.strangers(self._seats.pids())
+        strangers = self._wait_monitor.strangers(self._pool.pids())
         fresh = True
 
         def play(prefix: str) -> Judged:
             nonlocal fresh
             with _failures("the reset"):
-                scenario.reset(self._referee)
+                scenario.reset(self._control)
             played = scheduler.play(prefix)
             if fresh:
                 self._require_gated(played, strangers)
                 fresh = False
             with _failures("the oracle"):
-                return played, tuple(judge(self._referee, played.outcomes))
+                return played, tuple(judge(self._control, played.outcomes))
 
         with closing(self._scheduler(scenario, scenario.functions, limit_s)) as scheduler:
             yield play
 
     def _scheduler(self, scenario: Scenario, functions: Sequence[SessionFunction], limit_s: float) -> Scheduler:
-        return Scheduler(self._seats, self._lookout, functions, level=scenario.level, limit_s=limit_s)
+        return Scheduler(self._pool, self._wait_monitor, functions, level=scenario.level, limit_s=limit_s)
 
     def _judge(self, scenario: Scenario, limit_s: float) -> Judge:
         if callable(scenario.oracle):
             return scenario.oracle
-        return scenario.oracle.judge(self._rehearsal(scenario, limit_s))
+        return scenario.oracle.judge(self._serial_runner(scenario, limit_s))
 
-    def _rehearsal(self, scenario: Scenario, limit_s: float) -> Rehearse:
-        def rehearse(order: Sequence[int]) -> tuple[Outcome, ...]:
+    def _serial_runner(self, scenario: Scenario, limit_s: float) -> RunSerially:
+        def run_serially(order: Sequence[int]) -> tuple[Outcome, ...]:
             with _failures("the reset"):
-                scenario.reset(self._referee)
+                scenario.reset(self._control)
             functions = [_numbered(scenario.functions[index], index) for index in order]
             with closing(self._scheduler(scenario, functions, limit_s)) as scheduler:
                 return scheduler.play("").outcomes
 
-        return rehearse
+        return run_serially
 
-    def _require_gated(self, played: Play, strangers: set[int]) -> None:
-        """Raises SubjectFailed when a function goes past its gate."""
+    def _require_gated(self, played: ScheduleRun, strangers: set[int]) -> None:
+        """Raise SubjectFailed when a function made no round trip over its connection, or some over another."""
         for index, steps in enumerate(played.steps):
             if not steps:
                 raise SubjectFailed(
                     f"session {LETTERS[index]} made no round trip over the connection that it was given, so there is "
                     "nothing to schedule; it must use that one, and open none of its own"
                 )
-        if self._lookout.strangers(self._seats.pids()) - strangers:
+        if self._wait_monitor.strangers(self._pool.pids()) - strangers:
             raise SubjectFailed(
                 "a session opened a connection of its own, which no schedule can hold; it must use the one that it "
                 "is given"
@@ -119,7 +130,7 @@ def _failures(what: str) -> Iterator[None]:
 
 
 def _numbered(function: SessionFunction, index: int) -> SessionFunction:
-    """A session that keeps its number wherever it stands in a rehearsal."""
+    """Return the session with a fixed number, for serial runs in any order."""
 
     def session(connection: GatedConnection, _number: int) -> object:
         return function(connection, index)
@@ -128,22 +139,22 @@ def _numbered(function: SessionFunction, index: int) -> SessionFunction:
 
 
 @contextmanager
-def open_arena(conninfo: str) -> Iterator[Arena]:
-    """Connections for the block, all closed at its end, also those that wait for a lock."""
-    with closing(connect(conninfo)) as referee, closing(connect(conninfo)) as monitor:
-        referee.execute("SET synchronous_commit = off")  # what a reset loses in a crash is reset again anyway
-        referee.execute(f"SET statement_timeout = '{_REFEREE_LIMIT}'")
-        with closing(Seats(conninfo)) as seats:
-            yield Arena(seats, Lookout(monitor), referee)
+def open_explorer(conninfo: str) -> Iterator[Explorer]:
+    """Open an Explorer for the block; its connections are closed at the end, also those that wait for a lock."""
+    with closing(connect(conninfo)) as control, closing(connect(conninfo)) as monitor:
+        control.execute("SET synchronous_commit = off")  # what a reset loses in a crash is reset again anyway
+        control.execute(f"SET statement_timeout = '{_CONTROL_LIMIT}'")
+        with closing(SessionPool(conninfo)) as pool:
+            yield Explorer(pool, WaitMonitor(monitor), control)
 
 
 def explore(conninfo: str, scenario: Scenario, bounds: Bounds | None = None) -> Exploration:
-    """`Arena.explore` in an arena of its own."""
-    with open_arena(conninfo) as arena:
-        return arena.explore(scenario, bounds)
+    """Call `Explorer.explore` on an explorer opened for it."""
+    with open_explorer(conninfo) as explorer:
+        return explorer.explore(scenario, bounds)
 
 
 def replay(conninfo: str, scenario: Scenario, schedule: str, *, limit_s: float = LIMIT_S) -> Counterexample:
-    """`Arena.replay` in an arena of its own."""
-    with open_arena(conninfo) as arena:
-        return arena.replay(scenario, schedule, limit_s=limit_s)
+    """Call `Explorer.replay` on an explorer opened for it."""
+    with open_explorer(conninfo) as explorer:
+        return explorer.replay(scenario, schedule, limit_s=limit_s)

@@ -5,23 +5,24 @@ A step that has to wait for a lock stays begun; its session leaves the choice un
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 import greenlet
 from psycopg import IsolationLevel
 
 from inboxbench.errors import SubjectFailed
-from inboxbench.race.explore.deadline import OutOfTimeError, time_limit
-from inboxbench.race.explore.round_trips import Pump
-from inboxbench.race.explore.schedule import LETTERS, Choice, Event, Outcome, Play
-from inboxbench.race.explore.session import Session, SessionFunction
-from inboxbench.race.explore.session_pool import Seats
-from inboxbench.race.explore.wait_monitor import Lookout, is_cycle
+from inboxbench.race.explore.model import LETTERS, Choice, Event, Outcome, ScheduleRun, SessionFunction
+from inboxbench.race.explore.round_trips import RoundTrips, WaitMonitor, is_cycle
+from inboxbench.race.explore.session import Session, SessionPool
 
-# Longer than most statements take that are not blocked, short enough not to be felt: then the server is asked.
-_GLANCE_S = 0.0005
-_GOODBYE_MS = 5000
+# Longer than most statements take that are not blocked, short enough not to slow a schedule: then the server is asked.
+_POLL_S = 0.0005
+_KILL_PATIENCE_MS = 5000
 
 
 class Scheduler:
@@ -29,15 +30,15 @@ class Scheduler:
 
     def __init__(
         self,
-        seats: Seats,
-        lookout: Lookout,
+        pool: SessionPool,
+        wait_monitor: WaitMonitor,
         functions: Sequence[SessionFunction],
         *,
         level: IsolationLevel,
         limit_s: float,
     ) -> None:
-        self._seats = seats
-        self._lookout = lookout
+        self._pool = pool
+        self._wait_monitor = wait_monitor
         self._functions = functions
         self._level = level
         self._limit_s = limit_s
@@ -49,8 +50,8 @@ class Scheduler:
         for session in self._sessions:
             self._abandon(session)
 
-    def play(self, prefix: str) -> Play:
-        """`prefix`, then on without preemption to the end. Raises SubjectFailed when a session cannot be played."""
+    def play(self, prefix: str) -> ScheduleRun:
+        """Play `prefix`, then on without preemption to the end. Raises SubjectFailed when a session fails."""
         self._begin()
         try:
             with time_limit(self._limit_s):
@@ -61,18 +62,18 @@ class Scheduler:
     def _begin(self) -> None:
         hub = greenlet.getcurrent()
         self._events = []
-        self._pump = Pump(self._events)
+        self._round_trips = RoundTrips(self._events)
         self._sessions = []
         for index, function in enumerate(self._functions):
-            connection = self._seats.take(index, self._level)
+            connection = self._pool.take(index, self._level)
             connection.enter(hub)
             self._sessions.append(Session(index, connection, function))
 
-    def _play(self, prefix: str) -> Play:
+    def _play(self, prefix: str) -> ScheduleRun:
         self._deadline = time.monotonic() + self._limit_s
         for session in self._sessions:
             session.begin()
-            self._pump.advance(session, lambda task: task.switch())
+            self._round_trips.advance(session, lambda task: task.switch())
         letters: list[str] = []
         choices: list[Choice] = []
         diverged = False
@@ -89,10 +90,10 @@ class Scheduler:
             self._take(self._sessions[current], dies=letter.islower())
         outcomes = tuple(_outcome(session) for session in self._sessions)
         steps = tuple(session.steps for session in self._sessions)
-        return Play("".join(letters), tuple(choices), tuple(self._events), outcomes, steps, diverged)
+        return ScheduleRun("".join(letters), tuple(choices), tuple(self._events), outcomes, steps, diverged)
 
     def _ready(self) -> tuple[int, ...]:
-        """Sessions that may step now; waits while there are none and somebody is still under way."""
+        """Return the sessions that may step now; wait while there are none and one is still under way."""
         while True:
             ready = tuple(session.index for session in self._sessions if session.step is not None)
             if ready or not self._pending():
@@ -103,7 +104,7 @@ class Scheduler:
         if dies:
             self._kill(session)
         else:
-            self._pump.start(session)
+            self._round_trips.start(session)
         self._settle()
         for other in self._pending():
             if other.pending is not None and not other.waiting:
@@ -114,7 +115,7 @@ class Scheduler:
         assert session.step is not None
         self._events.append(Event(session.index, "dies", session.step.text))
         session.steps += 1
-        self._lookout.kill(session, patience_ms=_GOODBYE_MS)
+        self._wait_monitor.kill(session, patience_ms=_KILL_PATIENCE_MS)
         self._abandon(session)
 
     def _abandon(self, session: Session) -> None:
@@ -124,7 +125,7 @@ class Scheduler:
         if unfinished:
             session.connection.hub = None
             if not session.connection.closed:
-                self._lookout.kill(session)
+                self._wait_monitor.kill(session)
                 session.connection.close()
         if session.task is not None and not session.task.dead:
             session.task.throw(greenlet.GreenletExit)
@@ -137,26 +138,26 @@ class Scheduler:
 
         A cycle is not a wait: PostgreSQL ends it, after deadlock_timeout.
         """
-        glance = _GLANCE_S if any(not session.waiting for session in self._pending()) else 0.0
+        wait_s = _POLL_S if any(not session.waiting for session in self._pending()) else 0.0
         while pending := self._pending():
             if time.monotonic() > self._deadline:
                 raise OutOfTimeError
-            self._pump.poll(pending, glance)
-            glance = _GLANCE_S
+            self._round_trips.poll(pending, wait_s)
+            wait_s = _POLL_S
             if pending := self._pending():
-                waits = self._lookout.waits(pending, self._sessions)
+                waits = self._wait_monitor.waits(pending, self._sessions)
                 if len(waits) == len(pending) and not is_cycle(waits):
                     for session in pending:
                         session.blockers = tuple(sorted(waits[session.index]))
                     return
 
     def _stuck(self) -> str:
-        """Which session is to blame for the time that ran out, and for what.
+        """Return a message that says which session used up the time limit, and with what.
 
-        Whoever spent half of it in one place stays there; many round trips are interrupted in any of them.
+        A session that spent half of it in one place is stuck there; else the busiest one made too many round trips.
         """
         limit = f"a schedule did not end within {self._limit_s:g} s"
-        late = [one for one in self._sessions if time.monotonic() - one.since > self._limit_s / 2]
+        late = [session for session in self._sessions if time.monotonic() - session.since > self._limit_s / 2]
         for session in late:
             if session.failure is not None:
                 return (
@@ -176,3 +177,40 @@ class Scheduler:
 def _outcome(session: Session) -> Outcome:
     assert session.outcome is not None
     return session.outcome
+
+
+# The first signal may find the scheduler at work, and then it must come again; not too soon, for psycopg looks for
+# signals only when a tenth of a second has passed without one.
+_AGAIN_S = 0.5
+
+
+class OutOfTimeError(BaseException):
+    """A schedule took too long. Not an Exception, so that a session's own `except Exception` cannot eat it."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Interrupt a session's own code after `seconds`. Signals reach the main thread only.
+
+    The scheduler itself is never interrupted, or it would leave its monitor in the middle of a query: it looks at
+    the clock between two of its own steps.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    hub = greenlet.getcurrent()
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        if greenlet.getcurrent() is not hub:
+            raise OutOfTimeError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    begun = time.monotonic()
+    others, others_again = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        if others:  # somebody else's alarm clock, such as pytest-timeout's, goes on
+            signal.setitimer(signal.ITIMER_REAL, max(others - (time.monotonic() - begun), 0.001), others_again)

@@ -1,4 +1,4 @@
-"""Which schedules there are, found by playing them: depth first, those with the fewest preemptions first."""
+"""Finds the feasible schedules by playing them: those with the fewest preemptions first."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from inboxbench.errors import SubjectFailed
+from inboxbench.race.explore.model import LETTERS, Bounds, Choice, ScheduleRun
 from inboxbench.race.explore.result import Counterexample, Exploration, Tally
-from inboxbench.race.explore.scenario import Bounds
-from inboxbench.race.explore.schedule import LETTERS, Choice, Play
 
 # A schedule that was played, and the complaints about it.
-Judged = tuple[Play, tuple[str, ...]]
-Player = Callable[[str], Judged]
+Judged = tuple[ScheduleRun, tuple[str, ...]]
+# Plays the schedule that begins with a prefix and goes on without preemption.
+PlaySchedule = Callable[[str], Judged]
 
 _REPLAYS = 6
 
 
-def _branches(play: Play, start: int, deaths_left: int) -> Iterator[tuple[int, str]]:
-    """Prefixes that leave `play` at or after step `start`, each with its number of preemptions."""
+def _branches(run: ScheduleRun, start: int, deaths_left: int) -> Iterator[tuple[int, str]]:
+    """Yield the prefixes that leave `run` at or after step `start`, each with its number of preemptions."""
     preempted = 0
-    for position, (choice, taken) in enumerate(zip(play.choices, play.schedule, strict=True)):
-        deaths = sum(letter.islower() for letter in play.schedule[:position])
+    for position, (choice, taken) in enumerate(zip(run.choices, run.schedule, strict=True)):
+        deaths = sum(letter.islower() for letter in run.schedule[:position])
         for index in choice.ready if position >= start else ():
             switch = int(choice.current is not None and choice.current != index)
             options = LETTERS[index] + (LETTERS[index].lower() if deaths < deaths_left else "")
             for option in options:
                 if option != taken:
-                    yield preempted + switch, play.schedule[:position] + option
+                    yield preempted + switch, run.schedule[:position] + option
         preempted += int(choice.current is not None and LETTERS[choice.current] != taken.upper())
 
 
@@ -40,9 +40,11 @@ class _Prefix:
     letters: str
     choices: tuple[Choice, ...]
 
-    def play(self, play: Player) -> Judged:
-        """The schedule that begins so. When two sessions wait for one row, the server now and then wakes the other
-        one first; that is another story with the same beginning, so it is played again until it is this one.
+    def play(self, play: PlaySchedule) -> Judged:
+        """Play the schedule that begins so.
+
+        When two sessions wait for one row, the server now and then wakes the other one first: another schedule with
+        the same beginning, so it is played again until it is this one.
         """
         for _ in range(_REPLAYS):
             played, complaints = play(self.letters)
@@ -51,7 +53,7 @@ class _Prefix:
         return replace(played, diverged=True), complaints
 
 
-class _Search:
+class _Queue:
     """Prefixes still to play: serial ones first, then those with one preemption, then with two."""
 
     def __init__(self, bounds: Bounds) -> None:
@@ -64,14 +66,14 @@ class _Search:
         while self._queue:
             yield heapq.heappop(self._queue)[2]
 
-    def branch(self, play: Play, prefix: _Prefix) -> None:
-        """Everything that leaves `play` behind its `prefix` is another schedule."""
-        if play.diverged:
+    def branch(self, run: ScheduleRun, prefix: _Prefix) -> None:
+        """Queue the schedules that leave `run` behind its `prefix`, as far as the bounds allow."""
+        if run.diverged:
             self.cut = True
             return
-        for preempted, branch in _branches(play, len(prefix.letters), self._bounds.deaths):
+        for preempted, branch in _branches(run, len(prefix.letters), self._bounds.deaths):
             if self._bounds.preemptions is None or preempted <= self._bounds.preemptions:
-                expected = _Prefix(branch, play.choices[: len(branch)])
+                expected = _Prefix(branch, run.choices[: len(branch)])
                 heapq.heappush(self._queue, (preempted, next(self._ticket), expected))
             else:
                 self.cut = True
@@ -81,23 +83,23 @@ class _Search:
         return not self.cut and not self._queue
 
 
-def search(play: Player, sessions: int, bounds: Bounds, serially_wrong: Callable[[str, str], str]) -> Exploration:
+def search(play: PlaySchedule, sessions: int, bounds: Bounds, serially_wrong: Callable[[str, str], str]) -> Exploration:
     """Play every schedule within `bounds`.
 
     Raises SubjectFailed, worded by `serially_wrong`, for a complaint about sessions that ran one after another.
     """
-    tally, ahead = Tally(), _Search(bounds)
+    tally, queue = Tally(), _Queue(bounds)
     first: Counterexample | None = None
     most = [0] * sessions
-    for prefix in ahead.prefixes():
+    for prefix in queue.prefixes():
         played, complaints = prefix.play(play)
         if complaints and played.serial:
             raise SubjectFailed(serially_wrong(played.schedule, complaints[0]))
-        ahead.branch(played, prefix)
+        queue.branch(played, prefix)
         tally.add(played, bad=bool(complaints))
         most = [max(before, now) for before, now in zip(most, played.steps, strict=True)]
         if complaints and first is None:
             first = Counterexample(played, complaints)
         if tally.schedules == bounds.schedules:
             break
-    return tally.exploration(most, complete=ahead.complete, example=first)
+    return tally.exploration(most, complete=queue.complete, example=first)

@@ -17,8 +17,7 @@ from psycopg import pq
 from inboxbench.database import Connection, connect
 from inboxbench.errors import SubjectFailed
 from inboxbench.race.isolationtester.model import Launch, Marker, Spec
-from inboxbench.race.isolationtester.pqprint import result_table
-from inboxbench.race.isolationtester.session import Runner, primary_message
+from inboxbench.race.isolationtester.session import Runner, primary_message, result_table
 
 Say = Callable[[str], None]
 

@@ -6,17 +6,16 @@ import psycopg
 
 from inboxbench.database import Connection
 from inboxbench.race.explore.gated_connection import GatedConnection
-from inboxbench.race.explore.scenario import Oracle, Reset, Scenario
-from inboxbench.race.explore.session import SessionFunction
+from inboxbench.race.explore.model import Oracle, Reset, Scenario, SessionFunction
 from inboxbench.race.isolationtester.model import Spec, SpecSession
 
 # What `BEGIN … COMMIT` in the steps means is the spec's own affair, so the connection adds no transaction to it.
 _REFUSED = psycopg.errors.OperationalError  # 40001, 40P01, 55P03: concurrency; others are the steps' own errors
 
 
-def _player(session: SpecSession) -> SessionFunction:
-    def play(connection: GatedConnection, _number: int) -> list[str]:
-        """The SQLSTATEs of steps that failed; one that concurrency refused makes the session a refused one."""
+def _session_function(session: SpecSession) -> SessionFunction:
+    def run_steps(connection: GatedConnection, _number: int) -> list[str]:
+        """Return the SQLSTATEs of steps that failed. Raises the first error that concurrency brought."""
         failed: list[str] = []
         refused: psycopg.Error | None = None
         with connection.ungated():
@@ -37,20 +36,20 @@ def _player(session: SpecSession) -> SessionFunction:
             raise refused
         return failed
 
-    return play
+    return run_steps
 
 
 def _rebuild(spec: Spec) -> Reset:
     clean = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
 
-    def reset(referee: Connection) -> None:
-        referee.execute(clean)
+    def reset(control: Connection) -> None:
+        control.execute(clean)
         for setup in spec.setups:
-            referee.execute(setup.encode())
+            control.execute(setup.encode())
 
     return reset
 
 
 def spec_scenario(spec: Spec, oracle: Oracle) -> Scenario:
-    """Every feasible order of the spec's steps, each on tables built anew."""
-    return Scenario(tuple(_player(session) for session in spec.sessions), _rebuild(spec), oracle)
+    """Return the scenario of every feasible order of the spec's steps, each on tables built again."""
+    return Scenario(tuple(_session_function(session) for session in spec.sessions), _rebuild(spec), oracle)

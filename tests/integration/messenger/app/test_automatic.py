@@ -13,9 +13,9 @@ from inboxbench.messenger.app import assignment, automatic
 from inboxbench.messenger.app.automatic import Policy
 from inboxbench.messenger.races.assignment_database import Lab, put_back
 from inboxbench.race.explore.gated_connection import GatedConnection
+from inboxbench.race.explore.model import Scenario
 from inboxbench.race.explore.oracle import query_is_empty
 from inboxbench.race.explore.run import explore
-from inboxbench.race.explore.scenario import Scenario
 
 LEVELS = list(IsolationLevel)[1:]
 OVER = """

@@ -25,9 +25,8 @@ from inboxbench.messenger.app.snoozing import reopen_due, snooze, unsnooze
 from inboxbench.messenger.app.status import change_status, status_changed
 from inboxbench.project import Project
 from inboxbench.race.explore.gated_connection import GatedConnection
-from inboxbench.race.explore.run import Arena, open_arena
-from inboxbench.race.explore.scenario import Bounds, Judge, Scenario
-from inboxbench.race.explore.schedule import Outcome
+from inboxbench.race.explore.model import Bounds, Judge, Outcome, Scenario
+from inboxbench.race.explore.run import Explorer, open_explorer
 from inboxbench.server import Server
 
 INBOX, IVAN, TALK = 1, 1, 1
@@ -130,8 +129,8 @@ def office(server: Server, project: Project) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def arena(office: str) -> Iterator[Arena]:
-    with open_arena(office) as opened:
+def explorer(office: str) -> Iterator[Explorer]:
+    with open_explorer(office) as opened:
         yield opened
 
 
@@ -148,10 +147,10 @@ def judge(project: Project, names: Sequence[str]) -> Judge:
     rules = [r for r in read_invariants(project.schema / "invariants.sql").values() if r.scope == "head"]
     once = set(names) <= GIVING or (len(set(names)) == 1 and set(names) <= ONCE)
 
-    def judged(referee: Connection, outcomes: Sequence[Outcome]) -> list[str]:
-        row = referee.execute("SELECT count(*) FROM messages WHERE message_type = 2").fetchone()
+    def judged(control: Connection, outcomes: Sequence[Outcome]) -> list[str]:
+        row = control.execute("SELECT count(*) FROM messages WHERE message_type = 2").fetchone()
         told = sum(outcome.value for outcome in outcomes if outcome.kind == "committed")
-        complaints = [f"{broken.invariant.name}: {broken.examples}" for broken in violations(referee, rules)]
+        complaints = [f"{broken.invariant.name}: {broken.examples}" for broken in violations(control, rules)]
         complaints += [f"{row} lines for {told} changes"] if row != (told,) else []
         complaints += [f"{told} sessions made the same change"] if once and told > 1 else []
         return complaints + ["a deadlock" for outcome in outcomes if outcome.deadlocked]
@@ -164,20 +163,22 @@ def scenario(
 ) -> Scenario:
     script = f"{CLEAN}; {STATES[state]}"
 
-    def reset(referee: Connection) -> None:
-        referee.execute(script.encode())
+    def reset(control: Connection) -> None:
+        control.execute(script.encode())
 
     functions = tuple(session((ACTS | MUTANTS)[name]) for name in names)
     return Scenario(functions, reset, judge(project, [name.removeprefix("careless ") for name in names]), level)
 
 
-def explore_pairs(arena: Arena, project: Project, state: str, pairs: Iterable[tuple[str, str]]) -> tuple[int, int]:
+def explore_pairs(
+    explorer: Explorer, project: Project, state: str, pairs: Iterable[tuple[str, str]]
+) -> tuple[int, int]:
     """Schedules, and those in which a session waited. Fails at the first that breaks a rule."""
     schedules = waited = 0
     for names in pairs:
-        found = arena.explore(scenario(project, state, names), Bounds())
+        found = explorer.explore(scenario(project, state, names), Bounds())
         example = found.counterexample
-        assert found.bad == 0, f"{state}: {names}: {example and (example.play.schedule, example.complaints)}"
+        assert found.bad == 0, f"{state}: {names}: {example and (example.run.schedule, example.complaints)}"
         assert found.complete, names
         schedules += found.schedules
         waited += found.waited
@@ -185,19 +186,19 @@ def explore_pairs(arena: Arena, project: Project, state: str, pairs: Iterable[tu
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_no_schedule_of_two_that_meet_breaks_a_rule(arena: Arena, project: Project, state: str) -> None:
+def test_no_schedule_of_two_that_meet_breaks_a_rule(explorer: Explorer, project: Project, state: str) -> None:
     """A1–A5, C3–C5, C7, M1, M6."""
     pairs = list(pairs_of(MATTERS[state], 2))
-    schedules, waited = explore_pairs(arena, project, state, pairs)
+    schedules, waited = explore_pairs(explorer, project, state, pairs)
     assert schedules > 2 * len(pairs)
     assert waited > len(pairs) / 2
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("state", STATES)
-def test_no_schedule_of_any_two_breaks_a_rule(arena: Arena, project: Project, state: str) -> None:
+def test_no_schedule_of_any_two_breaks_a_rule(explorer: Explorer, project: Project, state: str) -> None:
     """The same with all 153 pairs, also those that have nothing to do in this state."""
-    explore_pairs(arena, project, state, pairs_of(ACTS, 2))
+    explore_pairs(explorer, project, state, pairs_of(ACTS, 2))
 
 
 @pytest.mark.parametrize(
@@ -209,10 +210,10 @@ def test_no_schedule_of_any_two_breaks_a_rule(arena: Arena, project: Project, st
     ],
 )
 def test_without_its_guard_each_is_caught(
-    arena: Arena, project: Project, state: str, names: tuple[str, str], complaint: str
+    explorer: Explorer, project: Project, state: str, names: tuple[str, str], complaint: str
 ) -> None:
     """The judge sees what the guards are for: read-then-write, and a time taken before the lock."""
-    found = arena.explore(scenario(project, state, names), Bounds())
+    found = explorer.explore(scenario(project, state, names), Bounds())
     assert found.bad > 0
     assert found.counterexample is not None
     assert any(complaint in told for told in found.counterexample.complaints), found.counterexample.complaints

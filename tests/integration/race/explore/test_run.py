@@ -21,14 +21,11 @@ from inboxbench.messenger.races.assignment_database import Lab, put_back
 from inboxbench.messenger.races.strategies import find_strategy
 from inboxbench.messenger.races.strategy_scenario import bout
 from inboxbench.project import Project
-from inboxbench.race.explore.engine import engine_of
-from inboxbench.race.explore.gated_connection import GatedConnection
+from inboxbench.race.explore.gated_connection import GatedConnection, engine_of
+from inboxbench.race.explore.model import Bounds, Outcome, Scenario, SessionFunction
 from inboxbench.race.explore.oracle import invariants_hold, query_is_empty
+from inboxbench.race.explore.result import explain
 from inboxbench.race.explore.run import explore, replay
-from inboxbench.race.explore.scenario import Bounds, Scenario
-from inboxbench.race.explore.schedule import Outcome
-from inboxbench.race.explore.session import SessionFunction
-from inboxbench.race.explore.timeline import explain
 
 RC, RR, SER = IsolationLevel.READ_COMMITTED, IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE
 
@@ -180,9 +177,9 @@ def test_the_first_counterexample_is_the_simplest_and_replays(lab: Lab, invarian
     scenario = bout(find_strategy("naive"), lab, invariants)
     found = explore(lab.conninfo, scenario)
     assert found.counterexample is not None
-    assert found.counterexample.play.preemptions == 1
-    again = replay(lab.conninfo, scenario, found.counterexample.play.schedule)
-    assert again.play.schedule == found.counterexample.play.schedule
+    assert found.counterexample.run.preemptions == 1
+    again = replay(lab.conninfo, scenario, found.counterexample.run.schedule)
+    assert again.run.schedule == found.counterexample.run.schedule
     assert again.complaints
     drawn = "\n".join(explain(again))
     assert "session A" in drawn
@@ -236,8 +233,8 @@ def test_death_is_one_more_choice(lab: Lab, invariants: dict[str, Invariant]) ->
 
 def test_a_death_ends_the_session(lab: Lab, invariants: dict[str, Invariant]) -> None:
     example = replay(lab.conninfo, bout(find_strategy("for-update"), lab, invariants), "AaBBB")
-    assert [outcome.kind for outcome in example.play.outcomes] == ["died", "committed"]
-    assert example.play.outcomes[1].value is not None
+    assert [outcome.kind for outcome in example.run.outcomes] == ["died", "committed"]
+    assert example.run.outcomes[1].value is not None
     assert "dies before" in "\n".join(explain(example))
 
 
@@ -338,7 +335,7 @@ def slow(connection: GatedConnection, _session: int) -> None:
     ],
 )
 def test_misbehaviour_is_named_and_nothing_stays(lab: Lab, function: Misbehaviour, message: str) -> None:
-    scenario = Scenario((function, function), put_back, lambda _referee, _outcomes: [])
+    scenario = Scenario((function, function), put_back, lambda _control, _outcomes: [])
     with pytest.raises(SubjectFailed, match=message):
         explore(lab.conninfo, scenario, Bounds(limit_s=1.0))
     assert others(lab) == 0
@@ -363,7 +360,7 @@ def test_a_connection_of_its_own_that_waits_is_named(lab: Lab, head: int) -> Non
 
 
 def others(lab: Lab) -> int:
-    """Sessions of the lab's database besides the referee's, once those that were closed are gone."""
+    """Sessions of the lab's database besides the control's, once those that were closed are gone."""
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     deadline = time.monotonic() + 10
     while True:
@@ -383,8 +380,8 @@ def test_an_invariant_that_fails_serially_is_no_race(lab: Lab, head: int, fair: 
 
 
 def test_a_broken_reset_is_named(lab: Lab) -> None:
-    def reset(referee: Connection) -> None:
-        referee.execute("DELETE FROM nowhere")
+    def reset(control: Connection) -> None:
+        control.execute("DELETE FROM nowhere")
 
     def nothing(connection: GatedConnection, _session: int) -> None:
         connection.execute("SELECT 1")
@@ -402,12 +399,12 @@ def test_a_unique_violation_is_an_outcome(lab: Lab) -> None:
     def insert(connection: GatedConnection, _session: int) -> None:
         connection.execute("INSERT INTO taken VALUES (1)")
 
-    def judge(_referee: Connection, outcomes: Any) -> list[str]:
+    def judge(_control: Connection, outcomes: Any) -> list[str]:
         seen.append(sorted(_state(outcome) for outcome in outcomes))
         return []
 
-    def reset(referee: Connection) -> None:
-        referee.execute("DELETE FROM taken")
+    def reset(control: Connection) -> None:
+        control.execute("DELETE FROM taken")
 
     found = explore(lab.conninfo, Scenario((insert, insert), reset, judge))
     assert found.aborted == found.schedules == 4

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inboxbench.race.explore.model import Bounds, Choice, Outcome, ScheduleRun
 from inboxbench.race.explore.result import permutations
-from inboxbench.race.explore.scenario import Bounds
-from inboxbench.race.explore.schedule import Choice, Outcome, Play
 from inboxbench.race.explore.search import search
 
 DONE = Outcome("committed")
 
 
-def play_of(schedule: str, *ready: tuple[int, ...]) -> Play:
-    return Play(schedule, tuple(Choice(now, None) for now in ready), (), (DONE, DONE), (1, 1), diverged=False)
+def play_of(schedule: str, *ready: tuple[int, ...]) -> ScheduleRun:
+    return ScheduleRun(schedule, tuple(Choice(now, None) for now in ready), (), (DONE, DONE), (1, 1), diverged=False)
 
 
 FIRST = play_of("AB", (0, 1), (1,))
@@ -22,10 +21,10 @@ STRANGE = play_of("BA", (1,), (0,))
 
 
 def test_a_beginning_that_went_another_way_is_played_again() -> None:
-    answers: Iterator[Play] = iter([FIRST, STRANGE, STRANGE, SECOND])
+    answers: Iterator[ScheduleRun] = iter([FIRST, STRANGE, STRANGE, SECOND])
     asked: list[str] = []
 
-    def play(prefix: str) -> tuple[Play, tuple[str, ...]]:
+    def play(prefix: str) -> tuple[ScheduleRun, tuple[str, ...]]:
         asked.append(prefix)
         return next(answers), ()
 

@@ -1,0 +1,76 @@
+"""EXPLAIN documents: the line a reader sees, the counters, the shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inboxbench.explain import one_line, plan_shape, read_explained, read_node
+
+SCAN: dict[str, Any] = {
+    "Node Type": "Index Scan",
+    "Scan Direction": "Backward",
+    "Index Name": "messages_created_at_idx",
+    "Relation Name": "messages",
+    "Actual Rows": 20.0,
+    "Actual Loops": 1,
+    "Rows Removed by Filter": 400,
+    "Shared Hit Blocks": 7,
+    "Shared Read Blocks": 2,
+}
+BITMAP: dict[str, Any] = {
+    "Node Type": "Bitmap Heap Scan",
+    "Relation Name": "messages",
+    "Rows Removed by Index Recheck": 3,
+    "Actual Loops": 1,
+    "Plans": [{"Node Type": "Bitmap Index Scan", "Index Name": "messages_body_trgm_idx"}],
+}
+
+
+def limit(*below: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Node Type": "Limit",
+        "Actual Rows": 15.0,
+        "Actual Loops": 1,
+        "Shared Hit Blocks": 40,
+        "Shared Read Blocks": 2,
+        "Plans": list(below),
+    }
+
+
+def test_line_reads_from_the_leaves_to_the_root() -> None:
+    sort = {"Node Type": "Incremental Sort", "Plans": [SCAN]}
+    assert one_line(read_node(limit(sort))) == "Index Scan Backward messages_created_at_idx → Incremental Sort → Limit"
+
+
+def test_bitmap_is_named_by_its_index_and_siblings_are_joined() -> None:
+    both = {**BITMAP, "Plans": [{"Node Type": "BitmapAnd", "Plans": [*BITMAP["Plans"], *BITMAP["Plans"]]}]}
+    assert one_line(read_node(limit(BITMAP))) == "Bitmap messages_body_trgm_idx → Limit"
+    line = one_line(read_node(limit(both)))
+    assert line == "(Bitmap messages_body_trgm_idx + Bitmap messages_body_trgm_idx) → BitmapAnd → Limit"
+
+
+def test_counters_come_from_the_root_and_not_from_planning() -> None:
+    plan = read_explained(
+        {
+            "Plan": limit(SCAN, BITMAP),
+            "Planning": {"Shared Hit Blocks": 900},
+            "Execution Time": 1.25,
+            "Settings": {"jit": "off"},
+        }
+    ).plan
+    assert (plan.buffers, plan.rows, plan.removed, plan.execution_ms) == (42, 15, 403, 1.25)
+    assert plan.settings == {"jit": "off"}
+    assert plan.indexes == ("messages_created_at_idx", "messages_body_trgm_idx")
+    assert not plan.sorts
+
+
+def test_removed_rows_are_per_loop() -> None:
+    inner = {**SCAN, "Actual Loops": 25, "Rows Removed by Filter": 4}
+    assert read_explained({"Plan": limit(inner)}).plan.removed == 100
+
+
+def test_shape_tells_conditions_apart_but_not_key_order() -> None:
+    reordered = dict(reversed(list(SCAN.items())))
+    assert plan_shape(read_node(limit(SCAN))) == plan_shape(read_node(limit(reordered)))
+    assert plan_shape(read_node(limit(SCAN))) != plan_shape(read_node(limit({**SCAN, "Index Cond": "(id = 1)"})))
+    assert plan_shape(read_node(limit(SCAN))) != plan_shape(read_node(limit(limit(SCAN))))
