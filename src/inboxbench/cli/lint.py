@@ -13,7 +13,7 @@ from rich.table import Table
 
 from inboxbench.cli.output import results_console
 from inboxbench.dryrun.rules.messages import head_of
-from inboxbench.dryrun.rules.squawk import Judged, Piece, judged, pieces_of, warnings
+from inboxbench.dryrun.squawk import Judged, Piece, judged, pieces_of, warnings
 from inboxbench.errors import ThresholdExceeded, UsageError
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

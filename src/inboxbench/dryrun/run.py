@@ -11,10 +11,8 @@ from inboxbench.dryrun.model import DryRun, Revision, Statement, Transaction
 from inboxbench.dryrun.more import Schema
 from inboxbench.dryrun.observe.observer import Observer, observed
 from inboxbench.dryrun.observe.sampler import Catalogue
-from inboxbench.dryrun.observe.samples import Sightings
-from inboxbench.dryrun.rewrites.change_type import Dependents
-from inboxbench.dryrun.schema.dependents import all_dependents, of_retyped
-from inboxbench.dryrun.schema.primary_keys import child_tables, primary_keys
+from inboxbench.dryrun.observe.samples import Samples
+from inboxbench.dryrun.schema import all_dependents, child_tables, of_retyped, primary_keys
 from inboxbench.dryrun.tools.attribution import attribute, named, read_stamp
 from inboxbench.dryrun.tools.command import Chain, Ended, run_chain
 from inboxbench.dryrun.tools.revision_files import History
@@ -104,7 +102,7 @@ def described(watched: Watched) -> Leg:
     ids = {name for stamp in stamps for name in (stamp.was, stamp.to) if name} | set(before)
     history = chain.history(ids)
     found = attribute(
-        statements, transactions, history, Sightings(observer.poll), observer.epoch * 1000,
+        statements, transactions, history, Samples(observer.poll), observer.epoch * 1000,
         downgrade=watched.downgrade, at=before[0] if before else None,
     )  # fmt: skip
     placed = tuple(found.statements)
@@ -138,9 +136,10 @@ def rehearse(
     leg = run(server, database, chain, target)
     _check_alembic(leg, chain, before, current_of(server, database))
     made = as_run(leg, server=server, source=source, command=chain.shown, started=started)
-    retyped = {name: Dependents.read(row) for name, row in of_retyped(made.statements, columns).items()}
     keys |= primary_keys(server, database)
-    schema = Schema(keys, retyped, tuple(sorted(children | child_tables(server, database))))
+    schema = Schema(
+        keys, of_retyped(made.statements, columns), tuple(sorted(children | child_tables(server, database)))
+    )
     return replace(made, more=replace(made.more, schema=schema))
 
 
@@ -180,7 +179,7 @@ def as_run(leg: Leg, *, server: Server, source: str, command: str, started: str)
     """A leg as the record of a whole run."""
     poll, epoch = leg.observer.poll, leg.observer.epoch * 1000
     end = max([one.finished_ms for one in leg.transactions], default=0.0)
-    sightings = Sightings(poll)
+    samples = Samples(poll)
     invalid = _invalid(poll.catalogues[-1]) - _invalid(poll.catalogues[0]) if poll.catalogues else set()
     return DryRun(
         server=server.label,
@@ -192,8 +191,8 @@ def as_run(leg: Leg, *, server: Server, source: str, command: str, started: str)
         statements=leg.statements,
         transactions=leg.transactions,
         one_transaction=_in_one(leg),
-        peak_bytes=sightings.peak_between(epoch, epoch + end),
-        wal_bytes=sightings.wal_between(epoch, epoch + end),
+        peak_bytes=samples.peak_between(epoch, epoch + end),
+        wal_bytes=samples.wal_between(epoch, epoch + end),
         invalid_indexes=tuple(sorted(invalid)),
         exit_status=leg.ended.status,
         error=leg.error,

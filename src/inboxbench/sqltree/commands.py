@@ -83,8 +83,9 @@ class Command:
     kind: the command in lower case (`select`, `alter table`, `create index`, `drop table`, `set`, `rollback to` …).
     relations: what it is about, the target first. name: of the index or savepoint that it makes or goes back to.
     writes: rows, itself or in a WITH. exists: IF EXISTS or IF NOT EXISTS. columns, constraints: that it defines, of
-    ALTER TABLE those of all actions. assigned: columns that an UPDATE sets. where: it has a condition of its own.
-    plain: an UPDATE without WITH, FROM, RETURNING, ONLY, alias or cursor. on_commit: a table with an ON COMMIT.
+    ALTER TABLE those of all actions. assigned: columns that an UPDATE sets or an INSERT lists. where: an UPDATE has a
+    condition of its own. plain: an UPDATE without WITH, FROM, RETURNING, ONLY, alias or cursor. on_commit: a table
+    with an ON COMMIT.
     """
 
     kind: str

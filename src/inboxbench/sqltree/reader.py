@@ -190,6 +190,10 @@ def _drop(node: Any, _: Sequence[int]) -> dict[str, Any]:
     }
 
 
+def _insert(node: Any, _: Sequence[int]) -> dict[str, Any]:
+    return {"assigned": tuple(one.res_target.name for one in node.cols)}
+
+
 def _update(node: Any, _: Sequence[int]) -> dict[str, Any]:
     around = node.from_clause or node.HasField("with_clause") or node.HasField("returning_clause")
     narrow = not node.relation.inh or node.relation.HasField("alias") or node.where_clause.HasField("current_of_expr")
@@ -268,6 +272,7 @@ _READERS: dict[str, Callable[[Any, Sequence[int]], dict[str, Any]]] = {
     "create_table_as_stmt": _create_table_as,
     "drop_stmt": _drop,
     "index_stmt": _create_index,
+    "insert_stmt": _insert,
     "refresh_mat_view_stmt": _refresh,
     "reindex_stmt": _reindex,
     "rename_stmt": _rename,

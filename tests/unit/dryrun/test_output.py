@@ -26,7 +26,7 @@ from inboxbench.dryrun.model import (
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.output.markdown import as_markdown
 from inboxbench.dryrun.rules import RULES, find, rule_named
-from inboxbench.dryrun.rules.squawk import judged, pieces_of, warnings
+from inboxbench.dryrun.squawk import judged, pieces_of, warnings
 from inboxbench.errors import UsageError
 from inboxbench.report.dry_run import render_rehearsal
 from inboxbench.traffic.latency import Interval

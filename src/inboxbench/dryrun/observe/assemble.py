@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,17 +9,14 @@ from dataclasses import replace
 
 from inboxbench.dryrun.model import Lock, Rewrite, Scan, Statement, Transaction
 from inboxbench.dryrun.observe import plans
-from inboxbench.dryrun.observe.catalog_view import View, named
-from inboxbench.dryrun.observe.lock_attribution import LATE_MS, Holding, Taken
-from inboxbench.dryrun.observe.log_statements import Draft, bare
+from inboxbench.dryrun.observe.catalog_view import View
+from inboxbench.dryrun.observe.lock_attribution import LATE_MS, LockAttribution, Taken
+from inboxbench.dryrun.observe.log_statements import Draft, Segment, segments
 from inboxbench.dryrun.observe.sampler import Poll
-from inboxbench.dryrun.observe.samples import Sightings
-from inboxbench.dryrun.observe.transactions import Stretch, stretches
+from inboxbench.dryrun.observe.samples import Samples
 
 # Utility commands without event triggers (or, before 17, without them): what they did shows in the catalogue.
-_SILENT = re.compile(r"(VACUUM|CLUSTER|REINDEX|TRUNCATE|ANALYZE)\b", re.IGNORECASE)
-_LATER = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)  # what it does last, no event shows
-_READS_ALL = re.compile(r"(VACUUM\b[^;]*\bFULL|CLUSTER|REINDEX)\b", re.IGNORECASE)
+_SILENT = ("vacuum", "cluster", "reindex", "truncate", "analyze")
 
 
 def assemble(
@@ -29,17 +25,17 @@ def assemble(
     """Numbered by their beginning. epoch_ms: the Unix ms that is the run's 0."""
     if not poll.catalogues:
         return (), ()
-    sightings = Sightings(poll)
-    view = View(sightings.poll.catalogues)
+    samples = Samples(poll)
+    view = View(samples.poll.catalogues)
     statements: list[Statement] = []
     transactions: list[Transaction] = []
-    for stretch in stretches(list(drafts), sightings):
-        if not stretch.statements:
+    for segment in segments(list(drafts), samples):
+        if not segment.statements:
             continue
         number = len(transactions) + 1
-        statements += _Work(stretch, sightings, view, number, epoch_ms).statements()
+        statements += _Work(segment, samples, view, number, epoch_ms).statements()
         transactions.append(
-            Transaction(number, stretch.pid, stretch.started - epoch_ms, stretch.finished - epoch_ms, stretch.outcome)
+            Transaction(number, segment.pid, segment.started - epoch_ms, segment.finished - epoch_ms, segment.outcome)
         )
     numbered = tuple(_numbered(sorted(statements, key=lambda statement: statement.started_ms)))
     return tuple(_through(numbered)), tuple(transactions)
@@ -66,55 +62,66 @@ def _start(draft: Draft) -> float:
     return draft.started
 
 
+def _later(draft: Draft) -> bool:
+    """Whether it is CONCURRENTLY, of which no event shows what it does last."""
+    return any(command.concurrently for command in draft.parsed.commands)
+
+
+def _reads_all(draft: Draft) -> bool:
+    """VACUUM FULL, CLUSTER and REINDEX read their tables whole."""
+    kinds = ("cluster", "reindex")
+    return any(command.full or command.kind in kinds for command in draft.parsed.commands)
+
+
 class _Work:
     """The statements of one transaction."""
 
-    def __init__(self, stretch: Stretch, sightings: Sightings, view: View, number: int, epoch_ms: float) -> None:
-        self._stretch, self._sightings, self._view = stretch, sightings, view
+    def __init__(self, segment: Segment, samples: Samples, view: View, number: int, epoch_ms: float) -> None:
+        self._segment, self._samples, self._view = segment, samples, view
         self._number, self._epoch = number, epoch_ms
-        self._holding = Holding(stretch, sightings, view)
+        self._holding = LockAttribution(segment, samples, view)
 
     def statements(self) -> list[Statement]:
         self._view.begin()
         self._rewrites: dict[int, dict[str, int]] = {}
-        for draft in self._stretch.drafts:
+        for draft in self._segment.drafts:
             self._follow(draft)
         written = {key: frozenset(found) for key, found in self._rewrites.items()}
         taken = self._holding.taken(written)
-        found = [self._statement(draft, taken.get(id(draft), [])) for draft in self._stretch.statements]
-        self._view.end(committed=self._stretch.outcome == "commit")
+        found = [self._statement(draft, taken.get(id(draft), [])) for draft in self._segment.statements]
+        self._view.end(committed=self._segment.outcome == "commit")
         return found
 
     def _follow(self, draft: Draft) -> None:
         """The catalogue as this transaction changes it; a file that changed before a command began was changed by
         the silent command before it."""
         self._view.savepoint(draft)
-        for told in draft.told:
-            changed = self._view.take(told)
-            owner = self._before(draft) if told.event == "ddl_command_start" else draft
+        for event in draft.events:
+            changed = self._view.take(event)
+            owner = self._before(draft) if event.event == "ddl_command_start" else draft
             for relation, octets in changed.items():
                 self._rewrites.setdefault(id(owner), {})[relation] = octets
-        if draft.error is None and _SILENT.match(bare(draft.sql)) and (not draft.told or _LATER.search(draft.sql)):
+        if draft.error is None and draft.parsed.has(*_SILENT) and (not draft.events or _later(draft)):
             self._follow_silent(draft)
 
     def _before(self, draft: Draft) -> Draft:
-        place = bisect_left(self._stretch.statements, draft.started, key=_start)
-        return self._stretch.statements[place - 1] if place else draft
+        place = bisect_left(self._segment.statements, draft.started, key=_start)
+        return self._segment.statements[place - 1] if place else draft
 
     def _follow_silent(self, draft: Draft) -> None:
         """What the next committed state shows of relations that the command names or has locked."""
-        if self._stretch.outcome != "commit":
+        if self._segment.outcome != "commit":
             return
-        touched = {sighting.lock.relation for sighting in self._holding.seen(draft)}
-        after = self._sightings.catalogue_after(self._stretch.finished + LATE_MS)
-        for relation, octets in self._view.compare(after, touched, draft.sql).items():
+        touched = {span.lock.relation for span in self._holding.seen(draft)}
+        after = self._samples.catalogue_after(self._segment.finished + LATE_MS)
+        for relation, octets in self._view.compare(after, touched, draft.parsed).items():
             self._rewrites.setdefault(id(draft), {})[relation] = octets
 
     def _statement(self, draft: Draft, taken: list[Taken]) -> Statement:
         rewrites = self._rewrites.get(id(draft), {})
-        peak = self._sightings.peak_between(draft.started, draft.finished)
-        if draft.error and any(told.event == "table_rewrite" for told in draft.told):
-            names = (self._view.name(told.concerned) for told in draft.told if told.event == "table_rewrite")
+        peak = self._samples.peak_between(draft.started, draft.finished)
+        if draft.error and any(event.event == "table_rewrite" for event in draft.events):
+            names = (self._view.name(one.concerned) for one in draft.events if one.event == "table_rewrite")
             rewrites = {name: peak for name in names if name} | rewrites
         return Statement(
             number=0,
@@ -132,7 +139,7 @@ class _Work:
             peak_bytes=peak,
             temp_bytes=max(draft.temp_bytes, sum(map(plans.temp_bytes, draft.plans))),
             error=draft.error,
-            lock_timeout_ms=draft.told[0].lock_timeout if draft.told else None,
+            lock_timeout_ms=draft.events[0].lock_timeout if draft.events else None,
             values=draft.values,
         )
 
@@ -145,24 +152,24 @@ class _Work:
 
     def _wal(self, draft: Draft) -> int:
         planned = sum(map(plans.wal_bytes, draft.plans))
-        if len(draft.told) > 1:
-            return max(draft.told[-1].wal - draft.told[0].wal, planned)
+        if len(draft.events) > 1:
+            return max(draft.events[-1].wal - draft.events[0].wal, planned)
         if draft.plans:
             return planned
-        return self._sightings.wal_between(draft.started, draft.finished)
+        return self._samples.wal_between(draft.started, draft.finished)
 
     def _scans(self, draft: Draft) -> dict[str, int]:
         found: dict[str, int] = {}
         for explained in draft.plans:
             for relation, rows in plans.scans(explained):
                 found[relation] = found.get(relation, 0) + rows
-        return found | self._told_scans(draft) | self._silent_scans(draft)
+        return found | self._counted_scans(draft) | self._silent_scans(draft)
 
-    def _told_scans(self, draft: Draft) -> dict[str, int]:
+    def _counted_scans(self, draft: Draft) -> dict[str, int]:
         """Rows that this session read, and those of the parallel workers that read beside it."""
-        if len(draft.told) < 2:
+        if len(draft.events) < 2:
             return {}
-        first, last = draft.told[0].counted, draft.told[-1].counted
+        first, last = draft.events[0].counted, draft.events[-1].counted
         found = {}
         for oid, (own, _, everyone) in last.items():
             own_before, _, everyone_before = first.get(oid, (0, 0, 0))
@@ -173,19 +180,19 @@ class _Work:
 
     def _silent_scans(self, draft: Draft) -> dict[str, int]:
         """What their statistics showed next of tables that it locked against everybody: those come late."""
-        if not _READS_ALL.match(bare(draft.sql)) or len(draft.told) > 1:
+        if not _reads_all(draft) or len(draft.events) > 1:
             return {}
-        before = self._sightings.catalogue_before(draft.started).relations
-        touched = {sighting.lock.relation for sighting in self._holding.seen(draft)}
-        touched |= {oid for oid, relation in before.items() if named(relation.name, draft.sql)}
+        before = self._samples.catalogue_before(draft.started).relations
+        touched = {span.lock.relation for span in self._holding.seen(draft)}
+        touched |= {oid for oid, relation in before.items() if relation.name in draft.parsed.words}
         tables = [one for oid, one in before.items() if oid in touched and one.kind != "i"]
-        read = {one.full_name: self._sightings.read_after(one, draft.started) for one in tables}
+        read = {one.full_name: self._samples.read_after(one, draft.started) for one in tables}
         return {name: rows for name, rows in read.items() if rows}
 
     @staticmethod
     def _dead(draft: Draft) -> int:
         planned = sum(map(plans.dead, draft.plans))
-        if len(draft.told) < 2:
+        if len(draft.events) < 2:
             return planned
-        first, last = draft.told[0].counted, draft.told[-1].counted
+        first, last = draft.events[0].counted, draft.events[-1].counted
         return sum(row[1] - first.get(oid, (0, 0, 0))[1] for oid, row in last.items() if row[1]) + planned

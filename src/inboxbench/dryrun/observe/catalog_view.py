@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from inboxbench.dryrun.observe.log_statements import Draft, Told
+from inboxbench.dryrun.observe.log_statements import Draft, TriggerEvent
 from inboxbench.dryrun.observe.sampler import Catalogue, Relation
+from inboxbench.sqltree import Parsed
 
 _FILED = ("r", "i", "m", "t", "S")
 _NAMES = {"r": "table", "p": "table", "i": "index", "I": "index", "t": "toast", "v": "view", "m": "view",
           "S": "sequence", "f": "table", "c": "type"}  # fmt: skip
 _TRANSIENT = re.compile(r"pg_temp_\d+(_index)?$")  # the new file of a rewrite, while it is written
-_SAVEPOINT = re.compile(
-    r"\s*(SAVEPOINT|ROLLBACK\s+(?:WORK\s+|TRANSACTION\s+)?TO(?:\s+SAVEPOINT)?)\s+(\S+?);?\s*$", re.I
-)
 
 
 class View:
@@ -54,48 +52,48 @@ class View:
 
     def savepoint(self, draft: Draft) -> None:
         """SAVEPOINT keeps the state, ROLLBACK TO brings it back."""
-        found = _SAVEPOINT.match(draft.sql)
-        if found and found[1].upper().startswith("SAVEPOINT"):
-            self._savepoints[found[2]] = dict(self._current)
-        elif found and found[2] in self._savepoints:
-            self._current = dict(self._savepoints[found[2]])
+        for command in draft.parsed.commands:
+            if command.kind == "savepoint":
+                self._savepoints[command.name or ""] = dict(self._current)
+            elif command.kind == "rollback to" and command.name in self._savepoints:
+                self._current = dict(self._savepoints[command.name])
 
-    def take(self, told: Told) -> dict[str, int]:
+    def take(self, event: TriggerEvent) -> dict[str, int]:
         """Rewritten relations with their bytes; the view is what the event says from here on."""
         names = {one.full_name: one for one in self._current.values()}
         rewritten: dict[str, int] = {}
-        for oid, schema, name, kind, filenode, _, octets in told.held:
+        for oid, schema, name, kind, filenode, _, octets in event.locks:
             if name is None or _TRANSIENT.match(name):
                 continue
             relation = Relation(oid, schema, name, kind, filenode)
             before = self._current.get(oid) or names.get(relation.full_name)
-            if before is not None and _anew(before, relation) and (kind != "t" or octets):
+            if before is not None and _has_new_file(before, relation) and (kind != "t" or octets):
                 rewritten[relation.full_name] = octets or 0
             if before is not None and before.oid != oid:
                 self._current.pop(before.oid, None)
             self._current[oid] = self._known[oid] = relation
-        if told.event == "sql_drop":
-            self._drop(told)
+        if event.event == "sql_drop":
+            self._drop(event)
         return rewritten
 
-    def _drop(self, told: Told) -> None:
+    def _drop(self, event: TriggerEvent) -> None:
         """What the command built again under the same name has been compared by now: it holds a lock on the new one."""
-        for oid, schema, name, _ in told.concerned or ():
+        for oid, schema, name, _ in event.concerned or ():
             self._known.setdefault(oid, Relation(oid, schema, name, "r", 0))
             self._current.pop(oid, None)
 
-    def compare(self, after: Catalogue, touched: set[int], text: str) -> dict[str, int]:
+    def compare(self, after: Catalogue, touched: set[int], parsed: Parsed) -> dict[str, int]:
         """Files that changed by a command without events, of relations that it locked or names; any when it names none
         (VACUUM FULL, CASCADE) and nobody saw its locks."""
         rewritten: dict[str, int] = {}
-        any_of_them = not touched and _reaches_further(after, text)
+        any_of_them = not touched and _reaches_further(after, parsed)
         gone = {one.full_name: one for oid, one in self._current.items() if oid not in after.relations}
         for oid, relation in after.relations.items():
             before = self._current.get(oid) or gone.get(relation.full_name)  # REINDEX CONCURRENTLY makes a new OID
-            if before is None or not _anew(before, relation):
+            if before is None or not _has_new_file(before, relation):
                 continue
             owners = {before.oid, *_owners(after, oid)}
-            if owners & touched or any_of_them or _named(after, owners, text):
+            if owners & touched or any_of_them or _named(after, owners, parsed):
                 rewritten[relation.full_name] = relation.size
                 self._current.pop(before.oid, None)
                 self._current[oid] = self._known[oid] = relation
@@ -109,20 +107,16 @@ def _owners(catalogue: Catalogue, oid: int) -> Iterator[int]:
         oid = catalogue.relations[oid].table
 
 
-def _reaches_further(catalogue: Catalogue, text: str) -> bool:
-    return bool(re.search(r"\bCASCADE\b", text, re.IGNORECASE)) or not _named(catalogue, set(catalogue.relations), text)
+def _reaches_further(catalogue: Catalogue, parsed: Parsed) -> bool:
+    cascades = any(command.cascade for command in parsed.commands)
+    return cascades or not _named(catalogue, set(catalogue.relations), parsed)
 
 
-def _named(catalogue: Catalogue, oids: set[int], text: str) -> bool:
-    return any(named(catalogue.relations[oid].name, text) for oid in oids if oid in catalogue.relations)
+def _named(catalogue: Catalogue, oids: set[int], parsed: Parsed) -> bool:
+    return any(catalogue.relations[oid].name in parsed.words for oid in oids if oid in catalogue.relations)
 
 
-def named(name: str, text: str) -> bool:
-    """Whether it stands in `text` as a word."""
-    return re.search(rf"\b{re.escape(name)}\b", text) is not None
-
-
-def _anew(before: Relation, after: Relation) -> bool:
+def _has_new_file(before: Relation, after: Relation) -> bool:
     return before.kind in _FILED and after.kind == before.kind and before.filenode != after.filenode
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,15 +10,12 @@ from itertools import accumulate
 
 from inboxbench.dryrun.model import MODES, LockMode, Seen
 from inboxbench.dryrun.observe import plans
-from inboxbench.dryrun.observe.catalog_view import View, kind_name, named
-from inboxbench.dryrun.observe.log_statements import Draft, bare
+from inboxbench.dryrun.observe.catalog_view import View, kind_name
+from inboxbench.dryrun.observe.log_statements import Draft, Segment
 from inboxbench.dryrun.observe.sampler import Relation
-from inboxbench.dryrun.observe.samples import Sighting, Sightings
-from inboxbench.dryrun.observe.transactions import Stretch
+from inboxbench.dryrun.observe.samples import LockSpan, Samples
 
 _BY_SYSTEM_NAME: dict[str, LockMode] = {mode.title().replace(" ", "") + "Lock": mode for mode in MODES}
-# These commit inside: their locks do not wait for the end of a transaction.
-_SEVERAL = re.compile(r"(VACUUM\b|CLUSTER\b|REINDEX\b|.*\bCONCURRENTLY\b)", re.IGNORECASE | re.DOTALL)
 LATE_MS = 1.0  # the log's clock has whole milliseconds
 
 
@@ -48,75 +44,75 @@ class _Grab:
     last: float | None = None
 
 
-class Holding:
+class LockAttribution:
     """The locks of one transaction, each given to the statement that took it first.
 
     A chain in one transaction is hundreds of statements and a thousand locks: both are searched by time.
     """
 
-    def __init__(self, stretch: Stretch, sightings: Sightings, view: View) -> None:
-        self._stretch, self._view = stretch, view
-        pid, numbers = stretch.pid, stretch.numbers
-        self._mine = sightings.of_transactions(pid, numbers) if numbers else sightings.of(pid)
+    def __init__(self, segment: Segment, samples: Samples, view: View) -> None:
+        self._segment, self._view = segment, view
+        pid, numbers = segment.pid, segment.numbers
+        self._mine = samples.of_transactions(pid, numbers) if numbers else samples.of(pid)
         self._known: dict[int, int] = {}
-        self._starts = [draft.started for draft in stretch.statements]
-        self._ends = list(accumulate(stretch.ends(), max))
-        self._end = dict(zip(map(id, stretch.statements), self._ends, strict=True))
+        self._starts = [draft.started for draft in segment.statements]
+        self._ends = list(accumulate(segment.ends(), max))
+        self._end = dict(zip(map(id, segment.statements), self._ends, strict=True))
         self._naming: dict[int, list[Draft]] = {}
-        self._seen: dict[int, list[Sighting]] = defaultdict(list)
+        self._seen: dict[int, list[LockSpan]] = defaultdict(list)
         for one in self._mine:
             for draft in self._possible(one):
                 self._seen[id(draft)].append(one)
 
-    def seen(self, draft: Draft) -> list[Sighting]:
+    def seen(self, draft: Draft) -> list[LockSpan]:
         """Locks that the poll first saw between this statement's beginning and the next one's."""
         return self._seen[id(draft)]
 
-    def _possible(self, one: Sighting) -> Sequence[Draft]:
+    def _possible(self, one: LockSpan) -> Sequence[Draft]:
         """The statements that it may be of."""
         first = bisect_left(self._ends, one.first - LATE_MS)
-        return self._stretch.statements[first : bisect_right(self._starts, one.by + LATE_MS)]
+        return self._segment.statements[first : bisect_right(self._starts, one.by + LATE_MS)]
 
-    def _may_be_of(self, draft: Draft, one: Sighting) -> bool:
+    def _may_be_of(self, draft: Draft, one: LockSpan) -> bool:
         return one.by >= draft.started - LATE_MS and one.first <= self._end[id(draft)] + LATE_MS
 
     def taken(self, rewritten: dict[int, frozenset[str]]) -> dict[int, list[Taken]]:
         """By id() of the draft. rewritten: relations with a new file, which takes ACCESS EXCLUSIVE however short."""
-        grabs = {id(draft): list(self._grabs(draft)) for draft in self._stretch.statements}
+        grabs = {id(draft): list(self._grabs(draft)) for draft in self._segment.statements}
         self._hand_back(grabs)
         takers = self._takers(grabs)
         claims = {id(one): self._claimant(one) for one in self._mine if one.lock.granted}
-        claimed: dict[int, list[Sighting]] = defaultdict(list)
+        claimed: dict[int, list[LockSpan]] = defaultdict(list)
         for one in self._mine:
             if claimant := claims.get(id(one)):
                 claimed[id(claimant)].append(one)
-        for draft in self._stretch.statements:
+        for draft in self._segment.statements:
             free = (one for one in self.seen(draft) if not claims.get(id(one)) and not self._passing(draft, one))
             grabs[id(draft)] += self._polled(draft, [*claimed[id(draft)], *free], takers)
-        for draft in self._stretch.statements:
+        for draft in self._segment.statements:
             grabs[id(draft)] += self._of_files(rewritten.get(id(draft), frozenset()))
-        return {id(draft): self._strongest(draft, grabs[id(draft)]) for draft in self._stretch.statements}
+        return {id(draft): self._strongest(draft, grabs[id(draft)]) for draft in self._segment.statements}
 
     def _grabs(self, draft: Draft) -> Iterator[_Grab]:
-        for told in draft.told:
-            if told.event != "ddl_command_start":
-                yield from _held(told.held)
+        for event in draft.events:
+            if event.event != "ddl_command_start":
+                yield from _logged(event.locks)
         for explained in draft.plans:
             for name, mode in plans.locks(explained):
                 oid = self._view.by_name(name)
                 if oid is not None:
                     yield _Grab(oid, _BY_SYSTEM_NAME[mode], "plan")
 
-    def _takers(self, told: dict[int, list[_Grab]]) -> dict[int, list[tuple[Draft, LockMode]]]:
+    def _takers(self, grabs: dict[int, list[_Grab]]) -> dict[int, list[tuple[Draft, LockMode]]]:
         """Who is known, without the poll, to have locked what; by OID."""
         found: dict[int, list[tuple[Draft, LockMode]]] = defaultdict(list)
-        for draft in self._stretch.statements:
-            for grab in told[id(draft)]:
+        for draft in self._segment.statements:
+            for grab in grabs[id(draft)]:
                 found[grab.oid].append((draft, grab.mode))
         return found
 
     def _polled(
-        self, draft: Draft, mine: Iterable[Sighting], takers: dict[int, list[tuple[Draft, LockMode]]]
+        self, draft: Draft, mine: Iterable[LockSpan], takers: dict[int, list[tuple[Draft, LockMode]]]
     ) -> Iterator[_Grab]:
         """What the poll saw of it, unless a neighbour within the same look is known to have taken that lock."""
         for one in mine:
@@ -127,31 +123,32 @@ class Holding:
             if any(taker is draft for taker in known) or not any(self._may_be_of(taker, one) for taker in known):
                 yield _Grab(one.lock.relation, mode, "poll", one.first, one.last)
 
-    def _passing(self, draft: Draft, one: Sighting) -> bool:
+    def _passing(self, draft: Draft, one: LockSpan) -> bool:
         """A session that commits has no number any more and its locks for a moment still: they are not the next
         transaction's. VACUUM and CONCURRENTLY keep some between their own."""
-        return bool(self._stretch.numbers) and not one.lock.transaction and not self._several(draft)
+        return bool(self._segment.numbers) and not one.lock.transaction and not self._several(draft)
 
     def _several(self, draft: Draft) -> bool:
-        return self._stretch.alone and bool(_SEVERAL.match(bare(draft.sql)))
+        """Whether it commits inside: its locks do not wait for the end of a transaction."""
+        return self._segment.alone and any(command.commits_inside for command in draft.parsed.commands)
 
-    def _claimant(self, one: Sighting) -> Draft | None:
+    def _claimant(self, one: LockSpan) -> Draft | None:
         """Of a strong lock: the first command that names the relation, for no SELECT or UPDATE beside it takes one.
 
         What has neither events nor a plan, such as LOCK, may be long over: on a busy machine the look comes late.
         """
         relation = self._view.relation(one.lock.relation)
         strong = _rank(_BY_SYSTEM_NAME[one.lock.mode]) > _rank("ROW EXCLUSIVE")
-        if relation is None or not strong or one.first > self._stretch.finished + LATE_MS:
+        if relation is None or not strong or one.first > self._segment.finished + LATE_MS:
             return None
         begun = (draft for draft in self._namers(relation) if draft.started - LATE_MS <= one.by)
-        return next((draft for draft in begun if not draft.told or self._may_be_of(draft, one)), None)
+        return next((draft for draft in begun if not draft.events or self._may_be_of(draft, one)), None)
 
     def _namers(self, relation: Relation) -> list[Draft]:
         """Commands, not queries, in whose text its name stands."""
         if relation.oid not in self._naming:
-            commands = (draft for draft in self._stretch.statements if not draft.plans)
-            self._naming[relation.oid] = [draft for draft in commands if named(relation.name, draft.sql)]
+            commands = (draft for draft in self._segment.statements if not draft.plans)
+            self._naming[relation.oid] = [draft for draft in commands if relation.name in draft.parsed.words]
         return self._naming[relation.oid]
 
     def _of_files(self, names: frozenset[str]) -> Iterator[_Grab]:
@@ -163,10 +160,10 @@ class Holding:
     def _hand_back(self, grabs: dict[int, list[_Grab]]) -> None:
         """What a command found already locked when it began, an earlier statement without events had taken."""
         before: Draft | None = None
-        for draft in self._stretch.statements:
-            first = next((told for told in draft.told if told.event == "ddl_command_start"), None)
-            if first is not None and before is not None and not before.told:
-                grabs[id(before)] += _held(first.held)
+        for draft in self._segment.statements:
+            first = next((event for event in draft.events if event.event == "ddl_command_start"), None)
+            if first is not None and before is not None and not before.events:
+                grabs[id(before)] += _logged(first.locks)
             before = draft
 
     def _strongest(self, draft: Draft, grabs: list[_Grab]) -> list[Taken]:
@@ -187,7 +184,7 @@ class Holding:
             return None
         waited = self._waited(draft, grab.oid)
         polled = [one for one in grabs if one.oid == grab.oid and one.mode == grab.mode and one.first is not None]
-        taken, released = draft.started + waited, self._stretch.finished
+        taken, released = draft.started + waited, self._segment.finished
         if several and polled:
             taken = max(min(one.first for one in polled if one.first is not None), draft.started)
             released = min(max(one.last for one in polled if one.last is not None), draft.finished)
@@ -211,7 +208,7 @@ def _by_relation(found: Iterable[Taken]) -> list[Taken]:
     return [best[name] for name in sorted(best)]
 
 
-def _held(rows: tuple[tuple[object, ...], ...]) -> list[_Grab]:
+def _logged(rows: tuple[tuple[object, ...], ...]) -> list[_Grab]:
     grabs = []
     for row in rows:
         oid, modes = row[0], row[5]

@@ -1,48 +1,49 @@
-"""From the server's log to the statements of each session: begun, ended, failed, and what they told while they ran."""
+"""From the server's log to the statements and transactions of each session: begun, ended, failed, and what was logged
+while they ran."""
 
 from __future__ import annotations
 
 import json
 import re
+import sys
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import groupby
+from typing import Any, Literal
 
-from inboxbench.dryrun.observe.sampler import APPLICATION
+from inboxbench.dryrun.observe.sampler import APPLICATION, virtual_number
+from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.observe.server_log import Line
+from inboxbench.sqltree import Parsed, parse
+from inboxbench.sqltree.tokens import inlined
 
-_SAID = "inboxbench-observed "
+_EVENT = "inboxbench-observed "
 _STATEMENT = re.compile(r"(?:statement|execute [^:]*): (.*)", re.DOTALL)
 _FETCH = re.compile(r"execute fetch from ")
 _DURATION = re.compile(r"duration: ([\d.]+) ms(?:  plan:\n(.*))?", re.DOTALL)
 _TEMPORARY = re.compile(r'temporary file: path ".*", size (\d+)')
 _ACQUIRED = re.compile(r"process \d+ acquired \w+ on relation (\d+) of database \d+ after ([\d.]+) ms")
-_NOISE = re.compile(r"\s+|--[^\n]*(?:\n|$)|/\*.*?\*/", re.DOTALL)
-_CONTROL = re.compile(
-    r"(BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE\s+TRANSACTION)\b", re.IGNORECASE
-)
-# Of a match without a group: a literal or the body of a function, whose $1 is another's.
-_PLACEHOLDER = re.compile(r"\$([A-Za-z_]\w*|)\$.*?\$\1\$|'(?:[^']|'')*'|\$(?P<number>\d+)", re.DOTALL)
 _PARAMETER = re.compile(r"\$(\d+) = ('(?:[^']|'')*'|NULL)")
-_VERSION = re.compile(
-    r'INSERT INTO \S+ \("?version_num"?\)|UPDATE \S+ SET "?version_num"? ?=|'
-    r'DELETE FROM \S+ WHERE \S*version_num"? ?=',
-    re.IGNORECASE,
-)
+_STAMP = "version_num"  # the column of Alembic's version table, whatever that is called
+_ENDS = ("commit", "rollback", "prepare", "commit prepared", "rollback prepared")
 LONGEST_VALUE = 100_000  # bytes that are logged of one
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What an event trigger said. held: rows of (oid, schema, name, kind, file node, modes, bytes or None);
-    counted: rows of (oid, rows scanned and rows made dead by this session, rows scanned by all); lock_timeout: ms, 0
-    for none, wherever it was set: by the session, its role, the database or the connection."""
+class TriggerEvent:
+    """What an event trigger logged, at a moment (Unix ms) and a WAL position.
+
+    locks: rows of (oid, schema, name, kind, file node, modes, bytes or None); counted: by oid, rows scanned and rows
+    made dead by this session, rows scanned by all; lock_timeout: ms, 0 for none, wherever it was set: by the session,
+    its role, the database or the connection.
+    """
 
     event: str
     tag: str
     at: float
     wal: int
-    held: tuple[tuple[Any, ...], ...]
+    locks: tuple[tuple[Any, ...], ...]
     counted: dict[int, tuple[int, int, int]]
     concerned: Any
     lock_timeout: float
@@ -58,7 +59,7 @@ class Draft:
     sql: str
     started: float
     finished: float
-    told: list[Told] = field(default_factory=list)
+    events: list[TriggerEvent] = field(default_factory=list)
     plans: list[dict[str, Any]] = field(default_factory=list)
     waits: list[tuple[int, float]] = field(default_factory=list)
     temp_bytes: int = 0
@@ -67,22 +68,55 @@ class Draft:
     values: dict[str, str] = field(default_factory=dict)
 
     @property
-    def control(self) -> str | None:
-        """BEGIN, COMMIT …, in upper case; None for a statement that does something."""
-        found = _CONTROL.match(bare(self.sql))
-        return " ".join(found[1].upper().split()) if found else None
+    def parsed(self) -> Parsed:
+        return parse(self.sql)
+
+    @property
+    def controls(self) -> bool:
+        """Whether it is BEGIN, COMMIT, SAVEPOINT and the like alone, and no statement that does something."""
+        commands = self.parsed.commands
+        return bool(commands) and all(command.controls for command in commands)
+
+    @property
+    def last_kind(self) -> str | None:
+        """What its last command is: `commit`, `rollback to` …"""
+        return self.parsed.commands[-1].kind if self.parsed.commands else None
 
 
-def bare(sql: str) -> str:
-    """`sql` from its first word on, without the white space and comments before it."""
-    place = 0
-    while found := _NOISE.match(sql, place):
-        place = found.end()
-    return sql[place:].rstrip().rstrip(";")
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A transaction as a part of one session's statements. Times: Unix ms.
+
+    drafts: all of it, transaction control included. numbers: its virtual transactions from the first up to the one
+    that the session began after it; VACUUM and CONCURRENTLY take several.
+    """
+
+    pid: int
+    drafts: tuple[Draft, ...]
+    statements: tuple[Draft, ...]
+    started: float
+    finished: float
+    outcome: Literal["commit", "rollback"]
+    numbers: range = range(0)
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is one statement outside of any transaction block."""
+        return len(self.drafts) == 1
+
+    def ends(self) -> list[float]:
+        """When the session went on after each statement: what it had locked until then is that statement's doing."""
+        starts = [draft.started for draft in self.drafts]
+        return [max(self._next(bisect_left(starts, one.finished), one), one.finished) for one in self.statements]
+
+    def _next(self, place: int, draft: Draft) -> float:
+        """The beginning of what came from `place` on, and is not the draft itself."""
+        place += place < len(self.drafts) and self.drafts[place] is draft
+        return self.drafts[place].started if place < len(self.drafts) else self.finished
 
 
 def read_drafts(lines: Iterable[Line]) -> list[Draft]:
-    """The chain's statements by their beginning; those of other sessions of ours are left out."""
+    """The project's statements by their beginning; those of other sessions of ours are left out."""
     sessions: dict[int, _Session] = {}
     for line in lines:
         if not line.application.startswith(APPLICATION):
@@ -111,15 +145,15 @@ class _Session:
             self._latest = line.level
 
     def _take_log(self, line: Line) -> None:
-        if found := _DURATION.match(line.text):
-            self._take_duration(float(found[1]), found[2])
-        elif line.text.startswith(_SAID):
+        if duration := _DURATION.match(line.text):
+            self._take_duration(float(duration[1]), duration[2])
+        elif line.text.startswith(_EVENT):
             if self._open is not None:
-                self._open.told.append(_told(line.text))
+                self._open.events.append(_event(line.text))
         elif _FETCH.match(line.text):
             return
-        elif found := _STATEMENT.fullmatch(line.text):
-            self._begin(line, found[1])
+        elif statement := _STATEMENT.fullmatch(line.text):
+            self._begin(line, statement[1])
         elif self._open is not None:
             self._take_remark(line.text, self._open)
 
@@ -139,16 +173,15 @@ class _Session:
 
     @staticmethod
     def _take_remark(text: str, draft: Draft) -> None:
-        if found := _TEMPORARY.match(text):
-            draft.temp_bytes += int(found[1])
-        elif found := _ACQUIRED.match(text):
-            draft.waits.append((int(found[1]), float(found[2])))
+        if temporary := _TEMPORARY.match(text):
+            draft.temp_bytes += int(temporary[1])
+        elif acquired := _ACQUIRED.match(text):
+            draft.waits.append((int(acquired[1]), float(acquired[2])))
 
     def _take_detail(self, line: Line) -> None:
         if self._latest == "LOG" and self._open is not None and line.text.lower().startswith("parameters:"):
             self._open.values = _values(line.text)
-            # They tell revisions apart; nobody else's values are shown.
-            if _VERSION.match(" ".join(bare(self._open.sql).split())):
+            if _is_stamp(self._open.parsed):  # its values tell revisions apart; nobody else's are shown
                 self._open.sql = inlined(self._open.sql, self._open.values)
 
     def _fail(self, line: Line) -> None:
@@ -162,19 +195,18 @@ class _Session:
         self._open = None
 
 
+def _is_stamp(parsed: Parsed) -> bool:
+    """Whether it writes to Alembic's version table."""
+    command = parsed.only
+    if command is None:
+        return False
+    columns = parsed.references.columns if command.kind == "delete" else set(command.assigned[:1])
+    return command.writes and columns == {_STAMP}
+
+
 def _values(detail: str) -> dict[str, str]:
     """Without those that the server cut short."""
-    found = _PARAMETER.findall(detail)
-    return {number: value for number, value in found if len(value.encode()) < LONGEST_VALUE}
-
-
-def inlined(sql: str, values: Mapping[str, str]) -> str:
-    """With its values in place of the placeholders, beside literals and bodies of functions.
-
-    >>> inlined("SELECT '$1', $1::INTEGER, $2", {"1": "'7'"})
-    "SELECT '$1', '7'::INTEGER, $2"
-    """
-    return _PLACEHOLDER.sub(lambda found: values.get(found["number"] or "", found[0]), sql)
+    return {number: value for number, value in _PARAMETER.findall(detail) if len(value.encode()) < LONGEST_VALUE}
 
 
 def masked(message: str, values: Mapping[str, str]) -> str:
@@ -190,35 +222,60 @@ def masked(message: str, values: Mapping[str, str]) -> str:
     return message
 
 
-def has_values(sql: str) -> bool:
-    return bool(placeholders(sql))
-
-
-def placeholders(sql: str) -> list[str]:
-    """Their numbers, each once, in the order in which they come.
-
-    >>> placeholders("UPDATE t SET a = $2, b = $1 + $2"), placeholders("CREATE FUNCTION f(int) … AS 'SELECT $1'")
-    (['2', '1'], [])
-    """
-    return list(dict.fromkeys(found["number"] for found in _PLACEHOLDER.finditer(sql) if found["number"]))
-
-
-def _told(text: str) -> Told:
-    said = json.loads(text.removeprefix(_SAID))
-    counted = {row[0]: (row[1], row[2], row[3]) for row in said["counted"] or ()}
-    held = tuple(tuple(row) for row in said["held"] or ())
-    return Told(
-        said["event"],
-        said["tag"],
-        float(said["at"]),
-        int(said["wal"]),
-        held,
+def _event(text: str) -> TriggerEvent:
+    logged = json.loads(text.removeprefix(_EVENT))
+    counted = {row[0]: (row[1], row[2], row[3]) for row in logged["counted"] or ()}
+    locks = tuple(tuple(row) for row in logged["held"] or ())
+    return TriggerEvent(
+        logged["event"],
+        logged["tag"],
+        float(logged["at"]),
+        int(logged["wal"]),
+        locks,
         counted,
-        said["concerned"],
-        float(said["lock_timeout"]),
+        logged["concerned"],
+        float(logged["lock_timeout"]),
     )
 
 
-def statements_of(drafts: Iterable[Draft]) -> Iterator[Draft]:
-    """Without BEGIN, COMMIT and the like, and without a failure that had no statement."""
-    return (draft for draft in drafts if draft.control is None and bare(draft.sql))
+def segments(drafts: list[Draft], samples: Samples) -> list[Segment]:
+    """The transactions by their beginning."""
+    by_pid: dict[int, list[Draft]] = {}
+    for draft in drafts:
+        by_pid.setdefault(draft.pid, []).append(draft)
+    found = [segment for mine in by_pid.values() for segment in _of_session(mine, samples)]
+    return sorted(found, key=lambda segment: segment.started)
+
+
+def _of_session(drafts: list[Draft], samples: Samples) -> Iterator[Segment]:
+    groups = [list(group) for _, group in groupby(drafts, key=lambda draft: draft.transaction)]
+    begun = [virtual_number(group[0].transaction) for group in groups]
+    for mine, first, after in zip(groups, begun, [*begun[1:], sys.maxsize], strict=True):
+        # Without BEGIN, COMMIT and the like, and without a failure that had no statement.
+        statements = tuple(draft for draft in mine if not draft.controls and draft.parsed.bare)
+        started = statements[0].started if statements else mine[0].started
+        finished, numbers = _finish(mine, samples), range(first, after) if first else range(0)
+        yield Segment(mine[0].pid, tuple(mine), statements, started, finished, _outcome(mine), numbers)
+
+
+def _begins(drafts: list[Draft]) -> bool:
+    return any(command.controls for command in drafts[0].parsed.commands)
+
+
+def _finish(drafts: list[Draft], samples: Samples) -> float:
+    """The end of its COMMIT; a session that went away let go when the poll no longer saw its locks."""
+    last = drafts[-1]
+    if last.last_kind in _ENDS or (len(drafts) == 1 and not _begins(drafts)):
+        return last.finished
+    seen = [one.last for one in samples.of(last.pid) if one.first <= last.finished + 1 and one.last > last.finished]
+    return max(seen, default=last.finished)
+
+
+def _outcome(drafts: list[Draft]) -> Literal["commit", "rollback"]:
+    """ROLLBACK TO a savepoint ends nothing, and takes a failure back."""
+    failed = False
+    for draft in drafts:
+        failed = (failed or draft.error is not None) and draft.last_kind != "rollback to"
+    if drafts[-1].last_kind in _ENDS:
+        return "commit" if drafts[-1].last_kind == "commit" and not failed else "rollback"
+    return "rollback" if failed or _begins(drafts) else "commit"

@@ -44,7 +44,7 @@ _CATALOGUE = """
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LockRow:
     """One row of pg_locks. transaction: virtual, of the session's own numbering, as in the log; 0 between two of one
     command."""
 
@@ -65,7 +65,7 @@ class Sample:
     at: float
     by: float
     wal: int
-    locks: frozenset[Held]
+    locks: frozenset[LockRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +107,13 @@ class Poll:
     problem: str | None = None
 
 
-def parse_locks(text: str | None) -> frozenset[Held]:
+def parse_locks(text: str | None) -> frozenset[LockRow]:
     """`pid:oid:Mode:t:3/14,…` as rows."""
     if not text:
         return frozenset()
     rows = (row.split(":") for row in text.split(","))
     return frozenset(
-        Held(int(pid), int(oid), mode, granted == "t", virtual_number(virtual))
+        LockRow(int(pid), int(oid), mode, granted == "t", virtual_number(virtual))
         for pid, oid, mode, granted, virtual in rows
     )
 

@@ -6,14 +6,14 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from inboxbench.dryrun.observe.sampler import Catalogue, Held, Poll, Relation, Sample
+from inboxbench.dryrun.observe.sampler import Catalogue, LockRow, Poll, Relation, Sample
 
 
 @dataclass(slots=True)
-class Sighting:
+class LockSpan:
     """A row of pg_locks from its first look, which was over `by`, to its last. Unix ms."""
 
-    lock: Held
+    lock: LockRow
     first: float
     by: float
     last: float
@@ -24,22 +24,22 @@ class Sighting:
 
 
 @dataclass(slots=True)
-class Sightings:
+class Samples:
     """The poll, by session and by moment."""
 
     poll: Poll
-    _by_pid: dict[int, list[Sighting]] = field(default_factory=dict)
+    _by_pid: dict[int, list[LockSpan]] = field(default_factory=dict)
     _moments: list[float] = field(default_factory=list)
-    _numbered: dict[int, list[Sighting]] = field(default_factory=dict)
+    _numbered: dict[int, list[LockSpan]] = field(default_factory=dict)
 
-    def of(self, pid: int) -> list[Sighting]:
+    def of(self, pid: int) -> list[LockSpan]:
         """By first look."""
         if not self._moments:
             self._moments = [sample.at for sample in self.poll.samples]
             self._by_pid = _follow(self.poll.samples)
         return self._by_pid.get(pid, [])
 
-    def of_transactions(self, pid: int, numbers: range) -> list[Sighting]:
+    def of_transactions(self, pid: int, numbers: range) -> list[LockSpan]:
         """Those of these virtual transactions, and those that have none: locks between two of one command."""
         if pid not in self._numbered:
             self._numbered[pid] = sorted(self.of(pid), key=lambda one: one.lock.transaction)
@@ -86,24 +86,24 @@ def _moment(size: tuple[float, int]) -> float:
     return size[0]
 
 
-def _number(one: Sighting) -> int:
+def _number(one: LockSpan) -> int:
     return one.lock.transaction
 
 
-def _follow(samples: list[Sample]) -> dict[int, list[Sighting]]:
-    found: dict[int, list[Sighting]] = defaultdict(list)
-    standing: dict[Held, Sighting] = {}
-    before: frozenset[Held] = frozenset()
+def _follow(samples: list[Sample]) -> dict[int, list[LockSpan]]:
+    found: dict[int, list[LockSpan]] = defaultdict(list)
+    standing: dict[LockRow, LockSpan] = {}
+    before: frozenset[LockRow] = frozenset()
     seen = 0.0  # when the latest look was
     for sample in samples:
         if sample.locks is not before:
             for lock in before - sample.locks:
                 standing.pop(lock).last = sample.at  # at most one look too late
             for lock in sample.locks - before:
-                standing[lock] = Sighting(lock, sample.at, sample.by, sample.at)
+                standing[lock] = LockSpan(lock, sample.at, sample.by, sample.at)
                 found[lock.pid].append(standing[lock])
             before = sample.locks
         seen = sample.at
-    for sighting in standing.values():
-        sighting.last = seen
+    for span in standing.values():
+        span.last = seen
     return dict(found)

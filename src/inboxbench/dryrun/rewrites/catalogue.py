@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from inboxbench.dryrun.rewrites.change_type import Dependents, retype
-from inboxbench.dryrun.rewrites.operation import NAME, Kind, Operation, actions, read_operation, unquoted
-from inboxbench.dryrun.rewrites.sql_parts import batches, made_name, not_null
-from inboxbench.dryrun.rewrites.steps import Step, Steps, as_code
+from inboxbench.dryrun.rewrites.operation import Kind, Operation, read_operation
+from inboxbench.dryrun.rewrites.steps import Step, Steps, as_code, batches, made_name, not_null
+from inboxbench.sqltree import parse
+from inboxbench.sqltree.commands import Column
+from inboxbench.sqltree.tokens import listed, unquoted
 
 _BATCHED: tuple[Kind, ...] = ("type", "backfill", "add column")
 
@@ -44,14 +45,15 @@ def proposal(sql: str, key: str, has: Dependents | None = None) -> str:
     return as_code(rewrite(sql, key, has))
 
 
-def _create_index(one: Operation, _: str) -> Steps:
-    unique = "UNIQUE " if one.unique else ""
-    exists = "IF NOT EXISTS " if one.exists else ""
-    return (Step(f"CREATE {unique}INDEX CONCURRENTLY {exists}{one.name} ON {one.table} {one.rest}", alone=True),)
+def _create_index(change: Operation, _: str) -> Steps:
+    unique = "UNIQUE " if change.unique else ""
+    exists = "IF NOT EXISTS " if change.exists else ""
+    name = f"CONCURRENTLY {exists}{change.name}"
+    return (Step(f"CREATE {unique}INDEX {name} ON {change.table} {change.rest}", alone=True),)
 
 
-def _drop_index(one: Operation, _: str) -> Steps:
-    return (Step(f"DROP INDEX CONCURRENTLY {'IF EXISTS ' if one.exists else ''}{one.name}", alone=True),)
+def _drop_index(change: Operation, _: str) -> Steps:
+    return (Step(f"DROP INDEX CONCURRENTLY {'IF EXISTS ' if change.exists else ''}{change.name}", alone=True),)
 
 
 def with_references(earlier: Sequence[str], sql: str) -> tuple[int, Steps] | None:
@@ -61,67 +63,68 @@ def with_references(earlier: Sequence[str], sql: str) -> tuple[int, Steps] | Non
     both; None where there is none, where it gives the column values, or where anything between speaks of the column.
     """
     key = read_operation(sql)
-    found = re.fullmatch(r"FOREIGN KEY ?\([^)]+\) (REFERENCES .+)", key.rest if key else "", re.IGNORECASE)
-    if key is None or found is None:
+    if key is None or key.kind != "foreign key" or len(key.columns) != 1:
         return None
-    column = key.column.strip()
     for place in reversed(range(len(earlier))):
         added = read_operation(earlier[place])
-        if added and (added.kind, added.table, added.column) == ("add column", key.table, column):
-            filled = re.search(r"\b(DEFAULT|GENERATED|REFERENCES|NOT NULL|\w*SERIAL)\b", added.rest, re.IGNORECASE)
-            if filled or added.exists:
+        if added and (added.kind, added.table, added.columns) == ("add column", key.table, key.columns):
+            if added.exists or (added.definition and _is_filled(added.definition)):
                 return None
-            definition = f"{column} {added.rest} CONSTRAINT {_named(key, 'fkey')} {found[1]}"
+            definition = f"{key.column} {added.rest} CONSTRAINT {_named(key, 'fkey')} {key.references}"
             return place, (Step(f"ALTER TABLE {key.table} ADD COLUMN {definition}"),)
-        if re.search(rf"(?<![\w$]){re.escape(column)}(?![\w$])", earlier[place]):
+        if key.columns[0] in parse(earlier[place]).words:
             return None
     return None
 
 
-def _not_valid(one: Operation, _: str) -> Steps:
-    name = _named(one, "fkey" if one.kind == "foreign key" else "check")
+def _is_filled(column: Column) -> bool:
+    """Whether the rows that are there get a value, or are to be checked."""
+    return column.has("default", "generated", "identity", "foreign key", "not null") or column.type in _SERIAL
+
+
+def _not_valid(change: Operation, _: str) -> Steps:
+    name = _named(change, "fkey" if change.kind == "foreign key" else "check")
     return (
-        Step(f"ALTER TABLE {one.table} ADD CONSTRAINT {name} {one.rest} NOT VALID", alone=True),
-        Step(f"ALTER TABLE {one.table} VALIDATE CONSTRAINT {name}", alone=True),
+        Step(f"ALTER TABLE {change.table} ADD CONSTRAINT {name} {change.rest} NOT VALID", alone=True),
+        Step(f"ALTER TABLE {change.table} VALIDATE CONSTRAINT {name}", alone=True),
     )
 
 
-def _unique(one: Operation, _: str) -> Steps:
-    name = _named(one, "key")
+def _unique(change: Operation, _: str) -> Steps:
+    name = _named(change, "key")
     return (
-        Step(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {one.table} ({one.column})", alone=True),
-        Step(f"ALTER TABLE {one.table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}", alone=True),
+        Step(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {change.table} ({change.column})", alone=True),
+        Step(f"ALTER TABLE {change.table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}", alone=True),
     )
 
 
-def _named(one: Operation, purpose: str) -> str:
+def _named(change: Operation, purpose: str) -> str:
     """The constraint's own name, else one after PostgreSQL's fashion."""
-    return one.name or made_name(one.table, one.column, purpose)
+    return change.name or made_name(change.table, change.column, purpose)
 
 
 _TRIGGERS = "each batch is an UPDATE, and fires the triggers that the table has for one, as ADD COLUMN does not"
-_DEFAULT = re.compile(r"(?P<type>.+?) DEFAULT (?P<default>.+?)(?P<null> NOT NULL)?", re.IGNORECASE)
+_SERIAL = ("smallserial", "serial", "bigserial", "serial2", "serial4", "serial8")
 
 
-def _backfill(one: Operation, key: str) -> Steps | None:
-    assigned = {unquoted(name) for part in actions(one.rest) for name in NAME.findall(part.partition("=")[0])}
-    if assigned & {unquoted(name) for name in actions(key)}:
+def _backfill(change: Operation, key: str) -> Steps | None:
+    if set(change.assigned) & {unquoted(name) for name in listed(key)}:
         return None  # a row would move ahead of the batches, and come again
-    return (batches(one.table, one.rest, one.where, key),)
+    return (batches(change.table, change.rest, change.where, key),)
 
 
-def _add_column(one: Operation, key: str) -> Steps | None:
+def _add_column(change: Operation, key: str) -> Steps | None:
     """A volatile default: for new rows at once, for those that are there in batches."""
-    found = _DEFAULT.fullmatch(re.sub(r"^(.+?) NOT NULL DEFAULT (.+)$", r"\1 DEFAULT \2 NOT NULL", one.rest))
-    if found is None or re.search(r"\b(GENERATED|REFERENCES|CHECK|UNIQUE)\b", one.rest, re.IGNORECASE):
+    kinds = {constraint.kind for constraint in change.definition.constraints} if change.definition else set()
+    if "default" not in kinds or kinds - {"default", "not null"}:
         return None
-    column, table = one.column, one.table
+    column, table = change.column, change.table
     steps: Steps = (
-        Step(f"ALTER TABLE {table} ADD COLUMN {column} {found['type']}", alone=True),
-        Step(f"ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT {found['default']}", alone=True),
-        replace(batches(table, f"{column} = {found['default']}", f"{column} IS NULL", key), note=_TRIGGERS),
+        Step(f"ALTER TABLE {table} ADD COLUMN {column} {change.type}", alone=True),
+        Step(f"ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT {change.default}", alone=True),
+        replace(batches(table, f"{column} = {change.default}", f"{column} IS NULL", key), note=_TRIGGERS),
     )
-    return steps + not_null(table, column) if found["null"] else steps
+    return steps + not_null(table, column) if "not null" in kinds else steps
 
 
 _REWRITES: dict[Kind, Callable[[Operation, str], Steps | None]] = {
@@ -130,7 +133,7 @@ _REWRITES: dict[Kind, Callable[[Operation, str], Steps | None]] = {
     "foreign key": _not_valid,
     "check": _not_valid,
     "unique": _unique,
-    "not null": lambda one, _: not_null(one.table, one.column),
+    "not null": lambda change, _: not_null(change.table, change.column),
     "backfill": _backfill,
     "add column": _add_column,
 }

@@ -6,21 +6,16 @@ traffic), then contract: one short transaction that exchanges names, defaults, k
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from inboxbench.dryrun.rewrites.operation import NAME, Operation
-from inboxbench.dryrun.rewrites.sql_parts import batches, made_name, not_null
-from inboxbench.dryrun.rewrites.steps import Step, Steps
+from inboxbench.dryrun.rewrites.operation import Operation
+from inboxbench.dryrun.rewrites.steps import Step, Steps, batches, made_name, not_null
+from inboxbench.sqltree import parse
+from inboxbench.sqltree.commands import Constraint as Definition
+from inboxbench.sqltree.tokens import Token, flat, name_parts, scan
 
-_INDEX = re.compile(
-    r"CREATE (?P<unique>UNIQUE )?INDEX .+? ON (?P<table>.+?) USING (?P<method>\w+) (?P<rest>.+)", re.DOTALL
-)
-_FOREIGN_KEY = re.compile(r"(FOREIGN KEY \()([^)]+)(\) REFERENCES .+)")
-_LITERAL = re.compile(r"('(?:[^']|'')*')")
-_UNCHECKED = re.compile(r" NOT (VALID|ENFORCED)$")
 _WHOLE = ("smallint", "integer", "bigint")
 
 
@@ -76,26 +71,26 @@ class Dependents:
         return cls(**{**found, **lists})
 
 
-def retype(one: Operation, key: str, has: Dependents | None) -> Steps | None:
+def retype(change: Operation, key: str, has: Dependents | None) -> Steps | None:
     """None where something on the column cannot be handed over; has None: nothing is known to hang on it."""
-    if has and (has.obstacles or not all(map(_INDEX.fullmatch, has.built))):
+    if has and (has.obstacles or not all(_is_index(definition) for definition in has.built)):
         return None
-    swap = _Swap(one, has or Dependents(), made_name("", one.column, "new"), made_name("", one.column, "old"))
+    swap = _Swap(change, has or Dependents(), made_name("", change.column, "new"), made_name("", change.column, "old"))
     return (*swap.expand(key), *swap.contract())
 
 
 @dataclass(frozen=True, slots=True)
 class _Swap:
-    one: Operation
+    change: Operation
     has: Dependents
     new: str
     old: str
 
     def expand(self, key: str) -> Iterator[Step]:
-        one, table = self.one, self.one.table
-        value = one.using or one.column  # an assignment: a cast would cut what is too long without a word
-        lacking = f"{self.new} IS NULL" + ("" if one.using else f" AND {one.column} IS NOT NULL")
-        yield Step(f"ALTER TABLE {table} ADD COLUMN {self.new} {one.type}", alone=True)
+        change, table = self.change, self.change.table
+        value = change.using or change.column  # an assignment: a cast would cut what is too long without a word
+        lacking = f"{self.new} IS NULL" + ("" if change.using else f" AND {change.column} IS NOT NULL")
+        yield Step(f"ALTER TABLE {table} ADD COLUMN {self.new} {change.type}", alone=True)
         yield Step(f"CREATE FUNCTION {self.function}() RETURNS trigger LANGUAGE plpgsql AS "
                    f"$$BEGIN NEW.{self.new} := {self._fresh()}; RETURN NEW; END$$", alone=True)  # fmt: skip
         yield Step(f"CREATE TRIGGER {self.trigger} BEFORE INSERT OR UPDATE ON {table} "
@@ -110,7 +105,7 @@ class _Swap:
 
     def contract(self) -> Iterator[Step]:
         """One transaction, whose first lock keeps everybody out."""
-        table, column, has = self.one.table, self.one.column, self.has
+        table, column, has = self.change.table, self.change.column, self.has
         yield Step(f"DROP TRIGGER {self.trigger} ON {table}")
         yield Step(f"DROP FUNCTION {self.function}()")
         yield from self._identity()
@@ -126,8 +121,8 @@ class _Swap:
         if has.default:
             yield Step(f"ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT {has.default}")
         if has.sequence and not has.identity:
-            if self.one.type.lower() in _WHOLE:
-                yield Step(f"ALTER SEQUENCE {has.sequence} AS {self.one.type}")
+            if self.change.type.lower() in _WHOLE:
+                yield Step(f"ALTER SEQUENCE {has.sequence} AS {self.change.type}")
             yield Step(f"ALTER SEQUENCE {has.sequence} OWNED BY {table}.{column}")
         for constraint in has.constraints:
             yield self._first(constraint)
@@ -136,7 +131,7 @@ class _Swap:
 
     @property
     def function(self) -> str:
-        return made_name(self.one.table, self.one.column, "sync")
+        return made_name(self.change.table, self.change.column, "sync")
 
     @property
     def trigger(self) -> str:
@@ -145,60 +140,82 @@ class _Swap:
 
     def _fresh(self) -> str:
         """Of the row at hand; an expression may name the table and any column of it."""
-        if not self.one.using:
-            return f"NEW.{self.one.column}"
-        name = self.one.table.rpartition(".")[2]
-        return f"(SELECT {self.one.using} FROM (SELECT NEW.*) AS {name})"  # noqa: S608 - the project's own words
+        if not self.change.using:
+            return f"NEW.{self.change.column}"
+        name = name_parts(self.change.table)[-1]
+        return f"(SELECT {self.change.using} FROM (SELECT NEW.*) AS {name})"  # noqa: S608 - the project's own words
 
-    def _renamed(self, text: str) -> str:
-        """With the new column's name, beside literals, casts, functions and what is qualified."""
-        word = re.compile(rf"(?<![\w.\":]){re.escape(self.has.name)}(?![\w\"(])")
-        parts = _LITERAL.split(text)
-        return "".join(part if place % 2 else word.sub(self.new, part) for place, part in enumerate(parts))
+    def _renamed(self, tokens: Sequence[Token]) -> str:
+        """With the new column's name for the old one, but in literals, as a type, as a function and after a dot."""
+        renamed = list(tokens)
+        for place, token in enumerate(tokens):
+            qualified = place > 0 and tokens[place - 1].means(".", ":", "::")
+            called = place + 1 < len(tokens) and tokens[place + 1].means("(")
+            name = token.kind in ("identifier", "keyword") and token.text == self.has.name
+            if name and not qualified and not called:
+                renamed[place] = replace(token, text=self.new)
+        return flat(renamed)
 
     def _index(self, definition: str, name: str) -> Step:
-        made = _INDEX.fullmatch(definition)
-        assert made is not None  # or retype had given up
-        unique, rest = made["unique"] or "", self._renamed(made["rest"])
-        return Step(
-            f"CREATE {unique}INDEX CONCURRENTLY {name} ON {made['table']} USING {made['method']} {rest}", alone=True
+        """CREATE INDEX as the server writes it: the table after ON, the method after USING."""
+        (command,), tokens = parse(definition).commands, scan(definition)
+        place = next(place for place, token in enumerate(tokens) if token.means("using"))
+        begin = next(place for place, token in enumerate(tokens) if token.means("on"))
+        table, method, rest = (
+            flat(tokens[begin + 1 : place]),
+            tokens[place + 1].text,
+            self._renamed(tokens[place + 2 :]),
         )
+        unique = "UNIQUE " if command.unique else ""
+        return Step(f"CREATE {unique}INDEX CONCURRENTLY {name} ON {table} USING {method} {rest}", alone=True)
 
     def _second(self, constraint: Constraint) -> Iterator[Step]:
         """Its twin on the new column."""
-        name, definition = _fresh_name(constraint.name), constraint.definition
+        name, tokens = _fresh_name(constraint.name), scan(constraint.definition)
         if constraint.index:
             yield self._index(constraint.index, name)
             return
-        if found := _FOREIGN_KEY.fullmatch(definition):
-            definition = f"{found[1]}{self._renamed(found[2])}{found[3]}"
-        else:
-            definition = self._renamed(definition)
-        unchecked = _UNCHECKED.search(definition)
-        add = f"ALTER TABLE {self.one.table} ADD CONSTRAINT {name} {definition}"
-        yield Step(add if unchecked else f"{add} NOT VALID", alone=True)
-        if not unchecked:
-            yield Step(f"ALTER TABLE {self.one.table} VALIDATE CONSTRAINT {name}", alone=True)
+        own = next((place for place, token in enumerate(tokens) if token.means("references")), len(tokens))
+        definition = " ".join(filter(None, (self._renamed(tokens[:own]), flat(tokens[own:]))))
+        checked = _parsed(constraint)
+        add = f"ALTER TABLE {self.change.table} ADD CONSTRAINT {name} {definition}"
+        if not (checked.valid and checked.enforced):
+            yield Step(add, alone=True)
+            return
+        yield Step(f"{add} NOT VALID", alone=True)
+        yield Step(f"ALTER TABLE {self.change.table} VALIDATE CONSTRAINT {name}", alone=True)
 
     def _first(self, constraint: Constraint) -> Step:
         """The twin under the constraint's own name."""
-        alter, twin = f"ALTER TABLE {self.one.table}", _fresh_name(constraint.name)
+        alter, twin = f"ALTER TABLE {self.change.table}", _fresh_name(constraint.name)
         if not constraint.index:
             return Step(f"{alter} RENAME CONSTRAINT {twin} TO {constraint.name}")
         kind = "PRIMARY KEY" if constraint.kind == "p" else "UNIQUE"
-        late = re.search(r"( DEFERRABLE)?( INITIALLY DEFERRED)?$", constraint.definition)
-        return Step(f"{alter} ADD CONSTRAINT {constraint.name} {kind} USING INDEX {twin}{late[0] if late else ''}")
+        late = _parsed(constraint)
+        when = " DEFERRABLE" * late.deferrable + " INITIALLY DEFERRED" * late.deferred
+        return Step(f"{alter} ADD CONSTRAINT {constraint.name} {kind} USING INDEX {twin}{when}")
 
     def _identity(self) -> Iterator[Step]:
         """Goes on counting where the old column's sequence was, under its name."""
         if not (self.has.identity and self.has.sequence):
             return
-        alter, (schema, name) = f"ALTER TABLE {self.one.table} ALTER COLUMN", NAME.findall(self.has.sequence)
+        alter, (schema, name) = f"ALTER TABLE {self.change.table} ALTER COLUMN", name_parts(self.has.sequence)
         twin = f"{schema}.{_fresh_name(name)}"
         yield Step(f"{alter} {self.new} ADD GENERATED {self.has.identity} AS IDENTITY (SEQUENCE NAME {twin})")
         yield Step(f"SELECT setval('{twin}', last_value, is_called) FROM {self.has.sequence}")  # noqa: S608 - a name
-        yield Step(f"{alter} {self.one.column} DROP IDENTITY")
+        yield Step(f"{alter} {self.change.column} DROP IDENTITY")
         yield Step(f"ALTER SEQUENCE {twin} RENAME TO {name}")
+
+
+def _is_index(definition: str) -> bool:
+    """Whether it is a CREATE INDEX as the server writes it, so that it can be said again."""
+    command = parse(definition).only
+    return command is not None and command.kind == "create index"
+
+
+def _parsed(constraint: Constraint) -> Definition:
+    (command,) = parse(f"ALTER TABLE t ADD {constraint.definition}").commands
+    return command.constraints[0]
 
 
 def _fresh_name(name: str) -> str:

@@ -1,34 +1,47 @@
-"""A rewrite that is run: the original and what is proposed instead, on two copies of the same rows."""
+"""A rewrite that is run: the original and what its finding proposes instead, on two copies of the same rows.
+
+What is proposed depends on what the rule replaces, and on what the catalogue says of the tables. Both are run in a
+session like that of the original: with the search_path, the role and the like that it had set by then.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 import psycopg
 
+from inboxbench.database import Connection, connect
 from inboxbench.dryrun.model import DryRun, Finding, Statement
 from inboxbench.dryrun.observe.lock_modes import conflict
-from inboxbench.dryrun.observe.log_statements import has_values, inlined
 from inboxbench.dryrun.probes.blockers import Blocker
-from inboxbench.dryrun.rewrites.catalogue import with_references
-from inboxbench.dryrun.rewrites.proposal import FOREIGN_KEY, QUEUED, SPLIT, steps_instead
-from inboxbench.dryrun.rewrites.session_settings import connected, session_of
+from inboxbench.dryrun.rewrites.catalogue import rewrite, with_references
+from inboxbench.dryrun.rewrites.operation import read_operation
 from inboxbench.dryrun.rewrites.side_by_side import LATE, Trial, compare, run_step
 from inboxbench.dryrun.rewrites.steps import Step, Steps
+from inboxbench.dryrun.rules import RULES
+from inboxbench.dryrun.rules.facts import is_work
 from inboxbench.dryrun.rules.messages import head_of
+from inboxbench.dryrun.schema import dependents, primary_key
 from inboxbench.dryrun.tools.attribution import read_stamp
 from inboxbench.dryrun.tools.command import TIMEOUT_S
 from inboxbench.dryrun.under_traffic import Load
 from inboxbench.errors import InboxbenchError
 from inboxbench.server import Server
+from inboxbench.sqltree.commands import Setting
+from inboxbench.sqltree.tokens import flat, inlined, placeholders, scan
 
 At = Callable[[str], AbstractContextManager[str]]
 Beside = Callable[[str], Load]
 _NO_VALUES = "a statement of it has values ($1) that the log does not show, so it cannot be run again"
 _READER, _WRITER = "ACCESS SHARE", "ROW EXCLUSIVE"
 _SHORTEST_S, _LONGEST_S = 0.5, 3.0  # that a blocker keeps its lock
+# What has a meaning only beside the rest of its transaction.
+_TOGETHER = ("lock", "savepoint", "release", "rollback", "rollback to", "declare cursor", "fetch", "set constraints",
+             "set transaction")  # fmt: skip
+# Not those that end a statement: a comparison has a limit of its own.
+_NOT_KEPT = ("session_authorization", "…")
 
 
 def with_rewrites(
@@ -46,7 +59,7 @@ def with_rewrites(
         if not statements or finding.suppressed or finding.revision is None:
             found.append(finding)
             continue
-        if any(has_values(inlined(one.sql, one.values)) for one in (*statements, *_before(run, statements[0]))):
+        if any(map(_lacks_values, (*statements, *_before(run, statements[0])))):
             found.append(finding)
             notes[f"{finding.rule} in revision {finding.revision} is not compared with its rewrite: {_NO_VALUES}"] = (
                 None
@@ -77,13 +90,12 @@ def _tried(
     limit_s: float,
 ) -> Finding:
     """As it was where the rewrite is unknown. Raises psycopg.Error with the step that failed as its note."""
-    session = session_of(run, statements[0])
+    session = _session_of(run, statements[0])
     _replay(server, database, run, statements[0], session)
-    instead = steps_instead(server, database, finding, statements, session)
-    if instead is None:
-        return finding
-    blocker = _blocker(statements[-1]) if finding.rule == QUEUED else None
-    if finding.rule == QUEUED and blocker is None:
+    instead = _steps_instead(server, database, finding, statements, session)
+    waits = RULES[finding.rule].replaces == "wait"
+    blocker = _blocker(statements[-1]) if waits else None
+    if instead is None or (waits and blocker is None):
         return finding
     original = tuple(Step(one.sql, values=one.values) for one in statements)
     steps = tuple(replace(step, values=one.values) for one, steps in instead for step in steps)
@@ -121,10 +133,11 @@ def _concerned(run: DryRun, finding: Finding) -> list[Statement]:
     if one is None or one.error:
         return []
     mine = [one]
-    if finding.rule in SPLIT:
+    replaces = RULES[finding.rule].replaces
+    if replaces == "transaction":
         mine = [other for other in run.statements if other.transaction == one.transaction]
         mine = [other for other in mine if other.revision == one.revision and _ours(other)]
-    if finding.rule == FOREIGN_KEY:
+    if replaces == "statement and column":
         earlier = [other for other in _before(run, one) if other.transaction == one.transaction]
         if inline := with_references([other.sql for other in earlier], one.sql):
             mine = [*earlier[inline[0] :], one]
@@ -137,7 +150,7 @@ def _ours(statement: Statement) -> bool:
 
 def _replay(server: Server, database: str, run: DryRun, first: Statement, session: Steps) -> None:
     """What the revision had done before the statement."""
-    with connected(server, database, session) as connection:
+    with _connected(server, database, session) as connection:
         for one in _before(run, first):
             run_step(connection, one.sql, one.values)
 
@@ -149,5 +162,106 @@ def _before(run: DryRun, first: Statement) -> list[Statement]:
 
 
 def _only_reads(statement: Statement) -> bool:
-    reads = statement.sql.lstrip().upper().startswith(("SELECT", "SHOW"))
+    commands = statement.parsed.commands
+    reads = bool(commands) and all(command.kind in ("select", "show") for command in commands)
     return reads and not statement.wal_bytes and all(lock.mode == "ACCESS SHARE" for lock in statement.locks)
+
+
+def _lacks_values(statement: Statement) -> bool:
+    """Whether it has placeholders that nobody knows the values of."""
+    return bool(placeholders(inlined(statement.sql, statement.values)))
+
+
+def _steps_instead(
+    server: Server, database: str, finding: Finding, statements: Sequence[Statement], session: Steps
+) -> list[tuple[Statement, Steps]] | None:
+    """Steps beside the statement whose values they need; None where no rewrite is known."""
+    last, replaces = statements[-1], RULES[finding.rule].replaces
+    if replaces == "wait":
+        return [(last, (Step(last.parsed.bare, retry=True),))]
+    if len(statements) > 1 and replaces == "statement and column":
+        inline = with_references([one.sql for one in statements[:-1]], last.sql)
+        return [*((one, (Step(one.sql),)) for one in statements[1:-1]), (last, inline[1] if inline else ())]
+    with _connected(server, database, session) as connection:
+        if replaces != "transaction":
+            rewritten = _rewritten(connection, last.sql)
+            return None if rewritten is None else [(last, rewritten)]
+        if any(map(_belongs_together, statements)):
+            return None
+        return [(one, _alone(connection, one)) for one in statements] + [(last, _reset(statements))]
+
+
+def _belongs_together(statement: Statement) -> bool:
+    """Whether it means something else in a transaction of its own; so may what cannot be read."""
+    parsed = statement.parsed
+    local = (one for command in parsed.commands if command.kind != "set" for one in command.settings if one.local)
+    return (
+        parsed.problem is not None
+        or parsed.has(*_TOGETHER)
+        or any(command.on_commit for command in parsed.commands)
+        or any(local)
+        or parsed.references.locks_rows
+        or any("_xact_" in name for name in parsed.references.functions)
+    )
+
+
+def _alone(connection: Connection, statement: Statement) -> Steps:
+    """A statement of a transaction that is split: what did work as its rewrite, the rest as it is."""
+    text = statement.parsed.bare
+    if _local_setting(statement):
+        return (Step(_without_local(text), alone=True),)
+    worth = is_work(statement) or statement.parsed.has("drop index")
+    return (_rewritten(connection, statement.sql) if worth else None) or (Step(text, alone=True),)
+
+
+def _local_setting(statement: Statement) -> Setting | None:
+    """What SET LOCAL sets."""
+    command = statement.parsed.only
+    settings = command.settings if command and command.kind == "set" else ()
+    return next((setting for setting in settings if setting.local), None)
+
+
+def _without_local(text: str) -> str:
+    """SET LOCAL as SET."""
+    return flat([token for place, token in enumerate(scan(text)) if not (place == 1 and token.means("local"))])
+
+
+def _reset(statements: Sequence[Statement]) -> Steps:
+    """What was set for the transaction alone."""
+    names = [setting.name for one in statements if (setting := _local_setting(one))]
+    return tuple(Step(f"RESET {name}", alone=True) for name in dict.fromkeys(names))
+
+
+def _rewritten(connection: Connection, text: str) -> Steps | None:
+    """By what the catalogue says of its table."""
+    change = read_operation(text)
+    if change is None:
+        return None
+    hung = dependents(connection, change.table, change.column) if change.kind == "type" else None
+    return rewrite(text, primary_key(connection, change.table), hung)
+
+
+def _session_of(run: DryRun, first: Statement) -> Steps:
+    """What its session had set by then and still has, but for what ends a statement: a search_path, a role."""
+    earlier = (one for one in run.statements if one.pid == first.pid and one.number < first.number and not one.error)
+    kept = [one for one in earlier if _keeps(one, first) and not _lacks_values(one)]
+    return tuple(Step(_without_local(one.parsed.bare), values=one.values) for one in kept)
+
+
+def _keeps(statement: Statement, first: Statement) -> bool:
+    """Whether it sets what is still set when `first` runs; a set_config() of a transaction alone is left out."""
+    command = statement.parsed.only
+    return command is not None and bool(command.settings) and all(
+        not setting.name.endswith("_timeout") and setting.name not in _NOT_KEPT
+        and (not setting.local or (command.kind == "set" and statement.transaction == first.transaction))
+        for setting in command.settings
+    )  # fmt: skip
+
+
+@contextmanager
+def _connected(server: Server, database: str, session: Steps) -> Iterator[Connection]:
+    """With all of it set."""
+    with connect(server.conninfo(database)) as connection:
+        for setting in session:
+            run_step(connection, setting.sql, setting.values)
+        yield connection

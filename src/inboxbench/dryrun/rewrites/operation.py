@@ -1,130 +1,201 @@
-"""What a statement asks for, read from its text: only the forms that a rewrite is known for. No guess about others."""
+"""What a statement asks for, and its own words to ask for it in another way, in the forms that a rewrite is known for.
+
+Whether a statement is of such a form is read from its tree; what is to be said again is cut out between its tokens.
+"""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from inboxbench.dryrun.observe.log_statements import bare
+from inboxbench.sqltree import parse
+from inboxbench.sqltree.commands import Action, Column, Command
+from inboxbench.sqltree.tokens import Token, flat, scan, split
 
 Kind = Literal[
     "create index", "drop index", "foreign key", "check", "unique", "not null", "type", "add column", "backfill"
 ]  # fmt: skip
-_ID = r'(?:"(?:[^"]|"")+"|[\w$]+)'
-NAME = re.compile(_ID)
-_TABLE = rf"(?P<table>{_ID}(?:\.{_ID})?)"
-_ALTER = rf"ALTER TABLE (?:IF EXISTS )?{_TABLE} "
-_NAMED = rf"ADD (?:CONSTRAINT (?P<name>{_ID}) )?"
-_COLUMN = rf"ALTER (?:COLUMN )?(?P<column>{_ID}) "
-_FORMS: tuple[tuple[Kind, str], ...] = (
-    ("create index", rf"CREATE (?P<unique>UNIQUE )?INDEX (?!CONCURRENTLY)(?P<exists>IF NOT EXISTS )?(?P<name>{_ID}) "
-                     rf"ON (?!ONLY ){_TABLE} (?P<rest>.+)"),
-    ("drop index", rf"DROP INDEX (?!CONCURRENTLY)(?P<exists>IF EXISTS )?(?P<name>{_ID}(?:\.{_ID})?)(?: RESTRICT)?"),
-    ("foreign key", rf"{_ALTER}{_NAMED}(?P<rest>FOREIGN KEY ?\((?P<column>[^)]+)\) REFERENCES (?!.* NOT VALID).+)"),
-    ("check", rf"{_ALTER}{_NAMED}(?P<rest>CHECK ?\((?!.* NOT VALID).+\))"),
-    ("unique", rf"{_ALTER}{_NAMED}(?P<rest>UNIQUE ?\((?P<column>[^)]+)\))"),
-    ("not null", rf"{_ALTER}{_COLUMN}SET NOT NULL"),
-    ("type", rf"{_ALTER}{_COLUMN}(?:SET DATA )?TYPE (?P<type>.+?)(?: USING (?P<using>.+))?"),
-    ("add column", rf"{_ALTER}ADD (?:COLUMN )?(?P<exists>IF NOT EXISTS )?(?!CONSTRAINT\b|CHECK\b|FOREIGN\b|UNIQUE\b|"
-                   rf"PRIMARY\b|EXCLUDE\b)(?P<column>{_ID}) (?P<rest>.+)"),
-    ("backfill", rf"UPDATE {_TABLE} SET (?P<rest>.+)"),  # noqa: S608 - its WHERE is found by _backfill
-)  # fmt: skip
-# ONLY is in none of these forms: what is proposed would reach the children, too.
-_READ = tuple((kind, re.compile(pattern, re.IGNORECASE | re.DOTALL)) for kind, pattern in _FORMS)
-_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$", re.DOTALL)
-_ESCAPES = re.compile(r"\bE'(?:[^'\\]|'')*\\", re.IGNORECASE)  # where a quote may be written with a backslash
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Names as they are written, quotes included; rest is the definition as it stands."""
+    """Texts are as they are written, on one line; schema, relation and columns are spelled as the catalogue has them.
+
+    column: of a key all of them, with commas. rest: the definition as it stands; references: of a foreign key, what
+    comes after its columns; type, using, default, where: an expression or a type. assigned: columns of an UPDATE.
+    """
 
     kind: Kind
     table: str = ""
+    schema: str | None = None
+    relation: str = ""
     name: str = ""
     column: str = ""
+    columns: tuple[str, ...] = ()
     type: str = ""
     using: str = ""
+    default: str = ""
+    references: str = ""
     unique: bool = False
     exists: bool = False
     rest: str = ""
     where: str = ""
+    assigned: tuple[str, ...] = ()
+    definition: Column | None = None
 
 
 def read_operation(sql: str) -> Operation | None:
     """None for what has several actions at once, a comment or an escape within, or a form that is not listed.
 
+    ONLY is in none of the forms: what is proposed would reach the children, too.
+
     >>> read_operation("ALTER TABLE orders ALTER COLUMN note SET NOT NULL").column
     'note'
     """
-    text = flat(sql)
-    if "--" in text or "/*" in text or _ESCAPES.search(text):
-        return None  # on one line, a comment would swallow what comes after it
-    if len(actions(text)) > 1 and text.upper().startswith("ALTER TABLE"):
+    command = parse(sql).only
+    read = _READERS.get(command.kind) if command else None
+    if command is None or read is None or command.target is None or command.target.only:
         return None
-    for kind, pattern in _READ:
-        if found := pattern.fullmatch(text):
-            given = {key: value for key, value in found.groupdict().items() if value is not None}
-            words: dict[str, Any] = {
-                key: value.strip() for key, value in given.items() if key not in ("unique", "exists")
-            }
-            one = replace(Operation(kind, unique="unique" in given, exists="exists" in given), **words)
-            return _backfill(one) if kind == "backfill" else one
+    tokens = [token for token in scan(sql, comments=True) if command.start <= token.start < command.end]
+    if any(token.kind == "comment" or _is_escaped(token) for token in tokens):
+        return None
+    return read(command, tokens)
+
+
+def _is_escaped(token: Token) -> bool:
+    """E'…\\…': code to paste would have to escape it once more."""
+    return token.kind == "string" and token.text[0] in "eE" and "\\" in token.text
+
+
+def _target(command: Command, tokens: Sequence[Token]) -> tuple[Operation, int, int] | None:
+    """The table, and between which tokens it stands; None for a name with a database's name in it."""
+    target = command.target
+    begin = next((place for place, token in enumerate(tokens) if target and token.start == target.start), None)
+    if begin is None or target is None:
+        return None
+    end = begin + (3 if target.schema else 1)
+    if tokens[end:] and tokens[end].means("."):
+        return None
+    table = flat(tokens[begin:end])
+    return Operation("backfill", table, target.schema, target.name), begin, end
+
+
+def _create_index(command: Command, tokens: Sequence[Token]) -> Operation | None:
+    found = _target(command, tokens)
+    if found is None or command.concurrently or command.name is None:
+        return None
+    table, begin, end = found
+    name, rest = tokens[begin - 2].text, flat(tokens[end:])
+    return replace(table, kind="create index", name=name, unique=command.unique, exists=command.exists, rest=rest)
+
+
+def _drop_index(command: Command, tokens: Sequence[Token]) -> Operation | None:
+    if command.concurrently or command.cascade or len(command.relations) > 1:
+        return None
+    name = [token for token in tokens[4 if command.exists else 2 :] if not token.means("restrict")]
+    return Operation("drop index", name=flat(name), exists=command.exists)
+
+
+def _update(command: Command, tokens: Sequence[Token]) -> Operation | None:
+    """With the WHERE that is its own, not one of a query within; None for a join and for what gives rows back."""
+    found = _target(command, tokens)
+    if found is None or not command.plain:
+        return None
+    table, _, end = found
+    parts = [flat(part) for part in split(tokens[end + 1 :], "where")]
+    where = parts[1] if command.where else ""
+    return replace(table, kind="backfill", rest=parts[0], where=where, assigned=command.assigned)
+
+
+def _alter_table(command: Command, tokens: Sequence[Token]) -> Operation | None:
+    found = _target(command, tokens)
+    read = _ACTIONS.get(command.actions[0].kind) if len(command.actions) == 1 else None
+    return read(found[0], command.actions[0], tokens[found[2] :]) if found and read else None
+
+
+def _constraint(table: Operation, action: Action, tokens: Sequence[Token]) -> Operation | None:
+    key = action.constraint
+    if key is None or not (key.valid and key.enforced):
+        return None
+    named = tokens[1].means("constraint")
+    name, definition = (tokens[2].text, tokens[3:]) if named else ("", tokens[1:])
+    text: dict[str, Any] = {"name": name, "rest": flat(definition)}
+    if key.kind == "check":
+        return replace(table, kind="check", **text) if definition[-1].means(")") else None
+    keys: dict[str, Any] = {"column": _in_parentheses(definition), "columns": key.columns}
+    if key.kind == "foreign key":
+        place = next(place for place, token in enumerate(definition) if token.means("references"))
+        return replace(table, kind="foreign key", **text, **keys, references=flat(definition[place:]))
+    if key.kind == "unique" and key.plain:
+        return replace(table, kind="unique", **text, **keys)
     return None
 
 
-def _backfill(one: Operation) -> Operation | None:
-    """With the WHERE that is its own, not one of a query within; None for a join and for what gives rows back."""
-    seen = outermost(one.rest)
-    if seen is None or re.search(r"\b(FROM|RETURNING)\b", seen, re.IGNORECASE):
+def _in_parentheses(tokens: Sequence[Token]) -> str:
+    begin = next(place for place, token in enumerate(tokens) if token.means("("))
+    end = next(place for place, token in enumerate(tokens) if token.means(")"))
+    return flat(tokens[begin + 1 : end])
+
+
+def _after_column(tokens: Sequence[Token]) -> tuple[Token, Sequence[Token]]:
+    """The column of ALTER [COLUMN] name, and what comes after it."""
+    place = 2 if tokens[1].means("column") else 1
+    return tokens[place], tokens[place + 1 :]
+
+
+def _not_null(table: Operation, _: Action, tokens: Sequence[Token]) -> Operation:
+    column, _rest = _after_column(tokens)
+    return replace(table, kind="not null", column=column.text, columns=(column.value,))
+
+
+def _type(table: Operation, _: Action, tokens: Sequence[Token]) -> Operation:
+    column, rest = _after_column(tokens)
+    place = next(place for place, token in enumerate(rest) if token.means("type"))
+    new, *using = (flat(part) for part in split(rest[place + 1 :], "using"))
+    return replace(table, kind="type", column=column.text, columns=(column.value,), type=new, using=" ".join(using))
+
+
+def _add_column(table: Operation, action: Action, tokens: Sequence[Token]) -> Operation | None:
+    column = action.column
+    if column is None:
         return None
-    found = re.search(r" WHERE ", seen, re.IGNORECASE)
-    return replace(one, rest=one.rest[: found.start()], where=one.rest[found.end() :]) if found else one
+    place = next(place for place, token in enumerate(tokens) if token.start == column.start)
+    rest = tokens[place + 1 :]
+    starts = [one.start for one in column.constraints]
+    return replace(
+        table,
+        kind="add column",
+        column=tokens[place].text,
+        columns=(column.name,),
+        rest=flat(rest),
+        definition=column,
+        exists=any(token.means("exists") for token in tokens[:place]),
+        type=flat(_up_to(rest, starts)),
+        default=next((flat(_up_to(_from(rest, one.start)[1:], starts)) for one in column.constraints
+                      if one.kind == "default"), ""),
+    )  # fmt: skip
 
 
-def outermost(text: str) -> str | None:
-    """With a dot for every sign within parentheses or quotes; None where these do not match.
-
-    >>> outermost("a = (SELECT 1 WHERE b) WHERE c = ')'")
-    'a = ................... WHERE c = ...'
-    """
-    signs, depth = list(_QUOTED.sub(lambda found: "." * len(found[0]), text)), 0
-    for place, sign in enumerate(signs):
-        depth += (sign == "(") - (sign == ")")
-        if depth < 0 or sign in "'\"":
-            return None
-        if depth or sign == ")":
-            signs[place] = "."
-    return "".join(signs) if not depth else None
+def _from(tokens: Sequence[Token], start: int) -> list[Token]:
+    return [token for token in tokens if token.start >= start]
 
 
-def flat(sql: str) -> str:
-    """On one line but for what is quoted, without comments in front and the semicolon behind.
-
-    >>> flat("-- why\\nSELECT\\n  'a  b';")
-    "SELECT 'a  b'"
-    """
-    text, parts, begin = bare(sql), [], 0
-    for found in _QUOTED.finditer(text):
-        parts += [re.sub(r"\s+", " ", text[begin : found.start()]), found[0]]
-        begin = found.end()
-    return "".join([*parts, re.sub(r"\s+", " ", text[begin:])]).strip()
+def _up_to(tokens: Sequence[Token], starts: Sequence[int]) -> list[Token]:
+    """The tokens before the first of these places that comes after them."""
+    end = min((start for start in starts if tokens and start >= tokens[0].start), default=None)
+    return [token for token in tokens if end is None or token.start < end]
 
 
-def unquoted(name: str) -> str:
-    """As the catalogue has it.
-
-    >>> unquoted('Orders'), unquoted('"Or""ders"')
-    ('orders', 'Or"ders')
-    """
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
-
-
-def actions(text: str) -> list[str]:
-    """Parts at commas that are in no parentheses and no quotes; the whole text where these do not match."""
-    parts, begin = [], 0
-    for found in re.finditer(",", outermost(text) or ""):
-        parts.append(text[begin : found.start()].strip())
-        begin = found.end()
-    return [*parts, text[begin:].strip()]
+_ACTIONS: dict[str, Callable[[Operation, Action, Sequence[Token]], Operation | None]] = {
+    "add column": _add_column,
+    "add constraint": _constraint,
+    "alter column type": _type,
+    "set not null": _not_null,
+}
+_READERS: dict[str, Callable[[Command, Sequence[Token]], Operation | None]] = {
+    "alter table": _alter_table,
+    "create index": _create_index,
+    "drop index": _drop_index,
+    "update": _update,
+}

@@ -17,15 +17,15 @@ from inboxbench.database import Connection, connect
 from inboxbench.database_copy import cloned
 from inboxbench.dryrun.model import Comparison, Felt
 from inboxbench.dryrun.observe.lock_modes import conflict
-from inboxbench.dryrun.observe.log_statements import inlined
 from inboxbench.dryrun.observe.observer import Observer, observed
-from inboxbench.dryrun.observe.samples import Sightings
+from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.probes.blockers import Blocker, in_the_way
 from inboxbench.dryrun.rewrites.steps import ATTEMPTS, LOCK_TIMEOUT, PAUSE_S, Step, Steps, as_code
 from inboxbench.dryrun.stalls.lock_waits import watch_waits
 from inboxbench.dryrun.stalls.summary import summarise
 from inboxbench.dryrun.under_traffic import Load
 from inboxbench.server import Server
+from inboxbench.sqltree.tokens import inlined
 from inboxbench.traffic.engine import live_traffic
 
 LATE = "it was not through within --timeout"
@@ -188,7 +188,7 @@ def _figures(observer: Observer) -> dict[str, float]:
         "writes_blocked_ms": max((one.held_ms for one in locks if conflict("ROW EXCLUSIVE", one.mode)), default=0.0),
         "queued_ms": max((*refused, *(one.waited_ms for one in locks)), default=0.0),
         "duration_ms": end - begin,
-        "wal_bytes": float(Sightings(observer.poll).wal_between(begin + epoch, end + epoch)),
+        "wal_bytes": float(Samples(observer.poll).wal_between(begin + epoch, end + epoch)),
         "peak_bytes": float(max((one.peak_bytes for one in statements), default=0)),
         "rows_locked_at_once": float(max((one.dead_tuples for one in statements), default=0)),
     }

@@ -1,4 +1,4 @@
-"""A step of a rewrite, and the code of an Alembic revision that runs it."""
+"""Steps of a rewrite, parts that several rewrites share, and the code of an Alembic revision that runs them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from inboxbench.dryrun.observe.log_statements import inlined, placeholders
-from inboxbench.dryrun.rewrites.operation import actions
+from inboxbench.sqltree.tokens import inlined, listed, name_parts, placeholders
 
 LOCK_TIMEOUT, ATTEMPTS, PAUSE_S = "100ms", 10, 0.1  # of a step that is retried; the pause doubles each time
+BATCH = 5_000  # rows
+_LONGEST_NAME = 63
 _PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)")
 
 
@@ -33,6 +34,37 @@ class Step:
 Steps = tuple[Step, ...]
 
 
+def not_null(table: str, column: str) -> Steps:
+    name = made_name(table, column, "present")
+    return (
+        Step(f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({column} IS NOT NULL) NOT VALID", alone=True),
+        Step(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}", alone=True),
+        Step(f"ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL", alone=True),
+        Step(f"ALTER TABLE {table} DROP CONSTRAINT {name}", alone=True),
+    )
+
+
+def batches(table: str, assigned: str, where: str, key: str) -> Step:
+    """By key, so that no batch reads what an earlier one did."""
+    condition = f" AND ({where})" if where else ""
+    columns = listed(key)
+    row = f"({key})" if len(columns) > 1 else key
+    last = ", ".join(f"{column} DESC" for column in columns)
+    return Step(  # names as the project wrote them, in a statement of its own
+        f"WITH batch AS (SELECT {key} FROM {table} WHERE true {{after}} ORDER BY {key} LIMIT {BATCH}), "  # noqa: S608
+        f"done AS (UPDATE {table} SET {assigned} WHERE {row} IN (SELECT {key} FROM batch){condition}) "
+        f"SELECT {key} FROM batch ORDER BY {last} LIMIT 1",
+        key=key,
+    )
+
+
+def made_name(table: str, column: str, purpose: str) -> str:
+    """After PostgreSQL's fashion; what is too long loses of the names, not of the purpose."""
+    parts = [re.sub(r"\W+", "_", part).strip("_") for part in (*name_parts(table)[-1:], column)]
+    stem = "_".join(part for part in parts if part)
+    return f"{stem[: _LONGEST_NAME - 1 - len(purpose)]}_{purpose}"
+
+
 def as_code(steps: Sequence[Step] | None) -> str:
     """The steps as lines of an Alembic revision; what the driver sent as `$1` is a name there that the user fills."""
     lines = [line for step in steps or () for line in ([f"# {step.note}"] if step.note else []) + _lines(step)]
@@ -41,7 +73,7 @@ def as_code(steps: Sequence[Step] | None) -> str:
 
 
 def _lines(step: Step) -> list[str]:
-    if len(actions(step.key)) > 1:
+    if len(listed(step.key)) > 1:
         return _lines_of_several(step)
     if step.key:
         return _lines_of_batches(step)
@@ -98,7 +130,7 @@ def _lines_of_batches(step: Step) -> list[str]:
 
 
 def _lines_of_several(step: Step) -> list[str]:
-    places = [f"last_{place}" for place, _ in enumerate(actions(step.key))]
+    places = [f"last_{place}" for place, _ in enumerate(listed(step.key))]
     bound = ", ".join(f":{place}" for place in places)
     values = f"{{**last{_given(step.sql)}}}" if placeholders(step.sql) else "last"
     return [

@@ -7,19 +7,20 @@ from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
+from string import ascii_letters
 
 from inboxbench.dryrun.model import DryRun, Lock, Stall, Statement
 from inboxbench.dryrun.more import Schema
 from inboxbench.dryrun.observe.lock_modes import conflict
 from inboxbench.dryrun.rewrites.catalogue import proposal
 from inboxbench.dryrun.rewrites.change_type import Dependents
-from inboxbench.dryrun.rewrites.operation import NAME, read_operation, unquoted
+from inboxbench.dryrun.rewrites.operation import read_operation
+from inboxbench.sqltree.commands import Setting
 
 # Less than this many rows is no work that grows with the table: it takes about a millisecond.
 FEW_ROWS = 1_000
-_SETS = re.compile(r"\bSET\s+(SESSION\s+|LOCAL\s+)?lock_timeout\b|\bset_config\s*\(\s*'lock_timeout'", re.IGNORECASE)
-_LOCAL = re.compile(r"\bSET\s+LOCAL\b|\bset_config\s*\(.*,\s*true\s*\)", re.IGNORECASE | re.DOTALL)
-_NONE = re.compile(r"(=|\bTO)\s*('?0\w*'?|DEFAULT)$|'lock_timeout'\s*,\s*'0\w*'", re.IGNORECASE)
+LONG_MS = 1_000.0  # people notice a lock that is held so long
+_IN_BLOCK = re.compile(r"\bcannot (run inside|be executed from) a transaction block")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ class Facts:
     def dependents(self, statement: Statement) -> Dependents | None:
         """Of the column that it gives another type; None where the run does not know it: one that the chain made."""
         operation = read_operation(statement.sql)
-        name = f"{self._table(statement)}.{unquoted(operation.column)}" if operation else ""
-        return self._schema.columns.get(name)
+        column = operation.columns[0] if operation and operation.columns else None
+        return self._schema.columns.get(f"{self._table(statement)}.{column}")
 
     def proposal(self, statement: Statement) -> str:
         """Code to paste instead of it."""
@@ -110,33 +111,34 @@ class Facts:
     def _table(self, statement: Statement) -> str | None:
         """That the statement names, as schema.name."""
         operation = read_operation(statement.sql)
-        name = ".".join(unquoted(part) for part in NAME.findall(operation.table)) if operation else ""
+        name = ".".join(filter(None, (operation.schema, operation.relation))) if operation else ""
         touched = [*(one.relation for one in statement.locks), *(one.relation for one in statement.scans)]
         keys = self._schema.keys
         return next((one for one in touched if one in keys and name in (one, one.partition(".")[2])), None)
 
     @cached_property
-    def _setting(self) -> dict[int, list[Statement]]:
-        """By session; every short step of a long chain may be one."""
-        found: dict[int, list[Statement]] = defaultdict(list)
-        for one in self.run.statements:
-            if _SETS.search(one.sql):
-                found[one.pid].append(one)
+    def _timeouts(self) -> dict[int, list[tuple[Statement, Setting]]]:
+        """The statements that set lock_timeout, by session; every short step of a long history may be one."""
+        found: dict[int, list[tuple[Statement, Setting]]] = defaultdict(list)
+        for statement in self.run.statements:
+            settings = (setting for command in statement.parsed.commands for setting in command.settings)
+            found[statement.pid] += [(statement, one) for one in settings if one.name == "lock_timeout"]
         return found
 
     def guarded(self, statement: Statement) -> bool:
         """Whether a lock_timeout was in force for it. What fires no event trigger did not say: there it is what its
         session had set, and LOCAL ends with its transaction; where it set none, what role or database gave it, which
-        others of the session have told.
+        other statements of the session show.
         """
         if statement.lock_timeout_ms is not None:
             return statement.lock_timeout_ms > 0
-        said = self._setting.get(statement.pid, [])
-        before = range(bisect_left(said, statement.number, key=_number) - 1, -1, -1)
-        last = next((said[at] for at in before if _lasts(said[at], statement)), None)
-        if last is None and not said:
+        timeouts = self._timeouts.get(statement.pid, [])
+        before = reversed(timeouts[: bisect_left(timeouts, statement.number, key=lambda pair: pair[0].number)])
+        lasting = (one for by, one in before if by.transaction == statement.transaction or not one.local)
+        last = next(lasting, None)
+        if last is None and not timeouts:
             return self._given.get(statement.pid, 0.0) > 0
-        return last is not None and not _NONE.search(last.sql.rstrip(" ;"))
+        return last is not None and not _is_none(last)
 
     @cached_property
     def _given(self) -> dict[int, float]:
@@ -145,12 +147,9 @@ class Facts:
         return {pid: given for pid, given in told if given is not None}
 
 
-def _number(one: Statement) -> int:
-    return one.number
-
-
-def _lasts(setting: Statement, statement: Statement) -> bool:
-    return setting.transaction == statement.transaction or not _LOCAL.search(setting.sql)
+def _is_none(setting: Setting) -> bool:
+    """Whether it sets no timeout: its default, or nothing of any unit."""
+    return setting.value is None or setting.value.rstrip(f"{ascii_letters} ").strip("0.") == ""
 
 
 def _matters(lock: Lock) -> bool:
@@ -176,3 +175,18 @@ def rewritten_table(statement: Statement) -> str | None:
     locked = {lock.relation for lock in statement.locks if _matters(lock)} | {s.relation for s in statement.scans}
     names = (one.relation for one in statement.rewrites if one.relation in locked)
     return next((name for name in names if rows_read(statement, name) >= FEW_ROWS), None)
+
+
+def modifies(statement: Statement) -> bool:
+    """Whether it changes rows by INSERT, UPDATE, DELETE or MERGE, or by a WITH that has one."""
+    return any(command.writes for command in statement.parsed.commands)
+
+
+def held_by_others(facts: Facts, statement: Statement) -> list[InForce]:
+    """Locks in others' way while it ran that earlier statements of its transaction had taken."""
+    return [force for force in facts.in_force(statement) if force.owner is not statement]
+
+
+def refused_in_transaction(statement: Statement) -> bool:
+    """Whether it failed because it is a statement that no transaction block may contain."""
+    return bool(statement.error and _IN_BLOCK.search(statement.error))

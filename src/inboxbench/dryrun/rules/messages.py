@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from inboxbench import units
 from inboxbench.dryrun.model import Stall, Statement
-from inboxbench.dryrun.rewrites.operation import flat
 from inboxbench.dryrun.rules.facts import Facts, InForce
+from inboxbench.sqltree import parse
 
 _LONGEST = 72
 
@@ -25,7 +25,7 @@ def head_of(sql: str) -> str:
     >>> head_of("UPDATE t\\nSET a = 'b\\n\\nc'")
     "UPDATE t SET a = 'b c'"
     """
-    text = " ".join(flat(sql).split())
+    text = " ".join(parse(sql).flat.split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
 
 
@@ -34,7 +34,7 @@ def blocked(force: InForce) -> str:
     return f"{who} of {short(force.lock.relation)} for {units.millis(force.lock.held_ms)} ({force.lock.mode})"
 
 
-def felt(facts: Facts, *statements: Statement) -> str:
+def worst_stall(facts: Facts, *statements: Statement) -> str:
     """A sentence about the traffic, if it was held up."""
     worst = facts.worst_stall(*statements)
     return f" Worst stall: {worst[0]}, {units.millis(worst[1].duration_ms)}{_queued(worst[1])}." if worst else ""

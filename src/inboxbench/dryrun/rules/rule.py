@@ -1,4 +1,4 @@
-"""A rule: what it is about in words, and the check that finds it in the facts of a run."""
+"""A rule of a dry run: what it says in words, and the check that finds it in the facts of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from inboxbench.dryrun.model import Finding, Statement
 from inboxbench.dryrun.rules.facts import Facts
 
 Severity = Literal["error", "warning", "note"]
-Check = Callable[[Facts], Iterator["Hit"]]
+# What a rule looks at, in the order in which rules are listed.
+Group = Literal["lock", "transaction", "outcome"]
+# What the remedy replaces: the statement; it and the ADD COLUMN before it; its whole transaction, which is split; or
+# the way in which the statement waits for its lock.
+Replaces = Literal["statement", "statement and column", "transaction", "wait"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,31 +25,40 @@ class Hit:
     relation: str | None
     what: str
     code: str = ""
-    revision: str | None = None
+
+
+Check = Callable[[Facts], Iterator[Hit]]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """condition: when it speaks; effect: who waits; workaround: what to do; squawk: the rules of squawk it answers;
-    felt: it speaks only of what traffic met, and a run without any cannot refute it.
+    """A module of this package each, which calls its own `RULE`; nothing else in the program knows a rule by its id.
+
+    condition: when it speaks; effect: who waits; remedy: what to do, in the imperative; bad, good: an example; squawk:
+    the rules of squawk that it answers. needs_traffic: it speaks only of what requests met, and a run without any
+    cannot refute it. last_resort: it speaks only of statements that no other rule speaks of.
     """
 
     id: str
+    group: Group
     severity: Severity
     condition: str
     effect: str
-    workaround: str
+    remedy: str
     bad: str
     good: str
     check: Check
     squawk: tuple[str, ...] = ()
-    felt: bool = False
+    replaces: Replaces = "statement"
+    needs_traffic: bool = False
+    last_resort: bool = False
 
     def findings(self, facts: Facts) -> Iterator[Finding]:
+        """Each place of a run where the rule is broken."""
         for hit in self.check(facts):
             number = hit.statement.number if hit.statement else 0
-            revision = hit.statement.revision if hit.statement else hit.revision
-            yield Finding(self.id, self.severity, number, revision, hit.relation, hit.what, self.workaround, hit.code)
+            revision = hit.statement.revision if hit.statement else None
+            yield Finding(self.id, self.severity, number, revision, hit.relation, hit.what, self.remedy, hit.code)
 
     def explained(self) -> str:
         """All of it, as `inboxbench explain` prints it."""
@@ -53,7 +66,7 @@ class Rule:
             f"{self.id} ({self.severity})",
             f"When:    {self.condition}",
             f"Effect:  {self.effect}",
-            f"Instead: {self.workaround}",
+            f"Instead: {self.remedy}",
             f"Bad:\n{_indented(self.bad)}",
             f"Good:\n{_indented(self.good)}",
             f"Silence: # inboxbench: ignore {self.id} REASON   (on the line of the operation, or alone above it)",

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from inboxbench.dryrun.model import Revision, Statement, Transaction
-from inboxbench.dryrun.observe.log_statements import bare
-from inboxbench.dryrun.observe.samples import Sightings
+from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.tools.revision_files import History
 from inboxbench.dryrun.tools.source_lines import Sources, read_sources
+from inboxbench.sqltree import parse
 
 _NAME = r"(?P<table>(?:\"[^\"]+\"|\w+)(?:\.(?:\"[^\"]+\"|\w+))?)"
 _TO, _WAS = r"'(?P<to>[^']*)'(?:::\w+(?: varying)?)?", r"'(?P<was>[^']*)'"
@@ -41,7 +41,7 @@ def read_stamp(sql: str) -> Stamp | None:
     """None for any other statement."""
     if "version_num" not in sql:
         return None
-    text = " ".join(bare(sql).split())
+    text = " ".join(parse(sql).bare.split())
     for pattern in _WRITES:
         if found := pattern.match(text):
             groups = found.groupdict()
@@ -69,7 +69,7 @@ def attribute(
     statements: Sequence[Statement],
     transactions: Sequence[Transaction],
     history: History,
-    sightings: Sightings,
+    samples: Samples,
     epoch_ms: float,
     *,
     downgrade: bool = False,
@@ -85,7 +85,7 @@ def attribute(
             group.revision = _pending(history, done, downgrade=downgrade)
         result.statements += _placed(group, history)
         if group.revision is not None:
-            result.revisions.append(_revision(group, history, sightings, epoch_ms, ends))
+            result.revisions.append(_revision(group, history, samples, epoch_ms, ends))
             done = group.revision
     return result
 
@@ -153,9 +153,7 @@ def _placed(group: _Group, history: History) -> list[Statement]:
     ]
 
 
-def _revision(
-    group: _Group, history: History, sightings: Sightings, epoch_ms: float, ends: dict[int, float]
-) -> Revision:
+def _revision(group: _Group, history: History, samples: Samples, epoch_ms: float, ends: dict[int, float]) -> Revision:
     assert group.revision is not None
     script = history.scripts.get(group.revision)
     first, last = group.statements[0], group.statements[-1]
@@ -163,16 +161,16 @@ def _revision(
     if group.statements[0].transaction != 0 and _own_transaction(group, ends):
         end = max(end, ends.get(last.transaction, end))
     error = next((one.error for one in reversed(group.statements) if one.error), None) if not group.stamped else None
-    before = {one.oid for one in sightings.catalogue_before(begin + epoch_ms).relations.values() if one.invalid}
-    after = sightings.catalogue_after(end + epoch_ms).relations.values()
+    before = {one.oid for one in samples.catalogue_before(begin + epoch_ms).relations.values() if one.invalid}
+    after = samples.catalogue_after(end + epoch_ms).relations.values()
     return Revision(
         revision=group.revision,
         title=script.title if script else "",
         file=str(script.path) if script else None,
         started_ms=begin,
         finished_ms=end,
-        wal_bytes=sightings.wal_between(begin + epoch_ms, end + epoch_ms),
-        peak_bytes=sightings.peak_between(begin + epoch_ms, end + epoch_ms),
+        wal_bytes=samples.wal_between(begin + epoch_ms, end + epoch_ms),
+        peak_bytes=samples.peak_between(begin + epoch_ms, end + epoch_ms),
         invalid_indexes=tuple(
             sorted(
                 one.full_name

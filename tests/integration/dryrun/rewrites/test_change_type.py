@@ -14,8 +14,7 @@ from inboxbench.dryrun.rewrites.change_type import Dependents
 from inboxbench.dryrun.rewrites.operation import read_operation
 from inboxbench.dryrun.rewrites.side_by_side import play
 from inboxbench.dryrun.rewrites.steps import Step, Steps
-from inboxbench.dryrun.schema.dependents import dependents
-from inboxbench.dryrun.schema.primary_keys import primary_key
+from inboxbench.dryrun.schema import dependents, primary_key
 from inboxbench.server import Server
 
 ROWS = 12_000

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from inboxbench.dryrun.observe.catalog_view import View
-from inboxbench.dryrun.observe.lock_attribution import Holding
-from inboxbench.dryrun.observe.log_statements import Draft
+from inboxbench.dryrun.observe.lock_attribution import LockAttribution
+from inboxbench.dryrun.observe.log_statements import Draft, segments
 from inboxbench.dryrun.observe.sampler import Catalogue, Poll, Relation, Sample, parse_locks
-from inboxbench.dryrun.observe.samples import Sightings
-from inboxbench.dryrun.observe.transactions import stretches
+from inboxbench.dryrun.observe.samples import Samples
 
 
 def _poll(*texts: str) -> Poll:
@@ -17,15 +16,15 @@ def _poll(*texts: str) -> Poll:
 
 def test_a_lock_is_that_of_its_transaction_however_close_the_next_one_is() -> None:
     poll = _poll("7:1:ShareLock:t:3/14,8:1:ShareLock:t:4/2", "7:1:ShareLock:t:3/15", "7:2:ShareLock:t:3/0", "")
-    sightings = Sightings(poll)
-    assert [one.lock.relation for one in sightings.of(7)] == [1, 1, 2]
-    assert [one.lock.transaction for one in sightings.of_transactions(7, range(14, 15))] == [14, 0]
-    assert [one.lock.transaction for one in sightings.of_transactions(7, range(15, 1000))] == [15, 0]
-    assert sightings.of_transactions(9, range(1, 5)) == []
+    samples = Samples(poll)
+    assert [one.lock.relation for one in samples.of(7)] == [1, 1, 2]
+    assert [one.lock.transaction for one in samples.of_transactions(7, range(14, 15))] == [14, 0]
+    assert [one.lock.transaction for one in samples.of_transactions(7, range(15, 1000))] == [15, 0]
+    assert samples.of_transactions(9, range(1, 5)) == []
 
 
 def test_a_sighting_lasts_from_the_first_look_to_the_last() -> None:
-    (one,) = Sightings(_poll("", "7:1:ShareLock:t:3/14", "7:1:ShareLock:t:3/14", "")).of(7)
+    (one,) = Samples(_poll("", "7:1:ShareLock:t:3/14", "7:1:ShareLock:t:3/14", "")).of(7)
     assert (one.first, one.by, one.last) == (1, 1.5, 3)
 
 
@@ -37,11 +36,11 @@ def _draft(transaction: str, sql: str, started: float, finished: float, *, plann
 def _holders(drafts: list[Draft], poll: Poll) -> list[str]:
     """Statements that are said to have locked anything."""
     poll.catalogues = [Catalogue(0.0, {1: Relation(1, "public", "orders", "r", 1)})]
-    sightings, view = Sightings(poll), View(poll.catalogues)
+    samples, view = Samples(poll), View(poll.catalogues)
     found = []
-    for stretch in stretches(drafts, sightings):
-        taken = Holding(stretch, sightings, view).taken({})
-        found += [draft.sql for draft in stretch.statements if taken[id(draft)]]
+    for segment in segments(drafts, samples):
+        taken = LockAttribution(segment, samples, view).taken({})
+        found += [draft.sql for draft in segment.statements if taken[id(draft)]]
     return found
 
 
@@ -77,8 +76,8 @@ def test_a_chain_in_one_transaction_is_read_in_no_time() -> None:
     held = [parse_locks(f"7:{n % 50 + 1}:AccessExclusiveLock:t:3/14") for n in range(many)]
     poll.samples += [Sample(n + 0.3, n + 0.4, 0, held[n]) for n in range(many)]
     poll.catalogues = [Catalogue(0.0, {n + 1: Relation(n + 1, "public", f"t{n}", "r", n + 1) for n in range(50)})]
-    sightings, view = Sightings(poll), View(poll.catalogues)
-    (stretch,) = stretches(drafts, sightings)
-    taken = Holding(stretch, sightings, view).taken({})
-    found = {draft.sql: [one.relation for one in taken[id(draft)]] for draft in stretch.statements[:50]}
+    samples, view = Samples(poll), View(poll.catalogues)
+    (segment,) = segments(drafts, samples)
+    taken = LockAttribution(segment, samples, view).taken({})
+    found = {draft.sql: [one.relation for one in taken[id(draft)]] for draft in segment.statements[:50]}
     assert found == {f"LOCK TABLE t{n}": [f"public.t{n}"] for n in range(50)}

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import registry
 
 from inboxbench.dryrun.model import DryRun, Felt, Lock, Problem, Scan, Statement, Transaction
 from inboxbench.dryrun.more import More, Schema
-from inboxbench.dryrun.observe.log_statements import LONGEST_VALUE, has_values, inlined, read_drafts
+from inboxbench.dryrun.observe.log_statements import LONGEST_VALUE, read_drafts
 from inboxbench.dryrun.observe.server_log import Line
 from inboxbench.dryrun.rewrites.catalogue import rewrite, with_references
 from inboxbench.dryrun.rewrites.operation import read_operation
@@ -22,6 +22,7 @@ from inboxbench.dryrun.rules.facts import Facts
 from inboxbench.dryrun.stalls.deadlocks import DEADLOCK
 from inboxbench.dryrun.stalls.lock_waits import Waits
 from inboxbench.dryrun.stalls.summary import summarise
+from inboxbench.sqltree.tokens import inlined, placeholders
 from inboxbench.traffic.engine import Traffic
 from inboxbench.traffic.request import Answer, RequestClass
 
@@ -134,7 +135,7 @@ def test_the_first_error_of_old_code_is_not_hidden_by_a_deadlock() -> None:
     ],
 )
 def test_values_are_placeholders_outside_of_literals(sql: str, values: bool) -> None:
-    assert has_values(sql) is values
+    assert bool(placeholders(sql)) is values
 
 
 def test_rules_read_a_long_chain_in_no_time() -> None:
@@ -161,7 +162,7 @@ def test_a_value_that_was_cut_short_is_none() -> None:
     )
     (draft,) = read_drafts(Line(1.0, 7, "3/1", "00000", "shop", "alembic", level, text) for level, text in said)
     assert draft.values == {"2": "'7'"}
-    assert has_values(inlined(draft.sql, draft.values))
+    assert placeholders(inlined(draft.sql, draft.values))
 
 
 def test_values_of_a_column_that_is_called_alike_are_not_shown() -> None:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from inboxbench.dryrun.rewrites.operation import flat
 from inboxbench.dryrun.rules import RULES
 from inboxbench.dryrun.tools.attribution import read_stamp
 from inboxbench.errors import UsageError
+from inboxbench.sqltree import parse
 
 # confirmed, refuted: the run shows it, or that it is not so here. accepted: shown, and suppressed in the revision.
 # unseen: a matter that no run can show.
@@ -78,9 +78,9 @@ def warnings(pieces: Sequence[Piece], *, pg_version: str = "18") -> list[tuple[s
 
 def judged(document: dict[str, Any], found: Sequence[tuple[str, str, Piece]]) -> list[Judged]:
     """Every warning with what the run says to it, then what the run alone shows."""
-    findings, felt = document.get("findings", []), bool(document.get("traffic"))
+    findings, traffic = document.get("findings", []), bool(document.get("traffic"))
     shown = {(one["statement"], one["rule"]): bool(one["suppressed"]) for one in findings}
-    verdicts = [_judged(rule, message, piece, shown, felt=felt) for rule, message, piece in found]
+    verdicts = [_judged(rule, message, piece, shown, traffic=traffic) for rule, message, piece in found]
     confirmed = {(one.piece.number, one.finding) for one in verdicts if one.verdict == "confirmed"}
     pieces = {piece.number: piece for piece in pieces_of(document)}
     alone = [
@@ -91,8 +91,8 @@ def judged(document: dict[str, Any], found: Sequence[tuple[str, str, Piece]]) ->
     return verdicts + alone
 
 
-def _judged(rule: str, message: str, piece: Piece, shown: dict[tuple[int, str], bool], *, felt: bool) -> Judged:
-    ours = [one.id for one in RULES.values() if rule in one.squawk and (felt or not one.felt)]
+def _judged(rule: str, message: str, piece: Piece, shown: dict[tuple[int, str], bool], *, traffic: bool) -> Judged:
+    ours = [one.id for one in RULES.values() if rule in one.squawk and (traffic or not one.needs_traffic)]
     if not ours:
         return Judged(rule, "unseen", message, piece)
     seen = next((name for name in ours if (piece.number, name) in shown), None)
@@ -102,8 +102,10 @@ def _judged(rule: str, message: str, piece: Piece, shown: dict[tuple[int, str], 
 
 
 def _changes(sql: str) -> bool:
-    first = flat(sql).partition(" ")[0].upper()
-    return first not in ("SELECT", "SHOW", "") and read_stamp(sql) is None and "alembic_version" not in sql
+    """Whether it is more than a question, and none of Alembic's own."""
+    parsed = parse(sql)
+    asks = all(command.kind in ("select", "show") and not command.writes for command in parsed.commands)
+    return (bool(parsed.problem) or not asks) and read_stamp(sql) is None and "alembic_version" not in parsed.words
 
 
 def _joined(pieces: Sequence[Piece]) -> tuple[list[int], str]:

@@ -130,7 +130,7 @@ def test_the_rule_names_the_revision_and_the_line(naive: DryRun, revision: str) 
     assert Path(str(statement.file)).name == f"{revision}.py"
     lines = Path(str(statement.file)).read_text(encoding="utf-8").splitlines()
     assert "op.execute(" in lines[(statement.line or 0) - 1]
-    assert found.instead == RULES[found.rule].workaround
+    assert found.instead == RULES[found.rule].remedy
 
 
 def test_what_was_felt_is_in_the_words(naive: DryRun) -> None:

@@ -13,11 +13,9 @@ from inboxbench.database import connect, scratch_database
 from inboxbench.dryrun.model import DryRun, Statement
 from inboxbench.dryrun.more import More, Schema
 from inboxbench.dryrun.observe.observer import observed
-from inboxbench.dryrun.rewrites.change_type import Dependents
 from inboxbench.dryrun.rewrites.compare import with_rewrites
 from inboxbench.dryrun.rules import find
-from inboxbench.dryrun.schema.dependents import all_dependents, of_retyped
-from inboxbench.dryrun.schema.primary_keys import primary_keys
+from inboxbench.dryrun.schema import all_dependents, of_retyped, primary_keys
 from inboxbench.server import Server
 
 ROWS = 12_000
@@ -68,7 +66,7 @@ def run(server: Server, template: str) -> DryRun:
         seen, transactions = observer.observed()
         keys, columns = primary_keys(server, name), of_retyped(seen, all_dependents(server, template))
     statements = tuple(replace(one, revision=f"r{one.number}") for one in seen)
-    known = Schema(keys, {name: Dependents.read(row) for name, row in columns.items()})
+    known = Schema(keys, columns)
     run = DryRun("s", "s", "c", "2026", 1.0, (), statements, transactions, more=More(known))
     return replace(run, findings=find(run))
 

@@ -1,9 +1,15 @@
-"""Primary keys as the catalogue has them, which a backfill in batches goes by; and tables that belong to another."""
+"""What the catalogue says of tables and columns, for a rewrite to go by: keys, children, and what hangs on a column."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from inboxbench.database import Connection, connect
+from inboxbench.dryrun.model import Statement
+from inboxbench.dryrun.rewrites.change_type import Dependents
 from inboxbench.server import Server
+from inboxbench.sqltree.tokens import unquoted
 
 _KEYS = """
     SELECT n.nspname || '.' || t.relname, coalesce(string_agg(quote_ident(a.attname), ', ' ORDER BY k.place), '')
@@ -21,6 +27,7 @@ _CHILDREN = """
     FROM pg_inherits JOIN pg_class AS t ON t.oid = inhrelid JOIN pg_namespace AS n ON n.oid = t.relnamespace
     WHERE t.relkind IN ('r', 'p', 'f')
 """
+_DEPENDENTS = Path(__file__).with_name("dependents.sql").read_bytes()
 
 
 def primary_key(connection: Connection, table: str) -> str:
@@ -39,3 +46,23 @@ def child_tables(server: Server, database: str) -> set[str]:
     """Partitions, and tables that inherit, as schema.name."""
     with connect(server.conninfo(database)) as connection:
         return {str(name) for (name,) in connection.execute(_CHILDREN)}
+
+
+def dependents(connection: Connection, table: str, column: str) -> Dependents | None:
+    """Both as a statement writes them; None where the table or the column is not there."""
+    row = connection.execute(_DEPENDENTS, {"table": table, "column": unquoted(column)}).fetchone()
+    return Dependents.read(row[1]) if row else None
+
+
+def all_dependents(server: Server, database: str) -> dict[str, Dependents]:
+    """Of every column, by schema.table.column."""
+    with connect(server.conninfo(database)) as connection:
+        rows = connection.execute(_DEPENDENTS, {"table": None, "column": None})
+        return {str(name): Dependents.read(row) for name, row in rows}
+
+
+def of_retyped(statements: Iterable[Statement], columns: dict[str, Dependents]) -> dict[str, Dependents]:
+    """Those alone that a statement gives another type, or that are called like one: the record is to be read."""
+    actions = (action for one in statements for command in one.parsed.commands for action in command.actions)
+    names = {action.name for action in actions if action.kind == "alter column type"}
+    return {name: column for name, column in columns.items() if name.rpartition(".")[2] in names}

@@ -1,0 +1,75 @@
+"""Checks that several rules share, each told which statements it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from inboxbench.dryrun.model import Statement
+from inboxbench.dryrun.rewrites.catalogue import with_references
+from inboxbench.dryrun.rewrites.steps import as_code
+from inboxbench.dryrun.rules.facts import FEW_ROWS, Facts, InForce, rewritten_table, rows_read
+from inboxbench.dryrun.rules.messages import blocked, head, short, worst_stall
+from inboxbench.dryrun.rules.rule import Check, Hit
+from inboxbench.sqltree.commands import Command
+from inboxbench.units import size
+
+
+def adds_constraint(kind: str) -> Callable[[Command], bool]:
+    """Statements that give a table, not a column as it is added, a constraint of this kind."""
+    return lambda command: command.kind == "alter table" and any(one.kind == kind for one in command.constraints)
+
+
+def rewriting(*, with_default: bool) -> Check:
+    """Statements that wrote every row of a table while a lock on it was in others' way: those that add a column with
+    a default, or all others."""
+
+    def check(facts: Facts) -> Iterator[Hit]:
+        for statement in facts.run.statements:
+            table = rewritten_table(statement)
+            force = facts.on(statement, table) if table else None
+            if table is None or force is None or _gives_default(statement) is not with_default:
+                continue
+            written = size(sum(rewrite.bytes for rewrite in statement.rewrites))
+            what = (
+                f"{head(statement)} wrote every row of {short(table)} anew ({written}, "
+                f"{size(statement.wal_bytes)} of WAL, {size(statement.peak_bytes)} of extra disk) and blocked "
+                f"{blocked(force)}.{worst_stall(facts, statement)}"
+            )
+            yield Hit(statement, table, what, _code(facts, statement))
+
+    return check
+
+
+def _gives_default(statement: Statement) -> bool:
+    actions = (action for command in statement.parsed.commands for action in command.actions)
+    return any(action.column.has("default") for action in actions if action.kind == "add column" and action.column)
+
+
+def scanning(of: Callable[[Command], bool], doing: str) -> Check:
+    """Statements of that form that read a whole table while a lock on it, or on its partner, was in others' way."""
+
+    def check(facts: Facts) -> Iterator[Hit]:
+        for statement in facts.run.statements:
+            forces = [] if statement.rewrites or statement.error or not statement.scans else facts.in_force(statement)
+            read = [force for force in forces if rows_read(statement, force.lock.relation) >= FEW_ROWS]
+            if read and any(map(of, statement.parsed.commands)):
+                yield _scanned(facts, statement, read, doing)
+
+    return check
+
+
+def _scanned(facts: Facts, statement: Statement, forces: list[InForce], doing: str) -> Hit:
+    first = max(forces, key=lambda force: rows_read(statement, force.lock.relation))
+    table = first.lock.relation
+    ways = " and ".join(blocked(force) for force in forces)
+    what = (
+        f"{head(statement)} {doing} {rows_read(statement, table):,} rows of {short(table)} and blocked {ways}."
+        f"{worst_stall(facts, statement)}"
+    )
+    return Hit(statement, table, what, _code(facts, statement))
+
+
+def _code(facts: Facts, statement: Statement) -> str:
+    earlier = [one.sql for one in facts.earlier(statement) if one.revision == statement.revision]
+    inline = with_references(earlier, statement.sql)
+    return as_code(inline[1]) if inline else facts.proposal(statement)

@@ -1,0 +1,52 @@
+"""Work that grows with its table runs while a lock of an earlier statement keeps everybody out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inboxbench.dryrun.model import Statement
+from inboxbench.dryrun.rewrites.steps import in_python
+from inboxbench.dryrun.rules.backfill_in_ddl_transaction import backfills
+from inboxbench.dryrun.rules.facts import Facts, held_by_others, is_work, modifies
+from inboxbench.dryrun.rules.messages import blocked, head, worst_stall
+from inboxbench.dryrun.rules.rule import Hit, Rule
+from inboxbench.units import millis
+
+
+def _check(facts: Facts) -> Iterator[Hit]:
+    """A transaction with a backfill in it is reported once, and split as a whole."""
+    reported = {hit.statement.transaction for hit in backfills(facts) if hit.statement}
+    for statement in facts.run.statements:
+        if statement.transaction in reported or statement.error or not is_work(statement) or modifies(statement):
+            continue
+        worst = next((force for force in held_by_others(facts, statement) if force.blocks_reads), None)
+        if worst is None:
+            continue
+        lasted = millis(statement.duration_ms)
+        what = (
+            f"{head(statement)} ({lasted}) ran while {head(worst.owner)} of the same transaction still "
+            f"blocked {blocked(worst)}.{worst_stall(facts, statement, worst.owner)}"
+        )
+        yield Hit(statement, worst.lock.relation, what, _split(worst.owner, statement))
+
+
+def _split(first: Statement, second: Statement) -> str:
+    return (
+        f"# one revision:\nop.execute({in_python(first.parsed.bare)})\n"
+        f"# the next:\nop.execute({in_python(second.parsed.bare)})"
+    )
+
+
+RULE = Rule(
+    id="lock-held-across-work",
+    group="transaction",
+    severity="error",
+    condition="a statement that grows with its table ran while ACCESS EXCLUSIVE of an earlier one was held",
+    effect="reads and writes of the locked table wait for work that may not even concern it",
+    remedy="split the transaction: the lock-taking statement in a revision of its own.",
+    bad="ALTER TABLE orders ADD COLUMN c int;\nALTER TABLE customers VALIDATE CONSTRAINT ck;",
+    good="-- revision 1\nALTER TABLE orders ADD COLUMN c int;\n"
+    "-- revision 2\nALTER TABLE customers VALIDATE CONSTRAINT ck;",
+    check=_check,
+    replaces="transaction",
+)

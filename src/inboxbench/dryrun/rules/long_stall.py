@@ -1,0 +1,35 @@
+"""A lock keeps requests waiting for a second, and no other rule says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inboxbench.dryrun.rules.facts import LONG_MS, Facts
+from inboxbench.dryrun.rules.messages import blocked, head, worst_stall
+from inboxbench.dryrun.rules.rule import Hit, Rule
+
+
+def _check(facts: Facts) -> Iterator[Hit]:
+    for statement in facts.run.statements:
+        worst = facts.worst_stall(statement)
+        if worst is None or worst[1].duration_ms < LONG_MS:
+            continue
+        own = (force for force in facts.in_force(statement) if force.owner is statement)
+        if force := next((force for force in own if force.lock.held_ms >= LONG_MS), None):
+            what = f"{head(statement)} blocked {blocked(force)}.{worst_stall(facts, statement)}"
+            yield Hit(statement, force.lock.relation, what)
+
+
+RULE = Rule(
+    id="long-stall",
+    group="transaction",
+    severity="error",
+    condition="traffic stood still for a second or longer because of a statement's lock",
+    effect="requests pile up; pools run dry",
+    remedy="let the transaction be shorter, or the lock be weaker.",
+    bad="BEGIN; ALTER TABLE orders …; -- something slow; COMMIT;",
+    good="-- the slow part in a transaction of its own",
+    check=_check,
+    needs_traffic=True,
+    last_resort=True,
+)
