@@ -40,6 +40,11 @@ class Project:
         return self.bench / "queries"
 
     @property
+    def traffic(self) -> Path:
+        """Requests of the application that is deployed, in the format of `dryrun --traffic`."""
+        return self.bench / "traffic"
+
+    @property
     def indexes(self) -> Path:
         """The catalogue of index sets."""
         return self.schema / "indexes.toml"

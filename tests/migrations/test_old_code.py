@@ -6,8 +6,9 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
-from inboxbench.messenger.old_code import old_code
 from inboxbench.migrate.session import Event, RevisionApplied
+from inboxbench.project import Project
+from inboxbench.traffic.file import read_project_traffic
 
 if TYPE_CHECKING:
     from tests.migrations.conftest import Messenger
@@ -67,13 +68,13 @@ def test_old_code_works_after_every_revision(filled: Messenger) -> None:
     assert survived == [applied.revision.revision for applied in run.revisions]
 
 
-def test_the_traffic_we_measure_with_is_old_code(filled: Messenger) -> None:
+def test_the_traffic_we_measure_with_is_old_code(filled: Messenger, project: Project) -> None:
     """Its statements run on the bare baseline and at head."""
 
     def run_all() -> None:
         with filled.connect() as connection:
             random = Random(1)
-            for item in old_code(connection):
+            for item in read_project_traffic(project.traffic, connection):
                 for statement in item.statements:
                     connection.execute(statement, item.draw(random))
 

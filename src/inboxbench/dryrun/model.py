@@ -160,9 +160,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Felt:
-    """What one class of traffic felt. blocked_ms: all time during which at least one request waited for a lock.
+    """What one class of traffic waited for. blocked_ms: all time during which at least one request waited for a lock.
 
-    course: its latency over the run, in 200 intervals at most.
+    max_stall_ms: the longest latency as it was measured; still_ms: how much of it the clock of the traffic itself stood
+    still. max_wait_ms: the longest latency without such a share, of a request that was due at longest_at_ms. course:
+    its latency over the run, in 200 intervals at most.
     """
 
     name: str
@@ -179,6 +181,9 @@ class Felt:
     stalls: tuple[Stall, ...] = ()
     course: tuple[Interval, ...] = ()
     problems: tuple[Problem, ...] = ()
+    still_ms: float = 0.0
+    max_wait_ms: float | None = None
+    longest_at_ms: float | None = None
 
 
 # Of a comparison, in the order in which they are shown.

@@ -167,16 +167,21 @@ def _moved(one: Felt, later: float, before: int) -> Felt:
     )
     course = (replace(interval, started_ms=interval.started_ms + later) for interval in one.course)
     problems = (replace(problem, at_ms=problem.at_ms + later) for problem in one.problems)
-    return replace(one, stalls=tuple(stalls), course=tuple(course), problems=tuple(problems))
+    longest = None if one.longest_at_ms is None else one.longest_at_ms + later
+    return replace(one, stalls=tuple(stalls), course=tuple(course), problems=tuple(problems), longest_at_ms=longest)
 
 
 def _added(one: Felt, other: Felt) -> Felt:
+    slower, longest = max(one, other, key=_stalled), max(one, other, key=_waited)
     return replace(
         one,
         requests=one.requests + other.requests,
         p50_ms=max(one.p50_ms, other.p50_ms),
         p99_ms=max(one.p99_ms, other.p99_ms),
-        max_stall_ms=max(one.max_stall_ms, other.max_stall_ms),
+        max_stall_ms=slower.max_stall_ms,
+        still_ms=slower.still_ms,
+        max_wait_ms=longest.max_wait_ms,
+        longest_at_ms=longest.longest_at_ms,
         blocked_ms=one.blocked_ms + other.blocked_ms,
         errors=one.errors + other.errors,
         first_error=one.first_error or other.first_error,
@@ -186,3 +191,11 @@ def _added(one: Felt, other: Felt) -> Felt:
         course=(*one.course, *other.course),
         problems=(*one.problems, *other.problems),
     )
+
+
+def _stalled(felt: Felt) -> float:
+    return felt.max_stall_ms
+
+
+def _waited(felt: Felt) -> float:
+    return felt.max_wait_ms or 0.0

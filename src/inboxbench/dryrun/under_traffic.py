@@ -1,31 +1,34 @@
-"""A leg of the chain under live traffic: what the chain did, and what everybody else felt of it."""
+"""A part of the chain under live traffic: which requests are sent, what the chain did, what everybody waited for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from inboxbench.database import connect
+from inboxbench.database import Connection, connect
 from inboxbench.dryrun.model import DryRun, Felt
 from inboxbench.dryrun.run import Leg, described, rehearse, watch
 from inboxbench.dryrun.stalls.lock_waits import watch_waits
-from inboxbench.dryrun.stalls.summary import NOTICED_MS, summarise
+from inboxbench.dryrun.stalls.summary import summarise
 from inboxbench.dryrun.tools.command import Chain
-from inboxbench.dryrun.traffic_choice import choose_traffic
+from inboxbench.dryrun.tools.revision_files import Script
+from inboxbench.errors import UsageError
 from inboxbench.server import Server
-from inboxbench.traffic.clock import Pulse
 from inboxbench.traffic.engine import DEFAULT_RATE, live_traffic
-from inboxbench.traffic.generated import Generated
+from inboxbench.traffic.file import read_project_traffic, read_traffic
+from inboxbench.traffic.generated import Generated, generate
 from inboxbench.traffic.request import RequestClass
-from inboxbench.units import millis
+from inboxbench.traffic.tables import read_tables
 
 NO_TABLES = "no traffic: the copy has no table to read or write before the chain begins"
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The traffic of a run: its classes, requests a second in all, and what could not be made."""
+    """The traffic of a run: its classes, requests a second in all, and notes on what could not be made."""
 
     classes: tuple[RequestClass, ...]
     rate: float = DEFAULT_RATE
@@ -35,13 +38,45 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Live:
+    """What was observed of a part of the chain, what each class of traffic waited for, and notes on both."""
+
     leg: Leg
     felt: tuple[Felt, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
 
+def choose_traffic(
+    connection: Connection,
+    *,
+    file: Path | None = None,
+    project: Path | None = None,
+    first: bool = True,
+    revisions: Sequence[Script] = (),
+) -> Generated:
+    """Choose the requests for a database: a file's, else a project's own that fit it, else made from the schema.
+
+    project: a folder of traffic files, which fit when each of their requests works. first: before the chain, where a
+    request must not fail yet. revisions: those to come; traffic made from the schema is for the tables that they name,
+    if they name any. Raises UsageError for a bad file.
+    """
+    if file is not None:
+        return Generated(read_traffic(file, connection, first=first), ())
+    try:
+        own = read_project_traffic(project, connection, first=first) if project else ()
+    except UsageError:  # another database's tables, or empty ones
+        own = ()
+    return Generated(own, ()) if own else generate(connection, _named(connection, revisions))
+
+
+def _named(connection: Connection, revisions: Sequence[Script]) -> frozenset[str] | None:
+    """Tables (schema.name) whose name stands as a word in a revision's file; None when none does."""
+    texts = (script.path.read_text("utf-8", errors="replace") for script in revisions)
+    words = {word for text in texts for word in re.findall(r"\w+", text)}
+    return frozenset(table.full_name for table in read_tables(connection) if table.name in words) or None
+
+
 def load_for(server: Server, database: str, made: Generated | None = None, *, rate: float = DEFAULT_RATE) -> Load:
-    """Fixed now, from the copy as it is before the chain: deployed code does not change with the schema."""
+    """Fix the requests now, from the copy as it is before the chain: deployed code does not change with the schema."""
     if made is None:
         with connect(server.conninfo(database)) as connection:
             made = choose_traffic(connection)
@@ -58,7 +93,7 @@ def run_live(
     downgrade: bool = False,
     beside: Iterable[AbstractContextManager[object]] = (),
 ) -> Live:
-    """A leg with traffic, and whatever else goes on `beside` it, from before its start until after its end."""
+    """Run a part of the chain with traffic, and within the contexts `beside`, from before its start until its end."""
     conninfo = server.conninfo(database)
     with ExitStack() as stack:
         waits = stack.enter_context(watch_waits(conninfo))
@@ -69,19 +104,7 @@ def run_live(
     leg = described(watched)
     felt = summarise(traffic, waits, leg.statements, leg.observer.epoch * 1000)
     problem = (f"the watch for waits ended early ({waits.problem}): stalls may lack their cause",)
-    return Live(leg, felt, (*load.notes, *_stillness(traffic.pulse), *(problem if waits.problem else ())))
-
-
-def _stillness(pulse: Pulse) -> Iterator[str]:
-    """What a stall must not be blamed on."""
-    long = [end - begin for begin, end in pulse.machine if end - begin >= NOTICED_MS]
-    if long:
-        yield (
-            f"the machine gave a process of ours no time, {len(long)} times for {millis(NOTICED_MS)} or longer, at "
-            f"most {millis(max(long))}: traffic[].stalls[].still_ms says of which stalls that is a part"
-        )
-    if pulse.own_ms >= NOTICED_MS:
-        yield f"the traffic's own process stood still for {millis(pulse.own_ms)} while the machine did not"
+    return Live(leg, felt, (*load.notes, *traffic.standstills.notes(), *(problem if waits.problem else ())))
 
 
 def rehearse_live(

@@ -12,12 +12,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
-from inboxbench.database import connect
+from inboxbench.database import Connection, connect
 from inboxbench.errors import InboxbenchError, SubjectFailed, UsageError
 from inboxbench.migrate.history import Revision, alembic_config, find, last_of_phase, read_history
 from inboxbench.migrate.session import Event, Listener, Progress, RevisionApplied, Settings, StepStarted
 from inboxbench.project import Project
 from inboxbench.server import reason
+from inboxbench.traffic.clock import wall_clock
 
 BASE = "base"
 _ONE_AT_A_TIME = threading.Lock()  # Alembic keeps the running migration in module globals
@@ -25,16 +26,19 @@ _ONE_AT_A_TIME = threading.Lock()  # Alembic keeps the running migration in modu
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """One revision done or undone. started and finished: time.monotonic(); rows: written by backfills, else None."""
+    """One revision done or undone, with Unix times in ms that never step back.
+
+    rows: written by its backfills; None when it has none.
+    """
 
     revision: Revision
-    started: float
-    finished: float
+    started_ms: float
+    finished_ms: float
     rows: int | None
 
     @property
     def elapsed_s(self) -> float:
-        return self.finished - self.started
+        return (self.finished_ms - self.started_ms) / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +91,15 @@ def downgrade(
 def current(conninfo: str) -> str | None:
     """The revision a database is at; None when it carries none. Raises UsageError when it carries several."""
     with connect(conninfo) as connection:
-        row = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
-        if row is None or not row[0]:
-            return None
-        stamps = [stamp for (stamp,) in connection.execute("SELECT version_num FROM alembic_version")]
+        return read_stamp(connection)
+
+
+def read_stamp(connection: Connection) -> str | None:
+    """As `current`, over a connection that is there."""
+    row = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
+    if row is None or not row[0]:
+        return None
+    stamps = [stamp for (stamp,) in connection.execute("SELECT version_num FROM alembic_version")]
     if len(stamps) > 1:
         raise UsageError(f"the database carries several revisions ({', '.join(stamps)}); the history is one line")
     return str(stamps[0]) if stamps else None
@@ -109,10 +118,14 @@ class _Recorder:
 
     history: dict[str, Revision]
     forward: Listener | None
-    mark: float = field(default_factory=time.monotonic)
+    clock: Callable[[], float] = field(default_factory=wall_clock)
+    mark: float = field(init=False)
     rows: dict[str, int] = field(default_factory=dict)
     applied: list[Applied] = field(default_factory=list)
     latest: str | None = None
+
+    def __post_init__(self) -> None:
+        self.mark = self.clock()
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -126,7 +139,7 @@ class _Recorder:
             self.forward(event)
 
     def _close(self, revision: str) -> None:
-        now = time.monotonic()
+        now = self.clock()
         rows = sum(self.rows.values()) if self.rows else None
         self.applied.append(Applied(self.history[revision], self.mark, now, rows))
         self.mark, self.rows, self.latest = now, {}, None

@@ -1,8 +1,12 @@
-"""A dry run as one HTML page: statements, their locks, the stalls and the latency of traffic on a common clock."""
+"""A dry run on a page and in the verdict: statements, their locks, the stalls and the latency of traffic on one clock.
+
+It reads the JSON of `inboxbench dryrun`, also of an older version.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -12,26 +16,101 @@ from markupsafe import Markup
 from inboxbench import units
 from inboxbench.report.charts.clock import Clock, Span, clock, span, time_scale
 from inboxbench.report.charts.scale import Scale
-from inboxbench.report.rehearsal_tables import (
-    bare,
-    brief,
-    compared_figures,
-    first_start,
-    keeps_out,
-    longest_stalls,
-    longest_statements,
-)
+from inboxbench.report.model import NOTICED_MS
+from inboxbench.report.words import Finding, Sentence, Strong
 
-FILTERS = {"compared": compared_figures, "stalls": longest_stalls, "longest": longest_statements}
+BLOCKING = ("ACCESS EXCLUSIVE", "EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE")
+_STALLS, _STATEMENTS, _SQL = 40, 60, 120  # rows, rows, characters
+_UNITS = {"ms": units.millis, "bytes": units.size}
 
 
-def render_rehearsal(run: Mapping[str, Any]) -> str:
+@dataclass(frozen=True, slots=True)
+class StallRow:
+    name: str
+    waited: str
+    at: str
+    reason: str
+    culprit: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRow:
+    sql: str
+    revision: str | None
+    duration_ms: float
+    wal_bytes: int
+    kept: Sequence[str]
+
+
+def dry_run_finding(document: Mapping[str, Any], source: str) -> Finding:
+    """The sentences of the verdict; source: where the document comes from.
+
+    The tone is `bad` where the chain or a request failed, or a finding that nobody has accepted is an error.
+    """
+    failed = sum(traffic["errors"] for traffic in document["traffic"])
+    unaccepted = [finding for finding in document["findings"] if not finding.get("suppressed")]
+    errors = [finding for finding in unaccepted if finding["severity"] == "error"]
+    ran = f"{len(document['revisions'])} revisions, {statement_count(document)} statements ({source})."
+    sentences: list[Sentence] = [(ran,)]
+    if document["error"]:
+        sentences.append((Strong("It failed: "), str(document["error"])))
+    if document["traffic"]:
+        sentences += _waits(document, failed)
+    sentences.append(_found(len(unaccepted), len(errors)))
+    return Finding("Dry run", tuple(sentences), "bad" if document["error"] or failed or errors else "good")
+
+
+def _waits(document: Mapping[str, Any], failed: int) -> Iterator[Sentence]:
+    """The longest wait that was not the instrument's, and the instrument's longest standstill."""
+    worst = max(document["traffic"], key=waited_ms)
+    waited = Strong(units.millis(waited_ms(worst)))
+    errors = f"; {failed:,} requests failed." if failed else "; no request failed."
+    yield ("The longest that a request took: ", waited, f" ({worst['class']})", errors)
+    still = max(document["traffic"], key=lambda traffic: traffic.get("still_ms") or 0.0)
+    if (still.get("still_ms") or 0.0) >= NOTICED_MS:
+        yield standstill(still["class"], still["max_stall_ms"], still["still_ms"])
+
+
+def standstill(name: str, stall_ms: float | None, still_ms: float | None) -> Sentence:
+    """A sentence on a stall that the instrument's own standstill made, which is no wait for the migration."""
+    return (
+        "Not counted: this machine itself stood still for ",
+        Strong(units.millis(still_ms)),
+        f" of a stall of {units.millis(stall_ms)} ({name}).",
+    )
+
+
+def waited_ms(traffic: Mapping[str, Any]) -> float:
+    """The longest wait of a class without the instrument's standstill; older documents cannot tell the two apart."""
+    waited = traffic.get("max_wait_ms")
+    return float(traffic["max_stall_ms"] if waited is None else waited)
+
+
+def statement_count(document: Mapping[str, Any]) -> int:
+    """How many statements ran; a record may keep only those that somebody could notice."""
+    return int(document.get("statement_count") or len(document["statements"]))
+
+
+def worst_stall(traffic: Mapping[str, Any]) -> str:
+    """The longest stall of a class, and how much of it the instrument itself stood still."""
+    still = traffic.get("still_ms") or 0.0
+    stall = units.millis(traffic.get("max_stall_ms"))
+    return stall if still < NOTICED_MS else f"{stall}, of it {units.millis(still)} a standstill of this machine"
+
+
+def _found(count: int, errors: int) -> Sentence:
+    if not count:
+        return ("No finding.",)
+    return (Strong(f"{count} finding{'s' if count > 1 else ''}"), f", {errors} of them errors.")
+
+
+def render_dry_run(run: Mapping[str, Any]) -> str:
     """The page for the JSON of `inboxbench dryrun`."""
     page = _environment().get_template("dry_run_page.html.j2")
-    return page.render(dry=run, level=2, clock=rehearsal_clock(run), style=Markup(_style()))  # noqa: S704 - ours
+    return page.render(dry=run, level=2, clock=dry_run_clock(run), style=Markup(_style()))  # noqa: S704 - ours
 
 
-def rehearsal_clock(run: Mapping[str, Any]) -> Clock:
+def dry_run_clock(run: Mapping[str, Any]) -> Clock:
     """From the first statement to the end of the last lock or stall."""
     begin = first_start(run)
     scale = time_scale(_end(run) - begin)
@@ -39,37 +118,135 @@ def rehearsal_clock(run: Mapping[str, Any]) -> Clock:
 
 
 def _end(run: Mapping[str, Any]) -> float:
-    ends = [one["started_ms"] + one["duration_ms"] for one in run["statements"]]
-    ends += [lock["taken_ms"] + lock["held_ms"] for one in run["statements"] for lock in one["locks"]]
-    ends += [stall["started_ms"] + stall["duration_ms"] for felt in run["traffic"] for stall in felt["stalls"]]
+    statements = run["statements"]
+    ends = [statement["started_ms"] + statement["duration_ms"] for statement in statements]
+    ends += [lock["taken_ms"] + lock["held_ms"] for statement in statements for lock in statement["locks"]]
+    ends += [stall["started_ms"] + stall["duration_ms"] for traffic in run["traffic"] for stall in traffic["stalls"]]
     return max(ends, default=1.0)
 
 
 def _rows(run: Mapping[str, Any], scale: Scale, origin: float) -> dict[str, list[Span]]:
     """Lanes by name: statements, then tables as they were first locked, then classes that stalled."""
     rows: dict[str, list[Span]] = {"statements": []}
-    for one in run["statements"]:
-        begin = one["started_ms"] - origin
-        hint = f"{one['revision'] or ''} {brief(one)}: {units.millis(one['duration_ms'])}"
-        tone = "l-rewrite" if one["rewrites"] else "l-run"
-        rows["statements"].append(span(scale, begin, one["duration_ms"], tone, hint))
-        for name, lock in _locks(one, scale, origin):
+    for statement in run["statements"]:
+        begin = statement["started_ms"] - origin
+        hint = f"{statement['revision'] or ''} {brief(statement)}: {units.millis(statement['duration_ms'])}"
+        tone = "l-rewrite" if statement["rewrites"] else "l-run"
+        rows["statements"].append(span(scale, begin, statement["duration_ms"], tone, hint))
+        for name, lock in _locks(statement, scale, origin):
             rows.setdefault(name, []).append(lock)
-    for felt in run["traffic"]:
-        for stall in felt["stalls"]:
-            hint = f"{felt['class']} waited {units.millis(stall['duration_ms'])}"
-            found = span(scale, stall["started_ms"] - origin, stall["duration_ms"], "l-stall", hint)
-            rows.setdefault(f"stalled: {felt['class']}", []).append(found)
+    for traffic in run["traffic"]:
+        for stall in traffic["stalls"]:
+            hint = f"{traffic['class']} waited {units.millis(stall['duration_ms'])}"
+            waited = span(scale, stall["started_ms"] - origin, stall["duration_ms"], "l-stall", hint)
+            rows.setdefault(f"stalled: {traffic['class']}", []).append(waited)
     return rows
 
 
-def _locks(one: Mapping[str, Any], scale: Scale, origin: float) -> Iterator[tuple[str, Span]]:
-    for lock in one["locks"]:
+def _locks(statement: Mapping[str, Any], scale: Scale, origin: float) -> Iterator[tuple[str, Span]]:
+    for lock in statement["locks"]:
         if keeps_out(lock):
-            hint = f"{lock['mode']} for {units.millis(lock['held_ms'])}, by {brief(one)}"
+            hint = f"{lock['mode']} for {units.millis(lock['held_ms'])}, by {brief(statement)}"
             tone = "l-reads" if lock["mode"] == "ACCESS EXCLUSIVE" else "l-writes"
-            held = span(scale, lock["taken_ms"] - origin, lock["held_ms"], tone, hint)
-            yield f"locked: {bare(lock['relation'])}", held
+            locked = span(scale, lock["taken_ms"] - origin, lock["held_ms"], tone, hint)
+            yield f"locked: {bare(lock['relation'])}", locked
+
+
+def compared_figures(compared: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """A row a figure: its name, of the original, of the rewrite. Those known come first, others by their own names."""
+    original, rewrite = compared["original"], compared["rewrite"]
+    titles = compared.get("titles") or {}
+    names = dict.fromkeys((*(name for name in titles if name in original), *original, *rewrite))
+    return [
+        (
+            titles.get(name) or name.replace("_", " "),
+            _figure(name, original.get(name)),
+            _figure(name, rewrite.get(name)),
+        )
+        for name in names
+    ]
+
+
+def longest_stalls(run: Mapping[str, Any]) -> list[StallRow]:
+    """The 40 longest stalls with their cause, the longest first."""
+    stalls = [(traffic["class"], stall) for traffic in run["traffic"] for stall in traffic["stalls"]]
+    stalls.sort(key=lambda pair: -pair[1]["duration_ms"])
+    statements = {statement["number"]: statement for statement in run["statements"]}
+    begin = first_start(run)
+    return [_stall(name, stall, statements, begin) for name, stall in stalls[:_STALLS]]
+
+
+def longest_statements(run: Mapping[str, Any]) -> list[StatementRow]:
+    """Those that ran or kept a table locked for longest, the longest first."""
+    longest = sorted(run["statements"], key=lambda statement: -_longest_ms(statement))
+    return [
+        StatementRow(
+            brief(statement), statement["revision"], statement["duration_ms"], statement["wal_bytes"], _kept(statement)
+        )
+        for statement in longest[:_STATEMENTS]
+    ]
+
+
+def keeps_out(lock: Mapping[str, Any]) -> bool:
+    """Whether it keeps somebody out of a table that was there before."""
+    return lock["mode"] in BLOCKING and lock["kind"] == "table" and not lock["created"]
+
+
+def brief(statement: Mapping[str, Any]) -> str:
+    """Its SQL on one line, the beginning of it."""
+    text = " ".join(statement["sql"].split())
+    return text if len(text) <= _SQL else f"{text[: _SQL - 1]}…"
+
+
+def bare(relation: str) -> str:
+    return relation.removeprefix("public.")
+
+
+def first_start(run: Mapping[str, Any]) -> float:
+    """When the first statement began, ms on the run's clock."""
+    return min((float(statement["started_ms"]) for statement in run["statements"]), default=0.0)
+
+
+def _figure(name: str, value: float | None) -> str:
+    return _UNITS.get(name.rpartition("_")[2], units.number)(value)
+
+
+def _stall(name: str, stall: Mapping[str, Any], statements: Mapping[int, Any], begin: float) -> StallRow:
+    at = f"{(stall['started_ms'] - begin) / 1000:.1f} s"
+    culprit = statements.get(stall.get("statement") or 0)
+    during = "" if stall.get("held") else "no lock in the way; meanwhile: "
+    said = f"{during}{culprit['revision'] or ''} {brief(culprit)}".strip() if culprit else units.DASH
+    return StallRow(name, units.millis(stall["duration_ms"]), at, _reason(stall), said)
+
+
+def _reason(stall: Mapping[str, Any]) -> str:
+    still = stall.get("still_ms") or 0.0
+    if still > stall["duration_ms"] / 2:
+        return f"the tool's own clock stood still for {units.millis(still)} of it"
+    if not stall.get("held"):
+        return units.DASH
+    words = f"{stall.get('wanted') or 'a lock'} on {bare(stall.get('relation') or '?')}, against {stall['held']}"
+    behind = f" behind {stall['behind']}" if stall.get("behind") else ""
+    return f"{words}, queued{behind}" if stall.get("queued") else words
+
+
+def _longest_ms(statement: Mapping[str, Any]) -> float:
+    held = [lock["held_ms"] for lock in statement["locks"] if keeps_out(lock)]
+    return float(max(statement["duration_ms"], *held, 0.0))
+
+
+def _kept(statement: Mapping[str, Any]) -> list[str]:
+    locks = (lock for lock in statement["locks"] if keeps_out(lock))
+    return [f"{bare(lock['relation'])} {lock['mode']} {units.millis(lock['held_ms'])}" for lock in locks]
+
+
+FILTERS = {
+    "compared": compared_figures,
+    "stalls": longest_stalls,
+    "longest": longest_statements,
+    "worst": worst_stall,
+    "ran": statement_count,
+}
 
 
 @cache

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from inboxbench import units
 from inboxbench.report.charts.atlas import LEVELS
+from inboxbench.report.dry_run import dry_run_finding, standstill
 from inboxbench.report.index_figures import Comparison
 from inboxbench.report.index_words import index_findings
 from inboxbench.report.model import AtlasCell, Migration, Race, Run, Seed, Traffic
-from inboxbench.report.rehearsal_finding import rehearsal_finding
 from inboxbench.report.words import Finding, Sentence, Strong, listed
 
 
@@ -16,7 +16,7 @@ def findings(run: Run, comparison: Comparison) -> tuple[Finding, ...]:
     found = (
         *index_findings(run, comparison),
         _migration(run.migration),
-        *(rehearsal_finding(one["document"], one["source"]) for one in run.dry_runs),
+        *(dry_run_finding(one["document"], one["source"]) for one in run.dry_runs),
         _races(run.races),
         _atlas(run.atlas),
         _data(run.seed),
@@ -42,6 +42,8 @@ def _migration(migration: Migration | None) -> Finding | None:
     took = f" in {units.seconds(migration.elapsed_s)}" if migration.elapsed_s is not None else ""
     ran: Sentence = (f"{len(migration.revisions)} revisions ran{took}{_under_traffic(migration)}.",)
     stalls = [_stall(migration, kind, who) for kind, who in (("write", "writer"), ("read", "reader"))]
+    still = migration.standstill
+    stalls.append(standstill(still.name, still.max_stall_ms, still.still_ms) if still else ())
     failed = sum(t.errors or 0 for t in migration.traffic)
     errors: Sentence = (Strong(f"{failed:,} requests failed"), " while it ran.") if failed else ()
     return Finding("Migration", tuple(s for s in (ran, *stalls, errors) if s), "bad" if failed else "good")
@@ -59,7 +61,7 @@ def _stall(migration: Migration, kind: str, who: str) -> Sentence:
     where = f", {_revision_name(migration, worst)}" if worst.worst_revision else ""
     return (
         f"The longest a {who} waited: ",
-        Strong(units.millis(worst.max_stall_ms)),
+        Strong(units.millis(worst.waited_ms)),
         f" ({worst.name}{where}).",
     )
 

@@ -20,7 +20,7 @@ from inboxbench.report.charts.races import race_charts, race_groups, unsafe
 from inboxbench.report.charts.reads import LEVELS, dot_plot, heat_map
 from inboxbench.report.charts.sizes import size_charts
 from inboxbench.report.document import checked_run
-from inboxbench.report.dry_run import FILTERS, rehearsal_clock
+from inboxbench.report.dry_run import FILTERS, dry_run_clock
 from inboxbench.report.findings import fastest_safe, findings
 from inboxbench.report.index_figures import Comparison, compare, families
 from inboxbench.report.labs import read_lab
@@ -82,7 +82,7 @@ def _charts(run: Run, comparison: Comparison) -> dict[str, Any]:
         "scatter": scatter(comparison),
         "sizes": size_charts(matrix) if matrix and any(s.indexes for s in matrix.sets) else None,
         "timeline": timeline(migration) if migration else None,
-        "upgrade": upgrade_clock(migration) if migration else None,
+        "upgrade": upgrade_clock(migration) if migration and not migration.dry_run else None,
         "traffic": traffic_chart(migration.traffic) if migration else None,
         "races": race_charts(run.races) if run.races else None,
         "race_groups": race_groups(run.races),
@@ -90,7 +90,8 @@ def _charts(run: Run, comparison: Comparison) -> dict[str, Any]:
         "atlas": atlas_map(run.atlas),
         "rows": rows_chart(seed) if seed else None,
         "labs": [(read_lab(one["document"], one["source"]), one["source"]) for one in run.labs],
-        "dry_runs": [(one["document"], one["source"], rehearsal_clock(one["document"])) for one in run.dry_runs],
+        "dry_runs": [(one["document"], one["source"], dry_run_clock(one["document"])) for one in run.dry_runs],
+        "observed": dry_run_clock(migration.dry_run) if migration and migration.dry_run else None,
     }
 
 
@@ -98,7 +99,7 @@ def _tiles(run: Run, comparison: Comparison) -> list[Tile]:
     """The four or five figures that a reader takes away."""
     tiles = [*_choice_tiles(comparison)]
     if run.migration and (worst := run.migration.worst("write")):
-        tiles.append(Tile(units.millis(worst.max_stall_ms), "longest wait of a writer during the upgrade"))
+        tiles.append(Tile(units.millis(worst.waited_ms), "longest wait of a writer during the upgrade"))
     if best := fastest_safe(run.races):
         tiles.append(Tile(units.rate(best.per_s), f"assignments, none twice: {best.strategy}"))
     if run.seed and units.known(run.seed.messages_per_s):

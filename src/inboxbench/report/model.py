@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+# A standstill of the instrument that is shorter is not worth a word.
+NOTICED_MS = 50.0
+
 
 @dataclass(frozen=True, slots=True)
 class Tool:
@@ -55,7 +58,10 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What one class of requests saw while the migration ran; course: its latencies over time, if recorded."""
+    """What one class of requests saw while the migration ran; course: its latencies over time, if recorded.
+
+    still_ms: how much of max_stall_ms the instrument itself stood still; max_wait_ms: the longest latency without that.
+    """
 
     parameter_class: str
     kind: str = ""
@@ -64,6 +70,8 @@ class Traffic:
     p50_ms: float | None = None
     p99_ms: float | None = None
     max_stall_ms: float | None = None
+    still_ms: float | None = None
+    max_wait_ms: float | None = None
     worst_revision: str | None = None
     first_error: str | None = None
     course: Sequence[Mapping[str, Any]] = ()
@@ -72,19 +80,34 @@ class Traffic:
     def name(self) -> str:
         return self.parameter_class
 
+    @property
+    def waited_ms(self) -> float | None:
+        """The longest wait that was not the instrument's; older records cannot tell the two apart."""
+        return self.max_stall_ms if self.max_wait_ms is None else self.max_wait_ms
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
+    """An upgrade. dry_run: its document, when it was observed as a dry run; notes: what no wait must be blamed on."""
+
     from_revision: str | None = None
     to_revision: str | None = None
     elapsed_s: float | None = None
     revisions: Sequence[Revision] = ()
     traffic: Sequence[Traffic] = ()
+    notes: Sequence[str] = ()
+    dry_run: Mapping[str, Any] | None = None
 
     def worst(self, kind: str) -> Traffic | None:
-        """The class of this kind (`read` or `write`) that stalled longest."""
-        stalled = [t for t in self.traffic if t.kind == kind and t.max_stall_ms is not None]
-        return max(stalled, key=lambda t: t.max_stall_ms or 0.0, default=None)
+        """The class of this kind (`read` or `write`) that waited longest."""
+        waited = [t for t in self.traffic if t.kind == kind and t.waited_ms is not None]
+        return max(waited, key=lambda t: t.waited_ms or 0.0, default=None)
+
+    @property
+    def standstill(self) -> Traffic | None:
+        """The class whose longest stall was the instrument's own for longest."""
+        still = [t for t in self.traffic if (t.still_ms or 0.0) >= NOTICED_MS]
+        return max(still, key=lambda t: t.still_ms or 0.0, default=None)
 
 
 @dataclass(frozen=True, slots=True)

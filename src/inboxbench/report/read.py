@@ -54,6 +54,7 @@ def _migration(document: Mapping[str, Any] | None) -> Migration | None:
     parts = _known_fields(Migration, document)
     parts["revisions"] = _records(Revision, document.get("revisions"))
     parts["traffic"] = _records(Traffic, document.get("traffic"))
+    parts["dry_run"] = document if "statements" in document else None
     return Migration(**parts)
 
 

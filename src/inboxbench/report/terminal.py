@@ -152,7 +152,7 @@ def _traffic_table(migration: Migration) -> RenderableType:
     for name in ("kind", "count", "failed", "median", "p99", "worst stall", "during"):
         table.add_column(name, justify="left" if name in ("kind", "during") else "right", overflow="fold")
     for t in migration.traffic:
-        times = (units.millis(value) for value in (t.p50_ms, t.p99_ms, t.max_stall_ms))
+        times = (units.millis(value) for value in (t.p50_ms, t.p99_ms, t.waited_ms))
         failed = Text(units.number(t.errors), style="bold red" if t.errors else "")
         during = Text(t.worst_revision or units.DASH)
         table.add_row(Text(t.name), t.kind, units.number(t.requests), failed, *times, during)

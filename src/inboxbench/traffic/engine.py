@@ -1,7 +1,7 @@
-"""Live traffic beside a chain: an open loop, each class at its own rate whatever the answers take.
+"""The traffic engine: an open loop, in which each class sends at its own rate whatever the answers take.
 
 A latency counts from the moment the request was due, so that a stall of two seconds shows in every request due
-meanwhile, as users would feel it. One event loop in a thread of its own drives all classes; each has several
+meanwhile, as it would for users. One event loop in a thread of its own drives all classes; each has several
 connections, so that a request that waits does not keep the next one from being sent. Nothing is prepared on the server:
 what an error says then does not depend on a driver's cache of plans.
 """
@@ -10,24 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from inboxbench.machine import no_collection
 from inboxbench.server import reason
-from inboxbench.traffic.clock import Pulse, beat, other_clock
+from inboxbench.traffic.clock import Standstills, second_clock, tick, wall_clock
 from inboxbench.traffic.request import Answer, RequestClass, rates
 
 APPLICATION = "inboxbench dryrun traffic"
 DEFAULT_RATE = 100.0
-# Settings that the observer puts on the database concern the chain; here they would only blur what is measured.
-_OPTIONS = "-c log_statement=none -c log_duration=off -c auto_explain.log_min_duration=-1 -c lock_timeout=0"
+# Settings that an observer puts on a database of ours concern the migration, and would blur what is measured here.
+UNOBSERVED = "-c log_statement=none -c log_duration=off -c auto_explain.log_min_duration=-1 -c lock_timeout=0"
 _CONNECTIONS, _PER_CLASS = 48, 8
 _DRAIN_S = 10.0
 _AsyncConnection = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -37,14 +37,15 @@ _AsyncConnection = psycopg.AsyncConnection[tuple[Any, ...]]
 class Traffic:
     """Running traffic. answers may be read at any time, and are complete once the `live_traffic` block has ended.
 
-    pids: every backend it ever had; those are not the chain's. pulse: when nobody was there to send anything.
+    pids: the class of every backend it ever had. standstills: when the
+    instrument itself stood still.
     """
 
     classes: tuple[RequestClass, ...]
     rate: float
     answers: list[Answer] = field(default_factory=list)
     pids: dict[int, str] = field(default_factory=dict)
-    pulse: Pulse = field(default_factory=Pulse)
+    standstills: Standstills = field(default_factory=Standstills)
     crashes: list[BaseException] = field(default_factory=list)
     started: threading.Event = field(default_factory=threading.Event)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -52,15 +53,24 @@ class Traffic:
 
 @contextmanager
 def live_traffic(
-    conninfo: str, classes: Sequence[RequestClass], *, rate: float = DEFAULT_RATE, seed: int = 1
+    conninfo: str,
+    classes: Sequence[RequestClass],
+    *,
+    rate: float = DEFAULT_RATE,
+    seed: int = 1,
+    options: str = UNOBSERVED,
 ) -> Iterator[Traffic]:
-    """Traffic of `classes`, `rate` requests a second in all, for the length of the block; the first has been answered.
+    """Send requests of `classes`, `rate` a second in all, for the length of the block.
 
-    Raises psycopg.Error when it cannot connect at all, and whatever a class's own `draw` raises.
+    The block begins when the first request of each class has been answered. options: libpq options of the sessions;
+    the default needs a superuser. Raises psycopg.Error when it cannot connect at all, and whatever a class's own `draw`
+    raises.
     """
     traffic = Traffic(tuple(classes), rate)
-    thread = threading.Thread(target=_run, args=(traffic, conninfo, seed), name="dryrun-traffic", daemon=True)
-    with no_collection(), other_clock(traffic.pulse, wall_clock()):
+    if options:
+        conninfo = make_conninfo(conninfo, options=options)
+    thread = threading.Thread(target=_run, args=(traffic, conninfo, seed), name="traffic", daemon=True)
+    with no_collection(), second_clock(traffic.standstills, wall_clock()):
         thread.start()
         traffic.started.wait()
         try:
@@ -84,8 +94,8 @@ def _run(traffic: Traffic, conninfo: str, seed: int) -> None:
 async def _drive(traffic: Traffic, conninfo: str, seed: int) -> None:
     each = rates(traffic.classes, traffic.rate) if traffic.classes else {}
     limit = max(1, min(_PER_CLASS, _CONNECTIONS // max(1, len(traffic.classes))))
-    lanes = [
-        _Lane(
+    schedules = [
+        _Schedule(
             traffic,
             item,
             conninfo,
@@ -95,19 +105,15 @@ async def _drive(traffic: Traffic, conninfo: str, seed: int) -> None:
         )
         for item in traffic.classes
     ]
-    await asyncio.gather(*(lane.open() for lane in lanes))
+    await asyncio.gather(*(schedule.open() for schedule in schedules))
     traffic.started.set()
-    await asyncio.gather(beat(traffic.pulse, wall_clock(), traffic.stopping), *(lane.drive() for lane in lanes))
+    await asyncio.gather(
+        tick(traffic.standstills, wall_clock(), traffic.stopping), *(schedule.drive() for schedule in schedules)
+    )
 
 
-def wall_clock() -> Callable[[], float]:
-    """Unix time in ms that never steps back: the wall clock now, carried on by the monotonic one."""
-    wall, mono = time.time(), time.monotonic()
-    return lambda: (wall + time.monotonic() - mono) * 1000
-
-
-class _Lane:
-    """One class: a schedule, a queue of requests that are due, and up to `limit` connections that answer them."""
+class _Schedule:
+    """One class of requests: when each is due, a queue of those that are, and `limit` connections at most for them."""
 
     def __init__(
         self, traffic: Traffic, item: RequestClass, conninfo: str, *, interval_s: float, limit: int, random: Random
@@ -120,31 +126,31 @@ class _Lane:
         self.idle = 0
 
     async def open(self) -> None:
-        """The first connection, and one request on it, so that the caches of both ends are warm."""
+        """Open the first connection and send one request on it, so that the caches of both ends are warm."""
         connection = await self._connect()
         try:
             await self._request(connection, self.now())
         except BaseException:
             await connection.close()
             raise
-        self._hire(connection)
+        self._start_worker(connection)
 
     async def drive(self) -> None:
-        """Until told to stop; then what is due already is answered, or given up after a while."""
+        """Send until the traffic is stopped; then answer what is due already, or give it up after a while."""
         try:
             due = self.now() + self.interval_ms * self.random.random()
             while not self.traffic.stopping.is_set():
                 await self._sleep_until(due)
                 self.due.put_nowait(due)
                 if not self.idle and len(self.workers) < self.limit:
-                    self._hire()
+                    self._start_worker()
                 due += self.interval_ms
             await self._drain()
         finally:
-            await self._dismiss()
+            await self._cancel_workers()
 
     async def _sleep_until(self, due: float) -> None:
-        """In short naps, so that a slow class does not hold up the end; a worker that crashed ends the class."""
+        """Sleep in short naps, so that a slow class does not delay the end; a worker that crashed ends the class."""
         while (rest := due - self.now()) > 0 and not self.traffic.stopping.is_set():
             await asyncio.sleep(min(rest, 50) / 1000)
         for worker in self.workers:
@@ -155,15 +161,15 @@ class _Lane:
         deadline = self.now() + _DRAIN_S * 1000
         while (self.due.qsize() or self.idle < len(self.workers)) and self.now() < deadline:
             await asyncio.sleep(0.005)
-            if crashed := next((one for one in self.workers if one.done()), None):
+            if crashed := next((worker for worker in self.workers if worker.done()), None):
                 crashed.result()
 
-    async def _dismiss(self) -> None:
+    async def _cancel_workers(self) -> None:
         for worker in self.workers:
             worker.cancel()
         await asyncio.gather(*self.workers, return_exceptions=True)
 
-    def _hire(self, connection: _AsyncConnection | None = None) -> None:
+    def _start_worker(self, connection: _AsyncConnection | None = None) -> None:
         self.workers.append(asyncio.create_task(self._work(connection)))
 
     async def _work(self, connection: _AsyncConnection | None) -> None:
@@ -187,14 +193,13 @@ class _Lane:
             self.conninfo,
             autocommit=True,
             prepare_threshold=None,
-            options=_OPTIONS,
             application_name=f"{APPLICATION}: {self.item.name}"[:63],
         )
         self.traffic.pids[connection.info.backend_pid] = self.item.name
         return connection
 
     async def _reconnect(self, due: float) -> _AsyncConnection | None:
-        """None, and an answer that says why, when the server lets nobody in."""
+        """Connect, or return None and record an answer that says why the server lets nobody in."""
         try:
             return await self._connect()
         except psycopg.Error as error:

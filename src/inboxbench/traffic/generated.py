@@ -8,6 +8,7 @@ write made here. Each statement is tried once: one that cannot run on this schem
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -20,10 +21,11 @@ from inboxbench.database import Connection
 from inboxbench.server import reason
 from inboxbench.traffic.request import Draw, Query, RequestClass
 from inboxbench.traffic.tables import Column, Key, Row, Table, read_tables, sample_rows
-from inboxbench.traffic.unique_values import can_be_fresh, fresh
 
 MOST_TABLES = 12
 _RANGE = 20
+_INTEGERS = {"int2": 2**15 - 1, "int4": 2**31 - 1, "int8": 2**62}
+_SHORTEST = 4  # of fewer characters there are not enough
 _WEIGHTS = {"select": 4.0, "range": 2.0, "insert": 2.0, "update": 2.0}
 # So that a deferrable foreign key is checked although the insert never commits.
 _CHECK_NOW = sql.SQL("SET CONSTRAINTS ALL IMMEDIATE")
@@ -171,7 +173,7 @@ def _insert(table: Table, rows: Sequence[Row], *, renewed: bool) -> RequestClass
     def draw(random: Random) -> Mapping[str, Any]:
         row = random.choice(rows)
         return {
-            f"p{i}": fresh(column, random) if column.name in new else row[column.name]
+            f"p{i}": _new_value(column, random) if column.name in new else row[column.name]
             for i, column in enumerate(columns)
         }
 
@@ -188,5 +190,27 @@ def _renewable(key: Key, by_name: Mapping[str, Column]) -> str | None:
     columns = [by_name[name] for name in key.columns]
     if any(column.automatic for column in columns):
         return None
-    able = [column for column in columns if can_be_fresh(column) and not column.reference]
+    able = [column for column in columns if _can_be_new(column) and not column.reference]
     return min(able, key=lambda column: column.category != "S").name if able else None
+
+
+def _can_be_new(column: Column) -> bool:
+    """Say whether the column's type has so many values that a drawn one is new."""
+    if column.category == "S":
+        return column.length is None or column.length >= _SHORTEST
+    return column.type in (*_INTEGERS, "uuid", "timestamptz", "timestamp", "numeric")
+
+
+def _new_value(column: Column, random: Random) -> str:
+    """Draw a value that the table hardly has, as text. Raises ValueError for a type that `_can_be_new` refuses."""
+    if column.category == "S":
+        return f"{random.getrandbits(128):032x}"[: column.length]
+    if column.type in _INTEGERS:
+        return str(random.randint(_INTEGERS[column.type] // 2, _INTEGERS[column.type]))
+    if column.type == "uuid":
+        return str(uuid.UUID(int=random.getrandbits(128), version=4))
+    if column.type == "numeric":
+        return str(random.getrandbits(16))
+    if column.type in ("timestamptz", "timestamp"):
+        return f"{random.randint(2100, 2900)}-01-01 00:00:{random.randint(0, 59):02d}.{random.randint(0, 999999):06d}"
+    raise ValueError(f"no new values of type {column.type}")

@@ -14,7 +14,7 @@ import pytest
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.migrate import runner
 from inboxbench.migrate.environment import _bound
-from inboxbench.migrate.record import migration_record
+from inboxbench.migrate.record import MigrationRun
 from inboxbench.migrate.session import Event, Settings, StepStarted
 from inboxbench.project import Project
 
@@ -38,11 +38,11 @@ def test_a_run_says_what_each_revision_took(database: Database, project: Project
     assert (run.before, run.after) == ("base", "0003")
     assert [(one.revision.revision, one.rows) for one in run.revisions] == [("0001", None), ("0002", None), ("0003", 0)]
     assert all(one.elapsed_s > 0 for one in run.revisions)
-    assert [one.finished for one in run.revisions[:-1]] == [one.started for one in run.revisions[1:]]
+    assert [one.finished_ms for one in run.revisions[:-1]] == [one.started_ms for one in run.revisions[1:]]
 
 
 def test_its_record_is_the_migration_part_of_a_run(database: Database, project: Project) -> None:
-    record = migration_record(_up(database, project, "0001"))
+    record = MigrationRun(_up(database, project, "0001")).to_json()
     (revision,) = record.pop("revisions")
     assert revision.pop("elapsed_s") >= 0
     assert record.pop("elapsed_s") > 0

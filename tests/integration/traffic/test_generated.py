@@ -11,7 +11,7 @@ import pytest
 
 from inboxbench.database import Connection
 from inboxbench.dryrun.tools.revision_files import read_history
-from inboxbench.dryrun.traffic_choice import choose_traffic
+from inboxbench.dryrun.under_traffic import choose_traffic
 from inboxbench.errors import UsageError
 from inboxbench.traffic.file import read_traffic
 from inboxbench.traffic.generated import Generated, generate

@@ -16,7 +16,7 @@ import pytest
         "inboxbench.units",
         "inboxbench.bench.workload.mix",
         "inboxbench.bench.verdict.reasons",
-        "inboxbench.percentile",
+        "inboxbench.bench.execute.sample",
         "inboxbench.bench.sets.template",
     ],
 )

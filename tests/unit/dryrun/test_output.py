@@ -28,7 +28,7 @@ from inboxbench.dryrun.output.markdown import as_markdown
 from inboxbench.dryrun.rules import RULES, find, rule_named
 from inboxbench.dryrun.squawk import judged, pieces_of, warnings
 from inboxbench.errors import UsageError
-from inboxbench.report.dry_run import render_rehearsal
+from inboxbench.report.dry_run import render_dry_run
 from inboxbench.traffic.latency import Interval
 
 _FIGURES = ("reads_blocked_ms", "writes_blocked_ms", "duration_ms", "wal_bytes", "peak_bytes", "rows_locked_at_once")
@@ -173,7 +173,7 @@ def test_lint_refuses_another_json() -> None:
 def test_the_page_parses_strictly_and_escapes(run: DryRun) -> None:
     hostile = "<script>alert(1)</script>"
     document = json.loads(json.dumps(replace(run, source=hostile).to_json()))
-    text = render_rehearsal(document)
+    text = render_dry_run(document)
     page = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
     assert hostile not in text
     (chart,) = (one for one in page.iter("{http://www.w3.org/2000/svg}svg") if one.get("role") == "img")

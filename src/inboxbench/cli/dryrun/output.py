@@ -14,13 +14,13 @@ from inboxbench.cli.output import results_console
 from inboxbench.dryrun.model import DryRun
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.output.markdown import as_markdown
-from inboxbench.report.dry_run import render_rehearsal
+from inboxbench.report.dry_run import render_dry_run
 
 _WRITERS: dict[str, Callable[[DryRun], str]] = {
     "markdown": as_markdown,
     "sarif": lambda run: json.dumps(as_sarif(run), ensure_ascii=False, indent=1),
     "github": as_github,
-    "html": lambda run: render_rehearsal(json.loads(json.dumps(run.to_json()))),
+    "html": lambda run: render_dry_run(json.loads(json.dumps(run.to_json()))),
 }
 FORMS = ("json", *_WRITERS)
 

@@ -23,8 +23,8 @@ from inboxbench.dryrun.probes.downgrade import there_and_back
 from inboxbench.dryrun.probes.lock_queue import probe_queue
 from inboxbench.dryrun.run import current_of
 from inboxbench.dryrun.tools.command import Chain
-from inboxbench.dryrun.traffic_choice import choose_traffic
-from inboxbench.dryrun.under_traffic import Load, load_for
+from inboxbench.dryrun.under_traffic import Load, choose_traffic, load_for
+from inboxbench.project import Project
 from inboxbench.server import Server
 from inboxbench.traffic.engine import DEFAULT_RATE
 from inboxbench.units import millis, read_time
@@ -85,8 +85,10 @@ def make_load(server: Server, database: str, chain: Chain, asked: Asked, *, firs
     if not asked.traffic:
         return Load(())
     at = current_of(server, database)
+    pending = chain.history(set(at)).pending(at)
+    own = Project(chain.project).traffic if chain.project else None
     with connect(server.conninfo(database)) as connection:
-        made = choose_traffic(connection, file=asked.file, first=first, revisions=chain.history(set(at)).pending(at))
+        made = choose_traffic(connection, file=asked.file, project=own, first=first, revisions=pending)
     return load_for(server, database, made, rate=asked.rate)
 
 

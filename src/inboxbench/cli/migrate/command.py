@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -16,16 +16,12 @@ from inboxbench import units
 from inboxbench.cli.migrate.progress import MigrationProgress
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import results_console
-from inboxbench.database import connect, require_ours
-from inboxbench.messenger.old_code import old_code
+from inboxbench.database import require_ours
 from inboxbench.migrate import runner
 from inboxbench.migrate.history import Revision, read_history
-from inboxbench.migrate.record import migration_record
+from inboxbench.migrate.record import MigrationRun, run_under_traffic
 from inboxbench.migrate.session import Settings, read_settings
-from inboxbench.migrate.traffic import ClassSummary, live_traffic, summarise
-from inboxbench.project import Project
-
-_TRAFFIC_LEAD_S = 1.0  # the traffic runs for a moment before the first revision, so that its sessions are warm
+from inboxbench.traffic.clock import NOTICED_MS
 
 
 @click.group()
@@ -74,7 +70,12 @@ def _conninfo(session: Session, database: str, allow_foreign: bool) -> Iterator[
 @_database
 @click.option("--to", metavar="REVISION", help="stop after this revision (default: head)")
 @click.option("--phase", type=int, help="stop at the end of this phase of the owners' plan")
-@click.option("--traffic", is_flag=True, help="run the old application beside it and report what it felt")
+@click.option(
+    "--traffic",
+    is_flag=True,
+    help="send the requests of the project's bench/traffic/*.sql meanwhile (they write to the database), and report "
+    "how long each kind waited",
+)
 @_limits
 @_allow_foreign
 @_format
@@ -92,10 +93,16 @@ def upgrade(
     **limits: float | None,
 ) -> None:
     """Apply revisions up to head, a revision or a phase; run it again after any failure and it goes on."""
-    settings = _settings(**limits)
+    settings, project = _settings(**limits), session.project
+
     with _conninfo(session, database, allow_foreign) as conninfo:
-        run, felt = _upgrade(conninfo, session.project, traffic=traffic, to=to, phase=phase, settings=settings)
-    _print(run, felt, form)
+
+        def work() -> runner.Run:
+            with MigrationProgress(read_history(project)) as progress:
+                return runner.upgrade(conninfo, project, to=to, phase=phase, settings=settings, listener=progress)
+
+        done = run_under_traffic(conninfo, project, work) if traffic else MigrationRun(work())
+    _print(done, form)
 
 
 @command.command()
@@ -109,13 +116,13 @@ def downgrade(
     session: Session, /, *, database: str, to: str, form: str, allow_foreign: bool, **limits: float | None
 ) -> None:
     """Undo revisions, the newest first."""
-    settings = _settings(**limits)
-    with _conninfo(session, database, allow_foreign) as conninfo:
-        run = _watched(
-            session.project,
-            lambda progress: runner.downgrade(conninfo, session.project, to=to, settings=settings, listener=progress),
-        )
-    _print(run, [], form)
+    settings, project = _settings(**limits), session.project
+    with (
+        _conninfo(session, database, allow_foreign) as conninfo,
+        MigrationProgress(read_history(project)) as progress,
+    ):
+        run = runner.downgrade(conninfo, project, to=to, settings=settings, listener=progress)
+    _print(MigrationRun(run), form)
 
 
 @command.command()
@@ -149,74 +156,47 @@ def _as_json(revision: Revision) -> dict[str, Any]:
     return {name: getattr(revision, name) for name in names} | {"ids": list(revision.ids)}
 
 
-def _watched(project: Project, work: Callable[[MigrationProgress], runner.Run]) -> runner.Run:
-    with MigrationProgress(read_history(project)) as progress:
-        return work(progress)
-
-
-def _upgrade(conninfo: str, project: Project, *, traffic: bool, **what: Any) -> tuple[runner.Run, list[ClassSummary]]:
-    def work(progress: MigrationProgress) -> runner.Run:
-        return runner.upgrade(conninfo, project, listener=progress, **what)
-
-    return _under_traffic(conninfo, lambda: _watched(project, work)) if traffic else (_watched(project, work), [])
-
-
-def upgrade_under_traffic(conninfo: str, project: Project) -> tuple[runner.Run, list[ClassSummary]]:
-    """To head, with the old application reading and writing beside it; progress on stderr."""
-    return _upgrade(conninfo, project, traffic=True)
-
-
-def _under_traffic(conninfo: str, work: Callable[[], runner.Run]) -> tuple[runner.Run, list[ClassSummary]]:
-    with connect(conninfo) as connection:
-        classes = old_code(connection)
-    with live_traffic(conninfo, classes) as traffic:
-        time.sleep(_TRAFFIC_LEAD_S)
-        run = work()
-    return run, summarise(traffic, run.revisions)
-
-
-def _print(run: runner.Run, felt: list[ClassSummary], form: str) -> None:
+def _print(done: MigrationRun, form: str) -> None:
+    run = done.run
     if form == "json":
-        click.echo(json.dumps(migration_record(run, felt), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(done.to_json(), ensure_ascii=False, indent=2))
         return
     console = results_console()
     if run.revisions:
         console.print(_revisions_table(run))
-    if felt:
-        console.print(_traffic_table(felt))
-    done = f"{len(run.revisions)} revisions, {run.before} → {run.after}, in {units.seconds(run.elapsed_s)}"
-    console.print(done if run.revisions else f"nothing to do: the database is at {run.after}")
+    if done.traffic:
+        _print_traffic(console, done)
+    summary = f"{len(run.revisions)} revisions, {run.before} → {run.after}, in {units.seconds(run.elapsed_s)}"
+    console.print(summary if run.revisions else f"nothing to do: the database is at {run.after}")
 
 
 def _revisions_table(run: runner.Run) -> Table:
     table = Table("revision", "what", "delivers", "kind")
     for heading in ("rows", "s"):
         table.add_column(heading, justify="right")
-    for one in run.revisions:
-        rows = "" if one.rows is None else f"{one.rows:,}"
-        revision = one.revision
-        table.add_row(
-            revision.revision,
-            escape(revision.title),
-            " ".join(revision.ids),
-            revision.kind or "",
-            rows,
-            f"{one.elapsed_s:.2f}",
-        )
+    for applied in run.revisions:
+        revision = applied.revision
+        rows = "" if applied.rows is None else f"{applied.rows:,}"
+        what = (escape(revision.title), " ".join(revision.ids), revision.kind or "")
+        table.add_row(revision.revision, *what, rows, f"{applied.elapsed_s:.2f}")
     return table
 
 
-def _traffic_table(felt: list[ClassSummary]) -> Table:
-    table = Table(
-        "request of the old application", "kind", title="What live traffic felt (latency from when it was due)"
-    )
-    for heading in ("requests", "errors", "p50 ms", "p99 ms", "longest stall ms", "during"):
+def _print_traffic(console: Console, done: MigrationRun) -> None:
+    """One row a class, and which part of the longest stalls was the instrument's own."""
+    table = Table("request of the application", "kind", title="Live traffic (latency from when a request was due)")
+    for heading in ("requests", "errors", "p50 ms", "p99 ms", "longest stall ms", "standstill ms", "during"):
         table.add_column(heading, justify="right")
-    for one in felt:
-        errors = f"[red]{one.errors}[/]" if one.errors else "0"
-        stall = f"{one.max_stall_ms:.0f}"
-        figures = (f"{one.requests:,}", errors, f"{one.p50_ms:.1f}", f"{one.p99_ms:.1f}", stall)
-        table.add_row(one.name, one.kind, *figures, one.worst_revision or "")
-        if one.first_error:
-            table.add_row(f"  [red]{escape(one.first_error)}[/]")
-    return table
+    for summary in done.traffic:
+        latencies = summary.latencies
+        errors = f"[red]{summary.errors}[/]" if summary.errors else "0"
+        still = f"{latencies.still_ms:.0f}" if latencies.still_ms >= NOTICED_MS else ""
+        times = (f"{latencies.p50_ms:.1f}", f"{latencies.p99_ms:.1f}", f"{latencies.max_stall_ms:.0f}", still)
+        table.add_row(
+            escape(summary.name), summary.kind, f"{summary.requests:,}", errors, *times, summary.worst_revision or ""
+        )
+        if summary.first_error:
+            table.add_row(f"  [red]{escape(summary.first_error)}[/]")
+    console.print(table)
+    for note in done.notes:
+        console.print(f"note: {escape(note)}")

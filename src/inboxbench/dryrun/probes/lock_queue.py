@@ -21,7 +21,8 @@ from inboxbench.dryrun.stalls.summary import summarise
 from inboxbench.dryrun.tools.command import Chain, Ended, run_chain
 from inboxbench.dryrun.under_traffic import Load
 from inboxbench.server import Server
-from inboxbench.traffic.engine import live_traffic, wall_clock
+from inboxbench.traffic.clock import wall_clock
+from inboxbench.traffic.engine import live_traffic
 
 LOCK_TIMEOUTS_MS = (None, 100.0, 1000.0)
 _PAUSE_S = 0.5

@@ -1,4 +1,4 @@
-"""What each class of traffic felt: percentiles, errors, deadlocks, and stalls with their cause."""
+"""What each class of traffic waited for: percentiles, errors, deadlocks, and stalls with their cause."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from inboxbench.dryrun.model import Felt, Problem, Stall, Statement
 from inboxbench.dryrun.stalls.cause import Cause, Causes
 from inboxbench.dryrun.stalls.deadlocks import DEADLOCK, Cycles
 from inboxbench.dryrun.stalls.lock_waits import Waits
-from inboxbench.percentile import percentile
-from inboxbench.traffic.clock import Pulse
+from inboxbench.traffic.clock import NOTICED_MS, Standstills
 from inboxbench.traffic.engine import Traffic
-from inboxbench.traffic.latency import course
+from inboxbench.traffic.latency import by_class, measure
 from inboxbench.traffic.request import Answer, RequestClass
 
-# Slower than this a person notices, also where no lock was in the way.
-NOTICED_MS = 50.0
 _MOST_PROBLEMS = 20
 
 
@@ -26,44 +23,40 @@ class _Clock:
     """origin_ms: Unix time of the run's 0."""
 
     origin_ms: float
-    pulse: Pulse
+    standstills: Standstills
 
 
 def summarise(traffic: Traffic, waits: Waits, statements: Sequence[Statement], origin_ms: float) -> tuple[Felt, ...]:
-    """One a class that sent anything. origin_ms: Unix time in ms at which the run's own clock began."""
-    clock = _Clock(origin_ms, traffic.pulse)
+    """Summarise each class that sent anything. origin_ms: Unix time in ms at which the run's own clock began."""
+    clock = _Clock(origin_ms, traffic.standstills)
     causes = Causes(traffic, waits, statements, origin_ms)
     cycles = Cycles(traffic, waits, statements, origin_ms)
-    by_class: dict[str, list[Answer]] = {item.name: [] for item in traffic.classes}
-    for answer in traffic.answers:
-        by_class[answer.name].append(answer)
-    return tuple(
-        _felt(item, sorted(by_class[item.name], key=lambda one: one.due_ms), causes, cycles, clock)
-        for item in traffic.classes
-        if by_class[item.name]
-    )
+    return tuple(_felt(item, answers, causes, cycles, clock) for item, answers in by_class(traffic))
 
 
 def _felt(item: RequestClass, answers: Sequence[Answer], causes: Causes, cycles: Cycles, clock: _Clock) -> Felt:
-    latencies = sorted(answer.latency_ms for answer in answers)
+    latencies = measure(answers, clock.standstills, clock.origin_ms)
     errors = [answer.error for answer in answers if answer.error]
-    told = next((answer.error for answer in answers if answer.error and answer.state != DEADLOCK), None)
+    other = next((answer.error for answer in answers if answer.error and answer.state != DEADLOCK), None)
     explained = [(answer, causes.of(answer)) for answer in answers]
     deadlocks, cycle = cycles.of(item.name, answers)
     return Felt(
         name=item.name,
         kind=item.kind,
         requests=len(answers),
-        p50_ms=percentile(latencies, 0.50),
-        p99_ms=percentile(latencies, 0.99),
-        max_stall_ms=latencies[-1],
+        p50_ms=latencies.p50_ms,
+        p99_ms=latencies.p99_ms,
+        max_stall_ms=latencies.max_stall_ms,
+        still_ms=latencies.still_ms,
+        max_wait_ms=latencies.max_wait_ms,
+        longest_at_ms=latencies.longest_at_ms,
         blocked_ms=_union((answer.sent_ms, answer.finished_ms) for answer, cause in explained if cause and cause.lock),
         errors=len(errors),
-        first_error=told or (errors[0] if errors else None),
+        first_error=other or (errors[0] if errors else None),
         deadlocks=deadlocks,
         deadlock_cycle=cycle,
         stalls=tuple(_stalls(explained, clock)),
-        course=tuple(course([(answer.due_ms, answer.latency_ms) for answer in answers], clock.origin_ms)),
+        course=latencies.course,
         problems=tuple(_problems(answers, clock.origin_ms))[:_MOST_PROBLEMS],
     )
 
@@ -93,7 +86,7 @@ def _union(spans: Iterable[tuple[float, float]]) -> float:
 
 
 def _stalls(explained: Sequence[tuple[Answer, Cause | None]], clock: _Clock) -> list[Stall]:
-    """One for each stretch of requests that the same thing held up: of a stall of seconds every request tells."""
+    """One stall for each run of requests in a row that the same thing held up: it shows in every one of them."""
     stalls: list[Stall] = []
     before: Cause | None = None
     for answer, cause in explained:
@@ -102,7 +95,7 @@ def _stalls(explained: Sequence[tuple[Answer, Cause | None]], clock: _Clock) -> 
             continue
         stall = _stall(answer, cause, clock)
         if before == cause and stalls:
-            longer = max(stall, stalls[-1], key=lambda one: one.duration_ms)
+            longer = max(stall, stalls[-1], key=lambda stall: stall.duration_ms)
             stall = replace(longer, requests=stalls.pop().requests + 1)
         stalls.append(stall)
         before = cause
@@ -119,5 +112,5 @@ def _stall(answer: Answer, cause: Cause, clock: _Clock) -> Stall:
         cause.held,
         cause.queued,
         cause.behind,
-        still_ms=clock.pulse.still_ms(answer.due_ms, answer.finished_ms),
+        still_ms=clock.standstills.still_ms(answer.due_ms, answer.finished_ms),
     )

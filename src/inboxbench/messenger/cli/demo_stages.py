@@ -13,17 +13,16 @@ from typing import Any
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from inboxbench import __version__, units
-from inboxbench.bench.execute.pgbench import Speed
+from inboxbench.bench.execute.throughput import Speed
 from inboxbench.bench.run import Matrix, run_matrix
 from inboxbench.bench.verdict.verdict import verdict
 from inboxbench.bench.workload.mix import project_weights
 from inboxbench.cli.bench.options import seeded
-from inboxbench.cli.migrate.command import upgrade_under_traffic
 from inboxbench.cli.options import Session
 from inboxbench.cli.progress import SeedProgress, progress_console
 from inboxbench.database import connect, scratch_database
 from inboxbench.machine import describe_machine
-from inboxbench.migrate.record import migration_record
+from inboxbench.messenger.cli.demo_migration import migrate
 from inboxbench.project import Project
 from inboxbench.race import run_races
 from inboxbench.race.atlas import described, run_atlas
@@ -105,10 +104,9 @@ def _seed(server: Server, session: Session, order: Order) -> tuple[str, dict[str
     return dataset.name, dataset.to_json()
 
 
-def _migrate(server: Server, session: Session, database: str) -> dict[str, Any]:
+def _migrate(server: Server, session: Session, database: str, source: str) -> dict[str, Any]:
     with _stage("Migrating from baseline to head while the old application goes on writing"):
-        run, felt = upgrade_under_traffic(server.conninfo(database), session.project)
-    return migration_record(run, felt)
+        return migrate(server, session.project, database, source)
 
 
 def _measure(server: Server, session: Session, order: Order) -> Matrix:
@@ -140,7 +138,7 @@ def run_job(server: Server, session: Session, order: Order) -> tuple[dict[str, A
     begun, started = _now(), time.monotonic()
     source, dataset = _seed(server, session, order)
     with scratch_database(server, "demo", source) as database:
-        migration = _migrate(server, session, database)
+        migration = _migrate(server, session, database, f"profile {order.profile}, seed {order.seed}")
     matrix = _measure(server, session, order)
     races = _race(server, session, order)
     atlas = _explore(server, session.project)

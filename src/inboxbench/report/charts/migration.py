@@ -56,7 +56,7 @@ def traffic_chart(traffic: Sequence[Traffic]) -> BarChart | None:
     """Per class of requests, median, 99th percentile and worst stall on one logarithmic line."""
     if not traffic:
         return None
-    scale = log_scale((value for t in traffic for value in (t.p50_ms, t.p99_ms, t.max_stall_ms)), floor=0.01)
+    scale = log_scale((value for t in traffic for value in (t.p50_ms, t.p99_ms, t.waited_ms)), floor=0.01)
     return chart((_traffic_bar(t, scale) for t in traffic), scale, lambda ms: f"{ms:g}", _THIN)
 
 
@@ -101,8 +101,8 @@ def _tick(value: float) -> str:
 
 
 def _traffic_bar(traffic: Traffic, scale: Scale) -> Bar:
-    hint = f"{traffic.name}: worst stall {units.millis(traffic.max_stall_ms)}"
-    worst = single(scale, traffic.max_stall_ms, f"t-{traffic.kind}", hint)
+    hint = f"{traffic.name}: worst stall {units.millis(traffic.waited_ms)}"
+    worst = single(scale, traffic.waited_ms, f"t-{traffic.kind}", hint)
     ticks = tuple(
         Piece(scale.at(value), 0.0, tone, "", f"{traffic.name}: {what} {units.millis(value)}")
         for value, tone, what in (
@@ -111,6 +111,6 @@ def _traffic_bar(traffic: Traffic, scale: Scale) -> Bar:
         )
         if value is not None
     )
-    figure = units.millis(traffic.max_stall_ms)
+    figure = units.millis(traffic.waited_ms)
     note = f"in {traffic.worst_revision}" if traffic.worst_revision else ""
     return Bar(traffic.name, figure, (*worst, *ticks), note, traffic.kind)
