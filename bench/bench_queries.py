@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from inboxbench.bench.execute.cell import Probe, prepared, quiet
+from inboxbench.bench.execute.session import Probe, prepared
 from inboxbench.bench.model import plain
 from inboxbench.bench.sets.indexset import IndexSet
 from inboxbench.bench.workload.queries import Case
@@ -17,7 +17,7 @@ from inboxbench.gate.snapshot import digest
 
 
 def test_query(benchmark: BenchmarkFixture, probe: Probe, case: Case, index_set: IndexSet) -> None:
-    with quiet(probe), prepared(probe.connection, case) as execute:
+    with prepared(probe.connection, case) as execute:
         plan = probe.explain(execute)
         quick = plan.execution_ms < 100
         benchmark.group = case.name

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import pytest
 
-from inboxbench.bench.execute.cell import Probe, open_probe
+from inboxbench.bench.execute.session import Probe, open_probe
 from inboxbench.bench.sets.builder import Nursery
 from inboxbench.bench.sets.indexset import IndexSet, install_extensions, read_catalogue
 from inboxbench.bench.sets.template import prepared_template

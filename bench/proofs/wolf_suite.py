@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from inboxbench.bench.execute.cell import SETTINGS, prepared
+from inboxbench.bench.execute.session import SETTINGS, prepared
 from inboxbench.bench.workload.queries import draw_cases, read_workload
 from inboxbench.database import Connection, connect
 from inboxbench.project import find_project

@@ -3,8 +3,8 @@
 from inboxbench.bench.decay.result import Decay
 from inboxbench.bench.decay.run import run_decay
 from inboxbench.bench.drop_one.run import Ablation, run_ablation
-from inboxbench.bench.execute.sample import DEFAULT_ROUNDS
-from inboxbench.bench.execute.throughput import Speed
+from inboxbench.bench.execute.pgbench import Speed
+from inboxbench.bench.execute.timing import DEFAULT_ROUNDS
 from inboxbench.bench.growth.curve import Curve
 from inboxbench.bench.growth.run import Growth, Sample, grow
 from inboxbench.bench.model import Cell, Matrix, SetResult

@@ -14,9 +14,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from inboxbench.bench.execute.pgbench_scripts import Operation, read_operations, stage_targets, write_operations
-from inboxbench.bench.execute.sample import percentile
-from inboxbench.bench.execute.throughput import bounded, run_operation
+from inboxbench.bench.execute.pgbench import (
+    Operation,
+    bounded,
+    read_operations,
+    run_operation,
+    stage_targets,
+    write_operations,
+)
 from inboxbench.bench.request import TIMEOUT_S, Progress, Request, Steps, prepared_request, settle
 from inboxbench.bench.sets.builder import Nursery
 from inboxbench.bench.sets.indexset import IndexSet
@@ -24,6 +29,7 @@ from inboxbench.bench.workload.queries import read_workload
 from inboxbench.bench.workload.writes import read_writes
 from inboxbench.database import connect
 from inboxbench.errors import SubjectFailed, unknown
+from inboxbench.percentile import percentile
 from inboxbench.project import Project
 from inboxbench.server import Server
 from inboxbench.server.pgbench import Load, Report, find_pgbench

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inboxbench.bench.execute.client import Overhead
-from inboxbench.bench.execute.plan import Plan
-from inboxbench.bench.execute.sample import Timing
-from inboxbench.bench.execute.throughput import Throughput
+from inboxbench.bench.execute.overhead import Overhead
+from inboxbench.bench.execute.pgbench import Throughput
+from inboxbench.bench.execute.timing import Timing
 from inboxbench.bench.sets.indexset import BuiltIndex, IndexSet
 from inboxbench.bench.workload.queries import Case, Workload
 from inboxbench.bench.workload.writes import WriteCost
 from inboxbench.errors import SubjectFailed, UsageError
+from inboxbench.explain import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from inboxbench.bench.cache.recall import Memory, Recall, recalled
-from inboxbench.bench.execute.cell import Probe, open_probe
-from inboxbench.bench.execute.collector import Ledger
-from inboxbench.bench.execute.sample import DEFAULT_ROUNDS, Pace
-from inboxbench.bench.execute.speed import Speedometer
-from inboxbench.bench.execute.throughput import Speed
+from inboxbench.bench.execute.cell import CellCollector
+from inboxbench.bench.execute.pgbench import Speed, Speedometer
+from inboxbench.bench.execute.session import Probe, open_probe
+from inboxbench.bench.execute.timing import DEFAULT_ROUNDS, Pace
 from inboxbench.bench.model import Cell, Matrix, SetResult
 from inboxbench.bench.request import TIMEOUT_S, Progress, Request, Sets, Steps, prepared_request, settle, titled
 from inboxbench.bench.sets.builder import Nursery, Tell
@@ -90,7 +89,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self._request = self.speed.request
-        self._ledger = Ledger(self.pace)
+        self._collector = CellCollector(self.pace)
         self._tell = Steps(_steps(self._request), self.progress)
 
     def measure_sets(self, ground: Ground) -> Matrix:
@@ -101,15 +100,15 @@ class _Run:
                 self._results.append(self._measured(one, planter) if one in unknown else self._remembered(one))
         if not unknown:
             self.speed.watch_client(request.template)
-        ledger, notes = self._ledger, (*request.notes, *self.speed.notes)
+        notes = (*request.notes, *self.speed.notes)
         results = tuple(self._results)
         return Matrix(
             request.profile,
             request.workload,
             results,
-            ledger.cells,
-            ledger.settings,
-            (*notes, *_empty(ledger.cells)),
+            self._collector.cells,
+            self._collector.settings,
+            (*notes, *_empty(self._collector.cells)),
             self.speed.overhead,
             request.refused,
         )
@@ -145,10 +144,10 @@ class _Run:
             self._tell(f"{one.title}: {case.name}")
             known = self.recall.cell(case, one) if self.recall else None
             if known is not None:
-                self._ledger.take(case, one, *known)
+                self._collector.take(case, one, *known)
                 continue
             assert probe is not None
-            outcome, under = self._ledger.measure(probe, case, one)
+            outcome, under = self._collector.measure(probe, case, one)
             if self.recall:
                 self.recall.keep_cell(case, one, outcome, under)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from psycopg import sql
 
 from inboxbench import units
-from inboxbench.bench.execute.cell import Probe, open_probe, prepared, quiet
+from inboxbench.bench.execute.session import Probe, open_probe, prepared
 from inboxbench.bench.workload.queries import Case, Workload, draw_cases, read_workload
 from inboxbench.database import connect
 from inboxbench.errors import SubjectFailed
@@ -93,7 +93,8 @@ def time_cases(
     before, now = _cases(server, trial.baseline, sides[0], queries), _cases(server, trial.head, sides[1], queries)
     shared = [name for name in before if name in now and before[name].values == now[name].values]
     with ExitStack() as stack:
-        probes = [stack.enter_context(_probe(server, name)) for name in (trial.baseline, trial.head, trial.copy)]
+        names = (trial.baseline, trial.head, trial.copy)
+        probes = [stack.enter_context(open_probe(server, name, timeout_s=_TIMEOUT_S)) for name in names]
         for name in shared:
             cases = (before[name], now[name], before[name])
             yield _time(name, probes, cases, tolerated=tolerated, budget_s=budget_s / max(1, len(shared)))
@@ -103,12 +104,6 @@ def _cases(server: Server, database: str, project: Project, queries: Sequence[st
     with connect(server.conninfo(database)) as connection:
         workload: Workload = draw_cases(read_workload(project, queries), connection, project)
     return {f"{case.query.name}/{case.parameter_class.name}": case for case in workload.cases}
-
-
-@contextmanager
-def _probe(server: Server, database: str) -> Iterator[Probe]:
-    with open_probe(server, database, timeout_s=_TIMEOUT_S) as probe, quiet(probe):
-        yield probe
 
 
 def _time(name: str, probes: Sequence[Probe], cases: Sequence[Case], *, tolerated: float, budget_s: float) -> Timed:

@@ -6,8 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inboxbench.testing.counted import attach_counters as attach_counters
-    from inboxbench.testing.counted import benchmark_query as benchmark_query
+    from inboxbench.testing.benchmarks import attach_counters as attach_counters
+    from inboxbench.testing.benchmarks import benchmark_query as benchmark_query
     from inboxbench.testing.races import assert_race_free as assert_race_free
     from inboxbench.testing.seeded import SeededDatabase as SeededDatabase
     from inboxbench.testing.statements import PlanError as PlanError
@@ -22,8 +22,8 @@ _WHERE = {
     "assert_plan": "statements",
     "assert_race_free": "races",
     "assert_statements": "statements",
-    "attach_counters": "counted",
-    "benchmark_query": "counted",
+    "attach_counters": "benchmarks",
+    "benchmark_query": "benchmarks",
 }
 
 __all__ = [

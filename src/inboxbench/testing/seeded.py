@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from inboxbench.bench.execute.cell import SETTINGS
+from inboxbench.bench.execute.session import SETTINGS
 from inboxbench.bench.sets.template import analyse, tables
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.project import Project

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
-from inboxbench.bench.execute.plan import Plan, nodes_of, parse_plan
+from inboxbench.counting import Statements, count_statements
 from inboxbench.database import Connection
 from inboxbench.errors import UsageError
+from inboxbench.explain import Explained, Parameters, explain
 
-Parameters = Mapping[str, Any] | Sequence[Any] | None
-
-_EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY ON, SETTINGS ON, FORMAT JSON) "
 _ROWS = "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass(%s)"
 # A scan of a smaller table is what a good planner chooses.
 LARGE = 1_000
@@ -26,29 +22,14 @@ class PlanError(AssertionError):
     """The plan is not as asked; it stands in the message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
-    """One execution of a query: its plan and counters, the tables that it read from end to end, whether it writes."""
-
-    plan: Plan
-    scanned: tuple[str, ...]
-    writes: bool = False
-
-
-def explain(connection: object, query: str, parameters: Parameters = None) -> Executed:
-    """Execute `query` under EXPLAIN ANALYZE; what it wrote is rolled back. `parameters` as psycopg takes them.
+def explain_rolled_back(connection: object, query: str, parameters: Parameters = None) -> Explained:
+    """Execute `query` under EXPLAIN ANALYZE and roll back what it wrote. `parameters` as psycopg takes them.
 
     connection: psycopg's, or SQLAlchemy's Connection or Session on psycopg 3. Raises UsageError for another.
     """
     raw = driver(connection)
     with raw.transaction(force_rollback=True):
-        row = raw.execute((_EXPLAIN + query).encode(), parameters).fetchone()
-    assert row is not None
-    document = row[0][0]
-    nodes = list(nodes_of(document["Plan"]))
-    scans = (node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan")
-    writes = any(node["Node Type"] == "ModifyTable" for node in nodes)
-    return Executed(parse_plan(document), tuple(dict.fromkeys(map(str, scans))), writes)
+        return explain(raw, query, parameters)
 
 
 def assert_plan(
@@ -59,47 +40,47 @@ def assert_plan(
     uses: str | Sequence[str] = (),
     sorts: bool | None = None,
     scans_over: int | None = LARGE,
-) -> Executed:
+) -> Explained:
     """The query reads by the index or indexes named, sorts or does not (None: may), and scans no table whole that
     has more than `scans_over` rows (None: may).
 
     Raises PlanError with the plan.
     """
     __tracebackhide__ = True
-    found = explain(connection, query, parameters)
-    missing = set([uses] if isinstance(uses, str) else uses) - set(found.plan.indexes)
+    explained = explain_rolled_back(connection, query, parameters)
+    missing = set([uses] if isinstance(uses, str) else uses) - set(explained.plan.indexes)
     if missing:
-        raise PlanError(_told(found, f"does not use {', '.join(sorted(missing))}"))
-    if sorts is not None and found.plan.sorts is not sorts:
-        raise PlanError(_told(found, "sorts" if found.plan.sorts else "does not sort"))
+        raise PlanError(_with_plan(explained, f"does not use {', '.join(sorted(missing))}"))
+    if sorts is not None and explained.plan.sorts is not sorts:
+        raise PlanError(_with_plan(explained, "sorts" if explained.plan.sorts else "does not sort"))
     if scans_over is not None:
-        _check_scans(driver(connection), found, scans_over)
-    return found
+        _check_scans(driver(connection), explained, scans_over)
+    return explained
 
 
-def assert_buffers(connection: object, query: str, parameters: Parameters = None, *, at_most: int) -> Executed:
+def assert_buffers(connection: object, query: str, parameters: Parameters = None, *, at_most: int) -> Explained:
     """The query touches at most so many pages of 8 kB, hit or read. Raises PlanError with the plan.
 
     Executed twice, the second one counts: the first may write hint bits.
     """
     __tracebackhide__ = True
-    explain(connection, query, parameters)
-    found = explain(connection, query, parameters)
-    if found.plan.buffers > at_most:
-        raise PlanError(_told(found, f"touches {found.plan.buffers:,} pages, {at_most:,} are allowed"))
-    return found
+    explain_rolled_back(connection, query, parameters)
+    explained = explain_rolled_back(connection, query, parameters)
+    if explained.plan.buffers > at_most:
+        raise PlanError(_with_plan(explained, f"touches {explained.plan.buffers:,} pages, {at_most:,} are allowed"))
+    return explained
 
 
-def _check_scans(raw: Connection, found: Executed, most: int) -> None:
+def _check_scans(raw: Connection, explained: Explained, most: int) -> None:
     __tracebackhide__ = True
-    for table in found.scanned:
+    for table in explained.scanned:
         row = raw.execute(_ROWS, (table,)).fetchone()
         if row and row[0] > most:
-            raise PlanError(_told(found, f"scans all of {table}, about {row[0]:,} rows"))
+            raise PlanError(_with_plan(explained, f"scans all of {table}, about {row[0]:,} rows"))
 
 
-def _told(found: Executed, what: str) -> str:
-    plan = found.plan
+def _with_plan(explained: Explained, what: str) -> str:
+    plan = explained.plan
     counters = f"pages  {plan.buffers:,}, rows {plan.rows:,}, thrown away {plan.removed:,}"
     return f"the query {what}\n  plan   {plan.line}\n  {counters}"
 
@@ -115,13 +96,6 @@ def driver(connection: Any) -> Connection:
     return raw
 
 
-@dataclass
-class Statements:
-    """The statements that were sent, in order."""
-
-    sent: list[str] = field(default_factory=list)
-
-
 @contextmanager
 def assert_statements(connection: object, *, at_most: int) -> Iterator[Statements]:
     """In the block the connection sends at most so many statements: a loop that asks for each row (N+1) does not.
@@ -129,53 +103,7 @@ def assert_statements(connection: object, *, at_most: int) -> Iterator[Statement
     connection: psycopg's, or an Engine, Connection or Session of SQLAlchemy. Raises PlanError listing them.
     """
     __tracebackhide__ = True
-    counted = Statements()
-    with _psycopg(connection, counted) if isinstance(connection, psycopg.Connection) else _alchemy(connection, counted):
+    with count_statements(connection) as counted:
         yield counted
     if len(counted.sent) > at_most:
-        raise PlanError(f"{len(counted.sent)} statements were sent, {at_most} are allowed\n{_listed(counted.sent)}")
-
-
-def _listed(sent: Sequence[str]) -> str:
-    """Each statement once, with how often it was sent, the most frequent first."""
-    times: dict[str, int] = {}
-    for text in sent:
-        times[" ".join(text.split())] = times.get(" ".join(text.split()), 0) + 1
-    ranked = sorted(times.items(), key=lambda item: -item[1])
-    return "\n".join(f"  {count:>4} × {text[:160]}" for text, count in ranked[:12])
-
-
-@contextmanager
-def _psycopg(connection: psycopg.Connection[Any], counted: Statements) -> Iterator[None]:
-    factory = connection.cursor_factory
-
-    class Counting(factory):  # type: ignore[misc,valid-type]
-        def execute(self, query: Any, *args: Any, **options: Any) -> Any:
-            counted.sent.append(query if isinstance(query, str) else _text(query, connection))
-            return super().execute(query, *args, **options)
-
-    connection.cursor_factory = Counting
-    try:
-        yield
-    finally:
-        connection.cursor_factory = factory
-
-
-def _text(query: Any, connection: psycopg.Connection[Any]) -> str:
-    return query.as_string(connection) if isinstance(query, sql.Composable) else bytes(query).decode()
-
-
-@contextmanager
-def _alchemy(connection: object, counted: Statements) -> Iterator[None]:
-    from sqlalchemy import event  # noqa: PLC0415 - not everybody's suite uses it
-
-    bind = getattr(connection, "get_bind", lambda: connection)()
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        counted.sent.append(statement)
-
-    event.listen(bind, "before_cursor_execute", note)
-    try:
-        yield
-    finally:
-        event.remove(bind, "before_cursor_execute", note)
+        raise PlanError(f"{len(counted.sent)} statements were sent, {at_most} are allowed\n{counted.listed()}")

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from inboxbench.bench.execute.plan import Plan, parse_plan
 from inboxbench.bench.sets.indexset import Catalogue, read_catalogue
 from inboxbench.bench.sets.template import analyse, drop_secondary_indexes, prepared_template
 from inboxbench.database import Connection, connect, scratch_database
+from inboxbench.explain import Plan, explain
 from inboxbench.project import Project
 from inboxbench.server import Server
 from inboxbench.sqlfile import as_psycopg, read_text
@@ -55,10 +55,7 @@ class Lab:
 
     def explain(self, text: str, **values: Any) -> Plan:
         """Execute `text` (parameters as :name) and see how it went."""
-        explained = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY ON, FORMAT JSON) {text}"
-        row = self.connection.execute(as_psycopg(explained).encode(), values).fetchone()
-        assert row is not None
-        return parse_plan(row[0][0])
+        return explain(self.connection, as_psycopg(text), values).plan
 
     def explain_query(self, name: str, **values: Any) -> Plan:
         """A query of bench/queries."""

@@ -13,7 +13,7 @@ from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.errors import UsageError
 from inboxbench.server import Server
 from inboxbench.testing import PlanError, assert_buffers, assert_plan, assert_statements
-from inboxbench.testing.statements import explain
+from inboxbench.testing.statements import explain_rolled_back
 
 LATEST = "SELECT * FROM note WHERE owner = %(owner)s ORDER BY written DESC LIMIT 20"
 
@@ -72,7 +72,7 @@ def test_too_many_pages_are_told(connection: Connection) -> None:
 
 
 def test_writes_are_rolled_back(connection: Connection) -> None:
-    explain(connection, "DELETE FROM owner")
+    explain_rolled_back(connection, "DELETE FROM owner")
     assert connection.execute("SELECT count(*) FROM owner").fetchone() == (500,)
 
 
@@ -112,4 +112,4 @@ def test_statements_and_plans_through_sqlalchemy(server: Server, notes: str) -> 
 
 def test_another_driver_is_refused() -> None:
     with pytest.raises(UsageError, match="str is no connection of psycopg 3"):
-        explain("postgresql://", "SELECT 1")
+        explain_rolled_back("postgresql://", "SELECT 1")

@@ -16,7 +16,7 @@ import pytest
         "inboxbench.units",
         "inboxbench.bench.workload.mix",
         "inboxbench.bench.verdict.reasons",
-        "inboxbench.bench.execute.sample",
+        "inboxbench.percentile",
         "inboxbench.bench.sets.template",
     ],
 )

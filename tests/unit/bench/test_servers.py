@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from inboxbench.bench.execute.plan import Plan
 from inboxbench.bench.model import Cell, Matrix
 from inboxbench.bench.servers import Contrast, Side, contrast
 from inboxbench.bench.workload.parameters import ParameterClass
 from inboxbench.bench.workload.queries import Case, Workload
+from inboxbench.explain import Plan
 from inboxbench.sqlfile import QueryFile
 
 HUGE = ParameterClass("huge", "the largest", ("accounts",))

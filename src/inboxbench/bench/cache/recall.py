@@ -13,8 +13,9 @@ from typing import Any
 from inboxbench.bench.cache import key as identity
 from inboxbench.bench.cache.record import restored
 from inboxbench.bench.cache.store import Store, digest
-from inboxbench.bench.execute.cell import SETTINGS, Measured
-from inboxbench.bench.execute.throughput import Speed
+from inboxbench.bench.execute.cell import Measured
+from inboxbench.bench.execute.pgbench import Speed
+from inboxbench.bench.execute.session import SETTINGS
 from inboxbench.bench.model import SetResult, plain
 from inboxbench.bench.request import Request
 from inboxbench.bench.sets.indexset import IndexSet

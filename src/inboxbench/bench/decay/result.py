@@ -7,7 +7,7 @@ from statistics import geometric_mean
 from typing import Any
 
 from inboxbench import units
-from inboxbench.bench.execute.counters import Reading
+from inboxbench.bench.execute.cell import Reading
 from inboxbench.bench.sets.indexset import IndexSet
 from inboxbench.bench.workload.churn import Churn
 from inboxbench.bench.workload.queries import Case

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from inboxbench.bench.decay.result import Aging, Decay, SetAging
-from inboxbench.bench.execute.cell import open_probe
-from inboxbench.bench.execute.counters import Reading, read_case
+from inboxbench.bench.execute.cell import Reading, read_case
+from inboxbench.bench.execute.session import open_probe
 from inboxbench.bench.request import (
     TIMEOUT_S,
     Progress,

@@ -1,4 +1,4 @@
-"""One cell: a case measured on one connection. First its rows, then counters and server time of prepared executions.
+"""A cell: one case under one index set, with its rows, its counters, and server time of prepared executions.
 
 Plans are custom (plan_cache_mode = force_custom_plan): a parameter class is measured with the plan that its own
 values lead to. A generic plan would be chosen by which class came first, and would hide the very difference
@@ -8,52 +8,28 @@ between a frequent and a rare word that is looked for.
 from __future__ import annotations
 
 import hashlib
-import json
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from inboxbench.bench.execute.client import as_text, round_trip
-from inboxbench.bench.execute.plan import Plan, nodes_of, parse_plan, plan_shape
-from inboxbench.bench.execute.sample import Pace, Timing, summarise
-from inboxbench.bench.model import normal
+from inboxbench.bench.execute.overhead import as_text, round_trip
+from inboxbench.bench.execute.session import STATEMENT, Probe, prepared
+from inboxbench.bench.execute.timing import Pace, Timing, summarise
+from inboxbench.bench.model import Cell, normal
+from inboxbench.bench.sets.indexset import IndexSet
 from inboxbench.bench.workload.queries import Case
-from inboxbench.database import Connection, connect
-from inboxbench.server import Server, reason
+from inboxbench.explain import Plan, explain, plan_shape
+from inboxbench.server import reason
 
-Row = tuple[Any, ...]
 Shape = str
 
 STOPPED = "stopped by statement_timeout"
-_STATEMENT = "inboxbench_case"
-_EXPLAIN = sql.SQL("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY ON, SETTINGS ON, FORMAT JSON) {}")
-_PLAN_ONLY = sql.SQL("EXPLAIN (COSTS OFF, FORMAT JSON) {}")
-
-# What must be alike in every session for counters to be alike; the rest is the server's and is recorded.
-SETTINGS = {
-    "max_parallel_workers_per_gather": "0",  # a worker more or less changes plan and buffers
-    "jit": "off",
-    "synchronize_seqscans": "off",  # a scan begins at page 0, not where another one is
-    "plan_cache_mode": "force_custom_plan",
-    "default_transaction_read_only": "on",  # a query that writes fails and is named
-    "work_mem": "32MB",
-    "effective_cache_size": "4GB",  # else the machine's memory, and with it plans, would differ between runners
-}
-_AUTO_EXPLAIN = {
-    "auto_explain.log_min_duration": "0",
-    "auto_explain.log_analyze": "on",
-    "auto_explain.log_buffers": "on",
-    "auto_explain.log_timing": "off",
-    "auto_explain.log_settings": "on",
-    "auto_explain.log_format": "json",
-    "auto_explain.log_level": "notice",
-    "client_min_messages": "notice",
-}
+# Seconds; a reading that takes longer is not executed again: its counters are those of its first execution.
+_SLOW_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,91 +47,6 @@ class Measured:
     stopped: bool = False
 
 
-class Probe:
-    """A measuring session. Where auto_explain can be loaded, one execution gives rows and counters at once."""
-
-    def __init__(self, connection: Connection, *, traced: bool) -> None:
-        self.connection = connection
-        self._traced = traced
-        self._notices: list[str] = []
-        self._warm: set[str] = set()
-        connection.add_notice_handler(lambda notice: self._notices.append(notice.message_primary or ""))
-
-    @property
-    def traced(self) -> bool:
-        return self._traced
-
-    def first_of(self, query: str) -> bool:
-        """Whether this session meets the query for the first time: that execution also fills the session's caches."""
-        first = query not in self._warm
-        self._warm.add(query)
-        return first
-
-    def shape(self, execute: sql.Composed, definitions: Mapping[str, str]) -> Shape:
-        """What the planner would do, estimates left out; `definitions`: of indexes by name, as two sets may differ."""
-        row = self.connection.execute(_PLAN_ONLY.format(execute)).fetchone()
-        assert row is not None
-        plan = row[0][0]["Plan"]
-        used = [definitions.get(node["Index Name"]) for node in nodes_of(plan) if "Index Name" in node]
-        return _digest((plan_shape(plan), used))
-
-    def fetch(self, execute: sql.Composed) -> tuple[tuple[Row, ...], Plan | None, float]:
-        """Rows, the plan they came by (None when untraced), seconds on this side."""
-        self._notices.clear()
-        begun = time.perf_counter()
-        rows = tuple(self.connection.execute(execute).fetchall())
-        seconds = time.perf_counter() - begun
-        return rows, self._traced_plan(), seconds
-
-    def explain(self, execute: sql.Composed) -> Plan:
-        row = self.connection.execute(_EXPLAIN.format(execute)).fetchone()
-        assert row is not None
-        return parse_plan(row[0][0])
-
-    def _traced_plan(self) -> Plan | None:
-        for message in self._notices:
-            duration, found, document = message.partition(" ms  plan:")
-            if found:
-                milliseconds = float(duration.removeprefix("duration:"))
-                return parse_plan({**json.loads(document), "Execution Time": milliseconds})
-        return None
-
-
-@contextmanager
-def open_probe(server: Server, database: str, *, timeout_s: float) -> Iterator[Probe]:
-    """A session set up for measuring; a statement that takes longer than `timeout_s` is stopped."""
-    settings = SETTINGS | {"statement_timeout": f"{max(1, round(timeout_s * 1000))}ms"}
-    with connect(server.conninfo(database), autocommit=True, **settings) as connection:
-        yield Probe(connection, traced=_trace(connection))
-
-
-def _trace(connection: Connection) -> bool:
-    """Only a superuser may load auto_explain; without it a cell is executed once more."""
-    try:
-        connection.execute("LOAD 'auto_explain'")
-    except psycopg.Error:
-        return False
-    for name, value in _AUTO_EXPLAIN.items():
-        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-    return True
-
-
-@contextmanager
-def prepared(connection: Connection, case: Case) -> Iterator[sql.Composed]:
-    """The EXECUTE of the case's statement, prepared on the server for the block."""
-    types = sql.SQL(", ").join([sql.SQL(kind) for kind in case.query.params.values()])
-    arguments = sql.SQL(", ").join([sql.Literal(case.values[name]) for name in case.query.params])
-    statement = sql.SQL(case.query.prepared)
-    name = sql.Identifier(_STATEMENT)
-    given = bool(case.query.params)
-    head = sql.SQL("PREPARE {} ({}) AS {}") if given else sql.SQL("PREPARE {0} AS {2}")
-    connection.execute(head.format(name, types, statement))
-    try:
-        yield sql.SQL("EXECUTE {} ({})" if given else "EXECUTE {}").format(name, *([arguments] if given else []))
-    finally:
-        connection.execute(sql.SQL("DEALLOCATE {}").format(name))
-
-
 def measure(
     probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured], definitions: Mapping[str, str]
 ) -> Measured:
@@ -167,7 +58,7 @@ def measure(
     shape: Shape | None = None
     try:
         with prepared(probe.connection, case) as execute:
-            shape = probe.shape(execute, definitions)
+            shape = _shape(probe, execute, definitions)
             return known[shape] if shape in known else replace(_measure(probe, case, execute, pace), shape=shape)
     except psycopg.errors.QueryCanceled:
         return Measured(None, None, None, STOPPED, shape=shape, slow=True, stopped=True)
@@ -184,14 +75,13 @@ def _measure(probe: Probe, case: Case, execute: sql.Composed, pace: Pace) -> Mea
         # session's first execution reads (catalogues, dictionaries), so a later one would count the same pages.
         plan = plan or probe.explain(execute)
         return Measured(plan, summarise([plan.execution_ms]), answer, slow=True)
-    with quiet(probe):
-        plans = [probe.explain(execute) for _ in range(rounds)]
-        seen = _round_trips(probe, case, pace.trips_for(seconds))
+    plans = [probe.explain(execute) for _ in range(rounds)]
+    seen = _round_trips(probe, case, pace.trips_for(seconds))
     return Measured(
         plan=plans[-1],
-        timing=summarise([one.execution_ms for one in plans], seen),
+        timing=summarise([plan.execution_ms for plan in plans], seen),
         answer=answer,
-        steady=len({one.buffers for one in plans}) == 1,
+        steady=len({plan.buffers for plan in plans}) == 1,
     )
 
 
@@ -202,19 +92,105 @@ def _digest(value: object) -> str:
 def _round_trips(probe: Probe, case: Case, rounds: int) -> list[float]:
     """Milliseconds on this side of the statement that is prepared."""
     values = as_text(probe.connection, [case.values[name] for name in case.query.params])
-    return [round_trip(probe.connection, _STATEMENT.encode(), values) * 1000 for _ in range(rounds)]
+    return [round_trip(probe.connection, STATEMENT.encode(), values) * 1000 for _ in range(rounds)]
 
 
-@contextmanager
-def quiet(probe: Probe) -> Iterator[None]:
-    """auto_explain off for the block: its own bookkeeping must not be in the timings."""
-    _trace_above(probe, "-1")
+def _shape(probe: Probe, execute: sql.Composed, definitions: Mapping[str, str]) -> Shape:
+    """Return what the planner would do, estimates left out; `definitions`: of indexes by name, as sets may differ."""
+    root = explain(probe.connection, execute, execute=False).root
+    used = [definitions.get(node.index) for node in root.walk() if node.index is not None]
+    return _digest((plan_shape(root), used))
+
+
+@dataclass
+class CellCollector:
+    """The cells in the order they were measured, each compared with the rows of the first set.
+
+    Outcomes of slow cells are remembered for the next sets. settings: those that EXPLAIN called changed.
+    """
+
+    pace: Pace
+    settings: dict[str, str] = field(default_factory=dict)
+    _cells: list[Cell] = field(default_factory=list)
+    _reference: dict[str, str] = field(default_factory=dict)
+    _slow: dict[str, dict[Shape, tuple[str, Measured]]] = field(default_factory=lambda: defaultdict(dict))
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        return tuple(self._cells)
+
+    def measure(self, probe: Probe, case: Case, index_set: IndexSet) -> tuple[Measured, str]:
+        """Measure a case under a set and keep the cell. Returns the outcome and the set that it was executed under."""
+        slow = self._slow[case.name]
+        definitions = {index.name: index.definition for index in index_set.indexes}
+        known = {shape: outcome for shape, (_name, outcome) in slow.items()}
+        outcome = measure(probe, case, self.pace, known, definitions)
+        under = index_set.name
+        if outcome.shape is not None and outcome.shape in slow:
+            under = slow[outcome.shape][0]
+        self.take(case, index_set, outcome, under)
+        return outcome, under
+
+    def take(self, case: Case, index_set: IndexSet, outcome: Measured, under: str) -> None:
+        """Keep the cell of an outcome, also one that an earlier run has left."""
+        if outcome.shape is not None and outcome.slow:
+            self._slow[case.name].setdefault(outcome.shape, (under, outcome))
+        self.settings |= outcome.plan.settings if outcome.plan else {}
+        self._cells.append(self._cell(case, index_set, outcome, under))
+
+    def _cell(self, case: Case, index_set: IndexSet, outcome: Measured, under: str) -> Cell:
+        same: bool | None = None
+        if outcome.answer is not None:
+            same = self._reference.setdefault(case.name, outcome.answer) == outcome.answer
+        return Cell(
+            case=case,
+            index_set=index_set.name,
+            plan=outcome.plan,
+            timing=outcome.timing,
+            failure=outcome.failure,
+            same_rows=same,
+            steady=outcome.steady,
+            measured_under=under,
+            stopped=outcome.stopped,
+            answer=outcome.answer,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The counters of one case in one state of the data, without times: those would need many more executions.
+
+    buffers: of an execution that was not the first; first: of the first one, which also sets hint bits and marks
+    dead index entries (None: the role may not load auto_explain, so it was not seen). answer: a digest of the rows.
+
+    `failure` says why there are no figures; `plan` is one line.
+    """
+
+    buffers: int | None = None
+    first: int | None = None
+    plan: str | None = None
+    answer: str | None = None
+    failure: str | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """It ran into statement_timeout."""
+        return self.failure == STOPPED
+
+    def to_json(self) -> dict[str, Any]:
+        return {"buffers": self.buffers, "first": self.first, "plan": self.plan, "failure": self.failure}
+
+
+def read_case(probe: Probe, case: Case) -> Reading:
+    """Never raises for what the query does: an error or a timeout is the reading's named outcome."""
     try:
-        yield
-    finally:
-        _trace_above(probe, "0")
-
-
-def _trace_above(probe: Probe, milliseconds: str) -> None:
-    if probe.traced:
-        probe.connection.execute("SELECT set_config('auto_explain.log_min_duration', %s, false)", (milliseconds,))
+        with prepared(probe.connection, case) as execute:
+            rows, first, seconds = probe.fetch(execute)
+            later = first
+            if later is None or seconds <= _SLOW_S:
+                later = probe.explain(execute)
+    except psycopg.errors.QueryCanceled:
+        return Reading(failure=STOPPED)
+    except psycopg.Error as error:
+        return Reading(failure=reason(error))
+    return Reading(later.buffers, first.buffers if first else None, later.line, _digest(normal(rows, case.query.order)))

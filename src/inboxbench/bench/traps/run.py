@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from inboxbench.bench.execute.explained import Execution, execute, lab_session
+from inboxbench.bench.execute.session import Execution, execute, lab_session
 from inboxbench.bench.sets.template import analyse, tables
 from inboxbench.bench.traps.trap import Sprung, Trap, judge
 from inboxbench.database import Connection, scratch_database

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from inboxbench.bench.execute.explained import Execution
+from inboxbench.bench.execute.session import Execution
 from inboxbench.bench.traps.sql_cases import Form, Sheet, read_sheets
 from inboxbench.errors import UsageError, unknown
 

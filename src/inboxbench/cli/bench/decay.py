@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inboxbench.bench import Decay, read_churn, run_decay
-from inboxbench.bench.execute.counters import Reading
+from inboxbench.bench.execute.cell import Reading
 from inboxbench.cli.bench.options import (
     SCHEMA_VERSION,
     Source,

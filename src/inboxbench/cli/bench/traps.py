@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inboxbench import units
-from inboxbench.bench.execute.explained import Execution
+from inboxbench.bench.execute.session import Execution
 from inboxbench.bench.traps.run import Catalogue, run_traps
 from inboxbench.bench.traps.trap import Sprung, read_traps
 from inboxbench.cli.options import Session, pass_session

@@ -13,7 +13,7 @@ from typing import Any
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from inboxbench import __version__, units
-from inboxbench.bench.execute.throughput import Speed
+from inboxbench.bench.execute.pgbench import Speed
 from inboxbench.bench.run import Matrix, run_matrix
 from inboxbench.bench.verdict.verdict import verdict
 from inboxbench.bench.workload.mix import project_weights

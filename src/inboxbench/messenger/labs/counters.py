@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import psycopg
 
-from inboxbench.bench.execute.explained import Execution, Rows, execute, lab_session
+from inboxbench.bench.execute.session import Execution, Rows, execute, lab_session
 from inboxbench.bench.sets.template import analyse, tables
 from inboxbench.bench.workload.writes import updates
 from inboxbench.database import Connection, connect, scratch_database

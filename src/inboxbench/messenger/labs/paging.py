@@ -14,12 +14,13 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from inboxbench.bench.execute.explained import lab_session
+from inboxbench.bench.execute.session import lab_session
+from inboxbench.counting import count_statements
 from inboxbench.database import Connection
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
+from inboxbench.explain import Tracer
 from inboxbench.messenger.app.page import Listing, Row, read_page
 from inboxbench.messenger.app.page_orm import READERS
-from inboxbench.messenger.labs.tracing import CountingCursor, Tracer
 from inboxbench.server import Server
 
 SCHEMA_VERSION = 1
@@ -100,7 +101,7 @@ def run_pages(
             for done, listing in enumerate(listings):
                 if progress:
                     progress(done, len(listings), f"pages of {listing.size}, account {listing.account_id}")
-                costs += _costs(tracer, readers, listing, rounds)
+                costs += _costs(connection, tracer, readers, listing, rounds)
     return Pages(server.label, accounts, tuple(costs))
 
 
@@ -116,7 +117,6 @@ def _accounts(connection: Connection, sizes: Sequence[int]) -> dict[int, int]:
 @contextmanager
 def _readers(connection: Connection) -> Iterator[Mapping[str, Read]]:
     """All on one connection: SQLAlchemy's pool holds this one and no other."""
-    connection.cursor_factory = CountingCursor
     engine = create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool)
 
     def by_orm(reader: Callable[[Session, Listing], list[Row]], listing: Listing) -> list[Row]:
@@ -127,21 +127,23 @@ def _readers(connection: Connection) -> Iterator[Mapping[str, Read]]:
     yield {"lateral": partial(read_page, connection), **orm}
 
 
-def _costs(tracer: Tracer, readers: Mapping[str, Read], listing: Listing, rounds: int) -> Iterator[PageCost]:
+def _costs(
+    connection: Connection, tracer: Tracer, readers: Mapping[str, Read], listing: Listing, rounds: int
+) -> Iterator[PageCost]:
     expected = readers["lateral"](listing)
     for way, read in readers.items():
         if read(listing) != expected:
             raise SubjectFailed(f"a page of {listing.size} of account {listing.account_id} by {way!r} has other rows")
-        cost = _counted(tracer, partial(read, listing), way, listing)
+        cost = _counted(connection, tracer, partial(read, listing), way, listing)
         yield replace(cost, client_ms=_clocked(partial(read, listing), rounds))
 
 
-def _counted(tracer: Tracer, read: Callable[[], list[Row]], way: str, listing: Listing) -> PageCost:
-    with tracer.traced() as plans:
-        before = CountingCursor.sent
+def _counted(
+    connection: Connection, tracer: Tracer, read: Callable[[], list[Row]], way: str, listing: Listing
+) -> PageCost:
+    with tracer.traced() as plans, count_statements(connection) as counted:
         read()
-        statements = CountingCursor.sent - before
-    cost = PageCost(way, listing.account_id, listing.size, statements, None, None, None, 0.0)
+    cost = PageCost(way, listing.account_id, listing.size, len(counted.sent), None, None, None, 0.0)
     if not tracer.able:
         return cost
     return replace(

@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from inboxbench.bench import Churn, run_ablation, run_decay, run_matrix
-from inboxbench.bench.execute.cell import open_probe
+from inboxbench.bench.execute.session import open_probe
 from inboxbench.bench.sets.indexset import Index, IndexSet
 from inboxbench.database import connect, scratch_database
 from inboxbench.project import Project

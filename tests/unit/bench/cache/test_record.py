@@ -11,8 +11,8 @@ import pytest
 
 from inboxbench.bench.cache.record import restored
 from inboxbench.bench.execute.cell import Measured
-from inboxbench.bench.execute.plan import Plan
-from inboxbench.bench.execute.sample import Timing
+from inboxbench.bench.execute.timing import Timing
+from inboxbench.explain import Plan
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from inboxbench.bench.execute.plan import Plan
 from inboxbench.bench.growth.curve import Curve, Point, curve
 from inboxbench.bench.model import Cell
 from inboxbench.bench.workload.parameters import ParameterClass
 from inboxbench.bench.workload.queries import Case
+from inboxbench.explain import Plan
 from inboxbench.sqlfile import QueryFile
 
 QUERY = QueryFile(Path("all.sql"), "all", "the list", "list", (), {}, ("huge",), "ordered", "SELECT 1")

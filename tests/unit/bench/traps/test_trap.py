@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from inboxbench.bench.execute.explained import Execution, Rows, plan_lines
-from inboxbench.bench.execute.plan import parse_plan
+from inboxbench.bench.execute.session import Execution, Rows
 from inboxbench.bench.traps.run import Catalogue
 from inboxbench.bench.traps.sql_cases import parse_sheet
 from inboxbench.bench.traps.trap import FORM, Sprung, Trap, judge, read_traps, trap_of
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
+from inboxbench.explain import plan_lines, read_explained, read_node
 from inboxbench.project import Project
 
 TEXT = """\
@@ -42,7 +42,7 @@ def read(text: str) -> Trap:
 def ran(buffers: int, *, rows: Rows = ROWS, index: str | None = None) -> Execution:
     scan = {"Node Type": "Index Scan", "Index Name": index} if index else {"Node Type": "Seq Scan"}
     root: dict[str, Any] = {"Shared Hit Blocks": buffers, **scan}
-    return Execution(rows, parse_plan({"Plan": root}), None, tuple(plan_lines(root)))
+    return Execution(rows, read_explained({"Plan": root}).plan, tuple(plan_lines(read_node(root))))
 
 
 GOOD = ran(5, index="good_idx")

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inboxbench.bench.execute.plan import Plan
-from inboxbench.bench.execute.sample import Timing
+from inboxbench.bench.execute.timing import Timing
 from inboxbench.bench.model import Cell, Matrix, SetResult, normal
 from inboxbench.bench.sets.indexset import IndexSet
 from inboxbench.bench.verdict.verdict import verdict
@@ -16,6 +15,7 @@ from inboxbench.bench.workload.parameters import ParameterClass
 from inboxbench.bench.workload.queries import Case, Workload
 from inboxbench.bench.workload.writes import WriteCost
 from inboxbench.errors import SubjectFailed
+from inboxbench.explain import Plan
 from inboxbench.sqlfile import Order, QueryFile
 
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from psycopg import sql
-from psycopg.pq import TransactionStatus
-
-from inboxbench.database import Connection
+from inboxbench.counting import wal_written
+from inboxbench.explain import Explained, Parameters, Query
 from inboxbench.gate.snapshot import digest
-from inboxbench.testing.statements import Executed, Parameters, driver, explain
-
-_WAL = "SELECT wal_bytes FROM pg_stat_get_backend_wal(pg_backend_pid())"
-_WAL_OF_ALL = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
-Query = str | sql.SQL | sql.Composed
+from inboxbench.testing.statements import driver, explain_rolled_back
 
 
-def attach_counters(benchmark: Any, connection: object, query: Query, parameters: Parameters = None) -> Executed:
+def attach_counters(benchmark: Any, connection: object, query: Query, parameters: Parameters = None) -> Explained:
     """Execute `query` twice under EXPLAIN ANALYZE (writes are rolled back) and put the second one's counters into
     `benchmark.extra_info`: buffers (8 kB pages, hit or read), rows, removed (read and thrown away), plan, plan_digest,
     indexes, server_ms, and for writes wal_bytes, triggers included.
@@ -26,11 +20,11 @@ def attach_counters(benchmark: Any, connection: object, query: Query, parameters
     """
     raw = driver(connection)
     text = query if isinstance(query, str) else query.as_string(raw)
-    explain(raw, text, parameters)  # the first one may write hint bits, and whole pages into the WAL
-    before = _wal(raw)
-    found = explain(raw, text, parameters)
-    written = {"wal_bytes": _wal(raw) - before} if found.writes else {}
-    plan = found.plan
+    explain_rolled_back(raw, text, parameters)  # the first one may write hint bits, and whole pages into the WAL
+    before = wal_written(raw)
+    explained = explain_rolled_back(raw, text, parameters)
+    written = {"wal_bytes": wal_written(raw) - before} if explained.writes else {}
+    plan = explained.plan
     benchmark.extra_info.update(
         buffers=plan.buffers,
         rows=plan.rows,
@@ -41,7 +35,7 @@ def attach_counters(benchmark: Any, connection: object, query: Query, parameters
         server_ms=plan.execution_ms,
         **written,
     )
-    return found
+    return explained
 
 
 def benchmark_query(
@@ -56,7 +50,7 @@ def benchmark_query(
 
     rounds: so many after one that warms up (None: as pytest-benchmark's options say). A write is rolled back in each.
     """
-    found = attach_counters(benchmark, connection, query, parameters)
+    explained = attach_counters(benchmark, connection, query, parameters)
     raw = driver(connection)
 
     def execute() -> list[tuple[Any, ...]]:
@@ -67,19 +61,8 @@ def benchmark_query(
         with raw.transaction(force_rollback=True):
             return execute()
 
-    timed = undone if found.writes else execute
+    timed = undone if explained.writes else execute
     rows: list[tuple[Any, ...]] = (
         benchmark(timed) if rounds is None else benchmark.pedantic(timed, rounds=rounds, warmup_rounds=1)
     )
     return rows
-
-
-def _wal(connection: Connection) -> int:
-    """The session's own, which it reports when it is in no transaction; else everybody's."""
-    idle = connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE
-    own = idle and connection.info.server_version >= 180000
-    if own:
-        connection.execute("SELECT pg_stat_force_next_flush()")
-    row = connection.execute(_WAL if own else _WAL_OF_ALL).fetchone()
-    assert row is not None
-    return int(row[0])

@@ -19,9 +19,9 @@ from psycopg import sql
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ExecStatus
 
-from inboxbench.bench.execute.sample import percentile
 from inboxbench.database import Connection, connect
 from inboxbench.errors import ServerError, SubjectFailed
+from inboxbench.percentile import percentile
 from inboxbench.server import Server
 from inboxbench.server.pgbench import Load, find_pgbench, run_scripts
 from inboxbench.units import micros, millis, times

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inboxbench.bench.execute.plan import one_line, parse_plan, plan_shape
+from inboxbench.explain import one_line, plan_shape, read_explained, read_node
 
 SCAN: dict[str, Any] = {
     "Node Type": "Index Scan",
@@ -39,25 +39,25 @@ def limit(*below: dict[str, Any]) -> dict[str, Any]:
 
 def test_line_reads_from_the_leaves_to_the_root() -> None:
     sort = {"Node Type": "Incremental Sort", "Plans": [SCAN]}
-    assert one_line(limit(sort)) == "Index Scan Backward messages_created_at_idx → Incremental Sort → Limit"
+    assert one_line(read_node(limit(sort))) == "Index Scan Backward messages_created_at_idx → Incremental Sort → Limit"
 
 
 def test_bitmap_is_named_by_its_index_and_siblings_are_joined() -> None:
     both = {**BITMAP, "Plans": [{"Node Type": "BitmapAnd", "Plans": [*BITMAP["Plans"], *BITMAP["Plans"]]}]}
-    assert one_line(limit(BITMAP)) == "Bitmap messages_body_trgm_idx → Limit"
-    line = one_line(limit(both))
+    assert one_line(read_node(limit(BITMAP))) == "Bitmap messages_body_trgm_idx → Limit"
+    line = one_line(read_node(limit(both)))
     assert line == "(Bitmap messages_body_trgm_idx + Bitmap messages_body_trgm_idx) → BitmapAnd → Limit"
 
 
 def test_counters_come_from_the_root_and_not_from_planning() -> None:
-    plan = parse_plan(
+    plan = read_explained(
         {
             "Plan": limit(SCAN, BITMAP),
             "Planning": {"Shared Hit Blocks": 900},
             "Execution Time": 1.25,
             "Settings": {"jit": "off"},
         }
-    )
+    ).plan
     assert (plan.buffers, plan.rows, plan.removed, plan.execution_ms) == (42, 15, 403, 1.25)
     assert plan.settings == {"jit": "off"}
     assert plan.indexes == ("messages_created_at_idx", "messages_body_trgm_idx")
@@ -66,11 +66,11 @@ def test_counters_come_from_the_root_and_not_from_planning() -> None:
 
 def test_removed_rows_are_per_loop() -> None:
     inner = {**SCAN, "Actual Loops": 25, "Rows Removed by Filter": 4}
-    assert parse_plan({"Plan": limit(inner)}).removed == 100
+    assert read_explained({"Plan": limit(inner)}).plan.removed == 100
 
 
 def test_shape_tells_conditions_apart_but_not_key_order() -> None:
     reordered = dict(reversed(list(SCAN.items())))
-    assert plan_shape(limit(SCAN)) == plan_shape(limit(reordered))
-    assert plan_shape(limit(SCAN)) != plan_shape(limit({**SCAN, "Index Cond": "(id = 1)"}))
-    assert plan_shape(limit(SCAN)) != plan_shape(limit(limit(SCAN)))
+    assert plan_shape(read_node(limit(SCAN))) == plan_shape(read_node(limit(reordered)))
+    assert plan_shape(read_node(limit(SCAN))) != plan_shape(read_node(limit({**SCAN, "Index Cond": "(id = 1)"})))
+    assert plan_shape(read_node(limit(SCAN))) != plan_shape(read_node(limit(limit(SCAN))))

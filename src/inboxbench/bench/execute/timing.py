@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+
+from inboxbench.percentile import percentile
 
 DEFAULT_ROUNDS = 15
 FEWEST = 3
@@ -33,16 +34,6 @@ class Pace:
         affordable = int(self.cell_s / first_s) if first_s > 0 else self.rounds
         fewest = FEWEST if first_s <= self.cell_s else 1
         return min(self.rounds, max(fewest, affordable))
-
-
-def percentile(samples: Sequence[float], share: float) -> float:
-    """Nearest rank: the smallest sample that at least `share` of all samples do not exceed.
-
-    >>> percentile([4.0, 1.0, 3.0, 2.0], 0.5), percentile([1.0], 0.95)
-    (2.0, 1.0)
-    """
-    ranked = sorted(samples)
-    return ranked[max(0, math.ceil(share * len(ranked)) - 1)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from inboxbench.bench.execute.client import Overhead, measure_overhead
-from inboxbench.bench.execute.pgbench_scripts import Operation
-from inboxbench.bench.execute.throughput import bounded, run_operation
+from inboxbench.bench.execute.overhead import Overhead, measure_overhead
+from inboxbench.bench.execute.pgbench import Operation, bounded, run_operation
 from inboxbench.errors import SubjectFailed
 from inboxbench.server import Server
 from inboxbench.server.pgbench import Load, find_pgbench

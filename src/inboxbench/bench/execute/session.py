@@ -1,0 +1,135 @@
+"""Sessions to measure on: settings that make counters repeat, statements prepared with a case's values, plans."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import sql
+
+from inboxbench.bench.workload.queries import Case
+from inboxbench.database import Connection, connect
+from inboxbench.explain import Plan, Tracer, explain, plan_lines
+from inboxbench.server import Server
+
+Rows = tuple[tuple[Any, ...], ...]
+
+# The name of the prepared statement of a case.
+STATEMENT = "inboxbench_case"
+
+# What must be alike in every session for counters to be alike; the rest is the server's and is recorded.
+SETTINGS = {
+    "max_parallel_workers_per_gather": "0",  # a worker more or less changes plan and buffers
+    "jit": "off",
+    "synchronize_seqscans": "off",  # a scan begins at page 0, not where another one is
+    "plan_cache_mode": "force_custom_plan",
+    "default_transaction_read_only": "on",  # a query that writes fails and is named
+    "work_mem": "32MB",
+    "effective_cache_size": "4GB",  # else the machine's memory, and with it plans, would differ between runners
+}
+# Alike in every lab, so that plans are: what a server of somebody else's was tuned to must not decide them.
+_LAB_SETTINGS = {name: value for name, value in SETTINGS.items() if name != "default_transaction_read_only"} | {
+    "timezone": "UTC",
+    "random_page_cost": "4",
+    "seq_page_cost": "1",
+}
+
+
+class Probe:
+    """A measuring session. Where auto_explain can be loaded, one execution gives rows and counters at once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._tracer = Tracer(connection)
+        self._warm: set[str] = set()
+
+    @property
+    def traced(self) -> bool:
+        return self._tracer.able
+
+    def first_of(self, query: str) -> bool:
+        """Say whether this session meets the query for the first time, which also fills the session's caches."""
+        first = query not in self._warm
+        self._warm.add(query)
+        return first
+
+    def fetch(self, execute: sql.Composed) -> tuple[Rows, Plan | None, float]:
+        """Return the rows, the plan that they came by (None when untraced), and seconds on this side."""
+        with self._tracer.traced() as plans:
+            begun = time.perf_counter()
+            rows = tuple(self.connection.execute(execute).fetchall())
+            seconds = time.perf_counter() - begun
+        return rows, plans[0] if plans else None, seconds
+
+    def explain(self, execute: sql.Composed) -> Plan:
+        return explain(self.connection, execute).plan
+
+
+@contextmanager
+def open_probe(server: Server, database: str, *, timeout_s: float) -> Iterator[Probe]:
+    """Open a session set up for measuring; a statement that takes longer than `timeout_s` is stopped."""
+    with connect(server.conninfo(database), autocommit=True, **SETTINGS, **_ended_after(timeout_s)) as connection:
+        yield Probe(connection)
+
+
+@contextmanager
+def prepared(connection: Connection, case: Case) -> Iterator[sql.Composed]:
+    """Prepare the case's statement on the server for the block, and yield its EXECUTE."""
+    types = sql.SQL(", ").join([sql.SQL(kind) for kind in case.query.params.values()])
+    arguments = sql.SQL(", ").join([sql.Literal(case.values[name]) for name in case.query.params])
+    statement = sql.SQL(case.query.prepared)
+    name = sql.Identifier(STATEMENT)
+    given = bool(case.query.params)
+    head = sql.SQL("PREPARE {} ({}) AS {}") if given else sql.SQL("PREPARE {0} AS {2}")
+    connection.execute(head.format(name, types, statement))
+    try:
+        yield sql.SQL("EXECUTE {} ({})" if given else "EXECUTE {}").format(name, *([arguments] if given else []))
+    finally:
+        connection.execute(sql.SQL("DEALLOCATE {}").format(name))
+
+
+@contextmanager
+def lab_session(server: Server, database: str, *, timeout_s: float) -> Iterator[Connection]:
+    """Open a session with the labs' settings; a statement that takes longer than `timeout_s` is stopped."""
+    with connect(server.conninfo(database), autocommit=True, **_LAB_SETTINGS, **_ended_after(timeout_s)) as connection:
+        yield connection
+
+
+def _ended_after(timeout_s: float) -> dict[str, str]:
+    return {"statement_timeout": f"{max(1, round(timeout_s * 1000))}ms"}
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One execution, explained. rows: as they came; lines: its plan as a person reads it."""
+
+    rows: Rows
+    plan: Plan
+    lines: tuple[str, ...]
+
+    @property
+    def buffers(self) -> int:
+        return self.plan.buffers
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "buffers": self.plan.buffers,
+            "rows": self.plan.rows,
+            "removed": self.plan.removed,
+            "sorts": self.plan.sorts,
+            "index_searches": self.plan.searches,
+            "ms": round(self.plan.execution_ms, 3),
+            "plan": self.plan.line,
+            "plan_lines": list(self.lines),
+        }
+
+
+def execute(connection: Connection, query: str, *, rounds: int = 2) -> Execution:
+    """Return the rows, then the counters of the last of `rounds` more executions: the first ones set hint bits."""
+    rows = tuple(connection.execute(query.encode()).fetchall())
+    for _ in range(rounds):
+        explained = explain(connection, query)
+    return Execution(rows, explained.plan, tuple(plan_lines(explained.root)))
