@@ -13,7 +13,7 @@ from contextlib import suppress
 import pytest
 
 from inboxbench.bench.execute.session import Probe, open_probe
-from inboxbench.bench.sets.builder import Nursery
+from inboxbench.bench.sets.builder import SetBuilder
 from inboxbench.bench.sets.indexset import IndexSet, install_extensions, read_catalogue
 from inboxbench.bench.sets.template import prepared_template
 from inboxbench.bench.workload.queries import Case, draw_cases, read_workload
@@ -78,8 +78,8 @@ def _cases(server: Server, _template: str, index_set: IndexSet) -> dict[str, Cas
 def probe(server: Server, _template: str, _cases: dict[str, Case], index_set: IndexSet) -> Iterator[Probe]:
     """A measuring session on a database with the chosen set's indexes."""
     with (
-        Nursery(server, _template, [index_set]) as nursery,
-        nursery.planted(index_set, lambda _name: None) as (name, _built),
+        SetBuilder(server, _template, [index_set]) as builder,
+        builder.built(index_set, lambda _name: None) as (name, _built),
         open_probe(server, name, timeout_s=TIMEOUT_S) as opened,
     ):
         yield opened

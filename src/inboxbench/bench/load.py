@@ -23,7 +23,7 @@ from inboxbench.bench.execute.pgbench import (
     write_operations,
 )
 from inboxbench.bench.request import TIMEOUT_S, Progress, Request, Steps, prepared_request, settle
-from inboxbench.bench.sets.builder import Nursery
+from inboxbench.bench.sets.builder import SetBuilder
 from inboxbench.bench.sets.indexset import IndexSet
 from inboxbench.bench.workload.queries import read_workload
 from inboxbench.bench.workload.writes import read_writes
@@ -99,7 +99,7 @@ class LoadCell:
             "achieved": _rounded(self.achieved),
             "kept_up": self.kept_up,
             "latency": self.latency.to_json() if self.latency else None,
-            "cases": [{"name": name, **one.to_json()} for name, one in self.cases],
+            "cases": [{"name": name, **case.to_json()} for name, case in self.cases],
             "failure": self.failure,
             "stopped": self.stopped,
         }
@@ -136,7 +136,7 @@ class LoadTest:
         return {
             "profile": self.profile,
             "plan": asdict(self.plan),
-            "sets": [{"name": one.name, "title": one.title} for one in self.sets],
+            "sets": [{"name": index_set.name, "title": index_set.title} for index_set in self.sets],
             "cells": [cell.to_json() for cell in self.cells],
             "notes": list(self.notes),
         }
@@ -144,7 +144,7 @@ class LoadTest:
 
 def check_operations(project: Project, names: Sequence[str] | None) -> None:
     """Raises UsageError for a family that neither reads nor writes have."""
-    known = {one.family for one in (*read_writes(project), *read_workload(project).queries)}
+    known = {file.family for file in (*read_writes(project), *read_workload(project).queries)}
     for name in names or ():
         if name not in known:
             raise unknown("operation", name, known)
@@ -170,17 +170,17 @@ def run_load(
     cells: list[LoadCell] = []
     with (
         prepared_request(server, source, project, sets=sets, timeout_s=timeout_s, progress=progress) as request,
-        Nursery(server, request.template, request.sets) as nursery,
+        SetBuilder(server, request.template, request.sets) as builder,
     ):
         chosen = _families(request, operations)
-        tell = Steps(len(request.sets) * len(chosen), progress)
-        for one in request.sets:
-            tell(f"{one.title}: building", 0)
-            with nursery.planted(one, lambda _name: None) as (name, _built):
+        steps = Steps(len(request.sets) * len(chosen), progress)
+        for index_set in request.sets:
+            steps(f"{index_set.title}: building", 0)
+            with builder.built(index_set, lambda _name: None) as (name, _built):
                 settle(server, name)
-                lane = _Lane(program, bounded(server.conninfo(name), timeout_s), one, plan)
+                lane = _Lane(program, bounded(server.conninfo(name), timeout_s), index_set, plan)
                 for operation in _prepared(server, name, request, chosen):
-                    tell(f"{one.title}: {operation.name}")
+                    steps(f"{index_set.title}: {operation.name}")
                     cells.append(lane.run(operation))
         return LoadTest(request.profile, plan, request.sets, tuple(cells), request.notes)
 
@@ -195,11 +195,11 @@ def _families(request: Request, wanted: Sequence[str] | None) -> list[str]:
 def _prepared(server: Server, database: str, request: Request, families: Sequence[str]) -> list[Operation]:
     with connect(server.conninfo(database)) as connection:
         stage_targets(connection, request.writes, request.targets)
-        found = (
+        operations = (
             *read_operations(connection, request.workload.cases),
             *write_operations(connection, request.writes, request.targets),
         )
-    return [one for one in found if one.name in families]
+    return [operation for operation in operations if operation.name in families]
 
 
 @dataclass(frozen=True, slots=True)

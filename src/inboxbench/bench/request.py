@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from inboxbench.bench.sets.indexset import Catalogue, IndexSet, read_catalogue, sound_sets
 from inboxbench.bench.sets.template import prepared_template
 from inboxbench.bench.workload.queries import Workload, draw_cases, read_workload
-from inboxbench.bench.workload.writes import draw_targets, read_writes
+from inboxbench.bench.workload.writes import Targets, draw_targets, read_writes
 from inboxbench.database import Connection, connect, read_marker
 from inboxbench.errors import UsageError
 from inboxbench.project import Project
@@ -26,7 +25,6 @@ _INDEX_BYTES = """
 """
 
 Progress = Callable[[int, int, str], None]
-Targets = Mapping[str, Sequence[Mapping[str, Any]]]
 Sets = Sequence[str] | Sequence[IndexSet]
 
 
@@ -65,9 +63,9 @@ class Steps:
         self._done += steps
 
 
-def titled(tell: Steps, one: IndexSet, what: str) -> Callable[[str], None]:
-    """`tell` for the parts of a set."""
-    return lambda name: tell(f"{one.title}: {what}{name}")
+def titled(steps: Steps, index_set: IndexSet, what: str) -> Callable[[str], None]:
+    """`steps` for the parts of a set."""
+    return lambda name: steps(f"{index_set.title}: {what}{name}")
 
 
 @contextmanager
@@ -98,7 +96,9 @@ def prepared_request(
         with connect(server.conninfo(template)) as connection:
             chosen, refused = _buildable(connection, catalogue, chosen, lenient=lenient)
             workload = draw_cases(workload, connection, project)
-            targets = {one.classes[0]: draw_targets(connection, project.bench / "targets", one) for one in changes}
+            targets = {
+                write.classes[0]: draw_targets(connection, project.bench / "targets", write) for write in changes
+            }
             notes = (*refused, *workload.skipped, *_remarks(connection))
         profile = _profile(server, source)
         yield Request(template, profile, chosen, workload, changes, targets, timeout_s, notes, as_is, refused)
@@ -115,10 +115,10 @@ def _buildable(
 
 def choose_sets(catalogue: Catalogue, sets: Sets | None) -> tuple[IndexSet, ...]:
     """Sets by name, sets as they are, or the default ones; each once."""
-    found: list[IndexSet] = []
-    for one in catalogue.choose() if sets is None else sets:
-        found += [one] if isinstance(one, IndexSet) else catalogue.choose([one])
-    return tuple({one.name: one for one in found}.values())
+    index_sets: list[IndexSet] = []
+    for chosen in catalogue.choose() if sets is None else sets:
+        index_sets += [chosen] if isinstance(chosen, IndexSet) else catalogue.choose([chosen])
+    return tuple({chosen.name: chosen for chosen in index_sets}.values())
 
 
 def _remarks(connection: Connection) -> list[str]:

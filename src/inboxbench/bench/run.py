@@ -14,7 +14,7 @@ from inboxbench.bench.execute.session import Probe, open_probe
 from inboxbench.bench.execute.timing import DEFAULT_ROUNDS, Pace
 from inboxbench.bench.model import Cell, Matrix, SetResult
 from inboxbench.bench.request import TIMEOUT_S, Progress, Request, Sets, Steps, prepared_request, settle, titled
-from inboxbench.bench.sets.builder import Nursery, Tell
+from inboxbench.bench.sets.builder import Announce, SetBuilder
 from inboxbench.bench.sets.indexset import BuiltIndex, IndexSet
 from inboxbench.bench.workload.queries import GIVEN
 from inboxbench.bench.workload.writes import measure_writes
@@ -24,13 +24,15 @@ from inboxbench.server import Server
 __all__ = ["TIMEOUT_S", "Matrix", "Progress", "run_matrix"]
 
 
-class Planter(Protocol):
+class Builds(Protocol):
     """Gives a database with a set's indexes for the time of a block."""
 
-    def planted(self, chosen: IndexSet, tell: Tell) -> AbstractContextManager[tuple[str, tuple[BuiltIndex, ...]]]: ...
+    def built(
+        self, chosen: IndexSet, announce: Announce
+    ) -> AbstractContextManager[tuple[str, tuple[BuiltIndex, ...]]]: ...
 
 
-Ground = Callable[[Server, str, Sequence[IndexSet]], AbstractContextManager[Planter]]
+MakeBuilder = Callable[[Server, str, Sequence[IndexSet]], AbstractContextManager[Builds]]
 
 
 def run_matrix(
@@ -49,7 +51,7 @@ def run_matrix(
     memory: Memory | None = None,
     lenient: bool = False,
     progress: Progress | None = None,
-    ground: Ground = Nursery,
+    make_builder: MakeBuilder = SetBuilder,
 ) -> Matrix:
     """Measure the project's queries on `source`, a database at head, which is read and never written.
 
@@ -58,7 +60,7 @@ def run_matrix(
     fewer than one execution. speed: measure the client's overhead and the throughput of writes, too (None: neither).
     as_is: leave rows where they lie instead of in key order. memory: outcomes of earlier runs, which are not measured
     again; a set all of whose outcomes are known is not built. lenient: a set with a wrong definition is left out and
-    named (Matrix.refused). progress(done, total, what comes next). ground: where the
+    named (Matrix.refused). progress(done, total, what comes next). make_builder: where the
     sets' indexes come from.
 
     Raises UsageError for unknown names and wrong definitions before anything is built. A cell that fails or
@@ -69,7 +71,7 @@ def run_matrix(
     with prepared_request(server, source, project, progress=progress, **wanted) as request:
         pace = _pace(rounds, budget_s, request.cells)
         recall = recalled(memory, server, request, rounds=rounds, speed=speed) if memory else None
-        return _Run(Speedometer(server, request, speed), pace, recall, progress).measure_sets(ground)
+        return _Run(Speedometer(server, request, speed), pace, recall, progress).measure_sets(make_builder)
 
 
 def _pace(rounds: int, budget_s: float | None, cells: int) -> Pace:
@@ -90,14 +92,16 @@ class _Run:
     def __post_init__(self) -> None:
         self._request = self.speed.request
         self._collector = CellCollector(self.pace)
-        self._tell = Steps(_steps(self._request), self.progress)
+        self._steps = Steps(_steps(self._request), self.progress)
 
-    def measure_sets(self, ground: Ground) -> Matrix:
+    def measure_sets(self, make_builder: MakeBuilder) -> Matrix:
         request = self._request
-        unknown = [one for one in request.sets if not (self.recall and self.recall.complete(one))]
-        with ground(self.speed.server, request.template, unknown) as planter:
-            for one in request.sets:
-                self._results.append(self._measured(one, planter) if one in unknown else self._remembered(one))
+        unknown = [index_set for index_set in request.sets if not (self.recall and self.recall.complete(index_set))]
+        with make_builder(self.speed.server, request.template, unknown) as builder:
+            for index_set in request.sets:
+                self._results.append(
+                    self._measured(index_set, builder) if index_set in unknown else self._remembered(index_set)
+                )
         if not unknown:
             self.speed.watch_client(request.template)
         notes = (*request.notes, *self.speed.notes)
@@ -113,52 +117,52 @@ class _Run:
             request.refused,
         )
 
-    def _measured(self, one: IndexSet, planter: Planter) -> SetResult:
+    def _measured(self, index_set: IndexSet, builder: Builds) -> SetResult:
         server = self.speed.server
-        with planter.planted(one, titled(self._tell, one, "building ")) as (name, built):
+        with builder.built(index_set, titled(self._steps, index_set, "building ")) as (name, built):
             size = settle(server, name)
             with open_probe(server, name, timeout_s=self._request.timeout_s) as probe:
-                self._cells(one, probe)
+                self._cells(index_set, probe)
             self.speed.watch_client(name)
-            return (self.recall and self.recall.cost(one)) or self._cost(one, name, built, size)
+            return (self.recall and self.recall.cost(index_set)) or self._cost(index_set, name, built, size)
 
-    def _cost(self, one: IndexSet, name: str, built: tuple[BuiltIndex, ...], size: int) -> SetResult:
+    def _cost(self, index_set: IndexSet, name: str, built: tuple[BuiltIndex, ...], size: int) -> SetResult:
         request = self._request
-        self._tell(f"{one.title}: writing", len(request.writes))
+        self._steps(f"{index_set.title}: writing", len(request.writes))
         writes = measure_writes(self.speed.server, name, request.writes, request.targets)
-        found = SetResult(one, built, size, writes, self.speed.watch_writes(name, one))
+        result = SetResult(index_set, built, size, writes, self.speed.watch_writes(name, index_set))
         if self.recall:
-            self.recall.keep_cost(one, found, self.speed.speed)
-        return found
+            self.recall.keep_cost(index_set, result, self.speed.speed)
+        return result
 
-    def _remembered(self, one: IndexSet) -> SetResult:
-        self._cells(one, None)
-        self._tell(f"{one.title}: measured before", len(one.indexes) + len(self._request.writes))
-        found = self.recall.cost(one) if self.recall else None
-        assert found is not None
-        return found
+    def _remembered(self, index_set: IndexSet) -> SetResult:
+        self._cells(index_set, None)
+        self._steps(f"{index_set.title}: measured before", len(index_set.indexes) + len(self._request.writes))
+        result = self.recall.cost(index_set) if self.recall else None
+        assert result is not None
+        return result
 
-    def _cells(self, one: IndexSet, probe: Probe | None) -> None:
+    def _cells(self, index_set: IndexSet, probe: Probe | None) -> None:
         """probe: None when all of them are known."""
         for case in self._request.workload.cases:
-            self._tell(f"{one.title}: {case.name}")
-            known = self.recall.cell(case, one) if self.recall else None
+            self._steps(f"{index_set.title}: {case.name}")
+            known = self.recall.cell(case, index_set) if self.recall else None
             if known is not None:
-                self._collector.take(case, one, *known)
+                self._collector.take(case, index_set, *known)
                 continue
             assert probe is not None
-            outcome, under = self._collector.measure(probe, case, one)
+            outcome, under = self._collector.measure(probe, case, index_set)
             if self.recall:
-                self.recall.keep_cell(case, one, outcome, under)
+                self.recall.keep_cell(case, index_set, outcome, under)
 
 
 def _steps(request: Request) -> int:
-    return request.cells + sum(len(one.indexes) + len(request.writes) for one in request.sets)
+    return request.cells + sum(len(index_set.indexes) + len(request.writes) for index_set in request.sets)
 
 
 def _empty(cells: Sequence[Cell]) -> list[str]:
     """Cases that say their own values and find nothing by them: a mistake more often than a question."""
-    found = {
+    names = {
         cell.case.name for cell in cells if cell.case.parameter_class is GIVEN and cell.plan and not cell.plan.rows
     }
-    return [f"{name}: its parameters match no rows, so it says little" for name in sorted(found)]
+    return [f"{name}: its parameters match no rows, so it says little" for name in sorted(names)]

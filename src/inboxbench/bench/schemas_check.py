@@ -39,21 +39,21 @@ def check_document(kind: str, document: object) -> None:
 
 def undocumented(kind: str, document: object) -> list[str]:
     """Paths of keys that the schema does not describe: a newer tool's."""
-    found: dict[str, None] = {}
-    _walk(schema_of(kind), document, "", found)
-    return list(found)
+    paths: dict[str, None] = {}
+    _walk(schema_of(kind), document, "", paths)
+    return list(paths)
 
 
-def _walk(schema: dict[str, Any], value: object, path: str, found: dict[str, None]) -> None:
+def _walk(schema: dict[str, Any], value: object, path: str, paths: dict[str, None]) -> None:
     for choice in schema.get("anyOf", ()):
         if choice.get("type") != "null" and value is not None:
-            _walk(choice, value, path, found)
+            _walk(choice, value, path, paths)
     if isinstance(value, list):
         for item in value:
-            _walk(schema.get("items", {}), item, f"{path}[]", found)
+            _walk(schema.get("items", {}), item, f"{path}[]", paths)
     if isinstance(value, dict) and "properties" in schema:
         for key, item in value.items():
             if key in schema["properties"]:
-                _walk(schema["properties"][key], item, f"{path}.{key}".lstrip("."), found)
+                _walk(schema["properties"][key], item, f"{path}.{key}".lstrip("."), paths)
             else:
-                found[f"{path}.{key}".lstrip(".")] = None
+                paths[f"{path}.{key}".lstrip(".")] = None

@@ -93,24 +93,27 @@ class Contrast:
     @property
     def ranked(self) -> list[Change]:
         """What got dearer first, then what got cheaper the most."""
-        news = [one for one in self.changes if one.news]
-        return sorted(news, key=lambda one: (one.ratio < 1, -abs(log(min(max(one.ratio, 1e-9), 1e9)))))
+        news = [change for change in self.changes if change.news]
+        return sorted(news, key=lambda change: (change.ratio < 1, -abs(log(min(max(change.ratio, 1e-9), 1e9)))))
 
     def typical(self, index_set: str) -> float | None:
         """Geometric mean of the ratios under a set, of what both answered from the same values."""
-        found = [
-            log(one.ratio)
-            for one in self.changes
-            if one.before.index_set == index_set and not one.other_values and one.before.plan and one.now.plan
+        logs = [
+            log(change.ratio)
+            for change in self.changes
+            if change.before.index_set == index_set
+            and not change.other_values
+            and change.before.plan
+            and change.now.plan
         ]
-        return exp(sum(found) / len(found)) if found else None
+        return exp(sum(logs) / len(logs)) if logs else None
 
     @property
     def headline(self) -> str:
-        plans = sum(one.other_plan for one in self.changes)
+        plans = sum(change.other_plan for change in self.changes)
         more, less = (
-            sum(one.news and one.ratio > 1 for one in self.changes),
-            sum(one.news and one.ratio < 1 for one in self.changes),
+            sum(change.news and change.ratio > 1 for change in self.changes),
+            sum(change.news and change.ratio < 1 for change in self.changes),
         )
         return (
             f"{self.before.label} → {self.now.label}: {plans} of {len(self.changes)} plans differ, {less} cells read "
@@ -122,8 +125,10 @@ class Contrast:
             "before": self.before.label,
             "now": self.now.label,
             "headline": self.headline,
-            "typical": {one.index_set.name: self.typical(one.index_set.name) for one in self.before.matrix.sets},
-            "changes": [one.to_json() for one in self.ranked],
+            "typical": {
+                result.index_set.name: self.typical(result.index_set.name) for result in self.before.matrix.sets
+            },
+            "changes": [change.to_json() for change in self.ranked],
             "lacking": list(self.lacking),
         }
 
@@ -136,8 +141,8 @@ def contrast(before: Side, now: Side) -> Contrast:
     lacking = sorted(
         {
             cell.case.name
-            for found, rest in ((own, other), (other, own))
-            for key, cell in found.items()
+            for cells, rest in ((own, other), (other, own))
+            for key, cell in cells.items()
             if key not in rest
         }
     )
@@ -146,7 +151,7 @@ def contrast(before: Side, now: Side) -> Contrast:
 
 def contrasts(sides: Sequence[Side]) -> list[Contrast]:
     """Each further server against the first."""
-    return [contrast(sides[0], one) for one in sides[1:]]
+    return [contrast(sides[0], side) for side in sides[1:]]
 
 
 def _key(case: Case, index_set: str) -> tuple[str, str, str]:

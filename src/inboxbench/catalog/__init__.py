@@ -6,9 +6,8 @@ differ; ``render`` writes one down as the SQL that builds it (``schema/head.sql`
 
 from inboxbench.catalog.compare import Difference, compare, explain
 from inboxbench.catalog.model import BOOKKEEPING, STRUCTURE, Catalog, Entry, Kind
-from inboxbench.catalog.read import extensions, invalid_indexes, read_catalog
+from inboxbench.catalog.read import RelationSize, extensions, invalid_indexes, read_catalog, relation_sizes
 from inboxbench.catalog.render import render
-from inboxbench.catalog.sizes import RelationSize, relation_sizes
 
 __all__ = [
     "BOOKKEEPING",

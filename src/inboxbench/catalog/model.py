@@ -42,8 +42,8 @@ class Catalog:
 
     def of(self, kind: Kind, table: str | None = None) -> tuple[Entry, ...]:
         """Entries of one kind, of one table when given, in their order of position, then name."""
-        found = (e for e in self.entries if e.kind == kind and table in (None, e.table))
-        return tuple(sorted(found, key=lambda entry: (entry.table, entry.position, entry.name)))
+        entries = (e for e in self.entries if e.kind == kind and table in (None, e.table))
+        return tuple(sorted(entries, key=lambda entry: (entry.table, entry.position, entry.name)))
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -41,8 +41,8 @@ def _table(datasets: list[Stored]) -> Table:
 
 def _facts(stored: Stored) -> tuple[str, str, str, str]:
     if stored.dataset:
-        found = stored.dataset
-        return found.profile, str(found.seed), f"{found.messages:,}", found.checksums["messages"]
+        dataset = stored.dataset
+        return dataset.profile, str(dataset.seed), f"{dataset.messages:,}", dataset.checksums["messages"]
     if stored.template:
         return f"copy of {stored.template}", "", "", ""
     return "left by a killed load or another version: remove it", "", "", ""

@@ -1,10 +1,8 @@
 """The gate: counters of head against those of a baseline. It fails on what got worse and on nothing else."""
 
 from inboxbench.gate.budget import Budgets, read_budgets
-from inboxbench.gate.change import Change, Comparison
-from inboxbench.gate.compare import compare
-from inboxbench.gate.environment import Environment
-from inboxbench.gate.snapshot import Snapshot, read_snapshot, snapshot_of, write_snapshot
+from inboxbench.gate.compare import Change, Comparison, compare
+from inboxbench.gate.snapshot import Environment, Snapshot, read_snapshot, snapshot_of, write_snapshot
 
 __all__ = [
     "Budgets",

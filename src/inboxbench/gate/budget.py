@@ -59,7 +59,7 @@ def read_budgets(path: Path) -> Budgets:
 def _budget(path: Path, where: str, raw: object, base: Budget) -> Budget:
     if not isinstance(raw, dict):
         raise UsageError(f"{path} [{where}]: expected a table")
-    names = [one.name for one in fields(Budget)]
+    names = [field.name for field in fields(Budget)]
     for key, value in raw.items():
         if key not in names:
             raise unknown("key", key, names, where=f"{path} [{where}]")

@@ -13,8 +13,7 @@ from inboxbench.bench import Progress, run_matrix
 from inboxbench.bench.sets.indexset import IndexSet, live_set, read_catalogue
 from inboxbench.bench.sets.template import drop_secondary_indexes
 from inboxbench.database import Connection, connect, scratch_database
-from inboxbench.gate.environment import environment_of
-from inboxbench.gate.snapshot import Snapshot, snapshot_of
+from inboxbench.gate.snapshot import Snapshot, environment_of, snapshot_of
 from inboxbench.migrate import runner
 from inboxbench.migrate.session import read_settings
 from inboxbench.project import Project

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Literal
 
 from psycopg import sql
 
@@ -13,11 +15,66 @@ from inboxbench import units
 from inboxbench.bench.execute.session import Probe, open_probe, prepared
 from inboxbench.bench.workload.queries import Case, Workload, draw_cases, read_workload
 from inboxbench.database import connect
-from inboxbench.errors import SubjectFailed
-from inboxbench.gate.change import Change
-from inboxbench.gate.interval import FLOOR, Answer, Interval, answer, interval
+from inboxbench.errors import SubjectFailed, UsageError
+from inboxbench.gate.compare import Change
 from inboxbench.project import Project
 from inboxbench.server import Server
+
+Answer = Literal["slower", "not slower", "undetermined"]
+
+# A smaller effect is not called a regression, however certain.
+FLOOR = 0.03
+_CONFIDENCE = 0.99
+_RESAMPLES = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Of the ratio B / A: its median, and the bounds that hold with the confidence asked for."""
+
+    low: float
+    middle: float
+    high: float
+    pairs: int
+
+    @property
+    def detectable(self) -> float:
+        """The smallest slowdown that so many pairs on this machine would show, as a share: half the width, and the
+        floor."""
+        return math.sqrt(self.high / self.low) * (1 + FLOOR) - 1
+
+
+def interval(ratios: Sequence[float], looks: int) -> Interval:
+    """Bootstrap interval of the median of `ratios`. looks: how often the same series is judged at most; each look gets
+    its share of the error (Bonferroni).
+
+    Raises UsageError when scipy is not installed.
+    """
+    try:
+        from scipy.stats import bootstrap  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise UsageError("--time needs scipy: pip install 'inboxbench[time]'") from None
+    import numpy as np  # noqa: PLC0415
+
+    logs = np.log(np.asarray(ratios))
+    bounds = bootstrap(
+        (logs,),
+        np.median,
+        confidence_level=1 - (1 - _CONFIDENCE) / looks,
+        n_resamples=_RESAMPLES * looks,
+        method="percentile",
+        batch=_RESAMPLES,
+        rng=np.random.default_rng(len(ratios)),
+    ).confidence_interval
+    return Interval(math.exp(bounds.low), math.exp(float(np.median(logs))), math.exp(bounds.high), len(ratios))
+
+
+def answer(measured: Interval, tolerated: float) -> Answer:
+    """slower: surely by more than the floor. not slower: surely by no more than `tolerated` (a share, such as 0.1)."""
+    if measured.low > 1 + FLOOR:
+        return "slower"
+    return "not slower" if measured.high < 1 + tolerated else "undetermined"
+
 
 _TIMEOUT_S = 30.0
 # Pairs after which a series is looked at: it ends when it is decided, and at the last one at the latest.
@@ -69,9 +126,9 @@ def times_in_words(timed: Sequence[Timed]) -> list[str]:
     """What the machine could see: A/A beside the verdicts, and the smallest slowdown that would have shown."""
     if not timed:
         return []
-    controls = sorted(one.control.middle for one in timed)
-    detectable = sorted(one.found.detectable for one in timed)
-    said = [one.said for one in timed if one.trusted]
+    controls = sorted(case.control.middle for case in timed)
+    detectable = sorted(case.found.detectable for case in timed)
+    said = [case.said for case in timed if case.trusted]
     counts = ", ".join(f"{said.count(word)} {word}" for word in ("slower", "not slower", "undetermined"))
     return [
         f"times of {len(timed)} cases: {counts}; A/A came out {controls[0]:.3f} to {controls[-1]:.3f}, median "
@@ -120,11 +177,11 @@ def _time(name: str, probes: Sequence[Probe], cases: Sequence[Case], *, tolerate
             while len(ratios) < look and (len(ratios) < LOOKS[0] or time.monotonic() < ends):
                 ratios += block(runs[0], runs[1], repeats)
                 control += block(runs[0], runs[2], repeats)
-            found = interval(ratios, len(LOOKS))
-            said = answer(found, tolerated)
+            measured = interval(ratios, len(LOOKS))
+            said = answer(measured, tolerated)
             if said != "undetermined" or time.monotonic() >= ends:
                 break
-        return Timed(name, found, interval(control, len(LOOKS)), said)
+        return Timed(name, measured, interval(control, len(LOOKS)), said)
 
 
 def _runner(probe: Probe, execute: sql.Composed) -> Callable[[], float]:

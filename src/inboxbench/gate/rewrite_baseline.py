@@ -18,8 +18,10 @@ def settled(before: Snapshot, now: Snapshot, budgets: Budgets, *, accept: bool, 
     for."""
     if partial:
         now = _completed(now, before)
-    readings = {key: _reading(before.readings.get(key), one, accept=accept) for key, one in now.readings.items()}
-    costs = {name: _cost(before.costs.get(name), one, budgets, accept=accept) for name, one in now.costs.items()}
+    readings = {
+        key: _reading(before.readings.get(key), reading, accept=accept) for key, reading in now.readings.items()
+    }
+    costs = {name: _cost(before.costs.get(name), cost, budgets, accept=accept) for name, cost in now.costs.items()}
     return replace(now, readings=readings, costs=costs)
 
 
@@ -46,7 +48,8 @@ def _cost(old: Cost | None, new: Cost, budgets: Budgets, *, accept: bool) -> Cos
     size = _kept(old.bytes, new.bytes, budgets.default.size, accept=accept)
     indexes: Mapping[str, int] = new.indexes if size == new.bytes else old.indexes
     writes = {
-        name: _writing(old.writes.get(name), one, budgets.of(name), accept=accept) for name, one in new.writes.items()
+        name: _writing(old.writes.get(name), writing, budgets.of(name), accept=accept)
+        for name, writing in new.writes.items()
     }
     return Cost(size, indexes, writes)
 

@@ -1,16 +1,22 @@
-"""The same counters over many runs: snapshots in order, and the figures of each counter beside one another."""
+"""The same counters over many runs, and where one changed for good.
+
+A change is a step of what repeats exactly, or a change point by Apache Otava's analysis (E-divisive means with a
+t-test, the method of "Hunter", ICPE 2023). Otava is asked for counters, never for times: it then judges levels, not
+noise. It needs a few runs on both sides of a change; an exact counter does not.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 from inboxbench.errors import UsageError
-from inboxbench.gate.environment import check_environment
 from inboxbench.gate.revision import git
-from inboxbench.gate.snapshot import Reading, Snapshot, parse_snapshot, read_snapshot
+from inboxbench.gate.snapshot import Reading, Snapshot, check_environment, parse_snapshot, read_snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +89,8 @@ def _environment(old: Point, new: Point) -> str:
 
 def series_of(points: Sequence[Point]) -> list[Series]:
     """Pages and rows thrown away of each cell, WAL and HOT share of each write, bytes of each set's indexes."""
-    found = [*_of_readings(points), *_of_costs(points)]
-    return [one for one in found if any(value is not None for value in one.values)]
+    series = [*_of_readings(points), *_of_costs(points)]
+    return [counter for counter in series if any(value is not None for value in counter.values)]
 
 
 def _of_readings(points: Sequence[Point]) -> Iterator[Series]:
@@ -107,5 +113,89 @@ def _of_costs(points: Sequence[Point]) -> Iterator[Series]:
         for write in sorted({write for cost in costs if cost for write in cost.writes}):
             writes = [cost.writes.get(write) if cost else None for cost in costs]
             for metric, field in (("wal", "wal_bytes"), ("hot", "hot_share")):
-                values = tuple(getattr(one, field) if one else None for one in writes)
+                values = tuple(getattr(write, field) if write else None for write in writes)
                 yield Series(f"{write}/{name}", metric, False, values)
+
+
+Evidence = Literal["change point", "step"]
+
+_MAX_PVALUE = 0.001
+# As the gate's own budget for what repeats only roughly.
+_MIN_MAGNITUDE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """From point `at` on, a counter is another. before, after: its means of the runs up to the neighbouring shifts.
+
+    evidence: "change point" if Otava says so, "step" if an exact counter changed and there is not more to go by.
+    asked: the query or its parameters changed there, too.
+    """
+
+    series: Series
+    at: int
+    before: float
+    after: float
+    evidence: Evidence
+    asked: bool
+
+    @property
+    def worse(self) -> bool:
+        """More pages, rows, bytes; less HOT."""
+        return (self.after < self.before) if self.series.metric == "hot" else (self.after > self.before)
+
+    @property
+    def factor(self) -> float:
+        return self.after / self.before if self.before else float("inf")
+
+
+def analysis_missing() -> str | None:
+    """Why there are no change points, in words; None when Otava is installed."""
+    try:
+        import otava.analysis  # noqa: F401, PLC0415 - an extra
+    except ImportError:
+        return "steps of exact counters only; change points need Apache Otava: pip install 'inboxbench[history]'"
+    return None
+
+
+def shifts(series: Series) -> list[Shift]:
+    """Oldest first. Without Otava, steps of exact counters alone."""
+    known = [(number, float(value)) for number, value in enumerate(series.values) if value is not None]
+    values = [value for _, value in known]
+    points = set() if analysis_missing() else set(change_points(values))
+    steps = (
+        {place for place, (old, new) in enumerate(pairwise(values), start=1) if old != new} if series.exact else set()
+    )
+    cuts = sorted(points | steps)
+    return list(_shifts(series, known, cuts, points))
+
+
+def _shifts(
+    series: Series, known: Sequence[tuple[int, float]], cuts: Sequence[int], points: set[int]
+) -> Iterator[Shift]:
+    edges = [0, *cuts, len(known)]
+    for number, cut in enumerate(cuts, start=1):
+        before, after = (
+            sum(value for _, value in known[low:high]) / (high - low)
+            for low, high in ((edges[number - 1], cut), (cut, edges[number + 1]))
+        )
+        at, last = known[cut][0], known[cut - 1][0]
+        asked = bool(series.texts) and series.texts[at] != series.texts[last]
+        yield Shift(series, at, before, after, "change point" if cut in points else "step", asked)
+
+
+def change_points(values: Sequence[float]) -> list[int]:
+    """Indexes at which a new level begins. Raises UsageError when Otava is not installed."""
+    if said := analysis_missing():
+        raise UsageError(said)
+    if len(set(values)) < 2:
+        return []
+    import numpy as np  # noqa: PLC0415
+    from otava.analysis import compute_change_points  # noqa: PLC0415
+
+    with np.errstate(all="ignore"), warnings.catch_warnings():  # levels without any spread divide by zero
+        warnings.simplefilter("ignore")
+        points, _weak = compute_change_points(
+            np.asarray(values, dtype=float), max_pvalue=_MAX_PVALUE, min_magnitude=_MIN_MAGNITUDE
+        )
+    return [int(point.index) for point in points]

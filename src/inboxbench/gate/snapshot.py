@@ -4,20 +4,74 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from inboxbench import __version__
 from inboxbench.bench import Cell, Matrix, SetResult
 from inboxbench.bench.model import plain
 from inboxbench.errors import UsageError
 from inboxbench.files import write_text
-from inboxbench.gate.environment import Environment
 from inboxbench.sqlfile import read_text
+
+_NAMES = {
+    "tool": "inboxbench",
+    "data": "other rows (profile, seed, generator, schema/baseline.sql), digest",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What counters depend on beside the schema and the queries.
+
+    server: PostgreSQL's version; data: fingerprint of profile, seed, generator and baseline schema; settings: those
+    of the measuring session that EXPLAIN calls changed.
+    """
+
+    tool: str
+    server: str
+    profile: str
+    messages: int
+    seed: int
+    data: str
+    settings: Mapping[str, str]
+
+
+def environment_of(matrix: Matrix, *, server: str, profile: str, messages: int, seed: int, data: str) -> Environment:
+    return Environment(__version__, server, profile, messages, seed, data, dict(matrix.settings))
+
+
+def check_environment(before: Environment, now: Environment, where: str) -> list[str]:
+    """Remarks on what differs without harm. Raises UsageError for what makes counters incomparable."""
+    for name, said in _differences(before, now):
+        raise UsageError(
+            f"{where}: measured with {name} {said[0]}, this is {said[1]}: its counters do not compare; "
+            "measure it again here with --update"
+        )
+    if before.server != now.server:
+        return [f"baseline measured on PostgreSQL {before.server}, head on {now.server}"]
+    return []
+
+
+def _differences(before: Environment, now: Environment) -> Iterator[tuple[str, tuple[object, object]]]:
+    majors = before.server.partition(".")[0], now.server.partition(".")[0]
+    if majors[0] != majors[1]:
+        yield "PostgreSQL", majors
+    for field in fields(Environment):
+        old, new = getattr(before, field.name), getattr(now, field.name)
+        if field.name == "settings":
+            changed = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+            if changed:
+                name = changed[0]
+                yield f"setting {name}", (old.get(name, "at its default"), new.get(name, "at its default"))
+        elif field.name != "server" and old != new:
+            yield _NAMES.get(field.name, field.name), (old, new)
+
 
 FORMAT = 1
 _SCHEMA = Path(__file__).with_name("snapshot.schema.json")
@@ -92,7 +146,7 @@ def _reading(cell: Cell) -> Reading:
 def _cost(result: SetResult) -> Cost:
     return Cost(
         bytes=result.bytes,
-        indexes={one.index.name: one.bytes for one in result.built},
+        indexes={built.index.name: built.bytes for built in result.built},
         writes={
             write.name: Writing(
                 round(write.wal_bytes, 1), None if write.hot_share is None else round(write.hot_share, 4)
@@ -112,7 +166,7 @@ def snapshot_of(matrix: Matrix, environment: Environment, head: str) -> Snapshot
         environment=environment,
         head=head,
         readings={key_of(cell): _reading(cell) for cell in matrix.cells},
-        costs={one.index_set.name: _cost(one) for one in matrix.sets},
+        costs={result.index_set.name: _cost(result) for result in matrix.sets},
     )
 
 
@@ -152,8 +206,8 @@ def parse_snapshot(text: str, path: str) -> Snapshot:
 
 def _parsed(document: Mapping[str, Any]) -> Snapshot:
     costs = {
-        name: Cost(one["bytes"], one["indexes"], {key: Writing(**write) for key, write in one["writes"].items()})
-        for name, one in document["costs"].items()
+        name: Cost(cost["bytes"], cost["indexes"], {key: Writing(**write) for key, write in cost["writes"].items()})
+        for name, cost in document["costs"].items()
     }
-    readings = {key: Reading(**one) for key, one in document["readings"].items()}
+    readings = {key: Reading(**reading) for key, reading in document["readings"].items()}
     return Snapshot(Environment(**document["environment"]), document["head"], readings, costs)

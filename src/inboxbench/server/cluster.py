@@ -16,7 +16,7 @@ from pathlib import Path
 from inboxbench.errors import ServerError
 from inboxbench.server import guard
 from inboxbench.server.binaries import Account, can_run, major_version, open_copy, server_account
-from inboxbench.server.settings import tuned_settings
+from inboxbench.server.spec import tuned_settings
 
 _PANIC = re.compile(r"^[^\t].*?PANIC:  (.+)$", re.MULTILINE)
 _FULL = "No space left on device"

@@ -66,8 +66,8 @@ class Server:
         """psql, pgbench, pg_dump …: of this server, else of the PATH. Raises ServerError when there is none."""
         if self.bindir and (self.bindir / name).is_file():
             return self.bindir / name
-        if found := shutil.which(name):
-            return Path(found)
+        if path := shutil.which(name):
+            return Path(path)
         raise ServerError(
             f"{name} is needed and neither beside {self.label} nor on the PATH; install postgresql-client"
         )

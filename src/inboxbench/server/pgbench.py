@@ -127,16 +127,18 @@ def _call(command: Sequence[str], environment: Mapping[str, str], load: Load) ->
             "Something holds a lock that its clients wait for"
         ) from None
     if done.returncode:
-        told = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-        raise SubjectFailed(f"pgbench ended with code {done.returncode}: {(told or ['it did not say why'])[0].strip()}")
+        errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+        raise SubjectFailed(
+            f"pgbench ended with code {done.returncode}: {(errors or ['it did not say why'])[0].strip()}"
+        )
     return done.stdout
 
 
 def _figure(output: str, label: str) -> float:
-    found = re.search(rf"^{re.escape(label)} ?[:=] (\d+(?:\.\d+)?)", output, re.MULTILINE)
-    if found is None:
+    match = re.search(rf"^{re.escape(label)} ?[:=] (\d+(?:\.\d+)?)", output, re.MULTILINE)
+    if match is None:
         raise SubjectFailed(f"pgbench did not print {label!r}; version 15 or newer is needed")
-    return float(found.group(1))
+    return float(match.group(1))
 
 
 def _report(output: str, logged: Sequence[_Logged], load: Load, *, tried: bool) -> Report:
@@ -147,9 +149,9 @@ def _report(output: str, logged: Sequence[_Logged], load: Load, *, tried: bool) 
         transactions=transactions,
         retries=int(_figure(output, "total number of retries")) if tried else 0,
         seconds=transactions / _figure(output, "tps"),
-        latencies_ms=[one.latency_ms for one in logged],
-        lags_ms=[one.lag_ms for one in logged] if load.rate is not None else [],
-        scripts=[one.script for one in logged],
+        latencies_ms=[transaction.latency_ms for transaction in logged],
+        lags_ms=[transaction.lag_ms for transaction in logged] if load.rate is not None else [],
+        scripts=[transaction.script for transaction in logged],
     )
 
 

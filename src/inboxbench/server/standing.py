@@ -68,13 +68,13 @@ def standing(spec: Embedded | Binaries, data_dir: str | None = None) -> Standing
     return Standing(spec, cluster, "running" if _is_running(cluster) else "stopped")
 
 
-def _create(found: Standing) -> Cluster:
-    home = found.cluster.home
+def _create(present: Standing) -> Cluster:
+    home = present.cluster.home
     if home.exists():
         shutil.rmtree(home)  # an initdb that was interrupted: without cluster.json it never was a server
     home.mkdir(parents=True, mode=0o700)
     try:
-        cluster = create_cluster(home, found.cluster.bindir)
+        cluster = create_cluster(home, present.cluster.bindir)
         (home / "cluster.json").write_text(json.dumps({"bindir": str(cluster.bindir)}))
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
@@ -84,11 +84,11 @@ def _create(found: Standing) -> Cluster:
 
 def start_standing(spec: Embedded | Binaries, data_dir: str | None = None) -> Standing:
     """Create when absent, start when stopped, leave alone when running."""
-    found = standing(spec, data_dir)
-    if found.state == "running":
-        return found
-    cluster = _create(found) if found.state == "absent" else found.cluster
-    if found.state == "stopped" and not (cluster.bindir / "pg_ctl").is_file():
+    present = standing(spec, data_dir)
+    if present.state == "running":
+        return present
+    cluster = _create(present) if present.state == "absent" else present.cluster
+    if present.state == "stopped" and not (cluster.bindir / "pg_ctl").is_file():
         raise ServerError(
             f"the programs of {cluster.home} are gone from {cluster.bindir}; run: inboxbench server stop --remove"
         )
@@ -98,10 +98,10 @@ def start_standing(spec: Embedded | Binaries, data_dir: str | None = None) -> St
 
 def stop_standing(spec: Embedded | Binaries, data_dir: str | None = None, *, remove: bool = False) -> Standing:
     """Stop when running; with `remove`, delete the home and all datasets in it."""
-    found = standing(spec, data_dir)
-    if found.state == "running":
-        stop_cluster(found.cluster)
-    if remove and found.state != "absent":
-        shutil.rmtree(found.cluster.home)
-        return Standing(spec, found.cluster, "absent")
-    return Standing(spec, found.cluster, "stopped" if found.state != "absent" else "absent")
+    present = standing(spec, data_dir)
+    if present.state == "running":
+        stop_cluster(present.cluster)
+    if remove and present.state != "absent":
+        shutil.rmtree(present.cluster.home)
+        return Standing(spec, present.cluster, "absent")
+    return Standing(spec, present.cluster, "stopped" if present.state != "absent" else "absent")

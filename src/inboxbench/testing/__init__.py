@@ -6,14 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inboxbench.testing.benchmarks import attach_counters as attach_counters
-    from inboxbench.testing.benchmarks import benchmark_query as benchmark_query
     from inboxbench.testing.races import assert_race_free as assert_race_free
     from inboxbench.testing.seeded import SeededDatabase as SeededDatabase
     from inboxbench.testing.statements import PlanError as PlanError
     from inboxbench.testing.statements import assert_buffers as assert_buffers
     from inboxbench.testing.statements import assert_plan as assert_plan
     from inboxbench.testing.statements import assert_statements as assert_statements
+    from inboxbench.testing.statements import attach_counters as attach_counters
+    from inboxbench.testing.statements import benchmark_query as benchmark_query
 
 _WHERE = {
     "PlanError": "statements",
@@ -22,8 +22,8 @@ _WHERE = {
     "assert_plan": "statements",
     "assert_race_free": "races",
     "assert_statements": "statements",
-    "attach_counters": "benchmarks",
-    "benchmark_query": "benchmarks",
+    "attach_counters": "statements",
+    "benchmark_query": "statements",
 }
 
 __all__ = [

@@ -125,8 +125,8 @@ def _in_words() -> Iterator[None]:
 @pytest.fixture
 def benchmark_query(request: pytest.FixtureRequest) -> Callable[..., list[tuple[Any, ...]]]:
     """`benchmark_query(connection, query, parameters)`: pytest-benchmark's times, with the counters in its JSON."""
-    from inboxbench.testing import benchmarks  # noqa: PLC0415
+    from inboxbench.testing import statements  # noqa: PLC0415
 
     if not request.config.pluginmanager.hasplugin("benchmark"):
         pytest.fail("benchmark_query needs pytest-benchmark: pip install pytest-benchmark", pytrace=False)
-    return partial(benchmarks.benchmark_query, request.getfixturevalue("benchmark"))
+    return partial(statements.benchmark_query, request.getfixturevalue("benchmark"))

@@ -12,7 +12,7 @@ import pytest
     "name",
     [
         "inboxbench.sqlfile",
-        "inboxbench.bench.workload.churn",
+        "inboxbench.bench.workload.writes",
         "inboxbench.units",
         "inboxbench.bench.workload.mix",
         "inboxbench.bench.verdict.reasons",

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from inboxbench.bench.model import Cell, Matrix
 from inboxbench.bench.servers import Contrast, Side, contrast
-from inboxbench.bench.workload.parameters import ParameterClass
-from inboxbench.bench.workload.queries import Case, Workload
+from inboxbench.bench.workload.queries import Case, ParameterClass, Workload
 from inboxbench.explain import Plan
 from inboxbench.sqlfile import QueryFile
 

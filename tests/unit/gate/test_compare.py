@@ -13,11 +13,9 @@ import pytest
 from inboxbench.errors import UsageError
 from inboxbench.gate import Budgets, Comparison, Environment, Snapshot, compare, read_budgets, read_snapshot
 from inboxbench.gate.budget import Budget
-from inboxbench.gate.environment import check_environment
-from inboxbench.gate.export import bencher, junit, smaller_is_better, workflow_commands
-from inboxbench.gate.markdown import as_markdown
+from inboxbench.gate.export import as_markdown, bencher, junit, smaller_is_better, workflow_commands
 from inboxbench.gate.rewrite_baseline import settled
-from inboxbench.gate.snapshot import Cost, Reading, Writing, write_snapshot
+from inboxbench.gate.snapshot import Cost, Reading, Writing, check_environment, write_snapshot
 from inboxbench.project import find_project
 
 ENVIRONMENT = Environment("0.1.0", "18.6", "tiny", 20_000, 1, "abc", {"jit": "off"})

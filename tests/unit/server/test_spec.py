@@ -8,8 +8,16 @@ from psycopg.conninfo import conninfo_to_dict
 
 from inboxbench.errors import UsageError
 from inboxbench.server.handle import Server, reason, redact
-from inboxbench.server.settings import shared_buffers_bytes, tuned_settings
-from inboxbench.server.spec import Binaries, Container, Embedded, External, Spec, parse_spec
+from inboxbench.server.spec import (
+    Binaries,
+    Container,
+    Embedded,
+    External,
+    Spec,
+    parse_spec,
+    shared_buffers_bytes,
+    tuned_settings,
+)
 
 
 @pytest.mark.parametrize(

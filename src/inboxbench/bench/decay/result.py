@@ -9,9 +9,8 @@ from typing import Any
 from inboxbench import units
 from inboxbench.bench.execute.cell import Reading
 from inboxbench.bench.sets.indexset import IndexSet
-from inboxbench.bench.workload.churn import Churn
 from inboxbench.bench.workload.queries import Case
-from inboxbench.bench.workload.writes import Updates
+from inboxbench.bench.workload.writes import Churn, Updates
 from inboxbench.errors import SubjectFailed
 
 

@@ -26,11 +26,10 @@ from inboxbench.bench.request import (
     settle,
     titled,
 )
-from inboxbench.bench.sets.builder import Nursery, Tell
+from inboxbench.bench.sets.builder import Announce, SetBuilder
 from inboxbench.bench.sets.indexset import IndexSet
 from inboxbench.bench.sets.template import tables
-from inboxbench.bench.workload.churn import Churn, inflict
-from inboxbench.bench.workload.writes import Updates
+from inboxbench.bench.workload.writes import Churn, Updates, inflict
 from inboxbench.database import Connection, connect
 from inboxbench.project import Project
 from inboxbench.server import Server
@@ -57,8 +56,8 @@ def run_decay(
         server, source, project, sets=sets, queries=queries, timeout_s=timeout_s, progress=progress
     ) as request:
         ager = _Ager(server, request, churn, Steps(_steps(request), progress))
-        with Nursery(server, request.template, request.sets) as nursery:
-            found = [ager.age(nursery, one) for one in request.sets]
+        with SetBuilder(server, request.template, request.sets) as builder:
+            found = [ager.age(builder, one) for one in request.sets]
     cells = tuple(cell for _set, cells in found for cell in cells)
     return Decay(request.profile, churn, tuple(one for one, _cells in found), cells, request.notes)
 
@@ -76,8 +75,8 @@ class _Ager:
     churn: Churn
     tell: Steps
 
-    def age(self, nursery: Nursery, one: IndexSet) -> tuple[SetAging, list[Aging]]:
-        with nursery.planted(one, titled(self.tell, one, "building ")) as (name, _built):
+    def age(self, builder: SetBuilder, one: IndexSet) -> tuple[SetAging, list[Aging]]:
+        with builder.built(one, titled(self.tell, one, "building ")) as (name, _built):
             fresh_bytes = settle(self.server, name)
             fresh = self._read(name, titled(self.tell, one, "fresh: "))
             self.tell(f"{one.title}: {self.churn}")
@@ -101,7 +100,7 @@ class _Ager:
         with connect(self.server.conninfo(name)) as connection:
             vacuum(connection)
 
-    def _read(self, name: str, tell: Tell) -> list[Reading]:
+    def _read(self, name: str, tell: Announce) -> list[Reading]:
         """Every case in the order of the workload, which is part of the protocol: a read tidies up for the next one."""
         readings = []
         with open_probe(self.server, name, timeout_s=self.request.timeout_s) as probe:

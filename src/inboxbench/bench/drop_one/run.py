@@ -14,8 +14,8 @@ from inboxbench.bench.drop_one.result import Removal, Word, removal
 from inboxbench.bench.model import Matrix
 from inboxbench.bench.request import TIMEOUT_S, Progress
 from inboxbench.bench.run import run_matrix
+from inboxbench.bench.sets.builder import SetPruner
 from inboxbench.bench.sets.indexset import Index, IndexSet
-from inboxbench.bench.sets.removal import Pruner
 from inboxbench.project import Project
 from inboxbench.server import Server
 from inboxbench.units import size, times
@@ -111,7 +111,7 @@ def run_ablation(
             rounds=1,
             timeout_s=timeout_s,
             progress=progress,
-            ground=Pruner,
+            make_builder=SetPruner,
         )
         return matrix, tuple(removal(matrix, matrix.sets[0], part) for part in matrix.sets[1:])
 

@@ -117,10 +117,10 @@ def measure_overhead(
     except ServerError as error:
         return f"client overhead: {error}"
     with connect(server.conninfo(database)) as connection:
-        found = connection.execute(_KEYED).fetchone()
-        if found is None:
+        key = connection.execute(_KEYED).fetchone()
+        if key is None:
             return _NO_TABLE
-        table, column = (sql.Identifier(name) for name in found)
+        table, column = (sql.Identifier(name) for name in key)
         select = sql.SQL("SELECT {0} FROM {1} WHERE {0} = ").format(column, table)
         row = connection.execute(sql.SQL("SELECT min({}) FROM {}").format(column, table)).fetchone()
         if row is None or row[0] is None:
@@ -172,7 +172,7 @@ class _Pair:
         """Milliseconds of each execution."""
         values = as_text(self.connection, [self.key])
         seconds = [round_trip(self.connection, _STATEMENT, values) for _ in range(_WARM + self.executions)]
-        return [one * 1000 for one in seconds[_WARM:]]
+        return [trip * 1000 for trip in seconds[_WARM:]]
 
     def _control(self) -> float:
         """Milliseconds of a transaction, without connecting."""

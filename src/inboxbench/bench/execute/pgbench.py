@@ -19,9 +19,10 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from inboxbench.bench.execute.overhead import PGBENCH_FLAGS, Overhead, as_text, measure_overhead
-from inboxbench.bench.request import Request, Targets
+from inboxbench.bench.request import Request
 from inboxbench.bench.sets.indexset import IndexSet
 from inboxbench.bench.workload.queries import Case
+from inboxbench.bench.workload.writes import Targets
 from inboxbench.database import Connection, connect
 from inboxbench.errors import ServerError, SubjectFailed
 from inboxbench.server import Server
@@ -49,7 +50,7 @@ def stage_targets(connection: Connection, writes: Iterable[QueryFile], targets: 
     connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(_SCHEMA)))
     for name, types in _columns(writes).items():
         table = sql.Identifier(_SCHEMA, name)
-        columns = [sql.SQL("{} {}").format(sql.Identifier(one), sql.SQL(kind)) for one, kind in types.items()]
+        columns = [sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in types.items()]
         create = sql.SQL("CREATE UNLOGGED TABLE {} (place integer PRIMARY KEY, {})")
         connection.execute(create.format(table, sql.SQL(", ").join(columns)))
         names = sql.SQL(", ").join(map(sql.Identifier, ["place", *types]))
@@ -58,16 +59,16 @@ def stage_targets(connection: Connection, writes: Iterable[QueryFile], targets: 
             cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(table, names)) as copy,
         ):
             for place, row in enumerate(targets[name], 1):
-                copy.write_row([place, *(row[one] for one in types)])
+                copy.write_row([place, *(row[name] for name in types)])
         connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(table))
 
 
 def _columns(writes: Iterable[QueryFile]) -> dict[str, dict[str, str]]:
     """Parameters and their types by the file of targets that gives them."""
-    found: dict[str, dict[str, str]] = {}
+    types: dict[str, dict[str, str]] = {}
     for write in writes:
-        found.setdefault(write.classes[0], {}).update(write.params)
-    return found
+        types.setdefault(write.classes[0], {}).update(write.params)
+    return types
 
 
 def write_operations(connection: Connection, writes: Iterable[QueryFile], targets: Targets) -> tuple[Operation, ...]:
@@ -82,7 +83,7 @@ def write_operations(connection: Connection, writes: Iterable[QueryFile], target
 def _write_script(connection: Connection, write: QueryFile, rows: int) -> str:
     table = sql.Identifier(_SCHEMA, write.classes[0])
     given = sql.SQL("(SELECT {} FROM {} WHERE place = :row)")
-    values = {one: given.format(sql.Identifier(one), table).as_string(connection) for one in write.params}
+    values = {name: given.format(sql.Identifier(name), table).as_string(connection) for name in write.params}
     return f"\\set row random(1, {rows})\n{as_pgbench(write.text, values)};\n"
 
 
@@ -137,7 +138,7 @@ def run_operation(program: Path, conninfo: str, operation: Operation, load: Load
         report = run_scripts(program, conninfo, list(operation.scripts.values()), load, FLAGS)
     except SubjectFailed as error:
         names = list(operation.scripts)
-        raise SubjectFailed(re.sub(r"\bscript (\d+)", lambda found: names[int(found[1])], str(error))) from None
+        raise SubjectFailed(re.sub(r"\bscript (\d+)", lambda match: names[int(match[1])], str(error))) from None
     if not report.transactions:
         raise SubjectFailed(f"no transaction of {operation.name} ended within {load.seconds} s")
     return report
@@ -161,7 +162,7 @@ def measure_throughput(
     with connect(server.conninfo(database)) as connection:
         stage_targets(connection, writes, targets)
         operations = write_operations(connection, writes, targets)
-    found: list[Throughput] = []
+    throughputs: list[Throughput] = []
     failed: list[str] = []
     for operation in operations:
         try:
@@ -169,8 +170,10 @@ def measure_throughput(
         except SubjectFailed as error:
             failed.append(f"throughput of {operation.name}: {error}")
         else:
-            found.append(Throughput(operation.name, report.per_s, report.transactions, load.clients, load.seconds))
-    return tuple(found), tuple(failed)
+            throughputs.append(
+                Throughput(operation.name, report.per_s, report.transactions, load.clients, load.seconds)
+            )
+    return tuple(throughputs), tuple(failed)
 
 
 @dataclass
@@ -187,23 +190,23 @@ class Speedometer:
         """Once a run, on the first set's database."""
         if self.speed is None or self.overhead:
             return
-        found = measure_overhead(self.server, database)
-        if isinstance(found, Overhead):
-            self.overhead = found
+        overhead = measure_overhead(self.server, database)
+        if isinstance(overhead, Overhead):
+            self.overhead = overhead
         else:
-            self.notes[found] = None
+            self.notes[overhead] = None
 
-    def watch_writes(self, database: str, one: IndexSet) -> tuple[Throughput, ...]:
+    def watch_writes(self, database: str, index_set: IndexSet) -> tuple[Throughput, ...]:
         """Last of all on a set's database: it writes as much as it can."""
         request = self.request
         if self.speed is None or not self.speed.seconds or not request.writes:
             return ()
         try:
-            found, failed = measure_throughput(
+            throughputs, failed = measure_throughput(
                 self.server, database, request.writes, request.targets, speed=self.speed, timeout_s=request.timeout_s
             )
         except ServerError as error:
             self.notes[f"throughput: {error}"] = None
             return ()
-        self.notes |= dict.fromkeys(f"{problem}, under {one.title}" for problem in failed)
-        return found
+        self.notes |= dict.fromkeys(f"{problem}, under {index_set.title}" for problem in failed)
+        return throughputs

@@ -14,12 +14,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from psycopg import sql
+
 from inboxbench.bench.sets.indexset import BuiltIndex, Index, IndexSet, build
 from inboxbench.bench.sets.template import analyse_expressions
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.server import Server
 
-Tell = Callable[[str], None]
+Announce = Callable[[str], None]
 Key = tuple[str, str]
 
 _EXPRESSIONS = """
@@ -44,11 +46,11 @@ class _Base:
 
     @property
     def key(self) -> frozenset[Key]:
-        return frozenset(_key(one.index) for one in self.built)
+        return frozenset(_key(built_index.index) for built_index in self.built)
 
 
 @dataclass
-class Nursery:
+class SetBuilder:
     """Use it as a context manager: everything that it made is dropped at the end."""
 
     server: Server
@@ -57,7 +59,7 @@ class Nursery:
     _stack: ExitStack = field(default_factory=ExitStack)
     _bases: list[_Base] = field(default_factory=list)
 
-    def __enter__(self) -> Nursery:
+    def __enter__(self) -> SetBuilder:
         self._bases = [_Base(self.template)]
         return self
 
@@ -67,20 +69,22 @@ class Nursery:
         self._stack.close()
 
     @contextmanager
-    def planted(self, chosen: IndexSet, tell: Tell) -> Iterator[tuple[str, tuple[BuiltIndex, ...]]]:
+    def built(self, chosen: IndexSet, announce: Announce) -> Iterator[tuple[str, tuple[BuiltIndex, ...]]]:
         """A database with the set's indexes, dropped at the end of the block, and what each of them took."""
-        base = self._base(self._shared(chosen), tell)
+        base = self._base(self._shared(chosen), announce)
         rest = [index for index in chosen.indexes if _key(index) not in base.key]
         with scratch_database(self.server, "set", base.name) as name:
-            built = {one.index.name: one for one in (*base.built, *self._build(name, rest, tell))}
+            built = {
+                built_index.index.name: built_index for built_index in (*base.built, *self._build(name, rest, announce))
+            }
             yield name, tuple(built[index.name] for index in chosen.indexes)
 
     def _shared(self, chosen: IndexSet) -> list[Index]:
         """The set's inverted indexes that another set holds too."""
-        held = Counter(_key(index) for one in self.sets for index in one.indexes if index.inverted)
+        held = Counter(_key(index) for index_set in self.sets for index in index_set.indexes if index.inverted)
         return [index for index in chosen.indexes if held[_key(index)] > 1]
 
-    def _base(self, wanted: Sequence[Index], tell: Tell) -> _Base:
+    def _base(self, wanted: Sequence[Index], announce: Announce) -> _Base:
         """The base with exactly these indexes, grown from the one that already has the costliest of them."""
         keys = {_key(index) for index in wanted}
         parent = max((base for base in self._bases if base.key <= keys), key=lambda base: base.cost_s)
@@ -89,14 +93,14 @@ class Nursery:
             return parent
         name = self._stack.enter_context(scratch_database(self.server, "base", parent.name))
         begun = time.perf_counter()
-        built = (*parent.built, *self._build(name, missing, tell))
+        built = (*parent.built, *self._build(name, missing, announce))
         base = _Base(name, built, parent.cost_s + time.perf_counter() - begun)
         self._bases.append(base)
         return base
 
-    def _build(self, name: str, indexes: Sequence[Index], tell: Tell) -> tuple[BuiltIndex, ...]:
+    def _build(self, name: str, indexes: Sequence[Index], announce: Announce) -> tuple[BuiltIndex, ...]:
         with connect(self.server.conninfo(name)) as connection:
-            built = build(connection, indexes, tell)
+            built = build(connection, indexes, announce)
             _refresh_statistics(connection, indexes)
             return built
 
@@ -106,3 +110,37 @@ def _refresh_statistics(connection: Connection, indexes: Sequence[Index]) -> Non
     names = [index.name for index in indexes]
     for (table,) in connection.execute(_EXPRESSIONS, (names,)).fetchall():
         analyse_expressions(connection, table)
+
+
+@dataclass
+class SetPruner:
+    """Use it as a context manager, in place of a SetBuilder; the first of `sets` holds the indexes of all others."""
+
+    server: Server
+    template: str
+    sets: Sequence[IndexSet]
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _full: tuple[str, tuple[BuiltIndex, ...]] | None = None
+
+    def __enter__(self) -> SetPruner:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @contextmanager
+    def built(self, chosen: IndexSet, announce: Announce) -> Iterator[tuple[str, tuple[BuiltIndex, ...]]]:
+        """A database with the set's indexes, dropped at the end of the block, and what each of them took."""
+        if self._full is None:
+            builder = self._stack.enter_context(SetBuilder(self.server, self.template, self.sets[:1]))
+            self._full = self._stack.enter_context(builder.built(self.sets[0], announce))
+        whole, built = self._full
+        kept = {index.name for index in chosen.indexes}
+        with scratch_database(self.server, "part", whole) as name:
+            with connect(self.server.conninfo(name)) as connection:
+                for built_index in built:
+                    if built_index.index.name not in kept:
+                        connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(built_index.index.name)))
+            yield name, tuple(built_index for built_index in built if built_index.index.name in kept)

@@ -36,9 +36,9 @@ class Index:
 
     @property
     def table(self) -> str:
-        found = _TABLE.match(self.definition)
-        assert found is not None, self.definition
-        return found[1].replace('""', '"') if found[1] else found[2]
+        match = _TABLE.match(self.definition)
+        assert match is not None, self.definition
+        return match[1].replace('""', '"') if match[1] else match[2]
 
     @property
     def inverted(self) -> bool:
@@ -110,7 +110,7 @@ class Catalogue:
     def choose(self, names: Sequence[str] | None = None) -> tuple[IndexSet, ...]:
         """The named sets, or the default ones. Raises UsageError with the nearest known name."""
         if names is None:
-            return tuple(found for found in self.sets.values() if found.default)
+            return tuple(index_set for index_set in self.sets.values() if index_set.default)
         for name in names:
             if name not in self.sets:
                 raise unknown("index set", name, self.sets, where=str(self.path))
@@ -183,9 +183,9 @@ def live_set(connection: Connection, name: str, title: str) -> IndexSet:
     """The set of indexes that a database has now, unique ones left out: those are rules and stay under every set."""
     indexes = []
     for index, definition in connection.execute(_LIVE).fetchall():
-        found = _DEFINITION.fullmatch(definition)
-        assert found is not None, definition
-        indexes.append(Index(name=index, definition=found[1]))
+        match = _DEFINITION.fullmatch(definition)
+        assert match is not None, definition
+        indexes.append(Index(name=index, definition=match[1]))
     return IndexSet(name, title, "as the migrations leave it", tuple(indexes), default=False)
 
 
@@ -202,14 +202,14 @@ def install_extensions(connection: Connection, indexes: Iterable[Index]) -> None
 def sound_sets(connection: Connection, path: Path, sets: Sequence[IndexSet]) -> tuple[list[IndexSet], list[str]]:
     """The sets whose indexes can all be built here, and for each other one why not."""
     sound, refused = [], []
-    for one in sets:
+    for index_set in sets:
         try:
-            install_extensions(connection, one.indexes)
-            try_definitions(connection, path, one.indexes)
+            install_extensions(connection, index_set.indexes)
+            try_definitions(connection, path, index_set.indexes)
         except UsageError as error:
-            refused.append(f"set {one.name} is left out: {error}")
+            refused.append(f"set {index_set.name} is left out: {error}")
         else:
-            sound.append(one)
+            sound.append(index_set)
     return sound, refused
 
 
@@ -236,14 +236,14 @@ def _try_one(connection: Connection, index: Index) -> None:
     connection.execute(index.create)
 
 
-def build(connection: Connection, indexes: Iterable[Index], tell: Callable[[str], None]) -> tuple[BuiltIndex, ...]:
+def build(connection: Connection, indexes: Iterable[Index], announce: Callable[[str], None]) -> tuple[BuiltIndex, ...]:
     """Create indexes one after the other.
 
     Raises UsageError naming a wrong definition, ServerError when the server is at its end (a full disk).
     """
     built = []
     for index in indexes:
-        tell(index.name)
+        announce(index.name)
         begun = time.perf_counter()
         try:
             connection.execute(index.create)

@@ -76,10 +76,10 @@ def statistics_target(rows: int) -> int:
 
 def drop_secondary_indexes(connection: Connection) -> tuple[str, ...]:
     """Drop every index that is not unique, and say which: unique ones are rules, not speed."""
-    found = connection.execute(_SECONDARY).fetchall()
-    for schema, name in found:
+    rows = connection.execute(_SECONDARY).fetchall()
+    for schema, name in rows:
         connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(schema, name)))
-    return tuple(name for _schema, name in found)
+    return tuple(name for _schema, name in rows)
 
 
 def analyse(connection: Connection, table: str, *, freeze: bool = False) -> None:

@@ -96,11 +96,11 @@ def groups(queries: Iterable[tuple[str, str]], writes: Iterable[tuple[str, str]]
 
 
 def _grouped(everything: str, items: Iterable[tuple[str, str]]) -> Groups:
-    found: dict[str, tuple[str, ...]] = {}
+    names: dict[str, tuple[str, ...]] = {}
     for name, family in items:
         for word in (everything, family, name):
-            found[word] = tuple(dict.fromkeys((*found.get(word, ()), name)))
-    return found
+            names[word] = tuple(dict.fromkeys((*names.get(word, ()), name)))
+    return names
 
 
 def check_weights(weights: Weights, queries: Sequence[QueryFile], writes: Sequence[QueryFile]) -> None:
@@ -114,7 +114,7 @@ def check_weights(weights: Weights, queries: Sequence[QueryFile], writes: Sequen
 
 
 def _named(files: Iterable[QueryFile]) -> list[tuple[str, str]]:
-    return [(one.name, one.family) for one in files]
+    return [(file.name, file.family) for file in files]
 
 
 def mixed(weights: Weights, queries: Iterable[tuple[str, str]], writes: Iterable[tuple[str, str]]) -> Mix:
@@ -125,10 +125,10 @@ def mixed(weights: Weights, queries: Iterable[tuple[str, str]], writes: Iterable
     reads, changes = groups(queries, writes)
     if not any(weight for name, weight in weights.items() if name in reads or name in changes):
         weights = {READS: 1.0, WRITES: 1.0}
-    told = {name: weight for name, weight in weights.items() if weight and (name in reads or name in changes)}
-    total = sum(told.values()) or 1.0
-    text = ", ".join(f"{name} {weight / total:.0%}" for name, weight in told.items())
-    return Mix(text, _shares(told, total, reads, other=changes), _shares(told, total, changes, other=reads))
+    known = {name: weight for name, weight in weights.items() if weight and (name in reads or name in changes)}
+    total = sum(known.values()) or 1.0
+    text = ", ".join(f"{name} {weight / total:.0%}" for name, weight in known.items())
+    return Mix(text, _shares(known, total, reads, other=changes), _shares(known, total, changes, other=reads))
 
 
 def _shares(weights: Weights, total: float, mine: Groups, *, other: Groups) -> dict[str, float]:

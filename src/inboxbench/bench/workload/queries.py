@@ -1,16 +1,119 @@
-"""What is measured: queries and the parameter classes they name."""
+"""What is measured: queries, and parameter classes, whose values are drawn from the data so that they exist there."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from inboxbench.bench.workload.parameters import Drawing, ParameterClass, given_values, read_classes
+import psycopg
+from psycopg.rows import dict_row
+
+from inboxbench.bench.workload.sources import FolderSource, WorkloadSource
 from inboxbench.database import Connection
-from inboxbench.errors import unknown
+from inboxbench.errors import SubjectFailed, UsageError, unknown
 from inboxbench.project import Project
-from inboxbench.sqlfile import QueryFile, read_queries
+from inboxbench.server import reason
+from inboxbench.sqlfile import QueryFile, as_psycopg, parameters, read_text
+
+Values = Mapping[str, Any]
+
+_KEYS = {"title": str, "draws": list, "name": dict}
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterClass:
+    """`draws` run in turn; `aliases` give a drawn value a second name as soon as it is known."""
+
+    name: str
+    title: str
+    draws: tuple[str, ...]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+
+def _class(path: Path, name: str, raw: object) -> ParameterClass:
+    if not isinstance(raw, dict):
+        raise UsageError(f"{path} [{name}]: expected a table")
+    for key, value in raw.items():
+        if key not in _KEYS:
+            raise unknown("key", key, _KEYS, where=f"{path} [{name}]")
+        if not isinstance(value, _KEYS[key]):
+            raise UsageError(f"{path} [{name}] {key}: expected {_KEYS[key].__name__}, found {value!r}")
+    if not raw.get("draws"):
+        raise UsageError(f"{path} [{name}] draws: missing; name at least one file of draws/")
+    return ParameterClass(name, raw.get("title", name), tuple(raw["draws"]), dict(raw.get("name", {})))
+
+
+def read_classes(path: Path) -> dict[str, ParameterClass]:
+    """`classes.toml` by name. Raises UsageError naming the key."""
+    try:
+        document = tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not TOML: {error}") from error
+    classes = {name: _class(path, name, raw) for name, raw in document.items()}
+    for name, chosen in classes.items():
+        for draw in chosen.draws:
+            if not (path.parent / "draws" / f"{draw}.sql").is_file():
+                known = (file.stem for file in (path.parent / "draws").glob("*.sql"))
+                raise unknown("draw", draw, known, where=f"{path} [{name}] draws")
+    return classes
+
+
+def given_values(connection: Connection, query: QueryFile) -> dict[str, Any]:
+    """The values that a query says itself. Raises UsageError naming the one that is no value of its type."""
+    values = {}
+    for name, kind in query.params.items():
+        # SQL that the query's owner wrote, like the query itself.
+        text = f"SELECT ({query.defaults[name]})::{kind}"
+        try:
+            row = connection.execute(text.encode()).fetchone()
+        except psycopg.Error as error:
+            raise UsageError(f"{query.path} params: {name} = {query.defaults[name]}: {reason(error)}") from None
+        if row is None or row[0] is None:
+            raise UsageError(f"{query.path} params: {name} = {query.defaults[name]} is NULL; give a value")
+        values[name] = row[0]
+    return values
+
+
+class Drawing:
+    """Draws on one database; a draw with the same inputs runs once, however many classes share it."""
+
+    def __init__(self, connection: Connection, folder: Path) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._known: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def values(self, chosen: ParameterClass) -> dict[str, Any]:
+        """Everything the class's draws give. Raises UsageError for a draw that fails or gives other than one row."""
+        values: dict[str, Any] = {}
+        for draw in chosen.draws:
+            values |= self._draw(draw, values)
+            values |= {alias: values[source] for alias, source in chosen.aliases.items() if source in values}
+        return values
+
+    def _draw(self, name: str, values: Values) -> dict[str, Any]:
+        path = self._folder / f"{name}.sql"
+        text = read_text(path).strip().rstrip(";")
+        if missing := [needed for needed in parameters(text) if needed not in values]:
+            raise UsageError(f"{path}: uses :{missing[0]}, which no earlier draw of the class gives")
+        inputs = {needed: values[needed] for needed in parameters(text)}
+        key = (name, repr(inputs))
+        if key not in self._known:
+            self._known[key] = self._run(path, text, inputs)
+        return self._known[key]
+
+    def _run(self, path: Path, text: str, inputs: Values) -> dict[str, Any]:
+        try:
+            with self._connection.cursor(row_factory=dict_row) as cursor:
+                rows = cursor.execute(as_psycopg(text).encode(), inputs).fetchall()
+        except psycopg.Error as error:
+            raise SubjectFailed(f"{path}: {reason(error)}") from None
+        if len(rows) > 1:
+            raise UsageError(f"{path}: gives {len(rows)} rows; a draw gives one, add LIMIT 1")
+        return rows[0] if rows else {}
+
 
 # The class of a query that says its own values.
 GIVEN = ParameterClass("given", "the values that stand in the query", ())
@@ -39,12 +142,16 @@ class Workload:
     skipped: tuple[str, ...] = ()
 
 
-def read_workload(project: Project, names: Sequence[str] | None = None) -> Workload:
+def read_workload(
+    project: Project, names: Sequence[str] | None = None, source: WorkloadSource | None = None
+) -> Workload:
     """Queries (all, or the named ones and families) and the classes they use, checked against each other.
 
-    Raises UsageError for an unknown query, family or class.
+    source: where the queries come from (None: the project's folder). Raises UsageError for an unknown query, family or
+    class.
     """
-    queries = _choose(read_queries(project.queries, strict=project.headers_required), names)
+    source = source or FolderSource(project.queries, strict=project.headers_required)
+    queries = _choose(source.queries(), names)
     path = project.bench / "classes.toml"
     known = read_classes(path) if any(query.classes for query in queries) else {}
     for query in queries:
@@ -53,7 +160,7 @@ def read_workload(project: Project, names: Sequence[str] | None = None) -> Workl
                 raise unknown("parameter class", name, known, where=f"{query.path} classes")
     used = {name for query in queries for name in query.classes}
     given = [GIVEN] if any(not query.classes for query in queries) else []
-    return Workload(queries, (*(found for found in known.values() if found.name in used), *given))
+    return Workload(queries, (*(chosen for chosen in known.values() if chosen.name in used), *given))
 
 
 def _choose(queries: tuple[QueryFile, ...], names: Sequence[str] | None) -> tuple[QueryFile, ...]:
@@ -69,7 +176,7 @@ def _choose(queries: tuple[QueryFile, ...], names: Sequence[str] | None) -> tupl
 def draw_cases(workload: Workload, connection: Connection, project: Project) -> Workload:
     """The workload with values from the database behind `connection`."""
     drawing = Drawing(connection, project.bench / "draws")
-    values = {found.name: drawing.values(found) for found in workload.classes if found is not GIVEN}
+    values = {chosen.name: drawing.values(chosen) for chosen in workload.classes if chosen is not GIVEN}
     cases: list[Case] = []
     skipped: list[str] = []
     for query in workload.queries:

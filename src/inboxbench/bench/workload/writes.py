@@ -1,9 +1,13 @@
-"""What an index set costs writers: WAL, speed and the share of updates that touch no index (HOT)."""
+"""What an index set costs writers (WAL, speed, the share of updates that are HOT), and a declared churn of writes.
+
+A churn is so many executions of each write of bench/writes, the same ones in the same order every time.
+"""
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +15,14 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from inboxbench.counting import wal_written
 from inboxbench.database import Connection, connect
-from inboxbench.errors import SubjectFailed, UsageError
+from inboxbench.errors import SubjectFailed, UsageError, unknown
 from inboxbench.project import Project
 from inboxbench.server import Server, reason
 from inboxbench.sqlfile import QueryFile, as_psycopg, read_queries, read_text
+
+Targets = Mapping[str, Sequence[Mapping[str, Any]]]
 
 _FEW = 20
 _LONGEST_S = 20.0
@@ -55,11 +62,6 @@ class WriteCost:
             "hot_share": None if self.hot_share is None else round(self.hot_share, 4),
             "buffers": None if self.buffers is None else round(self.buffers, 1),
         }
-
-
-# Since 18 a session's own WAL is counted; before, the server's, which others write to as well.
-_WAL = "SELECT wal_bytes FROM pg_stat_get_backend_wal(pg_backend_pid())"
-_WAL_OF_ALL = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def draw_targets(connection: Connection, folder: Path, write: QueryFile) -> list
 
 
 def measure_writes(
-    server: Server, database: str, writes: Sequence[QueryFile], targets: Mapping[str, Sequence[Mapping[str, Any]]]
+    server: Server, database: str, writes: Sequence[QueryFile], targets: Targets
 ) -> tuple[WriteCost, ...]:
     """Run each write over its targets on one connection, each execution a transaction of its own.
 
@@ -139,10 +141,10 @@ def _loosen(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str
 
 def _cost(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, Any]]) -> WriteCost:
     _merge_pending(connection)
-    before, logged, touched = updates(connection), _wal(connection), _blocks(connection)
+    before, logged, touched = updates(connection), wal_written(connection), _blocks(connection)
     executions, seconds = _execute(connection, write, rows)
     _merge_pending(connection)
-    done, wal = updates(connection) - before, _wal(connection) - logged
+    done, wal = updates(connection) - before, wal_written(connection) - logged
     blocks = _blocks(connection) - touched
     return WriteCost(
         name=write.name,
@@ -183,15 +185,75 @@ def _merge_pending(connection: Connection) -> None:
         connection.execute("SELECT gin_clean_pending_list(%s::regclass)", (index,))
 
 
-def _wal(connection: Connection) -> int:
-    row = connection.execute(_WAL if connection.info.server_version >= 180000 else _WAL_OF_ALL).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 def _blocks(connection: Connection) -> int:
     """Pages that sessions of this database have looked at, as far as they have reported it."""
     connection.execute("SELECT pg_stat_force_next_flush()")
     row = connection.execute(_BLOCKS).fetchone()
     assert row is not None
     return int(row[0])
+
+
+# Of each write, where nothing else is declared: an hour or two of a busy inbox.
+EXECUTIONS = 1000
+_ITEM = re.compile(r"([a-z_][a-z0-9_]*)\s*=\s*([0-9][0-9_]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Churn:
+    """`counts`: executions by the name of a write."""
+
+    counts: Mapping[str, int]
+
+    @property
+    def executions(self) -> int:
+        return sum(self.counts.values())
+
+    def __str__(self) -> str:
+        return ", ".join(f"{count:,} × {name}" for name, count in self.counts.items())
+
+    def mixed_order(self) -> Iterator[tuple[str, int]]:
+        """(name, how many of it came before), evenly mixed: a write of half the number is every second one.
+
+        >>> list(Churn({"a": 1, "b": 2}).mixed_order())
+        [('b', 0), ('a', 0), ('b', 1)]
+        """
+        places = [
+            ((number + 0.5) / count, name, number) for name, count in self.counts.items() for number in range(count)
+        ]
+        yield from ((name, number) for _place, name, number in sorted(places))
+
+
+def read_churn(project: Project, text: str | None) -> Churn:
+    """`insert_message=1000,mark_read=500` (None: 1,000 of every write). Raises UsageError naming what is wrong."""
+    known = [write.name for write in read_queries(project.bench / "writes")]
+    if text is None:
+        return Churn(dict.fromkeys(known, EXECUTIONS))
+    churn = Churn(dict(_item(part.strip(), known) for part in text.split(",") if part.strip()))
+    if not churn.executions:
+        raise UsageError(f"--churn {text!r} changes nothing; give {known[0]}=1000 or the like")
+    return churn
+
+
+def _item(part: str, known: Sequence[str]) -> tuple[str, int]:
+    match = _ITEM.fullmatch(part)
+    if match is None:
+        raise UsageError(f"--churn {part!r} is not WRITE=COUNT, such as {known[0]}=1000")
+    if match[1] not in known:
+        raise unknown("write", match[1], known, where="--churn")
+    return match[1], int(match[2])
+
+
+def inflict(connection: Connection, churn: Churn, writes: Sequence[QueryFile], targets: Targets) -> Updates:
+    """Execute the churn, each write a transaction of its own; how many rows were updated, and how many of them HOT.
+
+    A write that has fewer targets than executions begins with the first again. Raises SubjectFailed when one fails.
+    """
+    by_name = {write.name: (write, as_psycopg(write.text).encode(), targets[write.classes[0]]) for write in writes}
+    before = updates(connection)
+    for name, number in churn.mixed_order():
+        write, statement, rows = by_name[name]
+        try:
+            connection.execute(statement, rows[number % len(rows)], prepare=True)
+        except psycopg.Error as error:
+            raise SubjectFailed(f"{write.path}: {reason(error)}") from None
+    return updates(connection) - before

@@ -22,13 +22,12 @@ from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.files import check_writable, write_text
 from inboxbench.gate import Comparison, Snapshot, compare, read_budgets, read_snapshot, write_snapshot
 from inboxbench.gate.compare import ranked
-from inboxbench.gate.environment import check_environment
-from inboxbench.gate.export import bencher, junit, smaller_is_better, workflow_commands
-from inboxbench.gate.markdown import as_markdown
+from inboxbench.gate.export import as_markdown, bencher, junit, smaller_is_better, workflow_commands
 from inboxbench.gate.measure_head import Request, measure_head, measure_migrated, migrated
 from inboxbench.gate.paired_timing import Timed, Trial, time_cases, times_in_words
 from inboxbench.gate.revision import checked_out, uncommitted
 from inboxbench.gate.rewrite_baseline import settled
+from inboxbench.gate.snapshot import check_environment
 from inboxbench.project import Project
 from inboxbench.seed import load_profile
 from inboxbench.server import Server
@@ -58,12 +57,12 @@ class Stopwatch:
         self, server: Server, names: tuple[str, str], sides: tuple[Project, Project], request: Request
     ) -> list[Timed]:
         with scratch_database(server, "control", names[0]) as copy, counting() as progress:
-            trial, found = Trial(names[0], names[1], copy), list[Timed]()
+            trial, timed = Trial(names[0], names[1], copy), list[Timed]()
             cases = time_cases(server, trial, sides, request.queries, tolerated=self.tolerated, budget_s=self.budget_s)
-            for one in cases:
-                found.append(one)
-                progress(len(found), 0, f"timing {one.where}")
-        return found
+            for case in cases:
+                timed.append(case)
+                progress(len(timed), 0, f"timing {case.where}")
+        return timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +211,8 @@ def _both(session: Session, request: Request, ref: str, stopwatch: Stopwatch | N
             snapshots = []
             for project, (name, dataset) in zip(sides, (old, new), strict=True):
                 with counting() as progress:
-                    found = measure_migrated(server, name, dataset, project, request, progress=progress)
-                snapshots.append(found)
+                    snapshot = measure_migrated(server, name, dataset, project, request, progress=progress)
+                snapshots.append(snapshot)
             timed = stopwatch.measure(server, (old[0], new[0]), sides, request) if stopwatch else ()
     return Case(snapshots[0], snapshots[1], f"revision {ref}", remarks, timed=tuple(timed))
 
@@ -230,8 +229,8 @@ def _comparable(case: Case, *, replaceable: bool) -> Case:
 
 
 def _with_times(comparison: Comparison, timed: Sequence[Timed]) -> Comparison:
-    found = [change for one in timed if (change := one.as_change())]
-    return Comparison(ranked([*comparison.changes, *found]), comparison.compared + len(timed))
+    slower = [change for case in timed if (change := case.as_change())]
+    return Comparison(ranked([*comparison.changes, *slower]), comparison.compared + len(timed))
 
 
 def _headline(case: Case, comparison: Comparison) -> str:
@@ -284,9 +283,9 @@ def _annotate(project: Project, comparison: Comparison) -> None:
 def _close(comparison: Comparison) -> None:
     """Raises SubjectFailed for a query that fails or answers otherwise, ThresholdExceeded for a worse counter."""
     for verdict, error in (("broken", SubjectFailed), ("worse", ThresholdExceeded)):
-        if found := [change for change in comparison.changes if change.verdict == verdict]:
-            more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-            raise error(f"{found[0].where}: {found[0].text}{more}")
+        if changes := [change for change in comparison.changes if change.verdict == verdict]:
+            more = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
+            raise error(f"{changes[0].where}: {changes[0].text}{more}")
 
 
 command.add_command(history)

@@ -14,9 +14,17 @@ from inboxbench import units
 from inboxbench.cli.output import Output, output_options
 from inboxbench.errors import ThresholdExceeded, UsageError
 from inboxbench.files import check_writable, write_text
-from inboxbench.gate.change import METRICS
-from inboxbench.gate.change_points import Shift, analysis_missing, shifts
-from inboxbench.gate.series import Point, environment_changes, points_of_files, points_of_git, series_of
+from inboxbench.gate.compare import METRICS
+from inboxbench.gate.series import (
+    Point,
+    Shift,
+    analysis_missing,
+    environment_changes,
+    points_of_files,
+    points_of_git,
+    series_of,
+    shifts,
+)
 from inboxbench.report.history import Mark, Track, render_history
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -39,21 +47,28 @@ def history(paths: tuple[Path, ...], tracked: Path | None, html: Path | None, fa
     """
     check_writable(html, "--html")
     points, remarks = _points(paths, tracked)
-    found = [shift for one in series_of(points) for shift in shifts(one)]
-    found.sort(key=lambda one: (-one.at, not one.worse, -one.factor, one.series.where))
+    changes = [shift for series in series_of(points) for shift in shifts(series)]
+    changes.sort(key=lambda shift: (-shift.at, not shift.worse, -shift.factor, shift.series.where))
     breaks = environment_changes(points)
     remarks += [f"from {points[at].label} on it was measured with another {said}" for at, said in breaks.items()]
     remarks += [said] if (said := analysis_missing()) else []
 
     def page() -> str:
-        return render_history(_tracks(found, points), [point.label for point in points], remarks)
+        return render_history(_tracks(changes, points), [point.label for point in points], remarks)
 
     if html:
         write_text(html, page(), option="--html")
     output.hand_over(
-        _document(found, points, remarks), text=lambda console: _show(console, found, points, remarks), html=page
+        _document(changes, points, remarks), text=lambda console: _show(console, changes, points, remarks), html=page
     )
-    _close([one for one in found if one.worse and one.at >= len(points) - fail_within and one.at not in breaks], points)
+    _close(
+        [
+            shift
+            for shift in changes
+            if shift.worse and shift.at >= len(points) - fail_within and shift.at not in breaks
+        ],
+        points,
+    )
 
 
 def _points(paths: Sequence[Path], tracked: Path | None) -> tuple[list[Point], list[str]]:
@@ -71,58 +86,62 @@ def _words(shift: Shift) -> str:
     return f"{shift.before:,.6g} → {shift.after:,.6g} {METRICS[shift.series.metric]} ({shift.evidence}{asked})"
 
 
-def _tracks(found: Sequence[Shift], points: Sequence[Point]) -> list[Track]:
+def _tracks(changes: Sequence[Shift], points: Sequence[Point]) -> list[Track]:
     """A track for each counter that changed, in the order of `found`."""
     marks: dict[int, list[Shift]] = {}
-    for shift in found:
+    for shift in changes:
         marks.setdefault(id(shift.series), []).append(shift)
     return [
         Track(
             f"{group[0].series.where} {group[0].series.metric}",
             METRICS[group[0].series.metric],
             group[0].series.values,
-            [Mark(one.at, f"{_words(one)} {points[one.at].text}".strip(), one.worse) for one in group],
+            [Mark(shift.at, f"{_words(shift)} {points[shift.at].text}".strip(), shift.worse) for shift in group],
         )
         for group in marks.values()
     ]
 
 
-def _document(found: Sequence[Shift], points: Sequence[Point], remarks: Sequence[str]) -> dict[str, object]:
+def _document(changes: Sequence[Shift], points: Sequence[Point], remarks: Sequence[str]) -> dict[str, object]:
     shifted = [
         {
-            "at": points[one.at].label,
-            "where": one.series.where,
-            "metric": one.series.metric,
-            "before": one.before,
-            "after": one.after,
-            "worse": one.worse,
-            "evidence": one.evidence,
-            "edited": one.asked,
-            "values": one.series.values,
+            "at": points[shift.at].label,
+            "where": shift.series.where,
+            "metric": shift.series.metric,
+            "before": shift.before,
+            "after": shift.after,
+            "worse": shift.worse,
+            "evidence": shift.evidence,
+            "edited": shift.asked,
+            "values": shift.series.values,
         }
-        for one in found
+        for shift in changes
     ]
     return {"points": [point.label for point in points], "remarks": list(remarks), "changes": shifted}
 
 
-def _show(console: Console, found: Sequence[Shift], points: Sequence[Point], remarks: Sequence[str]) -> None:
+def _show(console: Console, changes: Sequence[Shift], points: Sequence[Point], remarks: Sequence[str]) -> None:
     table = Table(title=f"counters over {len(points)} runs, the newest change first", title_justify="left")
     for heading in ("from", "query/class/set or write/set", "what", "factor", "over time"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "factor" else "left")
-    for one in found:
-        style = "red" if one.worse else "green"
-        factor = units.times(one.factor) if one.before else ""
+    for shift in changes:
+        style = "red" if shift.worse else "green"
+        factor = units.times(shift.factor) if shift.before else ""
         table.add_row(
-            points[one.at].label, one.series.where, _words(one), Text(factor, style=style), sparkline(one.series.values)
+            points[shift.at].label,
+            shift.series.where,
+            _words(shift),
+            Text(factor, style=style),
+            sparkline(shift.series.values),
         )
-    if found:
+    if changes:
         console.print(table)
     for remark in remarks:
         console.print(Text(f"  {remark}", style="dim"))
-    worse = sum(one.worse for one in found)
+    worse = sum(shift.worse for shift in changes)
     console.print(
         f"{len(points)} runs, {points[0].label} to {points[-1].label}: {worse} changes for the worse, "
-        f"{len(found) - worse} for the better"
+        f"{len(changes) - worse} for the better"
     )
 
 

@@ -28,7 +28,7 @@ from inboxbench.race import run_races
 from inboxbench.race.atlas import described, run_atlas
 from inboxbench.seed.datasets.dataset import load_dataset
 from inboxbench.server import Server
-from inboxbench.server.settings import tuned_settings
+from inboxbench.server.spec import tuned_settings
 
 RUN_SCHEMA_VERSION = 1
 # Families of the atlas that say most in least time.

@@ -8,8 +8,7 @@ import pytest
 
 from inboxbench.bench.growth.curve import Curve, Point, curve
 from inboxbench.bench.model import Cell
-from inboxbench.bench.workload.parameters import ParameterClass
-from inboxbench.bench.workload.queries import Case
+from inboxbench.bench.workload.queries import Case, ParameterClass
 from inboxbench.explain import Plan
 from inboxbench.sqlfile import QueryFile
 

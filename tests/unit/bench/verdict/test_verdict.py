@@ -11,8 +11,7 @@ from inboxbench.bench.execute.timing import Timing
 from inboxbench.bench.model import Cell, Matrix, SetResult, normal
 from inboxbench.bench.sets.indexset import IndexSet
 from inboxbench.bench.verdict.verdict import verdict
-from inboxbench.bench.workload.parameters import ParameterClass
-from inboxbench.bench.workload.queries import Case, Workload
+from inboxbench.bench.workload.queries import Case, ParameterClass, Workload
 from inboxbench.bench.workload.writes import WriteCost
 from inboxbench.errors import SubjectFailed
 from inboxbench.explain import Plan

@@ -18,8 +18,7 @@ from inboxbench.cli import application
 from inboxbench.cli.gate.history import sparkline
 from inboxbench.errors import ThresholdExceeded, UsageError
 from inboxbench.gate import Environment, Snapshot, write_snapshot
-from inboxbench.gate.change_points import shifts
-from inboxbench.gate.series import Series
+from inboxbench.gate.series import Series, shifts
 from inboxbench.gate.snapshot import Cost, Reading, Writing
 
 ENVIRONMENT = Environment("0.1.0", "18.6", "tiny", 20_000, 1, "abc", {"jit": "off"})

@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from inboxbench.gate.interval import FLOOR, Interval, answer, interval
-from inboxbench.gate.paired_timing import LOOKS, Timed, block, times_in_words
+from inboxbench.gate.paired_timing import FLOOR, LOOKS, Interval, Timed, answer, block, interval, times_in_words
 
 
 class Machine:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from inboxbench.bench.workload.parameters import read_classes
-from inboxbench.bench.workload.queries import read_workload
+from inboxbench.bench.workload.queries import read_classes, read_workload
 from inboxbench.errors import UsageError
 from inboxbench.project import Project
 

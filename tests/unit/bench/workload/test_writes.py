@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from inboxbench.bench.workload.churn import EXECUTIONS, Churn, read_churn
+from inboxbench.bench.workload.writes import EXECUTIONS, Churn, read_churn
 from inboxbench.errors import UsageError
 from inboxbench.project import Project
 
@@ -25,10 +25,10 @@ def test_counts_by_name(project: Project) -> None:
 
 
 def test_turns_are_all_there_in_order_and_evenly_mixed() -> None:
-    turns = list(Churn({"a": 10, "b": 40}).turns())
-    assert Counter(name for name, _turn in turns) == {"a": 10, "b": 40}
-    assert [turn for name, turn in turns if name == "b"] == list(range(40))
-    half = Counter(name for name, _turn in turns[:25])
+    order = list(Churn({"a": 10, "b": 40}).mixed_order())
+    assert Counter(name for name, _turn in order) == {"a": 10, "b": 40}
+    assert [turn for name, turn in order if name == "b"] == list(range(40))
+    half = Counter(name for name, _turn in order[:25])
     assert half == {"a": 5, "b": 20}
 
 
