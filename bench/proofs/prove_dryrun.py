@@ -33,8 +33,10 @@ from inboxbench.database import scratch_database
 from inboxbench.dryrun.model import Finding, Statement
 from inboxbench.dryrun.observe.observer import observed
 from inboxbench.dryrun.rules import find
-from inboxbench.dryrun.run import Leg, Watched, as_run, described, run_leg
-from inboxbench.dryrun.tools.command import Chain, run_chain
+from inboxbench.dryrun.run import Segment, Watched, as_run, described, run_segment
+from inboxbench.dryrun.tools.alembic import Alembic
+from inboxbench.dryrun.tools.base import Tool
+from inboxbench.dryrun.tools.process import run_tool
 from inboxbench.machine import describe_machine
 from inboxbench.server import Server, open_server
 
@@ -51,7 +53,7 @@ class Counts:
 
     name: str
     server: Server
-    leg: Leg
+    leg: Segment
 
     @property
     def found(self) -> tuple[Finding, ...]:
@@ -96,29 +98,29 @@ def version(place: Path, name: str) -> str:
     return done.stdout.strip()
 
 
-def mlflow(place: Path) -> Chain:
-    return Chain(command=f"{place}/mlflow db upgrade {{url}}", driver="postgresql+psycopg2", timeout_s=LIMIT_S)
+def mlflow(place: Path) -> Alembic:
+    return Alembic(program=f"{place}/mlflow db upgrade {{url}}", driver="postgresql+psycopg2", timeout_s=LIMIT_S)
 
 
-def prefect(place: Path, direction: str) -> Chain:
+def prefect(place: Path, direction: str) -> Alembic:
     words = "upgrade -y" if direction == "up" else "downgrade -y -r base"
     program = f"{place}/prefect server database {words}"
-    return Chain(command=program, driver="postgresql+asyncpg", url_env=PREFECT_URL, timeout_s=LIMIT_S)
+    return Alembic(program=program, driver="postgresql+asyncpg", url_env=PREFECT_URL, timeout_s=LIMIT_S)
 
 
 def both_ways(server: Server, place: Path) -> list[Counts]:
     with scratch_database(server, "prefect") as name:
-        up = run_leg(server, name, prefect(place, "up"))
-        down = run_leg(server, name, prefect(place, "down"), downgrade=True)
+        up = run_segment(server, name, prefect(place, "up"))
+        down = run_segment(server, name, prefect(place, "down"), downgrade=True)
     return [Counts("prefect up", server, up), Counts("prefect down", server, down)]
 
 
-def traced(server: Server, chain: Chain) -> tuple[Cost, Leg]:
+def traced(server: Server, tool: Tool) -> tuple[Cost, Segment]:
     with scratch_database(server, "traced") as name, observed(server, name) as observer:
         begun = processors(server)
-        ended = run_chain(chain, server.url(name))
+        ended = run_tool(tool, server.url(name))
         cost = Cost(ended.seconds, processors(server) - begun)
-    return cost, described(Watched(chain, ended, observer, [], downgrade=False))
+    return cost, described(Watched(tool, ended, observer, [], downgrade=False))
 
 
 @dataclass(frozen=True)
@@ -137,15 +139,15 @@ def processors(server: Server) -> float:
     return own.ru_utime + own.ru_stime + postmaster.children_user + postmaster.children_system
 
 
-def overhead(server: Server, chain: Chain, rounds: int) -> tuple[list[Cost], list[Cost]]:
+def overhead(server: Server, tool: Tool, rounds: int) -> tuple[list[Cost], list[Cost]]:
     """Without and with the observer, in turns."""
     without, with_it = [], []
     for _ in range(rounds):
         with scratch_database(server, "plain") as name:
             begun = processors(server)
-            ended = run_chain(chain, server.url(name))
+            ended = run_tool(tool, server.url(name))
             without.append(Cost(ended.seconds, processors(server) - begun))
-        with_it.append(traced(server, chain)[0])
+        with_it.append(traced(server, tool)[0])
         click.echo(f"without {without[-1]}, traced {with_it[-1]}")
     return without, with_it
 

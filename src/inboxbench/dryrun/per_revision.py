@@ -8,29 +8,27 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from psycopg import sql
-
 from inboxbench.database import connect
 from inboxbench.database_copy import cloned
 from inboxbench.dryrun.model import DryRun, Felt, Revision, Statement, Transaction
-from inboxbench.dryrun.run import as_run, bring, check_aim, current_of, run_leg
-from inboxbench.dryrun.tools.command import Chain
+from inboxbench.dryrun.run import as_run, bring, check_aim, current_of, run_segment
+from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import Live
 from inboxbench.errors import UsageError
 from inboxbench.server import Server
 
-Run = Callable[[Server, str, Chain, str], Live]
+Run = Callable[[Server, str, Tool, str], Live]
 
 
-def alone(server: Server, database: str, chain: Chain, target: str) -> Live:
+def alone(server: Server, database: str, tool: Tool, target: str) -> Live:
     """A revision without traffic."""
-    return Live(run_leg(server, database, chain, target))
+    return Live(run_segment(server, database, tool, target))
 
 
 def rehearse_each(
     server: Server,
     database: str,
-    chain: Chain,
+    tool: Tool,
     *,
     source: str,
     begin: str | None,
@@ -42,13 +40,13 @@ def rehearse_each(
     Traffic is added up over the revisions; its percentiles are those of the worst of them. Raises UsageError when the
     revisions' files are not known.
     """
-    check_aim(chain, begin or "base", target)
+    check_aim(tool, begin or "base", target)
     if begin is not None:
-        bring(server, database, chain, begin)
+        bring(server, database, tool, begin)
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    steps = _steps(chain, current_of(server, database), target)
-    lives = list(_lives(server, database, chain, steps, run)) or [run(server, database, chain, target)]
-    told: dict[str, Any] = {"server": server, "source": source, "command": chain.shown, "started": started}
+    steps = _steps(tool, current_of(server, database, tool), target)
+    lives = list(_lives(server, database, tool, steps, run)) or [run(server, database, tool, target)]
+    told: dict[str, Any] = {"server": server, "source": source, "command": tool.shown, "started": started}
     runs = [_with_traffic(as_run(live.leg, **told), live) for live in lives]
     return _joined(runs, [live.leg.observer.epoch for live in lives]) if steps else runs[0]
 
@@ -57,9 +55,9 @@ def _with_traffic(run: DryRun, live: Live) -> DryRun:
     return replace(run, traffic=live.felt, notes=(*run.notes, *live.notes))
 
 
-def _steps(chain: Chain, at: Sequence[str], target: str) -> list[str]:
+def _steps(tool: Tool, at: Sequence[str], target: str) -> list[str]:
     """The revisions to run, in order."""
-    line = [script.revision for script in chain.history(set(at)).line()]
+    line = [script.revision for script in tool.history(set(at)).line()]
     if not line:
         raise UsageError("--each needs to know the revisions; name their folder with --script-location")
     unknown = [name for name in (*at, *([] if target in ("head", "heads") else [target])) if name not in line]
@@ -70,7 +68,7 @@ def _steps(chain: Chain, at: Sequence[str], target: str) -> list[str]:
     return line[first:last]
 
 
-def _lives(server: Server, database: str, chain: Chain, steps: list[str], run: Run) -> Iterator[Live]:
+def _lives(server: Server, database: str, tool: Tool, steps: list[str], run: Run) -> Iterator[Live]:
     """`now` is the state that the next revision is tried on; all copies are gone at the end."""
     now = database
     with ExitStack() as kept:
@@ -78,26 +76,14 @@ def _lives(server: Server, database: str, chain: Chain, steps: list[str], run: R
             trial = ExitStack()
             kept.push(trial)
             name = trial.enter_context(cloned(server, now))
-            live = run(server, name, chain, revision)
+            live = run(server, name, tool, revision)
             yield live
             if live.leg.error is None:
                 now = name
             else:
                 trial.close()
-                _stamp(server, now, revision)
-
-
-def _stamp(server: Server, database: str, revision: str) -> None:
-    """Write a revision down as done that is not."""
-    with connect(server.conninfo(database)) as connection:
-        row = connection.execute(
-            "SELECT table_schema, table_name FROM information_schema.columns WHERE column_name = 'version_num'"
-        ).fetchone()
-        table = sql.Identifier(*(row or ("public", "alembic_version")))
-        if row is None:
-            connection.execute(sql.SQL("CREATE TABLE {} (version_num varchar(32) PRIMARY KEY)").format(table))
-        connection.execute(sql.SQL("DELETE FROM {}").format(table))
-        connection.execute(sql.SQL("INSERT INTO {} VALUES (%s)").format(table), (revision,))
+                with connect(server.conninfo(now)) as connection:
+                    tool.stamp(connection, revision)
 
 
 def _joined(runs: list[DryRun], epochs: list[float]) -> DryRun:

@@ -1,4 +1,4 @@
-"""One rehearsal from end to end: a copy, the chain on it, and what was seen."""
+"""Run a migration tool's command on a copy from end to end, observed, and make a record of what was seen."""
 
 from __future__ import annotations
 
@@ -13,23 +13,18 @@ from inboxbench.dryrun.observe.observer import Observer, observed
 from inboxbench.dryrun.observe.sampler import Catalogue
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.schema import all_dependents, child_tables, of_retyped, primary_keys
-from inboxbench.dryrun.tools.attribution import attribute, named, read_stamp
-from inboxbench.dryrun.tools.command import Chain, Ended, run_chain
-from inboxbench.dryrun.tools.revision_files import History
+from inboxbench.dryrun.tools.attribution import attribute, named
+from inboxbench.dryrun.tools.base import History, Tool
+from inboxbench.dryrun.tools.process import Ended, run_tool
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.server import Server
 
 Work = Callable[[], Ended]
-_TABLES = """
-    SELECT format('%I.%I', table_schema, table_name) FROM information_schema.columns
-    WHERE column_name = 'version_num' AND table_schema NOT IN ('pg_catalog', 'information_schema')
-    ORDER BY table_name <> 'alembic_version', 1
-"""
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
-    """A stretch of the chain that was run and observed in one go."""
+class Segment:
+    """One run of the tool's command that was observed: the whole history, or a part of it."""
 
     ended: Ended
     revisions: tuple[Revision, ...]
@@ -41,7 +36,7 @@ class Leg:
 
     @property
     def error(self) -> str | None:
-        """Why it did not get where it should: the server's word before the command's."""
+        """Why it did not get where it should: what the server said, else what the command said."""
         if self.ended.hung:
             return f"the command ran longer than {self.ended.seconds:.0f} s and was ended; --timeout gives it more"
         if self.ended.status == 0:
@@ -54,59 +49,56 @@ class Leg:
         return f"{where} failed: {failed.error}{hint if 'extension' in (failed.error or '') else ''}"
 
 
-def current_of(server: Server, database: str) -> list[str]:
+def current_of(server: Server, database: str, tool: Tool) -> list[str]:
     """The revisions that a database is at; none without a version table."""
     with connect(server.conninfo(database)) as connection:
-        tables = [name for (name,) in connection.execute(_TABLES)]
-        if not tables:
-            return []
-        return sorted(str(row[0]) for row in connection.execute(f"SELECT version_num FROM {tables[0]}".encode()))  # noqa: S608 - quoted by format('%I')
+        return tool.current(connection)
 
 
-def run_leg(
+def run_segment(
     server: Server,
     database: str,
-    chain: Chain,
+    tool: Tool,
     target: str = "head",
     *,
     downgrade: bool = False,
-) -> Leg:
-    """The chain's command, observed. Never raises for what the chain does wrong: see Leg.error."""
-    return described(watch(server, database, chain, target, downgrade=downgrade))
+) -> Segment:
+    """Run the tool's command, observed. What goes wrong in it is no exception: see Segment.error."""
+    return described(watch(server, database, tool, target, downgrade=downgrade))
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A leg that has ended and is not read yet. before: the revisions that the database was at."""
+    """A run that has ended and whose observations are not read yet. before: the revisions that the database was at."""
 
-    chain: Chain
+    tool: Tool
     ended: Ended
     observer: Observer
     before: list[str]
     downgrade: bool
 
 
-def watch(server: Server, database: str, chain: Chain, target: str = "head", *, downgrade: bool = False) -> Watched:
-    """The chain's command, observed, and nothing read of it yet: traffic beside it would feel that."""
-    before = current_of(server, database)
+def watch(server: Server, database: str, tool: Tool, target: str = "head", *, downgrade: bool = False) -> Watched:
+    """Run the tool's command, observed, and read no observation yet: that would slow traffic down."""
+    before = current_of(server, database, tool)
     with observed(server, database) as observer:
-        ended = run_chain(chain, server.url(database), target, downgrade=downgrade)
-    return Watched(chain, ended, observer, before, downgrade)
+        ended = run_tool(tool, server.url(database), target, downgrade=downgrade)
+    return Watched(tool, ended, observer, before, downgrade)
 
 
-def described(watched: Watched) -> Leg:
-    """What the observer saw, by revision."""
-    observer, chain, before = watched.observer, watched.chain, watched.before
+def described(watched: Watched) -> Segment:
+    """Read what the observer saw, by revision."""
+    observer, tool, before = watched.observer, watched.tool, watched.before
     statements, transactions = observer.observed()
-    stamps = [stamp for one in statements if (stamp := read_stamp(one.sql)) is not None]
+    stamps = [stamp for one in statements if (stamp := tool.read_stamp(one.sql)) is not None]
     ids = {name for stamp in stamps for name in (stamp.was, stamp.to) if name} | set(before)
-    history = chain.history(ids)
+    history = tool.history(ids)
     found = attribute(
-        statements, transactions, history, Samples(observer.poll), observer.epoch * 1000,
+        tool, statements, transactions, history, samples=Samples(observer.poll), epoch_ms=observer.epoch * 1000,
         downgrade=watched.downgrade, at=before[0] if before else None,
     )  # fmt: skip
     placed = tuple(found.statements)
-    return Leg(
+    return Segment(
         watched.ended, tuple(found.revisions), placed, named(transactions, placed), observer, history,
         frozenset(found.tables),
     )  # fmt: skip
@@ -115,27 +107,28 @@ def described(watched: Watched) -> Leg:
 def rehearse(
     server: Server,
     database: str,
-    chain: Chain,
+    tool: Tool,
     *,
     source: str,
     begin: str | None,
     target: str,
-    run: Callable[[Server, str, Chain, str], Leg] = run_leg,
+    run: Callable[[Server, str, Tool, str], Segment] = run_segment,
 ) -> DryRun:
-    """The whole chain on the copy `database`. begin: brought there first, unobserved. run: how a leg is run.
+    """Migrate the copy `database` to `target` and record what was seen.
 
-    Raises UsageError for a chain that cannot be aimed or is none of Alembic's.
+    begin: the revision that it is brought to first, unobserved; run: how the tool is run and observed. Raises
+    UsageError for a command that cannot be told where to stop, or that is none of the tool's.
     """
-    check_aim(chain, begin, target)
+    check_aim(tool, begin, target)
     if begin is not None:
-        bring(server, database, chain, begin)
+        bring(server, database, tool, begin)
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    before = current_of(server, database)
+    before = current_of(server, database, tool)
     keys, columns = primary_keys(server, database), all_dependents(server, database)
     children = child_tables(server, database)
-    leg = run(server, database, chain, target)
-    _check_alembic(leg, chain, before, current_of(server, database))
-    made = as_run(leg, server=server, source=source, command=chain.shown, started=started)
+    segment = run(server, database, tool, target)
+    _check_history(segment, tool, before, current_of(server, database, tool))
+    made = as_run(segment, server=server, source=source, command=tool.shown, started=started)
     keys |= primary_keys(server, database)
     schema = Schema(
         keys, of_retyped(made.statements, columns), tuple(sorted(children | child_tables(server, database)))
@@ -143,42 +136,42 @@ def rehearse(
     return replace(made, more=replace(made.more, schema=schema))
 
 
-def check_aim(chain: Chain, begin: str | None, target: str) -> None:
+def check_aim(tool: Tool, begin: str | None, target: str) -> None:
     """Raises UsageError for a command that cannot be told where to stop, and for a history with several heads."""
-    if not chain.aims and (begin is not None or target != "head"):
+    if not tool.aims and (begin is not None or target != "head"):
         raise UsageError(
             "--from, --to and --each need a command that can be told where to stop: write {revision} where it takes "
             "the revision"
         )
-    if not chain.command and (chain.config or chain.script_location):
-        heads = chain.history(set()).heads
-        if len(heads) > 1 and target == "head":
-            raise UsageError(
-                f"the history has {len(heads)} heads ({', '.join(heads)}); name one with --to, or --to heads for all"
-            )
+    heads = tool.history(set()).heads if target == "head" else []
+    if len(heads) > 1:
+        raise UsageError(
+            f"the history has {len(heads)} heads ({', '.join(heads)}); name one with --to, or --to heads for all"
+        )
 
 
-def bring(server: Server, database: str, chain: Chain, begin: str) -> None:
+def bring(server: Server, database: str, tool: Tool, begin: str) -> None:
     """Migrate to the revision `begin`, unobserved. Raises SubjectFailed when the database does not get there."""
-    if not chain.aims:
+    if not tool.aims:
         raise SubjectFailed("the command cannot be told where to stop: write {revision} where it takes the revision")
-    ended = run_chain(chain, server.url(database), begin)
+    ended = run_tool(tool, server.url(database), begin)
     if ended.status:
         raise SubjectFailed(f"the copy could not be brought to revision {begin}: {ended.complaint}")
 
 
-def _check_alembic(leg: Leg, chain: Chain, before: list[str], after: list[str]) -> None:
-    if leg.ended.status == 0 and not before and not after and not leg.revisions:
+def _check_history(segment: Segment, tool: Tool, before: list[str], after: list[str]) -> None:
+    if segment.ended.status == 0 and not before and not after and not segment.revisions:
+        table = f"{'an' if tool.name[0] in 'AEIOU' else 'a'} {tool.name} version table"
         raise UsageError(
-            f"{chain.shown}: it ended well, but neither wrote an Alembic version table nor found one; is it the "
-            "command that upgrades, and does it read its URL from {url}, DATABASE_URL or --url-env?"
+            f"{tool.shown}: it ended well, but neither wrote {table} nor found one; is it the command that upgrades, "
+            "and does it read its URL from {url}, DATABASE_URL or --url-env?"
         )
 
 
-def as_run(leg: Leg, *, server: Server, source: str, command: str, started: str) -> DryRun:
-    """A leg as the record of a whole run."""
-    poll, epoch = leg.observer.poll, leg.observer.epoch * 1000
-    end = max([one.finished_ms for one in leg.transactions], default=0.0)
+def as_run(segment: Segment, *, server: Server, source: str, command: str, started: str) -> DryRun:
+    """The record of a whole run from one segment."""
+    poll, epoch = segment.observer.poll, segment.observer.epoch * 1000
+    end = max([one.finished_ms for one in segment.transactions], default=0.0)
     samples = Samples(poll)
     invalid = _invalid(poll.catalogues[-1]) - _invalid(poll.catalogues[0]) if poll.catalogues else set()
     return DryRun(
@@ -186,17 +179,17 @@ def as_run(leg: Leg, *, server: Server, source: str, command: str, started: str)
         source=source,
         command=command,
         started=started,
-        duration_ms=leg.ended.seconds * 1000,
-        revisions=leg.revisions,
-        statements=leg.statements,
-        transactions=leg.transactions,
-        one_transaction=_in_one(leg),
+        duration_ms=segment.ended.seconds * 1000,
+        revisions=segment.revisions,
+        statements=segment.statements,
+        transactions=segment.transactions,
+        one_transaction=_in_one(segment),
         peak_bytes=samples.peak_between(epoch, epoch + end),
         wal_bytes=samples.wal_between(epoch, epoch + end),
         invalid_indexes=tuple(sorted(invalid)),
-        exit_status=leg.ended.status,
-        error=leg.error,
-        notes=_notes(leg),
+        exit_status=segment.ended.status,
+        error=segment.error,
+        notes=_notes(segment),
     )
 
 
@@ -204,16 +197,16 @@ def _invalid(catalogue: Catalogue) -> set[str]:
     return {one.full_name for one in catalogue.relations.values() if one.invalid}
 
 
-def _in_one(leg: Leg) -> bool:
+def _in_one(segment: Segment) -> bool:
     """Whether all revisions ran in a single transaction."""
-    done = [one.revision for one in leg.revisions]
-    return len(done) > 1 and any(len(one.revisions) == len(set(done)) for one in leg.transactions)
+    done = [one.revision for one in segment.revisions]
+    return len(done) > 1 and any(len(one.revisions) == len(set(done)) for one in segment.transactions)
 
 
-def _notes(leg: Leg) -> tuple[str, ...]:
+def _notes(segment: Segment) -> tuple[str, ...]:
     notes = []
-    if not leg.revisions and leg.error is None:
+    if not segment.revisions and segment.error is None:
         notes.append("nothing to do: the copy is where the chain leads already")
-    if leg.observer.poll.problem:
-        notes.append(f"the poll ended early ({leg.observer.poll.problem}): CONCURRENTLY and VACUUM may lack locks")
+    if segment.observer.poll.problem:
+        notes.append(f"the poll ended early ({segment.observer.poll.problem}): CONCURRENTLY and VACUUM may lack locks")
     return tuple(notes)

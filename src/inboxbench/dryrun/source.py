@@ -10,7 +10,7 @@ from inboxbench.database import scratch_database
 from inboxbench.database_copy import Copy, cloned, copied, is_url
 from inboxbench.dryrun.downsample import downsample
 from inboxbench.dryrun.run import bring, current_of
-from inboxbench.dryrun.tools.command import Chain
+from inboxbench.dryrun.tools.base import Tool
 from inboxbench.errors import SubjectFailed
 from inboxbench.project import Project
 from inboxbench.seed.datasets.dataset import load_dataset
@@ -66,16 +66,16 @@ def copy_of(server: Server, source: Source, project: Project, *, progress: Progr
 
 
 @contextmanager
-def state_before(server: Server, source: Source, project: Project, chain: Chain, revision: str) -> Iterator[str]:
+def state_before(server: Server, source: Source, project: Project, tool: Tool, revision: str) -> Iterator[str]:
     """The name of a new copy of the source that stands before `revision`, dropped at the end of the block.
 
     Raises SubjectFailed when it cannot be brought there.
     """
-    script = chain.history({revision}).scripts.get(revision)
+    script = tool.history({revision}).scripts.get(revision)
     if script is None or len(script.parents) > 1:
         raise SubjectFailed(f"what revision {revision} follows is not to be seen from its files, or more than one")
     with copy_of(server, source, project) as copy:
         for parent in script.parents:
-            if parent not in current_of(server, copy.name):
-                bring(server, copy.name, chain, parent)
+            if parent not in current_of(server, copy.name, tool):
+                bring(server, copy.name, tool, parent)
         yield copy.name

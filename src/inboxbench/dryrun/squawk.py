@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from inboxbench.dryrun.rules import RULES
-from inboxbench.dryrun.tools.attribution import read_stamp
+from inboxbench.dryrun.tools.alembic import read_stamp
 from inboxbench.errors import UsageError
 from inboxbench.sqltree import parse
 

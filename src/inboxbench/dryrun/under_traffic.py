@@ -1,4 +1,4 @@
-"""A part of the chain under live traffic: which requests are sent, what the chain did, what everybody waited for."""
+"""Migrations under live traffic: which requests are sent, what the migrations did, what everybody waited for."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from pathlib import Path
 
 from inboxbench.database import Connection, connect
 from inboxbench.dryrun.model import DryRun, Felt
-from inboxbench.dryrun.run import Leg, described, rehearse, watch
+from inboxbench.dryrun.run import Segment, described, rehearse, watch
 from inboxbench.dryrun.stalls.lock_waits import watch_waits
 from inboxbench.dryrun.stalls.summary import summarise
-from inboxbench.dryrun.tools.command import Chain
-from inboxbench.dryrun.tools.revision_files import Script
+from inboxbench.dryrun.tools.base import Script, Tool
 from inboxbench.errors import UsageError
 from inboxbench.server import Server
 from inboxbench.traffic.engine import DEFAULT_RATE, live_traffic
@@ -23,7 +22,7 @@ from inboxbench.traffic.generated import Generated, generate
 from inboxbench.traffic.request import RequestClass
 from inboxbench.traffic.tables import read_tables
 
-NO_TABLES = "no traffic: the copy has no table to read or write before the chain begins"
+NO_TABLES = "no traffic: the copy has no table to read or write before the migrations begin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +37,9 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What was observed of a part of the chain, what each class of traffic waited for, and notes on both."""
+    """What was observed of a run, what each class of traffic waited for, and notes on both."""
 
-    leg: Leg
+    leg: Segment
     felt: tuple[Felt, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
@@ -55,9 +54,9 @@ def choose_traffic(
 ) -> Generated:
     """Choose the requests for a database: a file's, else a project's own that fit it, else made from the schema.
 
-    project: a folder of traffic files, which fit when each of their requests works. first: before the chain, where a
-    request must not fail yet. revisions: those to come; traffic made from the schema is for the tables that they name,
-    if they name any. Raises UsageError for a bad file.
+    project: a folder of traffic files, which fit when each of their requests works. first: before the migrations, where
+    no request may fail yet. revisions: those to come; traffic made from the schema is for the tables that they name, if
+    they name any. Raises UsageError for a bad file.
     """
     if file is not None:
         return Generated(read_traffic(file, connection, first=first), ())
@@ -76,7 +75,7 @@ def _named(connection: Connection, revisions: Sequence[Script]) -> frozenset[str
 
 
 def load_for(server: Server, database: str, made: Generated | None = None, *, rate: float = DEFAULT_RATE) -> Load:
-    """Fix the requests now, from the copy as it is before the chain: deployed code does not change with the schema."""
+    """Fix the requests before the migrations begin: deployed code does not change with the schema."""
     if made is None:
         with connect(server.conninfo(database)) as connection:
             made = choose_traffic(connection)
@@ -86,21 +85,21 @@ def load_for(server: Server, database: str, made: Generated | None = None, *, ra
 def run_live(
     server: Server,
     database: str,
-    chain: Chain,
+    tool: Tool,
     load: Load,
     target: str = "head",
     *,
     downgrade: bool = False,
     beside: Iterable[AbstractContextManager[object]] = (),
 ) -> Live:
-    """Run a part of the chain with traffic, and within the contexts `beside`, from before its start until its end."""
+    """Run the tool with traffic, and within the contexts `beside`, from before its start until its end."""
     conninfo = server.conninfo(database)
     with ExitStack() as stack:
         waits = stack.enter_context(watch_waits(conninfo))
         traffic = stack.enter_context(live_traffic(conninfo, load.classes, rate=load.rate, seed=load.seed))
         for other in beside:
             stack.enter_context(other)
-        watched = watch(server, database, chain, target, downgrade=downgrade)
+        watched = watch(server, database, tool, target, downgrade=downgrade)
     leg = described(watched)
     felt = summarise(traffic, waits, leg.statements, leg.observer.epoch * 1000)
     problem = (f"the watch for waits ended early ({waits.problem}): stalls may lack their cause",)
@@ -110,7 +109,7 @@ def run_live(
 def rehearse_live(
     server: Server,
     database: str,
-    chain: Chain,
+    tool: Tool,
     load: Callable[[], Load],
     *,
     source: str,
@@ -120,9 +119,9 @@ def rehearse_live(
     """As `run.rehearse`, under traffic; `load` is asked for it once the copy stands at `begin`."""
     lives: list[Live] = []
 
-    def run(server: Server, database: str, chain: Chain, target: str) -> Leg:
-        lives.append(run_live(server, database, chain, load(), target))
+    def run(server: Server, database: str, tool: Tool, target: str) -> Segment:
+        lives.append(run_live(server, database, tool, load(), target))
         return lives[-1].leg
 
-    done = rehearse(server, database, chain, source=source, begin=begin, target=target, run=run)
+    done = rehearse(server, database, tool, source=source, begin=begin, target=target, run=run)
     return replace(done, traffic=lives[-1].felt, notes=(*done.notes, *lives[-1].notes))

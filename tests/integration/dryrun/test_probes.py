@@ -16,7 +16,7 @@ from inboxbench.dryrun.probes.blockers import long_reader, old_snapshot
 from inboxbench.dryrun.probes.deadlock_search import search_deadlocks
 from inboxbench.dryrun.probes.downgrade import there_and_back
 from inboxbench.dryrun.probes.lock_queue import probe_queue
-from inboxbench.dryrun.tools.command import Chain
+from inboxbench.dryrun.tools.alembic import Alembic
 from inboxbench.dryrun.under_traffic import Load, run_live
 from inboxbench.server import Server
 from inboxbench.traffic.request import RequestClass
@@ -41,10 +41,10 @@ def _nothing(_random: Random) -> dict[str, Any]:
 READ = RequestClass("read", "read", 1, ("SELECT FROM things LIMIT 1",), _nothing)
 
 
-def _chain(folder: Path, *statements: str, autocommit: bool = False) -> Chain:
+def _chain(folder: Path, *statements: str, autocommit: bool = False) -> Alembic:
     script = folder / "chain.py"
     script.write_text(_SCRIPT.format(statements=statements, autocommit=autocommit))
-    return Chain(command=f"{sys.executable} {script} {{url}}")
+    return Alembic(program=f"{sys.executable} {script} {{url}}")
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_the_way_back_is_measured_and_what_it_loses_is_named(template: Database,
     for revision, down, up, back in revisions:
         text = _REVISION.format(revision=revision, down=down, up=up, back=back)
         (tmp_path / "versions" / f"{revision}.py").write_text(text)
-    chain = Chain(script_location=tmp_path)
+    chain = Alembic(script_location=tmp_path)
     found = there_and_back(template.server, template.name, chain, Load((READ,), 50))
     assert (found.target, found.error) == ("base", None)
     assert found.lost == (

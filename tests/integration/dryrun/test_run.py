@@ -11,12 +11,13 @@ from inboxbench.dryrun.model import DryRun
 from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.run import rehearse
 from inboxbench.dryrun.source import Source, copy_of
-from inboxbench.dryrun.tools.command import Chain
+from inboxbench.dryrun.tools.alembic import Alembic
+from inboxbench.dryrun.tools.base import Tool
 from inboxbench.project import Project
 from inboxbench.server import Server
 
 _NAIVE = Path(__file__).parents[2] / "migrations_naive"
-Rehearse = Callable[[Chain], DryRun]
+Rehearse = Callable[[Tool], DryRun]
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def rehearsed(server: Server, project: Project) -> Rehearse:
     if not server.owned or server.kind == "container":
         pytest.skip("the observer reads the log of a server of our own on this machine")
 
-    def run(chain: Chain) -> DryRun:
+    def run(chain: Tool) -> DryRun:
         with copy_of(server, Source(dataset="tiny", seed=72), project) as copy:
             return rehearse(server, copy.name, chain, source="tiny", begin=None, target="head")
 
@@ -33,7 +34,7 @@ def rehearsed(server: Server, project: Project) -> Rehearse:
 
 
 def test_the_naive_chain_is_found_out(rehearsed: Rehearse) -> None:
-    run = rehearsed(Chain(script_location=_NAIVE))
+    run = rehearsed(Alembic(script_location=_NAIVE))
     assert (run.error, len(run.revisions)) == (None, len(list((_NAIVE / "versions").glob("n*.py"))))
     assert {one.rule for one in find(run)} >= {
         "index-not-concurrent",
@@ -51,6 +52,6 @@ def test_the_naive_chain_is_found_out(rehearsed: Rehearse) -> None:
 
 
 def test_nothing_is_said_of_the_real_chain(rehearsed: Rehearse) -> None:
-    run = rehearsed(Chain())
+    run = rehearsed(Alembic())
     assert run.error is None
     assert [(one.revision, one.rule, one.what) for one in find(run)] == []

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
-from tests.integration.dryrun.tools.test_command import history
+from tests.integration.dryrun.tools.test_alembic import history
 
 from inboxbench.cli import application
 from inboxbench.cli.dryrun.scales import read_ruler
@@ -25,7 +25,8 @@ from inboxbench.dryrun.output.markdown import as_markdown
 from inboxbench.dryrun.run import rehearse
 from inboxbench.dryrun.scaling import Size, grow
 from inboxbench.dryrun.source import Source, copy_of
-from inboxbench.dryrun.tools.command import Chain
+from inboxbench.dryrun.tools.alembic import Alembic
+from inboxbench.dryrun.tools.base import Tool
 from inboxbench.errors import UsageError
 from inboxbench.project import Project
 from inboxbench.server import Server
@@ -60,7 +61,7 @@ def source(server: Server) -> Iterator[str]:
         yield name
 
 
-def at(server: Server, project: Project, source: str, chain: Chain, share: float) -> Size:
+def at(server: Server, project: Project, source: str, chain: Tool, share: float) -> Size:
     with copy_of(server, Source(source, share=share), project) as copy:
         with connect(server.conninfo(copy.name)) as connection:
             rows = count_rows(connection)
@@ -72,7 +73,7 @@ def found(scales: Scales, words: str) -> Grown:
 
 
 def test_what_counters_say_of_the_next_size(server: Server, project: Project, source: str, tmp_path: Path) -> None:
-    chain = Chain(script_location=history(tmp_path / "chain", _BODIES))
+    chain = Alembic(script_location=history(tmp_path / "chain", _BODIES))
     sizes = [at(server, project, source, chain, share) for share in _SHARES]
     whole = at(server, project, source, chain, 1)
     assert [size.run.error for size in (*sizes, whole)] == [None] * 4  # no orphans: VALIDATE went through
@@ -116,7 +117,7 @@ def test_what_cannot_be_scaled(words: list[str], complaint: str) -> None:
 
 def test_the_command_s_own_runs(server: Server, project: Project, source: str, tmp_path: Path) -> None:
     """On a share of the rows, then on all of them, with what is asked of a table that is not there said first."""
-    chain = Chain(script_location=history(tmp_path / "chain", {"s1": _BODIES["s1"]}))
+    chain = Alembic(script_location=history(tmp_path / "chain", {"s1": _BODIES["s1"]}))
     with pytest.raises(UsageError, match="--rows itmes: the source has no such table; it has items, owners"):
         measured(server, project, source, chain, {"scales": "3", "rows": ("itmes=5",)})
     run = measured(server, project, source, chain, {"scales": "3", "rows": ("items=2000000",)})
@@ -139,7 +140,7 @@ def test_the_command_s_own_runs(server: Server, project: Project, source: str, t
         jsonschema.validate(damaged, schema)
 
 
-def measured(server: Server, project: Project, source: str, chain: Chain, options: dict[str, Any]) -> DryRun:
+def measured(server: Server, project: Project, source: str, chain: Tool, options: dict[str, Any]) -> DryRun:
     ruler = read_ruler({"each": False, **options})
     for share in ruler.shares:
         sized = Source(source, share=share)

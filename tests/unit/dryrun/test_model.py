@@ -16,8 +16,9 @@ from inboxbench.dryrun.model import DryRun, Felt, Lock, Rewrite, Statement
 from inboxbench.dryrun.more import as_json
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.output.markdown import as_markdown
-from inboxbench.dryrun.tools.attribution import Stamp, read_stamp
-from inboxbench.dryrun.tools.command import Chain, Ended, run_chain
+from inboxbench.dryrun.tools.alembic import Alembic
+from inboxbench.dryrun.tools.base import Stamp
+from inboxbench.dryrun.tools.process import Ended, run_tool
 from inboxbench.dryrun.tools.revision_files import read_history
 from inboxbench.dryrun.tools.source_lines import read_sources
 from inboxbench.errors import UsageError
@@ -55,7 +56,7 @@ RUN = DryRun(
     ],
 )
 def test_writes_to_a_version_table_of_any_name(sql: str, stamp: Stamp | None) -> None:
-    assert read_stamp(sql) == stamp
+    assert Alembic().read_stamp(sql) == stamp
 
 
 def test_the_json_keeps_its_schema() -> None:
@@ -174,11 +175,11 @@ def test_a_config_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     config = tmp_path / "alembic.ini"
     config.write_text("script_location = here\n")
     with pytest.raises(UsageError, match=r"--config .*alembic\.ini cannot be read"):
-        Chain(config=config).history(set())
+        Alembic(config=config).history(set())
     config.write_text("[alembic]\nscript_location = there\n")
     (tmp_path / "work" / "there" / "versions").mkdir(parents=True)
     (tmp_path / "work" / "there" / "versions" / "a.py").write_text('revision = "a"\ndown_revision = None\n')
-    assert Chain(config=config, folder=tmp_path / "work").history(set()).heads == ["a"]
+    assert Alembic(config=config, folder=tmp_path / "work").history(set()).heads == ["a"]
 
 
 def test_a_program_that_is_none_is_one_line(tmp_path: Path) -> None:
@@ -186,4 +187,4 @@ def test_a_program_that_is_none_is_one_line(tmp_path: Path) -> None:
     program.write_bytes(b"\x7fELF nothing")
     program.chmod(0o755)
     with pytest.raises(UsageError, match="upgrade cannot be run: Exec format error"):
-        run_chain(Chain(command=str(program)), "postgresql://nowhere/x")
+        run_tool(Alembic(program=str(program)), "postgresql://nowhere/x")

@@ -29,7 +29,8 @@ from inboxbench.dryrun.rewrites.compare import with_rewrites
 from inboxbench.dryrun.rules import with_findings
 from inboxbench.dryrun.run import bring, check_aim, rehearse
 from inboxbench.dryrun.source import Source, copy_of, state_before
-from inboxbench.dryrun.tools.command import TIMEOUT_S, Chain
+from inboxbench.dryrun.tools.alembic import TIMEOUT_S, Alembic
+from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import Live, Load, rehearse_live, run_live
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.files import check_writable
@@ -97,9 +98,9 @@ def command(session: Session, /, *, form: str, output: Path | None, **options: A
     """
     check_writable(output)
     limits = _read_limits(options)
-    chain, source = _read_chain(session, options), _read_source(options)
-    target = _target(session, chain, options)
-    dryrun_probes.read_asked(options)  # what is wrong with it is said before the work
+    tool, source = _read_tool(session, options), _read_source(options)
+    target = _target(session, options)
+    asked = dryrun_probes.read_asked(options, session.project.traffic)
     ruler = dryrun_scales.read_ruler(options)
     with session.server() as server:
         log_path(server)
@@ -107,12 +108,16 @@ def command(session: Session, /, *, form: str, output: Path | None, **options: A
             sized = replace(source, share=share)
             with _copy(session, server, sized) as name, ruler.measuring(server, name, share):
                 where = {"source": sized.shown, "begin": options["begin"], "target": target}
-                ruler.run = with_findings(_run(server, name, chain, where, ruler.options(options, share)))
+                ruler.run = with_findings(
+                    _run(
+                        server, name, tool, where, asked if share == 1 else asked.without_probes(), each=options["each"]
+                    )
+                )
         run = ruler.result()
         if options["rewrites"] and run.findings:
-            at = partial(state_before, server, source, session.project, chain)
+            at = partial(state_before, server, source, session.project, tool)
             try:
-                run = with_rewrites(run, server, at, _beside(server, chain, options), chain.timeout_s)
+                run = with_rewrites(run, server, at, _beside(server, tool, asked), tool.timeout_s)
             except KeyboardInterrupt:  # what is known is not lost
                 note = "interrupted: the rewrites were not compared"
                 hand_over_run(replace(run, notes=(*run.notes, note)), form, output)
@@ -135,50 +140,48 @@ def _copy(session: Session, server: Server, source: Source) -> Iterator[str]:
         yield copy.name
 
 
-def _run(server: Server, name: str, chain: Chain, where: dict[str, Any], options: dict[str, Any]) -> DryRun:
+def _run(server: Server, name: str, tool: Tool, where: dict[str, Any], asked: Asked, *, each: bool) -> DryRun:
     """On the copy `name`. where: source, begin and target."""
-    asked = dryrun_probes.read_asked(options)
-    probed = _probe(server, name, chain, where, asked)
-    if options["each"]:
-        return _with(rehearse_each(server, name, chain, **where, run=_leg(asked)), probed)
+    probed = _probe(server, name, tool, where, asked)
+    if each:
+        return _with(rehearse_each(server, name, tool, **where, run=_leg(asked)), probed)
     if asked.traffic:
-        load = partial(dryrun_probes.make_load, server, name, chain, asked, first=True)
-        return _with(rehearse_live(server, name, chain, load, **where), probed)
-    return _with(rehearse(server, name, chain, **where), probed)
+        load = partial(dryrun_probes.make_load, server, name, tool, asked, first=True)
+        return _with(rehearse_live(server, name, tool, load, **where), probed)
+    return _with(rehearse(server, name, tool, **where), probed)
 
 
-def _probe(server: Server, name: str, chain: Chain, where: dict[str, Any], asked: Asked) -> More:
+def _probe(server: Server, name: str, tool: Tool, where: dict[str, Any], asked: Asked) -> More:
     """Before the run that changes the copy, from where that begins."""
     if not asked.probes:
         return More()
-    check_aim(chain, where["begin"], where["target"])
+    check_aim(tool, where["begin"], where["target"])
     if where["begin"] is not None:
-        bring(server, name, chain, where["begin"])
-    return dryrun_probes.run_probes(server, name, chain, where["target"], asked)
+        bring(server, name, tool, where["begin"])
+    return dryrun_probes.run_probes(server, name, tool, where["target"], asked)
 
 
 def _with(run: DryRun, probed: More) -> DryRun:
     return replace(run, more=replace(probed, schema=run.more.schema))
 
 
-def _leg(asked: Asked) -> Callable[[Server, str, Chain, str], Live]:
+def _leg(asked: Asked) -> Callable[[Server, str, Tool, str], Live]:
     """How one revision of --each is run; the traffic must work before the first of them."""
 
     firsts = chained((True,), repeat(False))
 
-    def leg(server: Server, database: str, chain: Chain, target: str) -> Live:
-        load = dryrun_probes.make_load(server, database, chain, asked, first=next(firsts))
-        return run_live(server, database, chain, load, target)
+    def leg(server: Server, database: str, tool: Tool, target: str) -> Live:
+        load = dryrun_probes.make_load(server, database, tool, asked, first=next(firsts))
+        return run_live(server, database, tool, load, target)
 
     return leg if asked.traffic else alone
 
 
-def _beside(server: Server, chain: Chain, options: dict[str, Any]) -> Callable[[str], Load] | None:
+def _beside(server: Server, tool: Tool, asked: Asked) -> Callable[[str], Load] | None:
     """The traffic for a comparison, made from the database that it is run on."""
-    asked = dryrun_probes.read_asked(options)
     if not asked.traffic:
         return None
-    return lambda database: dryrun_probes.make_load(server, database, chain, asked)
+    return lambda database: dryrun_probes.make_load(server, database, tool, asked)
 
 
 def _read_limits(options: dict[str, Any]) -> Limits:
@@ -194,13 +197,13 @@ def _read_limits(options: dict[str, Any]) -> Limits:
     )
 
 
-def _read_chain(session: Session, options: dict[str, Any]) -> Chain:
+def _read_tool(session: Session, options: dict[str, Any]) -> Tool:
     named = [name for name in ("program", "config") if options[name]]
     if len(named) > 1:
         raise UsageError("give --command or --config, not both")
     config, location = (_place(options, name) for name in ("config", "script_location"))
-    return Chain(
-        command=options["program"],
+    return Alembic(
+        program=options["program"],
         config=config,
         script_location=location,
         python=str(Path(options["python"]).absolute()) if "/" in options["python"] else options["python"],
@@ -226,16 +229,20 @@ def _place(options: dict[str, Any], name: str) -> Path | None:
 def _read_source(options: dict[str, Any]) -> Source:
     if options["database"] and options["dataset"]:
         raise UsageError("give --database or --dataset, not both")
-    ours = not (options["program"] or options["config"] or options["script_location"])
-    dataset = options["dataset"] or ("small" if ours and not options["database"] else None)
+    dataset = options["dataset"] or ("small" if _is_ours(options) and not options["database"] else None)
     return Source(options["database"], dataset, options["seed"])
 
 
-def _target(session: Session, chain: Chain, options: dict[str, Any]) -> str:
+def _is_ours(options: dict[str, Any]) -> bool:
+    """Whether it is the project's own history that is rehearsed, and none that an option names."""
+    return not (options["program"] or options["config"] or options["script_location"])
+
+
+def _target(session: Session, options: dict[str, Any]) -> str:
     if options["phase"] is None:
         return options["target"] or "head"
     if options["target"]:
         raise UsageError("name --to or --phase, not both")
-    if chain.command or chain.config or chain.script_location:
+    if not _is_ours(options):
         raise UsageError("--phase belongs to the messenger's own history; name a revision with --to")
     return last_of_phase(read_history(session.project), options["phase"])

@@ -22,9 +22,8 @@ from inboxbench.dryrun.probes.deadlock_search import search_deadlocks
 from inboxbench.dryrun.probes.downgrade import there_and_back
 from inboxbench.dryrun.probes.lock_queue import probe_queue
 from inboxbench.dryrun.run import current_of
-from inboxbench.dryrun.tools.command import Chain
+from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import Load, choose_traffic, load_for
-from inboxbench.project import Project
 from inboxbench.server import Server
 from inboxbench.traffic.engine import DEFAULT_RATE
 from inboxbench.units import millis, read_time
@@ -53,10 +52,15 @@ _HOLDERS: dict[str, Callable[..., AbstractContextManager[Holder]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Times in seconds. file and rate: of the traffic; None: our own choice."""
+    """The traffic and the probes that the options ask for; times in seconds.
+
+    file: of requests to send; own: the project's folder of such files, for a database that they fit; rate: requests a
+    second in all.
+    """
 
     traffic: bool
     file: Path | None
+    own: Path | None
     rate: float
     holders: dict[str, float]
     shuffle: int
@@ -66,13 +70,17 @@ class Asked:
     def probes(self) -> bool:
         return bool(self.holders or self.shuffle or self.downgrade)
 
+    def without_probes(self) -> Asked:
+        """The same traffic, and no probe."""
+        return replace(self, holders={}, shuffle=0, downgrade=False)
 
-def read_asked(options: dict[str, Any]) -> Asked:
+
+def read_asked(options: dict[str, Any], own: Path | None = None) -> Asked:
     """Raises UsageError for what is no time."""
     holders = {name: read_time(_with_unit(options[name])) / 1000 for name in _HOLDERS if options[name]}
     rate = options["rate"] or DEFAULT_RATE
     shuffle, downgrade = options["shuffle_traffic"] or 0, options["downgrade"]
-    return Asked(not options["no_traffic"], options["traffic"], rate, holders, shuffle, downgrade)
+    return Asked(not options["no_traffic"], options["traffic"], own, rate, holders, shuffle, downgrade)
 
 
 def _with_unit(text: str) -> str:
@@ -80,35 +88,34 @@ def _with_unit(text: str) -> str:
     return f"{text}s" if text.replace(".", "", 1).isdecimal() else text
 
 
-def make_load(server: Server, database: str, chain: Chain, asked: Asked, *, first: bool = False) -> Load:
-    """first: before the whole chain, where each request of the file must work. Raises UsageError for a bad file."""
+def make_load(server: Server, database: str, tool: Tool, asked: Asked, *, first: bool = False) -> Load:
+    """first: before the whole history, where each request of the file must work. Raises UsageError for a bad file."""
     if not asked.traffic:
         return Load(())
-    at = current_of(server, database)
-    pending = chain.history(set(at)).pending(at)
-    own = Project(chain.project).traffic if chain.project else None
+    at = current_of(server, database, tool)
+    pending = tool.history(set(at)).pending(at)
     with connect(server.conninfo(database)) as connection:
-        made = choose_traffic(connection, file=asked.file, project=own, first=first, revisions=pending)
+        made = choose_traffic(connection, file=asked.file, project=asked.own, first=first, revisions=pending)
     return load_for(server, database, made, rate=asked.rate)
 
 
-def run_probes(server: Server, template: str, chain: Chain, target: str, asked: Asked) -> More:
+def run_probes(server: Server, template: str, tool: Tool, target: str, asked: Asked) -> More:
     """Run each probe that was asked for on copies of `template`, and show what it saw."""
-    load = make_load(server, template, chain, asked, first=True)
+    load = make_load(server, template, tool, asked, first=True)
     more = More()
     for name, seconds in asked.holders.items():
         _say(f"probe {_option(name)}: three times through")
-        runs = probe_queue(server, template, chain, load, partial(_HOLDERS[name], seconds=seconds), target=target)
+        runs = probe_queue(server, template, tool, load, partial(_HOLDERS[name], seconds=seconds), target=target)
         more = replace(more, long_reader=runs) if name == "long_reader" else replace(more, old_snapshot=runs)
         _show_queue(progress_console, name, seconds, runs)
     if asked.shuffle:
         _say(f"probe --shuffle-traffic: {asked.shuffle} times through")
-        rounds = search_deadlocks(server, template, chain, asked.shuffle, rate=asked.rate, target=target)
+        rounds = search_deadlocks(server, template, tool, asked.shuffle, rate=asked.rate, target=target)
         more = replace(more, shuffle_traffic=rounds)
         _lines(progress_console, _shuffle_lines(rounds))
     if asked.downgrade:
         _say("probe --downgrade: there and back, twice")
-        back = there_and_back(server, template, chain, load, target=target)
+        back = there_and_back(server, template, tool, load, target=target)
         more = replace(more, downgrade=back)
         _lines(progress_console, _back_lines(back))
     return more

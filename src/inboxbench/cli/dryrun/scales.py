@@ -24,7 +24,6 @@ OPTIONS = (
         "--rows", multiple=True, metavar="TABLE=N", help="of production, for --scales (default: the source's)"
     ),
 )
-_PROBES = {"long_reader": None, "old_snapshot": None, "shuffle_traffic": None, "downgrade": False}
 
 
 @dataclass
@@ -56,10 +55,6 @@ class Ruler:
             raise SubjectFailed(f"--scales: on {share:.3g} of the rows {self.run.error}")
         with connect(server.conninfo(database)) as connection:
             self.sizes.append(Size(share, self.run, {**count_rows(connection), **before}))
-
-    def options(self, options: dict[str, Any], share: float) -> dict[str, Any]:
-        """Probes are for the whole of the rows."""
-        return options if share == 1 else {**options, **_PROBES}
 
     def result(self) -> DryRun:
         """The run on all rows, with what was read off all of them."""

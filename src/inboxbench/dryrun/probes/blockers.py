@@ -1,4 +1,4 @@
-"""Sessions that stand in a chain's way as real ones do: a report that reads for seconds, a snapshot kept open."""
+"""Sessions that stand in a migration's way as real ones do: a report that reads for seconds, a snapshot kept open."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""`--shuffle-traffic N`: the chain again and again, beside readers that take the tables in other orders.
+"""`--shuffle-traffic N`: the migrations again and again, while readers take the tables in other orders.
 
-A chain that takes ACCESS EXCLUSIVE on several tables in one transaction (DROP TABLE a, DROP TABLE b) deadlocks with a
-reader that takes them the other way round. A quiet rehearsal never sees it, and traffic of one order only by luck.
+A migration that takes ACCESS EXCLUSIVE on several tables in one transaction (DROP TABLE a, DROP TABLE b) deadlocks
+with a reader that takes them the other way round. A quiet rehearsal never sees it, and traffic of one order only by
+luck.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from psycopg import sql
 from inboxbench.database import connect
 from inboxbench.database_copy import cloned
 from inboxbench.dryrun.more import Shuffle
-from inboxbench.dryrun.tools.command import Chain
+from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import Load, run_live
 from inboxbench.server import Server
 from inboxbench.traffic.request import RequestClass
@@ -54,7 +55,7 @@ def _nothing(_random: Random) -> Mapping[str, Any]:
 
 
 def search_deadlocks(
-    server: Server, template: str, chain: Chain, rounds: int, *, rate: float, target: str = "head"
+    server: Server, template: str, tool: Tool, rounds: int, *, rate: float, target: str = "head"
 ) -> tuple[Shuffle, ...]:
     """`rounds` runs, each on a copy of `template`, to which no session may be connected."""
     with connect(server.conninfo(template)) as connection:
@@ -62,16 +63,16 @@ def search_deadlocks(
     if len(tables) < 2:
         return ()
     return tuple(
-        _round(server, template, chain, tables, seed=seed, rate=rate, target=target) for seed in range(1, rounds + 1)
+        _round(server, template, tool, tables, seed=seed, rate=rate, target=target) for seed in range(1, rounds + 1)
     )
 
 
 def _round(
-    server: Server, template: str, chain: Chain, tables: Sequence[Table], *, seed: int, rate: float, target: str
+    server: Server, template: str, tool: Tool, tables: Sequence[Table], *, seed: int, rate: float, target: str
 ) -> Shuffle:
     classes = walks(tables, seed)
     with cloned(server, template) as copy:
-        live = run_live(server, copy, chain, Load(classes, rate, seed=seed), target)
+        live = run_live(server, copy, tool, Load(classes, rate, seed=seed), target)
     cycles = dict.fromkeys(one.deadlock_cycle for one in live.felt if one.deadlock_cycle)
     deadlocks = sum(one.deadlocks for one in live.felt)
     return Shuffle(seed, tuple(item.tables for item in classes), deadlocks, tuple(cycles), live.leg.error)

@@ -14,7 +14,8 @@ from inboxbench.database import Connection, connect
 from inboxbench.database_copy import cloned
 from inboxbench.dryrun.more import Back, Loss
 from inboxbench.dryrun.run import current_of
-from inboxbench.dryrun.tools.command import Chain, run_chain
+from inboxbench.dryrun.tools.base import Tool
+from inboxbench.dryrun.tools.process import run_tool
 from inboxbench.dryrun.under_traffic import Load, run_live
 from inboxbench.server import Server
 from inboxbench.traffic.tables import Table, read_tables
@@ -30,29 +31,29 @@ class Sum:
     columns: Mapping[str, str]
 
 
-def there_and_back(server: Server, template: str, chain: Chain, load: Load, *, target: str = "head") -> Back:
+def there_and_back(server: Server, template: str, tool: Tool, load: Load, *, target: str = "head") -> Back:
     """Migrate copies of `template`, to which no session may be connected, up to `target` and back.
 
     The losses are those of a copy without traffic: what traffic writes would look like data that changed.
     """
-    floor = (current_of(server, template) or [BASE])[0]
+    floor = (current_of(server, template, tool) or [BASE])[0]
     with cloned(server, template) as copy:
-        up = run_chain(chain, server.url(copy), target)
+        up = run_tool(tool, server.url(copy), target)
         if up.status:
             return Back(floor, f"the way up failed: {up.complaint}")
-        down = run_live(server, copy, chain, load, floor, downgrade=True)
-    lost, error = ((), down.leg.error) if down.leg.error else _without_traffic(server, template, chain, target, floor)
+        down = run_live(server, copy, tool, load, floor, downgrade=True)
+    lost, error = ((), down.leg.error) if down.leg.error else _without_traffic(server, template, tool, target, floor)
     return Back(floor, error, lost, down.leg.revisions, down.leg.statements, down.felt)
 
 
 def _without_traffic(
-    server: Server, template: str, chain: Chain, target: str, floor: str
+    server: Server, template: str, tool: Tool, target: str, floor: str
 ) -> tuple[tuple[Loss, ...], str | None]:
     with cloned(server, template) as copy:
         with connect(server.conninfo(copy)) as connection:
             before = checksums(connection)
         for goal, downgrade in ((target, False), (floor, True)):
-            ended = run_chain(chain, server.url(copy), goal, downgrade=downgrade)
+            ended = run_tool(tool, server.url(copy), goal, downgrade=downgrade)
             if ended.status:
                 return (), f"without traffic {'the way back' if downgrade else 'the way up'} failed: {ended.complaint}"
         with connect(server.conninfo(copy)) as connection:

@@ -1,7 +1,7 @@
 """What happens when DDL queues behind a transaction, with and without lock_timeout: `--long-reader`, `--old-snapshot`.
 
 The timeout is set on the database, as somebody would who cannot change the revisions; one that sets its own keeps
-it. A chain that the timeout ends is started again, as a deployment would, until it is through or its budget is spent.
+it. A run that the timeout ends is started again, as a deployment would, until it is through or its budget is spent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from inboxbench.dryrun.more import Queueing
 from inboxbench.dryrun.probes.blockers import Holder
 from inboxbench.dryrun.stalls.lock_waits import watch_waits
 from inboxbench.dryrun.stalls.summary import summarise
-from inboxbench.dryrun.tools.command import Chain, Ended, run_chain
+from inboxbench.dryrun.tools.base import Tool
+from inboxbench.dryrun.tools.process import Ended, run_tool
 from inboxbench.dryrun.under_traffic import Load
 from inboxbench.server import Server
 from inboxbench.traffic.clock import wall_clock
@@ -33,7 +34,7 @@ Holding = Callable[[str], AbstractContextManager[Holder]]
 def probe_queue(
     server: Server,
     template: str,
-    chain: Chain,
+    tool: Tool,
     load: Load,
     holding: Holding,
     *,
@@ -46,7 +47,7 @@ def probe_queue(
     for timeout in lock_timeouts_ms:
         with cloned(server, template) as copy:
             _set_timeout(server, copy, timeout)
-            found.append(_through(server, copy, chain, load, holding, target=target, timeout=timeout, budget=budget_s))
+            found.append(_through(server, copy, tool, load, holding, target=target, timeout=timeout, budget=budget_s))
     return tuple(found)
 
 
@@ -61,7 +62,7 @@ def _set_timeout(server: Server, database: str, timeout_ms: float | None) -> Non
 def _through(
     server: Server,
     copy: str,
-    chain: Chain,
+    tool: Tool,
     load: Load,
     holding: Holding,
     *,
@@ -76,7 +77,7 @@ def _through(
         holding(conninfo) as holder,
     ):
         origin = wall_clock()()
-        attempts, ended = _attempts(server, copy, chain, target, budget)
+        attempts, ended = _attempts(server, copy, tool, target, budget)
         elapsed = time.monotonic() - begun
     error = None if ended.status == 0 else ended.complaint
     felt = summarise(traffic, waits, (), origin)
@@ -85,11 +86,11 @@ def _through(
     return Queueing(timeout, attempts, elapsed, holder.turns, error, felt, worst_ms, worst_class)
 
 
-def _attempts(server: Server, copy: str, chain: Chain, target: str, budget_s: float) -> tuple[int, Ended]:
+def _attempts(server: Server, copy: str, tool: Tool, target: str, budget_s: float) -> tuple[int, Ended]:
     deadline = time.monotonic() + budget_s
     attempts = 0
     while True:
-        ended = run_chain(chain, server.url(copy), target)
+        ended = run_tool(tool, server.url(copy), target)
         attempts += 1
         if ended.status == 0 or not timed_out(ended) or time.monotonic() > deadline:
             return attempts, ended

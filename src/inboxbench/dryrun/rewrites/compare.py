@@ -24,8 +24,7 @@ from inboxbench.dryrun.rules import RULES
 from inboxbench.dryrun.rules.facts import is_work
 from inboxbench.dryrun.rules.messages import head_of
 from inboxbench.dryrun.schema import dependents, primary_key
-from inboxbench.dryrun.tools.attribution import read_stamp
-from inboxbench.dryrun.tools.command import TIMEOUT_S
+from inboxbench.dryrun.tools.alembic import TIMEOUT_S, read_stamp
 from inboxbench.dryrun.under_traffic import Load
 from inboxbench.errors import InboxbenchError
 from inboxbench.server import Server

@@ -1,52 +1,13 @@
-"""Which revision a statement belongs to: those up to a write to Alembic's version table are that revision's.
-
-The table is known by its column version_num, whatever it is called and whatever schema it is in.
-"""
+"""Which revision a statement belongs to: those up to a write to the tool's version table are that revision's."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from inboxbench.dryrun.model import Revision, Statement, Transaction
 from inboxbench.dryrun.observe.samples import Samples
-from inboxbench.dryrun.tools.revision_files import History
-from inboxbench.dryrun.tools.source_lines import Sources, read_sources
-from inboxbench.sqltree import parse
-
-_NAME = r"(?P<table>(?:\"[^\"]+\"|\w+)(?:\.(?:\"[^\"]+\"|\w+))?)"
-_TO, _WAS = r"'(?P<to>[^']*)'(?:::\w+(?: varying)?)?", r"'(?P<was>[^']*)'"
-_COLUMN = r"\"?version_num\"?"
-_WRITES = tuple(
-    re.compile(" ".join(parts), re.IGNORECASE | re.DOTALL)
-    for parts in (
-        ("INSERT INTO", _NAME, rf"\({_COLUMN}\)", "VALUES", rf"\({_TO}"),
-        ("UPDATE", _NAME, "SET", rf"{_COLUMN} ?= ?{_TO}", rf"WHERE .*{_COLUMN} ?= ?{_WAS}"),
-        ("DELETE FROM", _NAME, rf"WHERE .*{_COLUMN} ?= ?{_WAS}"),
-    )
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """A write to the version table: from `was` to `to`, None where there is no such row."""
-
-    table: str
-    was: str | None
-    to: str | None
-
-
-def read_stamp(sql: str) -> Stamp | None:
-    """None for any other statement."""
-    if "version_num" not in sql:
-        return None
-    text = " ".join(parse(sql).bare.split())
-    for pattern in _WRITES:
-        if found := pattern.match(text):
-            groups = found.groupdict()
-            return Stamp(groups["table"].replace('"', ""), groups.get("was"), groups.get("to"))
-    return None
+from inboxbench.dryrun.tools.base import History, Stamp, Tool
 
 
 @dataclass(slots=True)
@@ -66,32 +27,33 @@ class _Group:
 
 
 def attribute(
+    tool: Tool,
     statements: Sequence[Statement],
     transactions: Sequence[Transaction],
     history: History,
+    *,
     samples: Samples,
     epoch_ms: float,
-    *,
     downgrade: bool = False,
     at: str | None = None,
 ) -> Attribution:
     """`at`: the revision that the chain begins at, where a failure is named by what would come next."""
     result = Attribution()
-    groups = _groups(statements, result.tables, downgrade=downgrade)
+    groups = _groups(tool, statements, result.tables, downgrade=downgrade)
     ends = {transaction.number: transaction.finished_ms for transaction in transactions}
     done = at
     for group in groups:
         if not group.stamped and _failed(group.statements):
             group.revision = _pending(history, done, downgrade=downgrade)
-        result.statements += _placed(group, history)
+        result.statements += _placed(tool, group, history)
         if group.revision is not None:
             result.revisions.append(_revision(group, history, samples, epoch_ms, ends))
             done = group.revision
     return result
 
 
-def _groups(statements: Sequence[Statement], tables: set[str], *, downgrade: bool) -> list[_Group]:
-    stamps = [None if one.error else read_stamp(one.sql) for one in statements]
+def _groups(tool: Tool, statements: Sequence[Statement], tables: set[str], *, downgrade: bool) -> list[_Group]:
+    stamps = [None if statement.error else tool.read_stamp(statement.sql) for statement in statements]
     tables |= {stamp.table for stamp in stamps if stamp is not None}
     groups, waiting = [], []
     for place, (statement, stamp) in enumerate(zip(statements, stamps, strict=True)):
@@ -100,11 +62,11 @@ def _groups(statements: Sequence[Statement], tables: set[str], *, downgrade: boo
         if stamp is not None and not _goes_on(stamp, following, downgrade=downgrade):
             groups.append(_Group(stamp.was if downgrade else stamp.to, waiting))
             waiting = []
-    if groups and (before := _preamble(groups[0].statements, tables)):
+    if groups and (before := _preamble(tool, groups[0].statements, tables)):
         head = groups[0]
         groups[:1] = [_Group(None, head.statements[:before]), _Group(head.revision, head.statements[before:])]
     if waiting:
-        cut = 0 if groups else _preamble(waiting, tables)
+        cut = 0 if groups else _preamble(tool, waiting, tables)
         groups += [_Group(None, part, stamped=False) for part in (waiting[:cut], waiting[cut:]) if part]
     return groups
 
@@ -116,13 +78,13 @@ def _goes_on(stamp: Stamp, following: Stamp | None, *, downgrade: bool) -> bool:
     return stamp.was is None if downgrade else stamp.to is None
 
 
-def _preamble(statements: Sequence[Statement], tables: set[str]) -> int:
-    """How many statements come before the first revision: Alembic looks its table up, and may create it."""
-    names = {table.rpartition(".")[2] for table in tables} or {"alembic_version"}
+def _preamble(tool: Tool, statements: Sequence[Statement], tables: set[str]) -> int:
+    """How many statements come before the first revision: the tool looks its table up, and may create it."""
+    names = {table.rpartition(".")[2] for table in tables} or set(tool.version_tables)
     asking = [
         place
-        for place, one in enumerate(statements)
-        if any(name in one.sql for name in names) and read_stamp(one.sql) is None
+        for place, statement in enumerate(statements)
+        if any(name in statement.sql for name in names) and tool.read_stamp(statement.sql) is None
     ]
     return asking[-1] + 1 if asking else 0
 
@@ -141,15 +103,19 @@ def _pending(history: History, done: str | None, *, downgrade: bool) -> str:
     return following or f"after {done or 'base'}"
 
 
-def _placed(group: _Group, history: History) -> list[Statement]:
-    """With revision, file and line."""
+def _placed(tool: Tool, group: _Group, history: History) -> list[Statement]:
+    """The statements of a group with their revision, file and line."""
     script = history.scripts.get(group.revision) if group.revision else None
     if script is None:
-        return [replace(one, revision=group.revision) for one in group.statements]
-    sources: Sources = read_sources(script.path)
+        return [replace(statement, revision=group.revision) for statement in group.statements]
     return [
-        replace(one, revision=group.revision, file=str(script.path), line=sources.line_of(one.sql))
-        for one in group.statements
+        replace(
+            statement,
+            revision=group.revision,
+            file=str(script.path),
+            line=tool.source_line(script.path, statement.sql),
+        )
+        for statement in group.statements
     ]
 
 

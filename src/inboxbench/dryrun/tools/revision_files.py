@@ -8,62 +8,13 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from inboxbench.dryrun.tools.base import History, Script
 
 _SKIPPED = {".git", "node_modules", "__pycache__", ".tox", ".mypy_cache"}
 _IS_REVISION = re.compile(rb"^revision\b[^=\n]*=", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """One revision file. parents: what it follows; more than one for a merge."""
-
-    revision: str
-    parents: tuple[str, ...]
-    title: str
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """Scripts by id."""
-
-    scripts: dict[str, Script]
-
-    @property
-    def heads(self) -> list[str]:
-        followed = {parent for script in self.scripts.values() for parent in script.parents}
-        return sorted(revision for revision in self.scripts if revision not in followed)
-
-    def after(self, revision: str | None) -> str | None:
-        """The revision that comes next; None when none or more than one does."""
-        wanted = (revision,) if revision else ()
-        found = [one.revision for one in self.scripts.values() if revision in one.parents or one.parents == wanted]
-        return found[0] if len(found) == 1 else None
-
-    def pending(self, at: Collection[str]) -> list[Script]:
-        """What is still to run on a database that stands at these revisions."""
-        done, waiting = set(at), list(at)
-        while waiting:
-            script = self.scripts.get(waiting.pop())
-            fresh = [parent for parent in script.parents if parent not in done] if script else []
-            done.update(fresh)
-            waiting += fresh
-        return [script for script in self.line() if script.revision not in done]
-
-    def line(self) -> list[Script]:
-        """Parents before children; in a history of several branches the order among them is that of the ids."""
-        done: dict[str, Script] = {}
-        waiting = dict(sorted(self.scripts.items()))
-        while waiting:
-            ready = [one for one in waiting.values() if all(p in done or p not in self.scripts for p in one.parents)]
-            if not ready:
-                break
-            for one in ready:
-                done[one.revision] = waiting.pop(one.revision)
-        return list(done.values())
 
 
 def read_history(folders: Iterable[Path]) -> History:

@@ -23,7 +23,7 @@ from inboxbench.dryrun.model import DryRun, Felt, Statement
 from inboxbench.dryrun.observe.sampler import APPLICATION
 from inboxbench.dryrun.observe.server_log import log_path
 from inboxbench.dryrun.rules import with_findings
-from inboxbench.dryrun.tools.command import Chain
+from inboxbench.dryrun.tools.alembic import Alembic
 from inboxbench.dryrun.under_traffic import Load, choose_traffic, load_for, rehearse_live
 from inboxbench.errors import InboxbenchError, ServerError, SubjectFailed
 from inboxbench.migrate import runner
@@ -56,8 +56,8 @@ def migrate(server: Server, project: Project, database: str, source: str) -> dic
             return load_for(server, database, choose_traffic(connection, project=project.traffic))
 
     with _progress(server.conninfo(database), history):
-        chain = Chain(project=project.root)
-        run = rehearse_live(server, database, chain, load, source=source, begin=None, target="head")
+        tool = Alembic(project=project.root)
+        run = rehearse_live(server, database, tool, load, source=source, begin=None, target="head")
     if run.error:
         raise SubjectFailed(run.error)
     return migration_document(with_findings(run), history)

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 from tests.integration.dryrun.test_rules import BAD, DATA, REWRITTEN
-from tests.integration.dryrun.tools.test_command import ENVIRONMENT, history
+from tests.integration.dryrun.tools.test_alembic import ENVIRONMENT, history
 
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.dryrun.rewrites.catalogue import rewrite
 from inboxbench.dryrun.rewrites.side_by_side import play
 from inboxbench.dryrun.rewrites.steps import Step, Steps, as_code
-from inboxbench.dryrun.tools.command import Chain, run_chain
+from inboxbench.dryrun.tools.alembic import Alembic
+from inboxbench.dryrun.tools.process import run_tool
 from inboxbench.server import Server
 
 # What a schema is made of, and the sum of its rows.
@@ -79,7 +80,7 @@ def pasted(server: Server, name: str, folder: Path, codes: Mapping[str, str], dr
     if driver != "psycopg":
         plain = ENVIRONMENT.format(each=True).replace("+psycopg:", "+psycopg2:")
         (where / "env.py").write_text(_ASYNC if driver == "asyncpg" else plain)
-    ended = run_chain(Chain(script_location=where), server.url(name), "head")
+    ended = run_tool(Alembic(script_location=where), server.url(name), "head")
     assert ended.status == 0, ended.complaint
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 from tests.integration.dryrun.test_rules import BAD
-from tests.integration.dryrun.tools.test_command import history
+from tests.integration.dryrun.tools.test_alembic import history
 
 from inboxbench.database import connect, scratch_database
 from inboxbench.dryrun.model import DryRun, Finding
@@ -21,7 +21,8 @@ from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.rewrites.compare import with_rewrites
 from inboxbench.dryrun.rules import RULES, find
 from inboxbench.dryrun.run import rehearse
-from inboxbench.dryrun.tools.command import Chain
+from inboxbench.dryrun.tools.alembic import Alembic
+from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import Load, rehearse_live
 from inboxbench.server import Server
 from inboxbench.traffic.request import RequestClass
@@ -101,12 +102,12 @@ def template(server: Server) -> Iterator[str]:
         yield name
 
 
-def _history(folder: Path, bodies: Mapping[str, tuple[str, ...]], *, each: bool = True) -> Chain:
+def _history(folder: Path, bodies: Mapping[str, tuple[str, ...]], *, each: bool = True) -> Tool:
     text = {revision: "\n    ".join(lines) for revision, lines in bodies.items()}
-    return Chain(script_location=history(folder, text, each=each))
+    return Alembic(script_location=history(folder, text, each=each))
 
 
-def _rehearsed(server: Server, template: str, chain: Chain, traffic: tuple[RequestClass, ...]) -> DryRun:
+def _rehearsed(server: Server, template: str, chain: Tool, traffic: tuple[RequestClass, ...]) -> DryRun:
     with scratch_database(server, "felt", template) as name:
         done = rehearse_live(server, name, chain, lambda: Load(traffic, 70), source="felt", begin=None, target="head")
     return replace(done, findings=find(done))

@@ -15,7 +15,8 @@ from inboxbench.dryrun.per_revision import rehearse_each
 from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.run import rehearse
 from inboxbench.dryrun.source import Source, copy_of
-from inboxbench.dryrun.tools.command import Chain
+from inboxbench.dryrun.tools.alembic import Alembic
+from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import Live, load_for, run_live
 from inboxbench.errors import UsageError
 from inboxbench.project import Project
@@ -69,7 +70,7 @@ def ours(server: Server) -> Server:
     return server
 
 
-def go(server: Server, project: Project, chain: Chain, *, target: str = "head", each: bool = False) -> DryRun:
+def go(server: Server, project: Project, chain: Tool, *, target: str = "head", each: bool = False) -> DryRun:
     before = {info.name for info in list_databases(server)}
     try:
         with copy_of(server, Source(), project) as copy:
@@ -80,7 +81,7 @@ def go(server: Server, project: Project, chain: Chain, *, target: str = "head", 
 
 
 def test_statements_belong_to_their_revision_and_line(ours: Server, project: Project, tmp_path: Path) -> None:
-    run = go(ours, project, Chain(script_location=history(tmp_path / "m", BODIES)))
+    run = go(ours, project, Alembic(script_location=history(tmp_path / "m", BODIES)))
     assert run.error is None
     assert [(one.revision, one.title) for one in run.revisions] == [
         ("a1", "Step a1"),
@@ -97,7 +98,7 @@ def test_statements_belong_to_their_revision_and_line(ours: Server, project: Pro
 
 
 def test_a_chain_in_one_transaction_is_recognised(ours: Server, project: Project, tmp_path: Path) -> None:
-    run = go(ours, project, Chain(script_location=history(tmp_path / "m", BODIES, each=False)))
+    run = go(ours, project, Alembic(script_location=history(tmp_path / "m", BODIES, each=False)))
     assert run.one_transaction
     assert len(run.revisions) == 3
 
@@ -106,16 +107,16 @@ def test_an_alembic_ini_is_enough(ours: Server, project: Project, tmp_path: Path
     history(tmp_path / "m", BODIES)
     config = tmp_path / "alembic.ini"
     config.write_text("[alembic]\nscript_location = %(here)s/m\n", encoding="utf-8")
-    run = go(ours, project, Chain(config=config))
+    run = go(ours, project, Alembic(config=config))
     assert (run.error, [one.revision for one in run.revisions]) == (None, ["a1", "a2", "a3"])
     config.write_text("[alembic]\n", encoding="utf-8")
     with pytest.raises(UsageError, match="no script_location"):
-        go(ours, project, Chain(config=config))
+        go(ours, project, Alembic(config=config))
 
 
 def test_each_goes_on_after_a_revision_that_failed(ours: Server, project: Project, tmp_path: Path) -> None:
     bodies = BODIES | {"a2": "op.execute('SELECT 1 / 0')"}
-    run = go(ours, project, Chain(script_location=history(tmp_path / "m", bodies)), each=True)
+    run = go(ours, project, Alembic(script_location=history(tmp_path / "m", bodies)), each=True)
     assert run.error == "revision a2 failed: division by zero"
     assert [(one.revision, one.error) for one in run.revisions] == [
         ("a1", None), ("a2", "division by zero"), ("a3", None),
@@ -125,11 +126,11 @@ def test_each_goes_on_after_a_revision_that_failed(ours: Server, project: Projec
 def test_each_adds_up_what_traffic_felt(ours: Server, project: Project, tmp_path: Path) -> None:
     legs: list[Live] = []
 
-    def leg(server: Server, database: str, chain: Chain, target: str) -> Live:
+    def leg(server: Server, database: str, chain: Tool, target: str) -> Live:
         legs.append(run_live(server, database, chain, load_for(server, database), target))
         return legs[-1]
 
-    chain = Chain(script_location=history(tmp_path / "m", BODIES))
+    chain = Alembic(script_location=history(tmp_path / "m", BODIES))
     with copy_of(ours, Source(), project) as copy:
         run = rehearse_each(ours, copy.name, chain, source="nothing", begin=None, target="head", run=leg)
     assert [bool(one.felt) for one in legs] == [False, True, True]  # no table before the first
@@ -144,14 +145,14 @@ def test_each_adds_up_what_traffic_felt(ours: Server, project: Project, tmp_path
 
 def test_a_failed_chain_names_its_revision(ours: Server, project: Project, tmp_path: Path) -> None:
     bodies = BODIES | {"a3": "op.execute('SELECT pg_terminate_backend(pg_backend_pid())')"}
-    run = go(ours, project, Chain(script_location=history(tmp_path / "m", bodies)))
+    run = go(ours, project, Alembic(script_location=history(tmp_path / "m", bodies)))
     assert run.exit_status != 0
     assert run.error == "revision a3 failed: terminating connection due to administrator command"
 
 
 def test_a_missing_extension_says_what_to_do(ours: Server, project: Project, tmp_path: Path) -> None:
     bodies = {"a1": "op.execute('CREATE EXTENSION no_such_thing')"}
-    run = go(ours, project, Chain(script_location=history(tmp_path / "m", bodies)))
+    run = go(ours, project, Alembic(script_location=history(tmp_path / "m", bodies)))
     assert run.error is not None
     assert run.error.startswith('revision a1 failed: extension "no_such_thing" is not available')
     assert "--server bin:DIR" in run.error
@@ -167,16 +168,16 @@ def test_a_missing_extension_says_what_to_do(ours: Server, project: Project, tmp
     ids=["input", "fails", "hangs"],
 )
 def test_commands_that_do_not_get_there(ours: Server, project: Project, program: str, expected: str) -> None:
-    run = go(ours, project, Chain(command=f"{sys.executable} {program}", timeout_s=1))
+    run = go(ours, project, Alembic(program=f"{sys.executable} {program}", timeout_s=1))
     assert run.error is not None
     assert run.error.startswith(expected)
 
 
 def test_usage_errors(ours: Server, project: Project, tmp_path: Path) -> None:
-    cases: list[tuple[Chain, str]] = [
-        (Chain(command="/no/such/program {url}"), "command not found: /no/such/program"),
-        (Chain(command=f"{sys.executable} -c pass"), "neither wrote an Alembic version table nor found one"),
-        (Chain(script_location=history(tmp_path / "m", BODIES, fork="a1")), "the history has 2 heads"),
+    cases: list[tuple[Tool, str]] = [
+        (Alembic(program="/no/such/program {url}"), "command not found: /no/such/program"),
+        (Alembic(program=f"{sys.executable} -c pass"), "neither wrote an Alembic version table nor found one"),
+        (Alembic(script_location=history(tmp_path / "m", BODIES, fork="a1")), "the history has 2 heads"),
     ]
     for chain, expected in cases:
         with pytest.raises(UsageError) as raised:
@@ -186,7 +187,7 @@ def test_usage_errors(ours: Server, project: Project, tmp_path: Path) -> None:
 
 def test_a_command_that_cannot_be_aimed_is_refused(ours: Server, project: Project) -> None:
     with pytest.raises(UsageError, match=r"write \{revision\} where it takes"):
-        go(ours, project, Chain(command="true"), target="a2")
+        go(ours, project, Alembic(program="true"), target="a2")
 
 
 def test_partitions_are_no_parents(ours: Server, project: Project) -> None:
@@ -200,7 +201,7 @@ def test_partitions_are_no_parents(ours: Server, project: Project) -> None:
         "a6": "op.execute('DROP TABLE posts')",
     }
     with tempfile.TemporaryDirectory() as folder:
-        run = go(ours, project, Chain(script_location=history(Path(folder) / "history", bodies)))
+        run = go(ours, project, Alembic(script_location=history(Path(folder) / "history", bodies)))
     assert run.more.schema is not None
     assert run.more.schema.children == ("public.days_1",)
     assert [(one.rule, one.revision, one.relation) for one in find(run)] == [("parent-locked", "a6", "public.users")]

@@ -1,0 +1,212 @@
+"""Alembic behind the seam: a project's own command, an alembic.ini, a folder of scripts, or our own project."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from psycopg import sql
+
+from inboxbench.database import Connection
+from inboxbench.dryrun.rewrites.steps import Step, as_code
+from inboxbench.dryrun.tools.base import Command, History, Stamp
+from inboxbench.dryrun.tools.revision_files import read_history, search
+from inboxbench.dryrun.tools.source_lines import Sources, read_sources
+from inboxbench.errors import UsageError
+from inboxbench.server import reason
+from inboxbench.sqltree import parse
+
+TIMEOUT_S = 3600.0
+_VERSION_TABLE = "alembic_version"
+# The version table is known by its column, whatever it is called and whatever schema it is in.
+_TABLES = """
+    SELECT table_schema, table_name FROM information_schema.columns
+    WHERE column_name = 'version_num' AND table_schema NOT IN ('pg_catalog', 'information_schema')
+    ORDER BY table_name <> 'alembic_version', 1, 2
+"""
+_NAME = r"(?P<table>(?:\"[^\"]+\"|\w+)(?:\.(?:\"[^\"]+\"|\w+))?)"
+_TO, _WAS = r"'(?P<to>[^']*)'(?:::\w+(?: varying)?)?", r"'(?P<was>[^']*)'"
+_COLUMN = r"\"?version_num\"?"
+_WRITES = tuple(
+    re.compile(" ".join(parts), re.IGNORECASE | re.DOTALL)
+    for parts in (
+        ("INSERT INTO", _NAME, rf"\({_COLUMN}\)", "VALUES", rf"\({_TO}"),
+        ("UPDATE", _NAME, "SET", rf"{_COLUMN} ?= ?{_TO}", rf"WHERE .*{_COLUMN} ?= ?{_WAS}"),
+        ("DELETE FROM", _NAME, rf"WHERE .*{_COLUMN} ?= ?{_WAS}"),
+    )
+)
+# Plain Alembic, in the project's own Python: its env.py is asked by the main option that nearly all of them read.
+_RUN = """
+import sys
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+ini, location, direction, target, url = sys.argv[1:6]
+config = Config(ini or None)
+if location:
+    config.set_main_option("script_location", location.replace("%", "%%"))
+config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+sys.path.insert(0, "")
+try:
+    getattr(command, direction)(config, target)
+except CommandError as error:
+    sys.exit(f"alembic: error: {error}")
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Alembic:
+    """How a project migrates by Alembic.
+
+    program: its own command, with {url} and {revision} where it takes them; else config (an alembic.ini) or
+    script_location is run by `python`; else it is the project of inboxbench at `project`. url_env: variables that get
+    the URL beside DATABASE_URL; driver: postgresql+asyncpg and the like; folder: where the command runs.
+    """
+
+    program: str | None = None
+    config: Path | None = None
+    script_location: Path | None = None
+    python: str = sys.executable
+    url_env: tuple[str, ...] = ()
+    driver: str = "postgresql"
+    folder: Path | None = None
+    timeout_s: float = TIMEOUT_S
+    project: Path | None = None
+
+    @property
+    def name(self) -> str:
+        return "Alembic"
+
+    @property
+    def version_tables(self) -> tuple[str, ...]:
+        return (_VERSION_TABLE,)
+
+    @property
+    def shown(self) -> str:
+        if self.program:
+            return self.program
+        if self.config or self.script_location:
+            where = f"-c {self.config}" if self.config else f"({self.script_location})"
+            return f"alembic {where} upgrade"
+        return "inboxbench migrate upgrade"
+
+    @property
+    def aims(self) -> bool:
+        return not self.program or "{revision}" in self.program
+
+    @property
+    def _foreign(self) -> bool:
+        """Whether it is somebody's project, and none of inboxbench."""
+        return bool(self.program or self.config or self.script_location)
+
+    def command(self, url: str, target: str, *, downgrade: bool = False) -> Command:
+        if self._foreign:
+            url = url.replace("postgresql://", f"{self.driver}://", 1)
+        return Command(self._arguments(url, target, downgrade=downgrade), self._environment(url), self.folder, url)
+
+    def _arguments(self, url: str, target: str, *, downgrade: bool) -> list[str]:
+        if self.program:
+            return [part.replace("{url}", url).replace("{revision}", target) for part in _split(self.program)]
+        direction = "downgrade" if downgrade else "upgrade"
+        if self.config or self.script_location:
+            places = [str(self.config or ""), str(self.script_location or "")]
+            return [self.python, "-c", _RUN, *places, direction, target, url]
+        ours = [sys.executable, "-m", "inboxbench", "migrate", direction, "--database", url]
+        ours += [] if target == "head" else ["--to", target]
+        return [*ours, "--project", str(self.project)] if self.project else ours
+
+    def _environment(self, url: str) -> dict[str, str]:
+        """The user's own, the URL under its names, and no PG… that would lead elsewhere."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+        return kept | dict.fromkeys(("DATABASE_URL", *self.url_env), url) | {"PYTHONUNBUFFERED": "1"}
+
+    def history(self, revisions: set[str]) -> History:
+        if self.script_location:
+            return read_history([self.script_location])
+        if self.config:
+            return read_history([_location(self.config, self.folder)])
+        if self.program:  # the files are in its folder, or in its environment
+            return search(_places(self.program, self.folder), revisions) if revisions else History({})
+        return read_history([self.project / "migrations"] if self.project else [])
+
+    def current(self, connection: Connection) -> list[str]:
+        tables = connection.execute(_TABLES).fetchall()
+        if not tables:
+            return []
+        query = sql.SQL("SELECT version_num::text FROM {} ORDER BY 1").format(sql.Identifier(*tables[0]))
+        return [revision for (revision,) in connection.execute(query)]
+
+    def stamp(self, connection: Connection, revision: str) -> None:
+        tables = connection.execute(_TABLES).fetchall()
+        table = sql.Identifier(*(tables[0] if tables else ("public", _VERSION_TABLE)))
+        if not tables:
+            connection.execute(sql.SQL("CREATE TABLE {} (version_num varchar(32) PRIMARY KEY)").format(table))
+        connection.execute(sql.SQL("DELETE FROM {}").format(table))
+        connection.execute(sql.SQL("INSERT INTO {} VALUES (%s)").format(table), (revision,))
+
+    def read_stamp(self, sql: str) -> Stamp | None:
+        return read_stamp(sql)
+
+    def source_line(self, file: Path, sql: str) -> int | None:
+        return _sources(file).line_of(sql)
+
+    def render(self, steps: Sequence[Step]) -> str:
+        return as_code(steps)
+
+
+def read_stamp(statement: str) -> Stamp | None:
+    """What a statement writes to a version table of any name; None for any other statement."""
+    if "version_num" not in statement:
+        return None
+    text = " ".join(parse(statement).bare.split())
+    for pattern in _WRITES:
+        if match := pattern.match(text):
+            groups = match.groupdict()
+            return Stamp(groups["table"].replace('"', ""), groups.get("was"), groups.get("to"))
+    return None
+
+
+@lru_cache(maxsize=1)  # the statements of a revision come one after another
+def _sources(file: Path) -> Sources:
+    return read_sources(file)
+
+
+def _split(command: str) -> list[str]:
+    try:
+        parts = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"--command {command!r} cannot be read: {error}") from None
+    if not parts:
+        raise UsageError("--command is empty; give the command that upgrades your project")
+    return parts
+
+
+def _places(program: str, folder: Path | None) -> list[Path]:
+    """The folders in which a command's revision files may lie."""
+    executable = shutil.which(_split(program)[0])
+    packages = sorted((Path(executable).parent.parent / "lib").glob("python*/site-packages")) if executable else []
+    return [folder or Path.cwd(), *packages]
+
+
+def _location(config: Path, folder: Path | None) -> Path:
+    """script_location of an alembic.ini, relative to where it is run, or to the file. Raises UsageError without one."""
+    from alembic.config import Config  # noqa: PLC0415 - slow to import, and most runs never need it
+
+    if not config.is_file():
+        raise UsageError(f"--config {config}: no such file")
+    try:
+        location = Config(str(config)).get_main_option("script_location")
+    except configparser.Error as error:
+        raise UsageError(f"--config {config} cannot be read: {reason(error)}") from None
+    if not location:
+        raise UsageError(f"{config}: no script_location in its section [alembic]")
+    place = (folder or Path()) / location
+    return place if place.is_dir() else config.resolve().parent / location

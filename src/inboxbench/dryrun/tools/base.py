@@ -1,0 +1,128 @@
+"""The seam for migration tools: all that a dry run knows of one, so that another tool is one more file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from inboxbench.database import Connection
+from inboxbench.dryrun.rewrites.steps import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A revision and the file that it is written in. parents: what it follows; more than one for a merge."""
+
+    revision: str
+    parents: tuple[str, ...]
+    title: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The revisions of a project by id."""
+
+    scripts: dict[str, Script]
+
+    @property
+    def heads(self) -> list[str]:
+        followed = {parent for script in self.scripts.values() for parent in script.parents}
+        return sorted(revision for revision in self.scripts if revision not in followed)
+
+    def after(self, revision: str | None) -> str | None:
+        """The revision that comes next; None when none or more than one does."""
+        parents = (revision,) if revision else ()
+        scripts = self.scripts.values()
+        following = [script.revision for script in scripts if revision in script.parents or script.parents == parents]
+        return following[0] if len(following) == 1 else None
+
+    def pending(self, at: Collection[str]) -> list[Script]:
+        """The scripts that are still to run on a database that stands at the revisions `at`."""
+        done, waiting = set(at), list(at)
+        while waiting:
+            script = self.scripts.get(waiting.pop())
+            fresh = [parent for parent in script.parents if parent not in done] if script else []
+            done.update(fresh)
+            waiting += fresh
+        return [script for script in self.line() if script.revision not in done]
+
+    def line(self) -> list[Script]:
+        """All scripts, parents before children; branches follow each other in the order of their ids."""
+        done: dict[str, Script] = {}
+        waiting = dict(sorted(self.scripts.items()))
+        while ready := [script for script in waiting.values() if not waiting.keys() & set(script.parents)]:
+            done |= {script.revision: waiting.pop(script.revision) for script in ready}
+        return list(done.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A write to the tool's version table: from the revision `was` to `to`, None where there is no such row."""
+
+    table: str
+    was: str | None
+    to: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A process to start. `url` is hidden in what it prints: it may hold a password."""
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    folder: Path | None
+    url: str
+
+
+class Tool(Protocol):
+    """A migration tool as a project is set up to use it.
+
+    name: of the tool; shown: the command as a person would type it; aims: whether it can be told where to stop;
+    timeout_s: how long its command may run; version_tables: where it keeps its state when nothing else is configured.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def shown(self) -> str: ...
+
+    @property
+    def aims(self) -> bool: ...
+
+    @property
+    def timeout_s(self) -> float: ...
+
+    @property
+    def version_tables(self) -> Collection[str]: ...
+
+    def command(self, url: str, target: str, *, downgrade: bool = False) -> Command:
+        """The command that migrates the database at `url` (postgresql://…) to the revision `target`.
+
+        Raises UsageError for a command that cannot be read.
+        """
+
+    def history(self, revisions: set[str]) -> History:
+        """The project's revisions. `revisions` are some that are known, to find the files by where nothing says where
+        they are.
+
+        Raises UsageError for a configuration that cannot be read.
+        """
+
+    def current(self, connection: Connection) -> list[str]:
+        """The revisions that a database is at; none in one that the tool has never seen."""
+
+    def stamp(self, connection: Connection, revision: str) -> None:
+        """Record `revision` as applied without running it."""
+
+    def read_stamp(self, sql: str) -> Stamp | None:
+        """What a statement writes to the version table; None for any other statement."""
+
+    def source_line(self, file: Path, sql: str) -> int | None:
+        """The line of a revision file that a statement came from; None where the file does not show it."""
+
+    def render(self, steps: Sequence[Step]) -> str:
+        """The steps of a rewrite as code to paste into a revision."""
