@@ -17,6 +17,6 @@ def command(rule: str | None) -> None:
         click.echo(rule_named(rule).explained())
         return
     table = Table("rule", "severity", "when")
-    for one in RULES.values():
-        table.add_row(one.id, one.severity, one.condition)
+    for entry in RULES.values():
+        table.add_row(entry.id, entry.severity, entry.condition)
     results_console().print(table)

@@ -35,10 +35,10 @@ def command(run: Path | None, sql: tuple[Path, ...], pg_version: str, form: str)
         raise UsageError("name the JSON of a dry run, or files with --sql")
     found = _offline(sql, pg_version) if run is None else _checked(run, pg_version)
     if form == "json":
-        click.echo(json.dumps([_plain(one) for one in found], ensure_ascii=False, indent=1))
+        click.echo(json.dumps([_plain(verdict) for verdict in found], ensure_ascii=False, indent=1))
     else:
         _show(found)
-    count = Counter(one.verdict for one in found)
+    count = Counter(verdict.verdict for verdict in found)
     if bad := len(found) if run is None else count["confirmed"] + count["run time only"]:
         raise ThresholdExceeded(f"{bad} {'warnings' if run is None else 'warnings that the run confirms or adds'}")
 
@@ -58,14 +58,15 @@ def _checked(run: Path, pg_version: str) -> list[Judged]:
 
 def _show(found: list[Judged]) -> None:
     table = Table("verdict", "rule", "revision", "statement", "to paste")
-    for one in found:
-        told = (one.rule, one.piece.revision or one.piece.file or "", head_of(one.piece.sql), one.paste)
-        table.add_row(one.verdict, *map(escape, told))
+    for verdict in found:
+        place = verdict.piece.revision or verdict.piece.file or ""
+        cells = (verdict.rule, place, head_of(verdict.piece.sql), verdict.paste)
+        table.add_row(verdict.verdict, *map(escape, cells))
     results_console().print(table)
 
 
-def _plain(one: Judged) -> dict[str, Any]:
-    place = {"statement": one.piece.number, "revision": one.piece.revision, "file": one.piece.file}
-    place["line"] = one.piece.line
-    return {"verdict": one.verdict, "rule": one.rule, "message": one.message, "finding": one.finding,
-            "paste": one.paste, **place}  # fmt: skip
+def _plain(verdict: Judged) -> dict[str, Any]:
+    place = {"statement": verdict.piece.number, "revision": verdict.piece.revision, "file": verdict.piece.file}
+    place["line"] = verdict.piece.line
+    return {"verdict": verdict.verdict, "rule": verdict.rule, "message": verdict.message, "finding": verdict.finding,
+            "paste": verdict.paste, **place}  # fmt: skip

@@ -63,6 +63,8 @@ def all_dependents(server: Server, database: str) -> dict[str, Dependents]:
 
 def of_retyped(statements: Iterable[Statement], columns: dict[str, Dependents]) -> dict[str, Dependents]:
     """Those alone that a statement gives another type, or that are called like one: the record is to be read."""
-    actions = (action for one in statements for command in one.parsed.commands for action in command.actions)
+    actions = (
+        action for statement in statements for command in statement.parsed.commands for action in command.actions
+    )
     names = {action.name for action in actions if action.kind == "alter column type"}
     return {name: column for name, column in columns.items() if name.rpartition(".")[2] in names}

@@ -1,4 +1,4 @@
-"""A static pass by squawk over the SQL of a chain, and what a dry run of the same chain says to each warning."""
+"""A static pass by squawk over the SQL of a migration, and what a dry run of it says to each warning."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Judged:
 def pieces_of(document: dict[str, Any]) -> list[Piece]:
     """The statements of a dry run's JSON, but for questions and Alembic's own. Raises UsageError for another JSON."""
     try:
-        rows = [(one, one["sql"]) for one in document["statements"]]
+        rows = [(row, row["sql"]) for row in document["statements"]]
         return [
-            Piece(text, one["number"], one["revision"], one["file"], one["line"])
-            for one, text in rows
+            Piece(text, row["number"], row["revision"], row["file"], row["line"])
+            for row, text in rows
             if _changes(text)
         ]
     except (KeyError, TypeError):
@@ -73,20 +73,21 @@ def warnings(pieces: Sequence[Piece], *, pg_version: str = "18") -> list[tuple[s
     except json.JSONDecodeError:
         said = (ended.stderr or ended.stdout).strip().splitlines()
         raise UsageError(f"squawk failed: {said[0] if said else f'status {ended.returncode}'}") from None
-    return [(one["rule_name"], one["message"], _at(pieces, begins, one["line"])) for one in found]
+    return [(warning["rule_name"], warning["message"], _at(pieces, begins, warning["line"])) for warning in found]
 
 
 def judged(document: dict[str, Any], found: Sequence[tuple[str, str, Piece]]) -> list[Judged]:
     """Every warning with what the run says to it, then what the run alone shows."""
     findings, traffic = document.get("findings", []), bool(document.get("traffic"))
-    shown = {(one["statement"], one["rule"]): bool(one["suppressed"]) for one in findings}
+    shown = {(finding["statement"], finding["rule"]): bool(finding["suppressed"]) for finding in findings}
     verdicts = [_judged(rule, message, piece, shown, traffic=traffic) for rule, message, piece in found]
-    confirmed = {(one.piece.number, one.finding) for one in verdicts if one.verdict == "confirmed"}
+    confirmed = {(verdict.piece.number, verdict.finding) for verdict in verdicts if verdict.verdict == "confirmed"}
     pieces = {piece.number: piece for piece in pieces_of(document)}
     alone = [
-        Judged(one["rule"], "run time only", one["what"], pieces.get(one["statement"], Piece("")), one["rule"])
-        for one in findings
-        if (one["statement"], one["rule"]) not in confirmed and not one["suppressed"]
+        Judged(rule, "run time only", finding["what"], pieces.get(finding["statement"], Piece("")), rule)
+        for finding in findings
+        for rule in [finding["rule"]]
+        if (finding["statement"], finding["rule"]) not in confirmed and not finding["suppressed"]
     ]
     return verdicts + alone
 
@@ -128,8 +129,8 @@ def _backwards(pieces: Sequence[Piece], begins: Sequence[int]) -> Iterator[tuple
 
 
 def _squawk() -> str:
-    beside = Path(sys.executable).with_name("squawk")
-    found = str(beside) if beside.is_file() else shutil.which("squawk")
+    neighbour = Path(sys.executable).with_name("squawk")
+    found = str(neighbour) if neighbour.is_file() else shutil.which("squawk")
     if found is None:
         raise UsageError("lint works through squawk, which is not installed: pip install 'inboxbench[lint]'")
     return found

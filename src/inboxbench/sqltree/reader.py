@@ -67,7 +67,7 @@ def read_references(nodes: Iterable[Message], places: Sequence[int]) -> Referenc
             elif name == "CommonTableExpr":
                 within.add(below.ctename)
             locks = locks or name == "LockingClause"
-    named = tuple(one for one in relations if one.schema or one.name not in within)
+    named = tuple(relation for relation in relations if relation.schema or relation.name not in within)
     return References(named, frozenset(columns), frozenset(functions), locks)
 
 
@@ -107,7 +107,7 @@ def _targets(node: Any, places: Sequence[int]) -> tuple[Relation, ...]:
     if "relation" in fields and fields["relation"].message_type is pb.RangeVar.DESCRIPTOR and node.HasField("relation"):
         return (_relation(node.relation, places),)
     if "relations" in fields:
-        return tuple(_relation(one.range_var, places) for one in node.relations if one.HasField("range_var"))
+        return tuple(_relation(item.range_var, places) for item in node.relations if item.HasField("range_var"))
     return ()
 
 
@@ -116,7 +116,7 @@ def _writes(kind: str, node: Any) -> bool:
         return True
     if "with_clause" not in node.DESCRIPTOR.fields_by_name:
         return False
-    return any(one.common_table_expr.ctequery.WhichOneof("node") in _MODIFYING for one in node.with_clause.ctes)
+    return any(item.common_table_expr.ctequery.WhichOneof("node") in _MODIFYING for item in node.with_clause.ctes)
 
 
 def _constraint(node: Any, places: Sequence[int]) -> Constraint:
@@ -131,8 +131,8 @@ def _constraint(node: Any, places: Sequence[int]) -> Constraint:
 
 
 def _column(node: Any, places: Sequence[int]) -> Column:
-    found = (one.constraint for one in node.constraints if one.HasField("constraint"))
-    constraints = tuple(_constraint(one, places) for one in found if one.contype in _CONSTRAINTS)
+    found = (item.constraint for item in node.constraints if item.HasField("constraint"))
+    constraints = tuple(_constraint(item, places) for item in found if item.contype in _CONSTRAINTS)
     kind = (_strings(node.type_name.names) or [""])[-1]
     return Column(node.colname, kind, places[max(node.location, 0)], constraints)
 
@@ -146,25 +146,25 @@ def _action(node: Any, places: Sequence[int]) -> Action:
 
 
 def _alter_table(node: Any, places: Sequence[int]) -> dict[str, Any]:
-    commands = [one.alter_table_cmd for one in node.cmds]
-    actions = tuple(_action(one, places) for one in commands)
+    commands = [item.alter_table_cmd for item in node.cmds]
+    actions = tuple(_action(item, places) for item in commands)
     return {
         "kind": f"alter {_words(pb.ObjectType, node.objtype, 'OBJECT_')}",
         "exists": node.missing_ok,
         "actions": actions,
         "columns": tuple(action.column for action in actions if action.column),
         "constraints": tuple(action.constraint for action in actions if action.constraint),
-        "cascade": any(one.behavior == pb.DROP_CASCADE for one in commands),
-        "concurrently": any(getattr(one, "def").partition_cmd.concurrent for one in commands),
+        "cascade": any(command.behavior == pb.DROP_CASCADE for command in commands),
+        "concurrently": any(getattr(command, "def").partition_cmd.concurrent for command in commands),
     }
 
 
 def _create_table(node: Any, places: Sequence[int]) -> dict[str, Any]:
-    constraints = (one.constraint for one in node.table_elts if one.HasField("constraint"))
+    constraints = (item.constraint for item in node.table_elts if item.HasField("constraint"))
     return {
         "exists": node.if_not_exists,
-        "columns": tuple(_column(one.column_def, places) for one in node.table_elts if one.HasField("column_def")),
-        "constraints": tuple(_constraint(one, places) for one in constraints if one.contype in _CONSTRAINTS),
+        "columns": tuple(_column(item.column_def, places) for item in node.table_elts if item.HasField("column_def")),
+        "constraints": tuple(_constraint(item, places) for item in constraints if item.contype in _CONSTRAINTS),
         "on_commit": node.oncommit > pb.ONCOMMIT_NOOP,
     }
 
@@ -180,7 +180,7 @@ def _create_index(node: Any, _: Sequence[int]) -> dict[str, Any]:
 
 
 def _drop(node: Any, _: Sequence[int]) -> dict[str, Any]:
-    names = [_strings(one.list.items) for one in node.objects if one.HasField("list")]
+    names = [_strings(item.list.items) for item in node.objects if item.HasField("list")]
     return {
         "kind": f"drop {_words(pb.ObjectType, node.remove_type, 'OBJECT_')}",
         "relations": tuple(Relation(parts[-2] if parts[1:] else None, parts[-1]) for parts in names if parts),
@@ -191,14 +191,14 @@ def _drop(node: Any, _: Sequence[int]) -> dict[str, Any]:
 
 
 def _insert(node: Any, _: Sequence[int]) -> dict[str, Any]:
-    return {"assigned": tuple(one.res_target.name for one in node.cols)}
+    return {"assigned": tuple(column.res_target.name for column in node.cols)}
 
 
 def _update(node: Any, _: Sequence[int]) -> dict[str, Any]:
     around = node.from_clause or node.HasField("with_clause") or node.HasField("returning_clause")
     narrow = not node.relation.inh or node.relation.HasField("alias") or node.where_clause.HasField("current_of_expr")
     return {
-        "assigned": tuple(one.res_target.name for one in node.target_list),
+        "assigned": tuple(item.res_target.name for item in node.target_list),
         "where": node.HasField("where_clause"),
         "plain": not around and not narrow,
     }
@@ -219,8 +219,8 @@ def _set(node: Any, _: Sequence[int]) -> dict[str, Any]:
 
 
 def _select(node: Any, _: Sequence[int]) -> dict[str, Any]:
-    calls = (one.res_target.val.func_call for one in node.target_list if one.res_target.val.HasField("func_call"))
-    return {"settings": tuple(_by_call(one) for one in calls if _strings(one.funcname)[-1] == "set_config")}
+    calls = (call.res_target.val.func_call for call in node.target_list if call.res_target.val.HasField("func_call"))
+    return {"settings": tuple(_by_call(call) for call in calls if _strings(call.funcname)[-1] == "set_config")}
 
 
 def _by_call(node: Any) -> Setting:
@@ -242,11 +242,11 @@ def _literal(node: Any) -> str:
 
 
 def _vacuum(node: Any, places: Sequence[int]) -> dict[str, Any]:
-    tables = (one.vacuum_relation.relation for one in node.rels)
+    tables = (item.vacuum_relation.relation for item in node.rels)
     return {
         "kind": "vacuum" if node.is_vacuumcmd else "analyze",
-        "relations": tuple(_relation(one, places) for one in tables),
-        "full": any(one.def_elem.defname == "full" for one in node.options),
+        "relations": tuple(_relation(item, places) for item in tables),
+        "full": any(option.def_elem.defname == "full" for option in node.options),
     }
 
 
@@ -263,7 +263,7 @@ def _refresh(node: Any, _: Sequence[int]) -> dict[str, Any]:
 
 
 def _reindex(node: Any, _: Sequence[int]) -> dict[str, Any]:
-    return {"concurrently": any(one.def_elem.defname == "concurrently" for one in node.params)}
+    return {"concurrently": any(option.def_elem.defname == "concurrently" for option in node.params)}
 
 
 _READERS: dict[str, Callable[[Any, Sequence[int]], dict[str, Any]]] = {

@@ -61,7 +61,7 @@ def scan(text: str, *, comments: bool = False) -> tuple[Token, ...]:
     except (postgast.PgQueryError, UnicodeEncodeError):
         return ()
     places = characters(text)
-    tokens = (_token(text, places[one.start], places[one.end], one) for one in found)
+    tokens = (_token(text, places[token.start], places[token.end], token) for token in found)
     return tuple(token for token in tokens if comments or token.kind != "comment")
 
 

@@ -47,15 +47,16 @@ def _numbered(statements: list[Statement]) -> Iterator[Statement]:
 
 
 def _through(statements: Sequence[Statement]) -> Iterator[Statement]:
-    """Each lock with the last statement that ran while it was held."""
+    """Each lock with the last statement that ran until it was released."""
     begun: dict[int, list[tuple[float, int]]] = defaultdict(list)
-    for one in statements:
-        begun[one.transaction].append((one.started_ms, one.number))
-    for one in statements:
-        mine = begun[one.transaction]
-        ends = [bisect_left(mine, (lock.taken_ms + lock.held_ms, 0)) - 1 for lock in one.locks]
-        locks = zip(one.locks, ends, strict=True)
-        yield replace(one, locks=tuple(replace(lock, through=max(mine[at][1], one.number)) for lock, at in locks))
+    for statement in statements:
+        begun[statement.transaction].append((statement.started_ms, statement.number))
+    for statement in statements:
+        mine = begun[statement.transaction]
+        ends = [bisect_left(mine, (lock.taken_ms + lock.held_ms, 0)) - 1 for lock in statement.locks]
+        numbers = [max(mine[end][1], statement.number) for end in ends]
+        locks = zip(statement.locks, numbers, strict=True)
+        yield replace(statement, locks=tuple(replace(lock, through=number) for lock, number in locks))
 
 
 def _start(draft: Draft) -> float:
@@ -121,7 +122,7 @@ class _Work:
         rewrites = self._rewrites.get(id(draft), {})
         peak = self._samples.peak_between(draft.started, draft.finished)
         if draft.error and any(event.event == "table_rewrite" for event in draft.events):
-            names = (self._view.name(one.concerned) for one in draft.events if one.event == "table_rewrite")
+            names = (self._view.name(event.concerned) for event in draft.events if event.event == "table_rewrite")
             rewrites = {name: peak for name in names if name} | rewrites
         return Statement(
             number=0,
@@ -132,7 +133,7 @@ class _Work:
             started_ms=draft.started - self._epoch,
             duration_ms=draft.finished - draft.started,
             wal_bytes=self._wal(draft),
-            locks=tuple(self._lock(one) for one in taken),
+            locks=tuple(self._lock(lock) for lock in taken),
             rewrites=tuple(Rewrite(relation, octets) for relation, octets in sorted(rewrites.items())),
             scans=tuple(Scan(relation, rows) for relation, rows in sorted(self._scans(draft).items())),
             dead_tuples=self._dead(draft),
@@ -166,7 +167,7 @@ class _Work:
         return found | self._counted_scans(draft) | self._silent_scans(draft)
 
     def _counted_scans(self, draft: Draft) -> dict[str, int]:
-        """Rows that this session read, and those of the parallel workers that read beside it."""
+        """Rows that this session read, and those of its parallel workers."""
         if len(draft.events) < 2:
             return {}
         first, last = draft.events[0].counted, draft.events[-1].counted
@@ -185,8 +186,8 @@ class _Work:
         before = self._samples.catalogue_before(draft.started).relations
         touched = {span.lock.relation for span in self._holding.seen(draft)}
         touched |= {oid for oid, relation in before.items() if relation.name in draft.parsed.words}
-        tables = [one for oid, one in before.items() if oid in touched and one.kind != "i"]
-        read = {one.full_name: self._samples.read_after(one, draft.started) for one in tables}
+        tables = [relation for oid, relation in before.items() if oid in touched and relation.kind != "i"]
+        read = {relation.full_name: self._samples.read_after(relation, draft.started) for relation in tables}
         return {name: rows for name, rows in read.items() if rows}
 
     @staticmethod

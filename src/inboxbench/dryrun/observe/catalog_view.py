@@ -1,4 +1,4 @@
-"""The catalogue as a transaction sees it: what it made, dropped and wrote anew, step by step, and back if it fails."""
+"""The catalogue as a transaction sees it: what it made, dropped and rewrote, step by step, and back if it fails."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class View:
         return found.full_name if found else None
 
     def by_name(self, full_name: str) -> int | None:
-        return next((oid for oid, one in self._current.items() if one.full_name == full_name), None)
+        return next((oid for oid, relation in self._current.items() if relation.full_name == full_name), None)
 
     def savepoint(self, draft: Draft) -> None:
         """SAVEPOINT keeps the state, ROLLBACK TO brings it back."""
@@ -60,7 +60,7 @@ class View:
 
     def take(self, event: TriggerEvent) -> dict[str, int]:
         """Rewritten relations with their bytes; the view is what the event says from here on."""
-        names = {one.full_name: one for one in self._current.values()}
+        names = {relation.full_name: relation for relation in self._current.values()}
         rewritten: dict[str, int] = {}
         for oid, schema, name, kind, filenode, _, octets in event.locks:
             if name is None or _TRANSIENT.match(name):
@@ -87,7 +87,7 @@ class View:
         (VACUUM FULL, CASCADE) and nobody saw its locks."""
         rewritten: dict[str, int] = {}
         any_of_them = not touched and _reaches_further(after, parsed)
-        gone = {one.full_name: one for oid, one in self._current.items() if oid not in after.relations}
+        gone = {relation.full_name: relation for oid, relation in self._current.items() if oid not in after.relations}
         for oid, relation in after.relations.items():
             before = self._current.get(oid) or gone.get(relation.full_name)  # REINDEX CONCURRENTLY makes a new OID
             if before is None or not _has_new_file(before, relation):

@@ -47,7 +47,7 @@ class _Grab:
 class LockAttribution:
     """The locks of one transaction, each given to the statement that took it first.
 
-    A chain in one transaction is hundreds of statements and a thousand locks: both are searched by time.
+    A history in one transaction is hundreds of statements and a thousand locks: both are searched by time.
     """
 
     def __init__(self, segment: Segment, samples: Samples, view: View) -> None:
@@ -60,34 +60,34 @@ class LockAttribution:
         self._end = dict(zip(map(id, segment.statements), self._ends, strict=True))
         self._naming: dict[int, list[Draft]] = {}
         self._seen: dict[int, list[LockSpan]] = defaultdict(list)
-        for one in self._mine:
-            for draft in self._possible(one):
-                self._seen[id(draft)].append(one)
+        for span in self._mine:
+            for draft in self._possible(span):
+                self._seen[id(draft)].append(span)
 
     def seen(self, draft: Draft) -> list[LockSpan]:
         """Locks that the poll first saw between this statement's beginning and the next one's."""
         return self._seen[id(draft)]
 
-    def _possible(self, one: LockSpan) -> Sequence[Draft]:
+    def _possible(self, span: LockSpan) -> Sequence[Draft]:
         """The statements that it may be of."""
-        first = bisect_left(self._ends, one.first - LATE_MS)
-        return self._segment.statements[first : bisect_right(self._starts, one.by + LATE_MS)]
+        first = bisect_left(self._ends, span.first - LATE_MS)
+        return self._segment.statements[first : bisect_right(self._starts, span.by + LATE_MS)]
 
-    def _may_be_of(self, draft: Draft, one: LockSpan) -> bool:
-        return one.by >= draft.started - LATE_MS and one.first <= self._end[id(draft)] + LATE_MS
+    def _may_be_of(self, draft: Draft, span: LockSpan) -> bool:
+        return span.by >= draft.started - LATE_MS and span.first <= self._end[id(draft)] + LATE_MS
 
     def taken(self, rewritten: dict[int, frozenset[str]]) -> dict[int, list[Taken]]:
         """By id() of the draft. rewritten: relations with a new file, which takes ACCESS EXCLUSIVE however short."""
         grabs = {id(draft): list(self._grabs(draft)) for draft in self._segment.statements}
         self._hand_back(grabs)
         takers = self._takers(grabs)
-        claims = {id(one): self._claimant(one) for one in self._mine if one.lock.granted}
+        claims = {id(span): self._claimant(span) for span in self._mine if span.lock.granted}
         claimed: dict[int, list[LockSpan]] = defaultdict(list)
-        for one in self._mine:
-            if claimant := claims.get(id(one)):
-                claimed[id(claimant)].append(one)
+        for span in self._mine:
+            if claimant := claims.get(id(span)):
+                claimed[id(claimant)].append(span)
         for draft in self._segment.statements:
-            free = (one for one in self.seen(draft) if not claims.get(id(one)) and not self._passing(draft, one))
+            free = (span for span in self.seen(draft) if not claims.get(id(span)) and not self._passing(draft, span))
             grabs[id(draft)] += self._polled(draft, [*claimed[id(draft)], *free], takers)
         for draft in self._segment.statements:
             grabs[id(draft)] += self._of_files(rewritten.get(id(draft), frozenset()))
@@ -115,34 +115,34 @@ class LockAttribution:
         self, draft: Draft, mine: Iterable[LockSpan], takers: dict[int, list[tuple[Draft, LockMode]]]
     ) -> Iterator[_Grab]:
         """What the poll saw of it, unless a neighbour within the same look is known to have taken that lock."""
-        for one in mine:
-            if not one.lock.granted:
+        for span in mine:
+            if not span.lock.granted:
                 continue
-            mode = _BY_SYSTEM_NAME[one.lock.mode]
-            known = [taker for taker, taken in takers.get(one.lock.relation, ()) if _rank(taken) >= _rank(mode)]
-            if any(taker is draft for taker in known) or not any(self._may_be_of(taker, one) for taker in known):
-                yield _Grab(one.lock.relation, mode, "poll", one.first, one.last)
+            mode = _BY_SYSTEM_NAME[span.lock.mode]
+            known = [taker for taker, taken in takers.get(span.lock.relation, ()) if _rank(taken) >= _rank(mode)]
+            if any(taker is draft for taker in known) or not any(self._may_be_of(taker, span) for taker in known):
+                yield _Grab(span.lock.relation, mode, "poll", span.first, span.last)
 
-    def _passing(self, draft: Draft, one: LockSpan) -> bool:
+    def _passing(self, draft: Draft, span: LockSpan) -> bool:
         """A session that commits has no number any more and its locks for a moment still: they are not the next
         transaction's. VACUUM and CONCURRENTLY keep some between their own."""
-        return bool(self._segment.numbers) and not one.lock.transaction and not self._several(draft)
+        return bool(self._segment.numbers) and not span.lock.transaction and not self._several(draft)
 
     def _several(self, draft: Draft) -> bool:
         """Whether it commits inside: its locks do not wait for the end of a transaction."""
         return self._segment.alone and any(command.commits_inside for command in draft.parsed.commands)
 
-    def _claimant(self, one: LockSpan) -> Draft | None:
-        """Of a strong lock: the first command that names the relation, for no SELECT or UPDATE beside it takes one.
+    def _claimant(self, span: LockSpan) -> Draft | None:
+        """Of a strong lock: the first command that names the relation, for no SELECT or UPDATE takes one.
 
         What has neither events nor a plan, such as LOCK, may be long over: on a busy machine the look comes late.
         """
-        relation = self._view.relation(one.lock.relation)
-        strong = _rank(_BY_SYSTEM_NAME[one.lock.mode]) > _rank("ROW EXCLUSIVE")
-        if relation is None or not strong or one.first > self._segment.finished + LATE_MS:
+        relation = self._view.relation(span.lock.relation)
+        strong = _rank(_BY_SYSTEM_NAME[span.lock.mode]) > _rank("ROW EXCLUSIVE")
+        if relation is None or not strong or span.first > self._segment.finished + LATE_MS:
             return None
-        begun = (draft for draft in self._namers(relation) if draft.started - LATE_MS <= one.by)
-        return next((draft for draft in begun if not draft.events or self._may_be_of(draft, one)), None)
+        begun = (draft for draft in self._namers(relation) if draft.started - LATE_MS <= span.by)
+        return next((draft for draft in begun if not draft.events or self._may_be_of(draft, span)), None)
 
     def _namers(self, relation: Relation) -> list[Draft]:
         """Commands, not queries, in whose text its name stands."""
@@ -176,35 +176,36 @@ class LockAttribution:
         for grab in fresh:
             self._known[grab.oid] = _rank(grab.mode)
         found = (self._taken(draft, grab, grabs, several=several) for grab in fresh)
-        return _by_relation(one for one in found if one is not None)
+        return _by_relation(lock for lock in found if lock is not None)
 
     def _taken(self, draft: Draft, grab: _Grab, grabs: list[_Grab], *, several: bool) -> Taken | None:
         relation = self._view.relation(grab.oid)
         if relation is None:
             return None
         waited = self._waited(draft, grab.oid)
-        polled = [one for one in grabs if one.oid == grab.oid and one.mode == grab.mode and one.first is not None]
+        same = [other for other in grabs if (other.oid, other.mode) == (grab.oid, grab.mode)]
+        polled = [(other.first, other.last) for other in same if other.first is not None and other.last is not None]
         taken, released = draft.started + waited, self._segment.finished
         if several and polled:
-            taken = max(min(one.first for one in polled if one.first is not None), draft.started)
-            released = min(max(one.last for one in polled if one.last is not None), draft.finished)
+            taken = max(min(first for first, _ in polled), draft.started)
+            released = min(max(last for _, last in polled), draft.finished)
         created = not self._view.existed(grab.oid)
         return Taken(relation.full_name, kind_name(relation), grab.mode, taken, released, waited, grab.seen, created)
 
     def _waited(self, draft: Draft, oid: int) -> float:
         """As the server says; shorter waits as the poll saw them."""
         logged = [length for relation, length in draft.waits if relation == oid]
-        polled = [one.length for one in self.seen(draft) if one.lock.relation == oid and not one.lock.granted]
+        polled = [span.length for span in self.seen(draft) if span.lock.relation == oid and not span.lock.granted]
         return max(logged + polled, default=0.0)
 
 
 def _by_relation(found: Iterable[Taken]) -> list[Taken]:
     """One a relation: what is built again under a new OID keeps its name, and was there before."""
     best: dict[str, Taken] = {}
-    for one in found:
-        other = best.get(one.relation)
-        if other is None or (other.created and not one.created) or _rank(one.mode) > _rank(other.mode):
-            best[one.relation] = one
+    for lock in found:
+        other = best.get(lock.relation)
+        if other is None or (other.created and not lock.created) or _rank(lock.mode) > _rank(other.mode):
+            best[lock.relation] = lock
     return [best[name] for name in sorted(best)]
 
 

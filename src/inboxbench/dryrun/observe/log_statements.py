@@ -107,7 +107,9 @@ class Segment:
     def ends(self) -> list[float]:
         """When the session went on after each statement: what it had locked until then is that statement's doing."""
         starts = [draft.started for draft in self.drafts]
-        return [max(self._next(bisect_left(starts, one.finished), one), one.finished) for one in self.statements]
+        return [
+            max(self._next(bisect_left(starts, draft.finished), draft), draft.finished) for draft in self.statements
+        ]
 
     def _next(self, place: int, draft: Draft) -> float:
         """The beginning of what came from `place` on, and is not the draft itself."""
@@ -267,7 +269,7 @@ def _finish(drafts: list[Draft], samples: Samples) -> float:
     last = drafts[-1]
     if last.last_kind in _ENDS or (len(drafts) == 1 and not _begins(drafts)):
         return last.finished
-    seen = [one.last for one in samples.of(last.pid) if one.first <= last.finished + 1 and one.last > last.finished]
+    seen = [span.last for span in samples.of(last.pid) if span.first <= last.finished + 1 and span.last > last.finished]
     return max(seen, default=last.finished)
 
 

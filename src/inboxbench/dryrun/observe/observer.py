@@ -55,7 +55,7 @@ class Observer:
     """What happened so far. epoch: Unix seconds of the run's 0 ms, by the server's clock (this machine's).
 
     `statements` and `transactions` read the log anew at each call; after the block they are final. Reading takes
-    processor time that live traffic beside it would feel: after the block it waits until it is asked for.
+    processor time that live traffic would have to do without: after the block it waits until it is asked for.
     """
 
     server: Server
@@ -174,7 +174,7 @@ def _drop_triggers(connection: Connection) -> None:
 
 
 def _remove(server: Server, database: str) -> None:
-    """A database that the chain has dropped has nothing to remove."""
+    """A database that a revision has dropped has nothing to remove."""
     with connect(server.conninfo()) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone():
             return

@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from inboxbench.database import Connection, connect
 from inboxbench.server import Server
 
-APPLICATION = "inboxbench dryrun"  # sessions whose name begins like this are not the chain's
+APPLICATION = "inboxbench dryrun"  # sessions whose name begins like this are ours
 INTERVAL_S = 0.002
 _SIZE_EVERY_S = 0.01
 _CATALOGUE_EVERY_S = 0.025
@@ -136,14 +136,14 @@ def _relations(text: str | None) -> dict[int, Relation]:
 
 
 def bystander(server: Server, database: str, purpose: str) -> Connection:
-    """A session beside the chain: what it does is neither logged nor taken for the project's."""
+    """A session of ours: what it does is neither logged nor taken for the project's."""
     quiet = "-c log_statement=none -c log_duration=off -c auto_explain.log_min_duration=-1 -c lock_timeout=50ms"
     conninfo = server.conninfo(database)
     return connect(make_conninfo(conninfo, application_name=f"{APPLICATION} {purpose}", options=quiet))
 
 
 class Poller:
-    """Looks until it is stopped, from a thread of its own. Its failure is told, and never the chain's."""
+    """Looks until it is stopped, from a thread of its own. Its failure is noted, and fails nothing else."""
 
     def __init__(self, server: Server, database: str, oid: int) -> None:
         self.poll = Poll()
@@ -225,14 +225,15 @@ class Poller:
 
     def _sized(self, before: dict[int, Relation], after: dict[int, Relation]) -> dict[int, Relation]:
         """Relations with another file than they had at first, with its bytes; 0 where somebody holds it closed."""
-        same = (oid for oid, one in before.items() if one.size and oid in after and after[oid].filenode == one.filenode)
+        both = [oid for oid in before if oid in after]
+        same = [oid for oid in both if before[oid].size and after[oid].filenode == before[oid].filenode]
         kept = {oid: replace(after[oid], size=before[oid].size) for oid in same}
-        anew = [oid for oid, one in after.items() if oid in before and before[oid].filenode != one.filenode]
-        if not anew:
+        written = [oid for oid in both if after[oid].filenode != before[oid].filenode]
+        if not written:
             return kept
         query = "SELECT oid::bigint, pg_relation_size(oid) FROM unnest(%s::oid[]) AS oid"
         try:
-            sizes: dict[int, int | None] = dict(self._inside.execute(query, (anew,)).fetchall())
+            sizes: dict[int, int | None] = dict(self._inside.execute(query, (written,)).fetchall())
         except psycopg.errors.LockNotAvailable:
             return kept
-        return kept | {oid: replace(after[oid], size=sizes.get(oid) or 0) for oid in anew}
+        return kept | {oid: replace(after[oid], size=sizes.get(oid) or 0) for oid in written}

@@ -42,10 +42,10 @@ class Samples:
     def of_transactions(self, pid: int, numbers: range) -> list[LockSpan]:
         """Those of these virtual transactions, and those that have none: locks between two of one command."""
         if pid not in self._numbered:
-            self._numbered[pid] = sorted(self.of(pid), key=lambda one: one.lock.transaction)
+            self._numbered[pid] = sorted(self.of(pid), key=lambda span: span.lock.transaction)
         mine = self._numbered[pid]
         none, begin, end = (bisect_left(mine, at, key=_number) for at in (1, numbers.start, numbers.stop))
-        return sorted([*mine[:none], *mine[max(begin, none) : end]], key=lambda one: one.first)
+        return sorted([*mine[:none], *mine[max(begin, none) : end]], key=lambda span: span.first)
 
     def wal_between(self, begin: float, end: float) -> int:
         """Bytes of WAL from the last look before `begin` to the first after `end`: whoever wrote them."""
@@ -78,16 +78,17 @@ class Samples:
     def read_after(self, relation: Relation, at: float) -> int:
         """Rows that full scans had returned beyond `relation.read` when more were first seen after `at`; 0 if never."""
         place = bisect_right(self.poll.catalogues, at, key=lambda catalogue: catalogue.at)
-        later = (one.relations.get(relation.oid) for one in self.poll.catalogues[place:])
-        return next((one.read - relation.read for one in later if one and one.read > relation.read), 0)
+        later = (catalogue.relations.get(relation.oid) for catalogue in self.poll.catalogues[place:])
+        reads = (seen.read - relation.read for seen in later if seen)
+        return next((rows for rows in reads if rows > 0), 0)
 
 
 def _moment(size: tuple[float, int]) -> float:
     return size[0]
 
 
-def _number(one: LockSpan) -> int:
-    return one.lock.transaction
+def _number(span: LockSpan) -> int:
+    return span.lock.transaction
 
 
 def _follow(samples: list[Sample]) -> dict[int, list[LockSpan]]:

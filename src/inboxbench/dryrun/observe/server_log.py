@@ -1,6 +1,6 @@
 """The server's own log as the witness: which line came from which session, in which transaction, when.
 
-Only a server that we started can be read like this: its log is a file beside its socket.
+Only a server that we started can be read like this: its log is a file in the folder of its socket.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Another type for a column without a long lock: a second column that takes over all that hangs on the first one.
 
-Expand (a column kept alike by a trigger, filled in batches, with its NOT NULL, indexes and constraints made beside the
+Expand (a column kept alike by a trigger, filled in batches, with its NOT NULL, indexes and constraints made under
 traffic), then contract: one short transaction that exchanges names, defaults, keys and sequences.
 """
 
@@ -58,7 +58,7 @@ class Dependents:
     @property
     def built(self) -> list[str]:
         """Definitions of all indexes, those of constraints too."""
-        return [one.definition for one in self.indexes] + [one.index for one in self.constraints if one.index]
+        return [part.definition for part in self.indexes] + [part.index for part in self.constraints if part.index]
 
     @classmethod
     def read(cls, found: Mapping[str, Any]) -> Dependents:

@@ -32,11 +32,11 @@ from inboxbench.sqltree.commands import Setting
 from inboxbench.sqltree.tokens import flat, inlined, placeholders, scan
 
 At = Callable[[str], AbstractContextManager[str]]
-Beside = Callable[[str], Load]
+Traffic = Callable[[str], Load]
 _NO_VALUES = "a statement of it has values ($1) that the log does not show, so it cannot be run again"
 _READER, _WRITER = "ACCESS SHARE", "ROW EXCLUSIVE"
 _SHORTEST_S, _LONGEST_S = 0.5, 3.0  # that a blocker keeps its lock
-# What has a meaning only beside the rest of its transaction.
+# What has a meaning only in one transaction with the rest of it.
 _TOGETHER = ("lock", "savepoint", "release", "rollback", "rollback to", "declare cursor", "fetch", "set constraints",
              "set transaction")  # fmt: skip
 # Not those that end a statement: a comparison has a limit of its own.
@@ -44,12 +44,12 @@ _NOT_KEPT = ("session_authorization", "…")
 
 
 def with_rewrites(
-    run: DryRun, server: Server, at: At, beside: Beside | None = None, limit_s: float = TIMEOUT_S
+    run: DryRun, server: Server, at: At, traffic: Traffic | None = None, limit_s: float = TIMEOUT_S
 ) -> DryRun:
     """Findings with both measurements, where a rewrite is known and could be run.
 
-    at: gives a database that nobody is connected to, in the state before a revision; it is copied. beside: the traffic
-    for such a database, under which both are run; None for none. limit_s: for each of them to end.
+    at: gives a database that nobody is connected to, in the state before a revision; it is copied. traffic: the
+    requests for such a database, under which both are run; None for none. limit_s: for each of them to end.
     """
     found: list[Finding] = []
     notes: dict[str, None] = {}
@@ -60,21 +60,19 @@ def with_rewrites(
             continue
         if any(map(_lacks_values, (*statements, *_before(run, statements[0])))):
             found.append(finding)
-            notes[f"{finding.rule} in revision {finding.revision} is not compared with its rewrite: {_NO_VALUES}"] = (
-                None
-            )
+            notes[_not_compared(finding, _NO_VALUES)] = None
             continue
         try:
             with at(finding.revision) as database:
-                load = beside(database) if beside else None
+                load = traffic(database) if traffic else None
                 found.append(_tried(server, database, run, finding, statements, load=load, limit_s=limit_s))
         except InboxbenchError as problem:  # a copy that does not fit, a server that died: the run is worth more
             found.append(finding)
             notes[f"rewrites were not run: {problem}"] = None
         except psycopg.Error as problem:
             found.append(finding)
-            hidden = any(one.values for one in (*statements, *_before(run, statements[0])))
-            notes[_untold(finding, problem, hidden=hidden)] = None
+            hidden = any(statement.values for statement in (*statements, *_before(run, statements[0])))
+            notes[_why_not_compared(finding, problem, hidden=hidden)] = None
     return replace(run, findings=tuple(found), notes=(*run.notes, *notes))
 
 
@@ -96,8 +94,8 @@ def _tried(
     blocker = _blocker(statements[-1]) if waits else None
     if instead is None or (waits and blocker is None):
         return finding
-    original = tuple(Step(one.sql, values=one.values) for one in statements)
-    steps = tuple(replace(step, values=one.values) for one, steps in instead for step in steps)
+    original = tuple(Step(statement.sql, values=statement.values) for statement in statements)
+    steps = tuple(replace(step, values=statement.values) for statement, mine in instead for step in mine)
     trial = Trial(original, steps, blocker, limit_s, session)
     compared = compare(server, database, trial, load)
     return replace(finding, code=compared.code, compared=compared)
@@ -116,30 +114,32 @@ def _blocker(statement: Statement) -> Blocker | None:
     return Blocker(lock.relation, mode, min(max(lock.waited_ms / 1000, _SHORTEST_S), _LONGEST_S))
 
 
-def _untold(finding: Finding, problem: psycopg.Error, *, hidden: bool) -> str:
+def _why_not_compared(finding: Finding, problem: psycopg.Error, *, hidden: bool) -> str:
     """Why a finding has no comparison: the step that failed, and the server's words unless these could show values."""
     step = f" ({head_of(problem.__notes__[0])})" if getattr(problem, "__notes__", None) else ""
-    said = f"{type(problem).__name__} ({problem.sqlstate})" if hidden else str(problem).strip().partition("\n")[0]
-    said = said.replace("canceling statement due to user request", LATE)
-    return (
-        f"{finding.rule} in revision {finding.revision} is not compared with its rewrite: a step failed{step}: {said}"
-    )
+    reason = f"{type(problem).__name__} ({problem.sqlstate})" if hidden else str(problem).strip().partition("\n")[0]
+    reason = reason.replace("canceling statement due to user request", LATE)
+    return _not_compared(finding, f"a step failed{step}: {reason}")
+
+
+def _not_compared(finding: Finding, why: str) -> str:
+    return f"{finding.rule} in revision {finding.revision} is not compared with its rewrite: {why}"
 
 
 def _concerned(run: DryRun, finding: Finding) -> list[Statement]:
     """Statements to run again as one transaction."""
-    one = next((one for one in run.statements if one.number == finding.statement), None)
-    if one is None or one.error:
+    statement = next((statement for statement in run.statements if statement.number == finding.statement), None)
+    if statement is None or statement.error:
         return []
-    mine = [one]
+    mine = [statement]
     replaces = RULES[finding.rule].replaces
     if replaces == "transaction":
-        mine = [other for other in run.statements if other.transaction == one.transaction]
-        mine = [other for other in mine if other.revision == one.revision and _ours(other)]
+        mine = [other for other in run.statements if other.transaction == statement.transaction]
+        mine = [other for other in mine if other.revision == statement.revision and _ours(other)]
     if replaces == "statement and column":
-        earlier = [other for other in _before(run, one) if other.transaction == one.transaction]
-        if inline := with_references([other.sql for other in earlier], one.sql):
-            mine = [*earlier[inline[0] :], one]
+        earlier = [other for other in _before(run, statement) if other.transaction == statement.transaction]
+        if inline := with_references([other.sql for other in earlier], statement.sql):
+            mine = [*earlier[inline[0] :], statement]
     return mine
 
 
@@ -150,14 +150,15 @@ def _ours(statement: Statement) -> bool:
 def _replay(server: Server, database: str, run: DryRun, first: Statement, session: Steps) -> None:
     """What the revision had done before the statement."""
     with _connected(server, database, session) as connection:
-        for one in _before(run, first):
-            run_step(connection, one.sql, one.values)
+        for statement in _before(run, first):
+            run_step(connection, statement.sql, statement.values)
 
 
 def _before(run: DryRun, first: Statement) -> list[Statement]:
     """Statements of its revision that may have changed something; a SELECT that locks or writes nothing has not."""
-    earlier = (one for one in run.statements if one.revision == first.revision and one.number < first.number)
-    return [one for one in earlier if _ours(one) and not _only_reads(one)]
+    mine = (statement for statement in run.statements if statement.revision == first.revision)
+    earlier = (statement for statement in mine if statement.number < first.number)
+    return [statement for statement in earlier if _ours(statement) and not _only_reads(statement)]
 
 
 def _only_reads(statement: Statement) -> bool:
@@ -174,26 +175,28 @@ def _lacks_values(statement: Statement) -> bool:
 def _steps_instead(
     server: Server, database: str, finding: Finding, statements: Sequence[Statement], session: Steps
 ) -> list[tuple[Statement, Steps]] | None:
-    """Steps beside the statement whose values they need; None where no rewrite is known."""
+    """The steps, each with the statement whose values they need; None where no rewrite is known."""
     last, replaces = statements[-1], RULES[finding.rule].replaces
     if replaces == "wait":
         return [(last, (Step(last.parsed.bare, retry=True),))]
     if len(statements) > 1 and replaces == "statement and column":
-        inline = with_references([one.sql for one in statements[:-1]], last.sql)
-        return [*((one, (Step(one.sql),)) for one in statements[1:-1]), (last, inline[1] if inline else ())]
+        inline = with_references([statement.sql for statement in statements[:-1]], last.sql)
+        between = [(statement, (Step(statement.sql),)) for statement in statements[1:-1]]
+        return [*between, (last, inline[1] if inline else ())]
     with _connected(server, database, session) as connection:
         if replaces != "transaction":
             rewritten = _rewritten(connection, last.sql)
             return None if rewritten is None else [(last, rewritten)]
         if any(map(_belongs_together, statements)):
             return None
-        return [(one, _alone(connection, one)) for one in statements] + [(last, _reset(statements))]
+        return [(statement, _alone(connection, statement)) for statement in statements] + [(last, _reset(statements))]
 
 
 def _belongs_together(statement: Statement) -> bool:
     """Whether it means something else in a transaction of its own; so may what cannot be read."""
     parsed = statement.parsed
-    local = (one for command in parsed.commands if command.kind != "set" for one in command.settings if one.local)
+    calls = (command for command in parsed.commands if command.kind != "set")
+    local = (setting.local for command in calls for setting in command.settings)
     return (
         parsed.problem is not None
         or parsed.has(*_TOGETHER)
@@ -227,7 +230,7 @@ def _without_local(text: str) -> str:
 
 def _reset(statements: Sequence[Statement]) -> Steps:
     """What was set for the transaction alone."""
-    names = [setting.name for one in statements if (setting := _local_setting(one))]
+    names = [setting.name for statement in statements if (setting := _local_setting(statement))]
     return tuple(Step(f"RESET {name}", alone=True) for name in dict.fromkeys(names))
 
 
@@ -242,9 +245,10 @@ def _rewritten(connection: Connection, text: str) -> Steps | None:
 
 def _session_of(run: DryRun, first: Statement) -> Steps:
     """What its session had set by then and still has, but for what ends a statement: a search_path, a role."""
-    earlier = (one for one in run.statements if one.pid == first.pid and one.number < first.number and not one.error)
-    kept = [one for one in earlier if _keeps(one, first) and not _lacks_values(one)]
-    return tuple(Step(_without_local(one.parsed.bare), values=one.values) for one in kept)
+    mine = (statement for statement in run.statements if statement.pid == first.pid and not statement.error)
+    earlier = (statement for statement in mine if statement.number < first.number)
+    kept = [statement for statement in earlier if _keeps(statement, first) and not _lacks_values(statement)]
+    return tuple(Step(_without_local(statement.parsed.bare), values=statement.values) for statement in kept)
 
 
 def _keeps(statement: Statement, first: Statement) -> bool:

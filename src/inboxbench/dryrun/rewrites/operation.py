@@ -162,7 +162,8 @@ def _add_column(table: Operation, action: Action, tokens: Sequence[Token]) -> Op
         return None
     place = next(place for place, token in enumerate(tokens) if token.start == column.start)
     rest = tokens[place + 1 :]
-    starts = [one.start for one in column.constraints]
+    starts = [constraint.start for constraint in column.constraints]
+    defaults = [constraint.start for constraint in column.constraints if constraint.kind == "default"]
     return replace(
         table,
         kind="add column",
@@ -172,9 +173,8 @@ def _add_column(table: Operation, action: Action, tokens: Sequence[Token]) -> Op
         definition=column,
         exists=any(token.means("exists") for token in tokens[:place]),
         type=flat(_up_to(rest, starts)),
-        default=next((flat(_up_to(_from(rest, one.start)[1:], starts)) for one in column.constraints
-                      if one.kind == "default"), ""),
-    )  # fmt: skip
+        default=next((flat(_up_to(_from(rest, start)[1:], starts)) for start in defaults), ""),
+    )
 
 
 def _from(tokens: Sequence[Token], start: int) -> list[Token]:

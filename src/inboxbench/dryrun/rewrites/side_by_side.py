@@ -1,4 +1,4 @@
-"""A statement and what is proposed instead, each run on a copy of the same rows, beside the same traffic."""
+"""A statement and what is proposed instead, each run on a copy of the same rows, under the same traffic."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _measured(server: Server, template: str, steps: Steps, trial: Trial, load: L
     with cloned(server, template) as name:
         conninfo = server.conninfo(name)
         with (
-            _traffic(server, name, load) as felt,
+            _traffic(server, name, load) as stalls,
             observed(server, name) as observer,
             connect(conninfo) as connection,
             in_the_way(conninfo, trial.blocker) if trial.blocker else nullcontext(),
@@ -68,7 +68,7 @@ def _measured(server: Server, template: str, steps: Steps, trial: Trial, load: L
             for setting in trial.session:
                 run_step(connection, setting.sql, setting.values)
             play(connection, steps, time.monotonic() + trial.limit_s)
-        return _figures(observer) | felt(observer)
+        return _figures(observer) | stalls(observer)
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def _bounded(connection: Connection, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _traffic(server: Server, name: str, load: Load | None) -> Iterator[Callable[[Observer], dict[str, float]]]:
-    """Beside the block; what was felt is asked for once it has ended."""
+    """While the block runs; its stalls are asked for once that has ended."""
     if load is None or not load.classes:
         yield lambda _observer: {}
         return
@@ -94,21 +94,21 @@ def _traffic(server: Server, name: str, load: Load | None) -> Iterator[Callable[
         watch_waits(conninfo) as waits,
         live_traffic(conninfo, load.classes, rate=load.rate, seed=load.seed) as traffic,
     ):
-        yield lambda observer: _felt(summarise(traffic, waits, observer.observed()[0], observer.epoch * 1000))
+        yield lambda observer: _stalls(summarise(traffic, waits, observer.observed()[0], observer.epoch * 1000))
 
 
-def _felt(classes: Iterable[Felt]) -> dict[str, float]:
+def _stalls(classes: Iterable[Felt]) -> dict[str, float]:
     """Waits for a lock alone: without one it is the machine that was busy."""
     found = {"read_stalled_ms": 0.0, "write_stalled_ms": 0.0, "requests_failed": 0.0}
-    for felt in classes:
-        longest = max((stall.duration_ms for stall in felt.stalls if stall.held), default=0.0)
-        found[f"{felt.kind}_stalled_ms"] = max(found[f"{felt.kind}_stalled_ms"], longest)
-        found["requests_failed"] += felt.errors
+    for traffic in classes:
+        longest = max((stall.duration_ms for stall in traffic.stalls if stall.held), default=0.0)
+        found[f"{traffic.kind}_stalled_ms"] = max(found[f"{traffic.kind}_stalled_ms"], longest)
+        found["requests_failed"] += traffic.errors
     return found
 
 
 def play(connection: Connection, steps: Iterable[Step], deadline: float = math.inf) -> None:
-    """Steps that are neither alone, batched nor retried share a transaction with those beside them. deadline: by
+    """Steps that are neither alone, batched nor retried share a transaction with their neighbours. deadline: by
     time.monotonic.
     """
     together: list[Step] = []
@@ -179,16 +179,16 @@ def _word(name: str) -> sql.SQL:
 def _figures(observer: Observer) -> dict[str, float]:
     statements, transactions = observer.observed()
     refused = [one.duration_ms for one in statements if one.error and "lock timeout" in one.error]
-    locks = [lock for one in statements for lock in one.locks if lock.kind == "table" and not lock.created]
-    begin = min((one.started_ms for one in transactions), default=0.0)
-    end = max((one.finished_ms for one in transactions), default=0.0)
+    locks = [lock for statement in statements for lock in statement.locks if lock.kind == "table" and not lock.created]
+    begin = min((transaction.started_ms for transaction in transactions), default=0.0)
+    end = max((transaction.finished_ms for transaction in transactions), default=0.0)
     epoch = observer.epoch * 1000
     return {
-        "reads_blocked_ms": max((one.held_ms for one in locks if conflict("ACCESS SHARE", one.mode)), default=0.0),
-        "writes_blocked_ms": max((one.held_ms for one in locks if conflict("ROW EXCLUSIVE", one.mode)), default=0.0),
-        "queued_ms": max((*refused, *(one.waited_ms for one in locks)), default=0.0),
+        "reads_blocked_ms": max((lock.held_ms for lock in locks if conflict("ACCESS SHARE", lock.mode)), default=0.0),
+        "writes_blocked_ms": max((lock.held_ms for lock in locks if conflict("ROW EXCLUSIVE", lock.mode)), default=0.0),
+        "queued_ms": max((*refused, *(lock.waited_ms for lock in locks)), default=0.0),
         "duration_ms": end - begin,
         "wal_bytes": float(Samples(observer.poll).wal_between(begin + epoch, end + epoch)),
-        "peak_bytes": float(max((one.peak_bytes for one in statements), default=0)),
-        "rows_locked_at_once": float(max((one.dead_tuples for one in statements), default=0)),
+        "peak_bytes": float(max((statement.peak_bytes for statement in statements), default=0)),
+        "rows_locked_at_once": float(max((statement.dead_tuples for statement in statements), default=0)),
     }

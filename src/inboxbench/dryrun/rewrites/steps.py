@@ -147,7 +147,7 @@ def _lines_of_several(step: Step) -> list[str]:
 
 
 def _lines_of_retries(step: Step) -> list[str]:
-    """Each try a transaction of its own, so that no lock of the revision is kept meanwhile.
+    """Each try a transaction of its own, so that no lock of the revision is kept between them.
 
     By SQLSTATE, which psycopg calls sqlstate and psycopg2 pgcode: asyncpg's error has no class in SQLAlchemy.
     """

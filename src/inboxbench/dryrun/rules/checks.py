@@ -1,4 +1,4 @@
-"""Checks that several rules share, each told which statements it is about."""
+"""Checks that several rules share, each given the statements that it is about."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inboxbench.units import size
 
 def adds_constraint(kind: str) -> Callable[[Command], bool]:
     """Statements that give a table, not a column as it is added, a constraint of this kind."""
-    return lambda command: command.kind == "alter table" and any(one.kind == kind for one in command.constraints)
+    return lambda command: command.kind == "alter table" and kind in {one.kind for one in command.constraints}
 
 
 def rewriting(*, with_default: bool) -> Check:
@@ -70,6 +70,6 @@ def _scanned(facts: Facts, statement: Statement, forces: list[InForce], doing: s
 
 
 def _code(facts: Facts, statement: Statement) -> str:
-    earlier = [one.sql for one in facts.earlier(statement) if one.revision == statement.revision]
+    earlier = [other.sql for other in facts.earlier(statement) if other.revision == statement.revision]
     inline = with_references(earlier, statement.sql)
     return as_code(inline[1]) if inline else facts.proposal(statement)

@@ -48,31 +48,32 @@ class Facts:
     @cached_property
     def _by_transaction(self) -> dict[int, list[Statement]]:
         found: dict[int, list[Statement]] = {}
-        for one in self.run.statements:
-            found.setdefault(one.transaction, []).append(one)
+        for statement in self.run.statements:
+            found.setdefault(statement.transaction, []).append(statement)
         return found
 
     def in_force(self, statement: Statement) -> list[InForce]:
         """Locks of its transaction on tables while it ran, that block reads or writes; its own included."""
-        mine = (one for one in self._by_transaction[statement.transaction] if one.number <= statement.number)
-        found = (InForce(lock, one) for one in mine for lock in one.locks if _matters(lock))
-        standing = [one for one in found if _still(one, statement) and (one.blocks_reads or one.blocks_writes)]
-        return list({one.lock.relation: one for one in sorted(standing, key=lambda one: one.blocks_reads)}.values())
+        owners = [*self.earlier(statement), statement]
+        forces = (InForce(lock, owner) for owner in owners for lock in owner.locks if _matters(lock))
+        blocking = (force for force in forces if force.blocks_reads or force.blocks_writes)
+        standing = sorted((one for one in blocking if _still(one, statement)), key=lambda force: force.blocks_reads)
+        return list({force.lock.relation: force for force in standing}.values())
 
     def on(self, statement: Statement, relation: str) -> InForce | None:
         """The strongest lock in force on `relation` while the statement ran, if it blocks anybody."""
-        return next((one for one in self.in_force(statement) if one.lock.relation == relation), None)
+        return next((force for force in self.in_force(statement) if force.lock.relation == relation), None)
 
     def earlier(self, statement: Statement) -> list[Statement]:
         """Of the same transaction, before it."""
-        return [one for one in self._by_transaction[statement.transaction] if one.number < statement.number]
+        return [earlier for earlier in self._by_transaction[statement.transaction] if earlier.number < statement.number]
 
     @cached_property
     def _stalls(self) -> dict[int | None, list[tuple[str, Stall]]]:
         found: dict[int | None, list[tuple[str, Stall]]] = {}
-        for felt in self.run.traffic:
-            for stall in felt.stalls:
-                found.setdefault(stall.statement, []).append((felt.name, stall))
+        for traffic in self.run.traffic:
+            for stall in traffic.stalls:
+                found.setdefault(stall.statement, []).append((traffic.name, stall))
         return found
 
     def stalls(self, statement: Statement) -> list[tuple[str, Stall]]:
@@ -80,18 +81,18 @@ class Facts:
         return self._stalls.get(statement.number, [])
 
     def worst_stall(self, *statements: Statement) -> tuple[str, Stall] | None:
-        found = [pair for one in statements for pair in self.stalls(one)]
+        found = [pair for statement in statements for pair in self.stalls(statement)]
         return max(found, key=lambda pair: pair[1].duration_ms, default=None)
 
     def key(self, statement: Statement) -> str:
         """Columns of the primary key of the table that the statement names, with commas; "" if it has none, or where
-        the run does not know the table: one that the chain made and dropped again. `id` in a run that knows none.
+        the run does not know the table: one that the migration made and dropped again. `id` in a run that knows none.
         """
         keys = self._schema.keys
         return keys.get(self._table(statement) or "", "" if keys else "id")
 
     def dependents(self, statement: Statement) -> Dependents | None:
-        """Of the column that it gives another type; None where the run does not know it: one that the chain made."""
+        """Of the column that it gives another type; None where the run does not know it: a new one."""
         operation = read_operation(statement.sql)
         column = operation.columns[0] if operation and operation.columns else None
         return self._schema.columns.get(f"{self._table(statement)}.{column}")
@@ -112,9 +113,9 @@ class Facts:
         """That the statement names, as schema.name."""
         operation = read_operation(statement.sql)
         name = ".".join(filter(None, (operation.schema, operation.relation))) if operation else ""
-        touched = [*(one.relation for one in statement.locks), *(one.relation for one in statement.scans)]
+        touched = [*(lock.relation for lock in statement.locks), *(scan.relation for scan in statement.scans)]
         keys = self._schema.keys
-        return next((one for one in touched if one in keys and name in (one, one.partition(".")[2])), None)
+        return next((table for table in touched if table in keys and name in (table, table.partition(".")[2])), None)
 
     @cached_property
     def _timeouts(self) -> dict[int, list[tuple[Statement, Setting]]]:
@@ -122,7 +123,7 @@ class Facts:
         found: dict[int, list[tuple[Statement, Setting]]] = defaultdict(list)
         for statement in self.run.statements:
             settings = (setting for command in statement.parsed.commands for setting in command.settings)
-            found[statement.pid] += [(statement, one) for one in settings if one.name == "lock_timeout"]
+            found[statement.pid] += [(statement, setting) for setting in settings if setting.name == "lock_timeout"]
         return found
 
     def guarded(self, statement: Statement) -> bool:
@@ -134,7 +135,7 @@ class Facts:
             return statement.lock_timeout_ms > 0
         timeouts = self._timeouts.get(statement.pid, [])
         before = reversed(timeouts[: bisect_left(timeouts, statement.number, key=lambda pair: pair[0].number)])
-        lasting = (one for by, one in before if by.transaction == statement.transaction or not one.local)
+        lasting = (setting for by, setting in before if by.transaction == statement.transaction or not setting.local)
         last = next(lasting, None)
         if last is None and not timeouts:
             return self._given.get(statement.pid, 0.0) > 0
@@ -143,8 +144,8 @@ class Facts:
     @cached_property
     def _given(self) -> dict[int, float]:
         """The lock_timeout (ms) that each session was seen with first."""
-        told = [(one.pid, one.lock_timeout_ms) for one in reversed(self.run.statements)]
-        return {pid: given for pid, given in told if given is not None}
+        seen = [(statement.pid, statement.lock_timeout_ms) for statement in reversed(self.run.statements)]
+        return {pid: timeout for pid, timeout in seen if timeout is not None}
 
 
 def _is_none(setting: Setting) -> bool:
@@ -156,8 +157,8 @@ def _matters(lock: Lock) -> bool:
     return lock.kind == "table" and not lock.created
 
 
-def _still(one: InForce, statement: Statement) -> bool:
-    return one.owner is statement or one.lock.taken_ms + one.lock.held_ms > statement.started_ms
+def _still(force: InForce, statement: Statement) -> bool:
+    return force.owner is statement or force.lock.taken_ms + force.lock.held_ms > statement.started_ms
 
 
 def rows_read(statement: Statement, relation: str | None = None) -> int:
@@ -166,14 +167,14 @@ def rows_read(statement: Statement, relation: str | None = None) -> int:
 
 
 def is_work(statement: Statement) -> bool:
-    """Whether it did what takes the longer the larger the table is; what it wrote anew it has read as well."""
+    """Whether it did what takes the longer the larger the table is; what it rewrote it has read as well."""
     return rows_read(statement) >= FEW_ROWS or statement.dead_tuples >= FEW_ROWS
 
 
 def rewritten_table(statement: Statement) -> str | None:
-    """The table whose rows were all written anew; TRUNCATE writes none, and what is new has nobody who waits."""
+    """The table whose rows were all rewritten; TRUNCATE writes none, and what is new has nobody who waits."""
     locked = {lock.relation for lock in statement.locks if _matters(lock)} | {s.relation for s in statement.scans}
-    names = (one.relation for one in statement.rewrites if one.relation in locked)
+    names = (rewrite.relation for rewrite in statement.rewrites if rewrite.relation in locked)
     return next((name for name in names if rows_read(statement, name) >= FEW_ROWS), None)
 
 

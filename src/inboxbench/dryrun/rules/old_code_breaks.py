@@ -43,7 +43,7 @@ def _refused(facts: Facts, problem: Problem) -> bool:
     if problem.at_ms < begun or (problem.state or "")[:2] in _OF_THE_MOMENT:
         return False
     if problem.state == _RAISED:
-        return any(_RAISES & one.parsed.words for one in facts.run.statements if not one.error)
+        return any(_RAISES & statement.parsed.words for statement in facts.run.statements if not statement.error)
     return problem.state not in _BY_ROWS or _by_migration(facts, problem.error)
 
 
@@ -65,8 +65,8 @@ def _makes(statement: Statement, constraint: str) -> bool:
 def _cause(facts: Facts, error: str) -> Statement | None:
     """The statement that took away what the error names."""
     names = {name.rpartition(".")[2] for name in _NAMED.findall(error)}
-    changes = [one for one in facts.run.statements if not one.error and _takes_away(one)]
-    named = [(len(names & one.parsed.words), -one.number, one) for one in changes]
+    changes = [statement for statement in facts.run.statements if not statement.error and _takes_away(statement)]
+    named = [(len(names & statement.parsed.words), -statement.number, statement) for statement in changes]
     best = max(named, key=lambda found: found[:2], default=None)
     return best[2] if best and best[0] else None
 
