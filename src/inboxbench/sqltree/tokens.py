@@ -49,6 +49,14 @@ class Token:
         """A name as the catalogue has it, a keyword in lower case."""
         return unquoted(self.text)
 
+    @property
+    def content(self) -> str:
+        """What stands between the quotes of a literal, its escapes as they are written."""
+        if self.text.startswith("$"):
+            tag = self.text[: self.text.index("$", 1) + 1]
+            return self.text[len(tag) : -len(tag)]
+        return self.text[self.text.index("'") + 1 : -1]
+
     def means(self, *words: str) -> bool:
         """Whether it is one of these keywords (in lower case) or signs."""
         return self.kind in ("keyword", "sign") and self.text.translate(_FOLD) in words
@@ -179,12 +187,4 @@ def _words(text: str, depth: int) -> Iterator[str]:
         if token.kind in ("identifier", "keyword"):
             yield token.value
         elif token.kind == "string" and depth < _DEEPEST:
-            yield from _words(_content(token.text), depth + 1)
-
-
-def _content(literal: str) -> str:
-    """What stands between the quotes of a literal."""
-    if literal.startswith("$"):
-        tag = literal[: literal.index("$", 1) + 1]
-        return literal[len(tag) : -len(tag)]
-    return literal[literal.index("'") + 1 : -1]
+            yield from _words(token.content, depth + 1)

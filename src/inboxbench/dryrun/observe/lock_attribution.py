@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from inboxbench.dryrun.model import MODES, LockMode, Seen
+from inboxbench.dryrun.model import LockMode, Seen
 from inboxbench.dryrun.observe import plans
 from inboxbench.dryrun.observe.catalog_view import View, kind_name
+from inboxbench.dryrun.observe.lock_modes import SYSTEM_NAMES, rank
 from inboxbench.dryrun.observe.log_statements import Draft, Segment
 from inboxbench.dryrun.observe.sampler import Relation
 from inboxbench.dryrun.observe.samples import LockSpan, Samples
 
-_BY_SYSTEM_NAME: dict[str, LockMode] = {mode.title().replace(" ", "") + "Lock": mode for mode in MODES}
 LATE_MS = 1.0  # the log's clock has whole milliseconds
 
 
@@ -101,7 +101,7 @@ class LockAttribution:
             for name, mode in plans.locks(explained):
                 oid = self._view.by_name(name)
                 if oid is not None:
-                    yield _Grab(oid, _BY_SYSTEM_NAME[mode], "plan")
+                    yield _Grab(oid, SYSTEM_NAMES[mode], "plan")
 
     def _takers(self, grabs: dict[int, list[_Grab]]) -> dict[int, list[tuple[Draft, LockMode]]]:
         """Who is known, without the poll, to have locked what; by OID."""
@@ -118,8 +118,8 @@ class LockAttribution:
         for span in mine:
             if not span.lock.granted:
                 continue
-            mode = _BY_SYSTEM_NAME[span.lock.mode]
-            known = [taker for taker, taken in takers.get(span.lock.relation, ()) if _rank(taken) >= _rank(mode)]
+            mode = SYSTEM_NAMES[span.lock.mode]
+            known = [taker for taker, taken in takers.get(span.lock.relation, ()) if rank(taken) >= rank(mode)]
             if any(taker is draft for taker in known) or not any(self._may_be_of(taker, span) for taker in known):
                 yield _Grab(span.lock.relation, mode, "poll", span.first, span.last)
 
@@ -138,7 +138,7 @@ class LockAttribution:
         What has neither events nor a plan, such as LOCK, may be long over: on a busy machine the look comes late.
         """
         relation = self._view.relation(span.lock.relation)
-        strong = _rank(_BY_SYSTEM_NAME[span.lock.mode]) > _rank("ROW EXCLUSIVE")
+        strong = rank(SYSTEM_NAMES[span.lock.mode]) > rank("ROW EXCLUSIVE")
         if relation is None or not strong or span.first > self._segment.finished + LATE_MS:
             return None
         begun = (draft for draft in self._namers(relation) if draft.started - LATE_MS <= span.by)
@@ -169,12 +169,12 @@ class LockAttribution:
     def _strongest(self, draft: Draft, grabs: list[_Grab]) -> list[Taken]:
         best: dict[int, _Grab] = {}
         for grab in grabs:
-            if grab.oid not in best or _rank(grab.mode) > _rank(best[grab.oid].mode):
+            if grab.oid not in best or rank(grab.mode) > rank(best[grab.oid].mode):
                 best[grab.oid] = grab
-        fresh = [grab for grab in best.values() if _rank(grab.mode) > self._known.get(grab.oid, -1)]
+        fresh = [grab for grab in best.values() if rank(grab.mode) > self._known.get(grab.oid, -1)]
         several = self._several(draft)
         for grab in fresh:
-            self._known[grab.oid] = _rank(grab.mode)
+            self._known[grab.oid] = rank(grab.mode)
         found = (self._taken(draft, grab, grabs, several=several) for grab in fresh)
         return _by_relation(lock for lock in found if lock is not None)
 
@@ -204,7 +204,7 @@ def _by_relation(found: Iterable[Taken]) -> list[Taken]:
     best: dict[str, Taken] = {}
     for lock in found:
         other = best.get(lock.relation)
-        if other is None or (other.created and not lock.created) or _rank(lock.mode) > _rank(other.mode):
+        if other is None or (other.created and not lock.created) or rank(lock.mode) > rank(other.mode):
             best[lock.relation] = lock
     return [best[name] for name in sorted(best)]
 
@@ -215,11 +215,7 @@ def _logged(rows: tuple[tuple[object, ...], ...]) -> list[_Grab]:
         oid, modes = row[0], row[5]
         assert isinstance(oid, int)
         assert isinstance(modes, list)
-        ranked = [_BY_SYSTEM_NAME[mode] for mode in modes if mode in _BY_SYSTEM_NAME]
+        ranked = [SYSTEM_NAMES[mode] for mode in modes if mode in SYSTEM_NAMES]
         if ranked:
-            grabs.append(_Grab(oid, max(ranked, key=_rank), "event trigger"))
+            grabs.append(_Grab(oid, max(ranked, key=rank), "event trigger"))
     return grabs
-
-
-def _rank(mode: LockMode) -> int:
-    return MODES.index(mode)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
+from inboxbench.dryrun.model import MODES, LockMode
+
 # Weakest first, as the manual's chapter "Explicit Locking" lists them; the digits are the modes that conflict.
-_CONFLICTS = {
+_CONFLICTS: dict[str, str] = {
     "ACCESS SHARE": "7",
     "ROW SHARE": "67",
     "ROW EXCLUSIVE": "4567",
@@ -16,7 +17,8 @@ _CONFLICTS = {
     "EXCLUSIVE": "1234567",
     "ACCESS EXCLUSIVE": "01234567",
 }
-MODES = tuple(_CONFLICTS)
+# As pg_locks and deadlocks write them: ShareUpdateExclusiveLock.
+SYSTEM_NAMES: dict[str, LockMode] = {mode.title().replace(" ", "") + "Lock": mode for mode in MODES}
 
 
 def in_words(mode: str) -> str:
@@ -25,18 +27,24 @@ def in_words(mode: str) -> str:
     >>> in_words("ShareUpdateExclusiveLock")
     'SHARE UPDATE EXCLUSIVE'
     """
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", mode.removesuffix("Lock")).upper()
+    return SYSTEM_NAMES.get(mode, mode)
 
 
-def conflict(one: str, other: str) -> bool:
-    """Whether a session that wants the one waits for a session that has the other.
+def rank(mode: LockMode) -> int:
+    """Its place among the eight, 0 for the weakest."""
+    return MODES.index(mode)
+
+
+def conflict(wanted: str, held: str) -> bool:
+    """Whether a session that wants the one mode waits for a session that has the other.
 
     >>> conflict("ROW EXCLUSIVE", "SHARE"), conflict("ACCESS SHARE", "SHARE")
     (True, False)
     """
-    return one in _CONFLICTS and other in MODES and str(MODES.index(other)) in _CONFLICTS[one]
+    return held in {MODES[int(digit)] for digit in _CONFLICTS.get(wanted, "")}
 
 
 def strongest(modes: Iterable[str]) -> str | None:
     """None of none, or of modes that relations do not have."""
-    return max((mode for mode in modes if mode in MODES), key=MODES.index, default=None)
+    given = set(modes)
+    return next((mode for mode in reversed(MODES) if mode in given), None)
