@@ -24,6 +24,11 @@ class Relation:
     alias: str | None = None
     start: int | None = None
 
+    @property
+    def full_name(self) -> str:
+        """schema.name, or the name alone."""
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Constraint:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import configparser
 import os
-import re
 import shlex
 import shutil
 import sys
@@ -23,6 +22,7 @@ from inboxbench.dryrun.tools.source_lines import Sources, read_sources
 from inboxbench.errors import UsageError
 from inboxbench.server import reason
 from inboxbench.sqltree import parse
+from inboxbench.sqltree.tokens import scan
 
 TIMEOUT_S = 3600.0
 _VERSION_TABLE = "alembic_version"
@@ -32,17 +32,7 @@ _TABLES = """
     WHERE column_name = 'version_num' AND table_schema NOT IN ('pg_catalog', 'information_schema')
     ORDER BY table_name <> 'alembic_version', 1, 2
 """
-_NAME = r"(?P<table>(?:\"[^\"]+\"|\w+)(?:\.(?:\"[^\"]+\"|\w+))?)"
-_TO, _WAS = r"'(?P<to>[^']*)'(?:::\w+(?: varying)?)?", r"'(?P<was>[^']*)'"
-_COLUMN = r"\"?version_num\"?"
-_WRITES = tuple(
-    re.compile(" ".join(parts), re.IGNORECASE | re.DOTALL)
-    for parts in (
-        ("INSERT INTO", _NAME, rf"\({_COLUMN}\)", "VALUES", rf"\({_TO}"),
-        ("UPDATE", _NAME, "SET", rf"{_COLUMN} ?= ?{_TO}", rf"WHERE .*{_COLUMN} ?= ?{_WAS}"),
-        ("DELETE FROM", _NAME, rf"WHERE .*{_COLUMN} ?= ?{_WAS}"),
-    )
-)
+_COLUMN = "version_num"
 # Plain Alembic, in the project's own Python: its env.py is asked by the main option that nearly all of them read.
 _RUN = """
 import sys
@@ -164,14 +154,19 @@ class Alembic:
 
 def read_stamp(statement: str) -> Stamp | None:
     """What a statement writes to a version table of any name; None for any other statement."""
-    if "version_num" not in statement:
+    command = parse(statement).only if _COLUMN in statement else None
+    if command is None or command.target is None:
         return None
-    text = " ".join(parse(statement).bare.split())
-    for pattern in _WRITES:
-        if match := pattern.match(text):
-            groups = match.groupdict()
-            return Stamp(groups["table"].replace('"', ""), groups.get("was"), groups.get("to"))
-    return None
+    table, tokens = command.target.full_name, scan(statement)
+    if command.kind == "insert":
+        values = [token.content for token in tokens if token.kind == "string"]
+        return Stamp(table, None, values[0]) if values and command.assigned == (_COLUMN,) else None
+    triples = zip(tokens, tokens[1:], tokens[2:], strict=False)
+    values = [value.content for column, sign, value in triples
+              if column.value == _COLUMN and sign.means("=") and value.kind == "string"]  # fmt: skip
+    if command.kind == "update" and len(values) == 2:
+        return Stamp(table, was=values[1], to=values[0])
+    return Stamp(table, was=values[0], to=None) if command.kind == "delete" and values else None
 
 
 @lru_cache(maxsize=1)  # the statements of a revision come one after another
