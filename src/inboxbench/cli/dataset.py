@@ -52,7 +52,7 @@ def _facts(stored: Stored) -> tuple[str, str, str, str]:
 @output_options()
 @pass_session
 def list_command(session: Session, output: Output) -> None:
-    """Name, size, age and checksum of each."""
+    """List the seeded databases of the server with their size, age and checksum."""
     with session.server() as server:
         datasets = list_datasets(server)
     nothing = "no datasets; `inboxbench seed PROFILE` makes one (keep a server with `inboxbench server start`)"

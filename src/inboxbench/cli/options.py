@@ -60,16 +60,23 @@ def pass_bench_session(command: Callable[Concatenate[Session, P], R]) -> Callabl
 def _passing(
     command: Callable[Concatenate[Session, P], R], *, several: bool, needs: Sequence[str] | None = None
 ) -> Callable[..., R]:
-    again = "; given again: the same on that one, and what changes" if several else ""
+    again = "; given twice, the command runs on both and shows what changes" if several else ""
 
     @click.option(
         "--server",
         "servers",
         multiple=True,
-        help=f"embedded | embedded:17 | bin:DIR | container[:IMAGE] | postgresql://…{again}",
+        help="PostgreSQL to run on: embedded, embedded:17, bin:DIR (installed programs), container[:IMAGE] or "
+        f"postgresql://… (default: INBOXBENCH_SERVER, else embedded){again}",
     )
-    @click.option("--project", type=click.Path(path_type=Path), help="a project folder (default: the messenger)")
-    @click.option("--data-dir", help="where an embedded server keeps its data (default: the temporary folder)")
+    @click.option(
+        "--project",
+        type=click.Path(path_type=Path),
+        help="folder of the project with schema/, migrations/, seeds/ and bench/ (default: the shipped messenger)",
+    )
+    @click.option(
+        "--data-dir", help="folder in which an embedded or bin: server keeps its data (default: the temporary folder)"
+    )
     @functools.wraps(command)
     def wrapped(*args: Any, servers: tuple[str, ...], project: Path | None, data_dir: str | None, **kwargs: Any) -> R:
         if not several:

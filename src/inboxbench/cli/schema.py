@@ -30,7 +30,7 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--write", is_flag=True, help=f"write schema/{_FILE} of the project instead of printing it")
+@click.option("--write", is_flag=True, help=f"write the SQL to schema/{_FILE} of the project instead of printing it")
 @pass_session
 def dump(session: Session, write: bool) -> None:
     """Build the migrations in a scratch database and write the result down as SQL."""

@@ -39,20 +39,20 @@ def _describe(found: Standing) -> str:
 @command.command()
 @pass_session
 def start(session: Session) -> None:
-    """Create it when absent, start it when stopped."""
+    """Start the server that --server names, creating it if there is none yet."""
     click.echo(_describe(start_standing(_local_spec(session), session.settings.data_dir)))
 
 
 @command.command()
 @pass_session
 def status(session: Session) -> None:
-    """Say whether it runs, and its URL."""
+    """Say whether the server runs, where its data lies, and its URL."""
     click.echo(_describe(standing(_local_spec(session), session.settings.data_dir)))
 
 
 @command.command()
-@click.option("--remove", is_flag=True, help="delete its data, seeded datasets included")
+@click.option("--remove", is_flag=True, help="delete the server's data as well, seeded datasets included")
 @pass_session
 def stop(session: Session, remove: bool) -> None:
-    """Stop it; its datasets stay unless --remove is given."""
+    """Stop the server; its datasets stay unless --remove is given."""
     click.echo(_describe(stop_standing(_local_spec(session), session.settings.data_dir, remove=remove)))

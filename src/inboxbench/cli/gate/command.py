@@ -78,24 +78,57 @@ class Case:
 
 
 @click.group(invoke_without_command=True)
-@click.option("--profile", default="tiny", show_default=True, help="data to measure on")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="of the profile")
-@click.option("--sets", help="index sets to measure beside head's own, with commas between")
-@click.option("--queries", help="queries or families with commas between (default: all of bench/queries)")
-@click.option("--baseline", type=_FILE, help="the file to compare with (default: bench/baselines/PROFILE.json)")
-@click.option("--against", metavar="REF", help="compare with that git revision of the project, measured beside head")
-@click.option("--time", "timing", is_flag=True, help="with --against: time both sides in pairs; decides, too")
+@click.option("--profile", default="tiny", show_default=True, help="data profile of seeds/ to measure on")
 @click.option(
-    "--tolerate", default=0.1, show_default=True, type=click.FloatRange(0.03, 1), help="slowdown that is fine"
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0),
+    help="seed of the profile's rows; the same seed gives the same rows",
 )
-@click.option("--time-budget", default=180.0, show_default=True, type=click.FloatRange(1), help="seconds for --time")
-@click.option("--run", "run_file", type=_FILE, help="take head's counters from a file that --output wrote")
-@click.option("--update", is_flag=True, help="write what got better or is new back to the baseline")
-@click.option("--accept", is_flag=True, help="with --update: what got worse, too")
-@click.option("--markdown", type=_FILE, help="append a summary there ($GITHUB_STEP_SUMMARY)")
-@click.option("--junit", "junit_file", type=_FILE, help="write JUnit XML there")
-@click.option("--smaller-is-better", type=_FILE, help="write github-action-benchmark's customSmallerIsBetter there")
-@click.option("--bencher", "bencher_file", type=_FILE, help="write Bencher Metric Format there")
+@click.option(
+    "--sets", help="index sets of schema/indexes.toml to measure beside head's own indexes, with commas between"
+)
+@click.option("--queries", help="queries or families of bench/queries to measure, with commas between (default: all)")
+@click.option("--baseline", type=_FILE, help="baseline file to compare with (default: bench/baselines/PROFILE.json)")
+@click.option(
+    "--against",
+    metavar="REF",
+    help="git revision of the project to compare with instead of a baseline; it is measured beside head",
+)
+@click.option(
+    "--time", "timing", is_flag=True, help="with --against: time both sides in pairs, too; a slowdown closes the gate"
+)
+@click.option(
+    "--tolerate",
+    default=0.1,
+    show_default=True,
+    type=click.FloatRange(0.03, 1),
+    help="with --time: slowdown that is accepted, as a share (0.1 is 10 %)",
+)
+@click.option(
+    "--time-budget",
+    default=180.0,
+    show_default=True,
+    type=click.FloatRange(1),
+    help="seconds that --time may take for all queries together",
+)
+@click.option(
+    "--run",
+    "run_file",
+    type=_FILE,
+    help="take head's counters from this file, which an earlier --output wrote, instead of measuring",
+)
+@click.option("--update", is_flag=True, help="write figures that got better or are new to the baseline file")
+@click.option("--accept", is_flag=True, help="with --update: write figures that got worse, too")
+@click.option("--markdown", type=_FILE, help="append a summary in Markdown to this file, such as $GITHUB_STEP_SUMMARY")
+@click.option("--junit", "junit_file", type=_FILE, help="write the outcome as JUnit XML to this file")
+@click.option(
+    "--smaller-is-better",
+    type=_FILE,
+    help="write the counters as github-action-benchmark's customSmallerIsBetter to this file",
+)
+@click.option("--bencher", "bencher_file", type=_FILE, help="write the counters in Bencher Metric Format to this file")
 @output_options("markdown", what="the comparison (as JSON: head's counters, for --run and --baseline)")
 @pass_session
 @click.pass_context

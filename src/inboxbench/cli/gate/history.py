@@ -33,12 +33,22 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--git", "tracked", type=click.Path(path_type=Path, dir_okay=False), help="a baseline, as each commit left it"
+    "--git",
+    "tracked",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="baseline file to follow through git, as each commit left it",
 )
 @click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False), help="write a page with a chart a counter there"
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="write a page with a chart for each counter that changed to this file",
 )
-@click.option("--fail-within", default=0, type=click.IntRange(0), help="exit 1 if one got worse in the last N runs")
+@click.option(
+    "--fail-within",
+    default=0,
+    type=click.IntRange(0),
+    help="end with exit code 1 if a counter got worse in the last N runs (0: never)",
+)
 @output_options("html")
 def history(paths: tuple[Path, ...], tracked: Path | None, html: Path | None, fail_within: int, output: Output) -> None:
     """Show where counters changed over runs: baselines or --output files in PATHS (a folder's by name), oldest first.

@@ -1,6 +1,7 @@
 """What the plan of an ordinary statement shows: rows that full scans read, rows made dead, WAL, and locks it implies.
 
-A plan locks what it writes (ROW EXCLUSIVE), what it marks (ROW SHARE) and what it reads (ACCESS SHARE).
+A plan locks what it writes (ROW EXCLUSIVE), what it marks (ROW SHARE) and what it reads (ACCESS SHARE). Each function
+takes the JSON document that auto_explain logged.
 """
 
 from __future__ import annotations
@@ -8,68 +9,71 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from inboxbench.explain import Node, read_node
+
 _SYSTEM = ("pg_catalog", "information_schema")
 _BLOCK = 8192
 
 
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for below in plan.get("Plans", ()):
-        yield from nodes(below)
+def _nodes(explained: dict[str, Any]) -> list[Node]:
+    return list(read_node(explained["Plan"]).walk())
 
 
-def _foreign(node: dict[str, Any]) -> bool:
-    """Whether a node concerns a relation of the project."""
-    return "Relation Name" in node and node.get("Schema") not in _SYSTEM
+def _of_project(nodes: list[Node]) -> Iterator[Node]:
+    """Yield the nodes that read or write a relation of the project."""
+    return (node for node in nodes if node.relation is not None and node.fields.get("Schema") not in _SYSTEM)
 
 
-def _name(node: dict[str, Any]) -> str:
-    return f"{node.get('Schema')}.{node['Relation Name']}"
+def _name(node: Node) -> str:
+    return f"{node.fields.get('Schema')}.{node.relation}"
 
 
 def locks(explained: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(schema.name, mode as pg_locks writes it); the same relation may come more than once."""
-    plan = explained["Plan"]
-    marked = any(node["Node Type"] == "LockRows" for node in nodes(plan))
-    for node in filter(_foreign, nodes(plan)):
-        if node["Node Type"] == "ModifyTable":
+    """Yield (schema.name, mode as pg_locks writes it); the same relation may come more than once."""
+    nodes = _nodes(explained)
+    marked = any(node.kind == "LockRows" for node in nodes)
+    for node in _of_project(nodes):
+        if node.kind == "ModifyTable":
             yield _name(node), "RowExclusiveLock"
         else:
             yield _name(node), "RowShareLock" if marked else "AccessShareLock"
-    for node in nodes(plan):
-        for target in node.get("Target Tables", ()):
+    for node in nodes:
+        for target in node.fields.get("Target Tables", ()):
             yield f"{target.get('Schema')}.{target['Relation Name']}", "RowExclusiveLock"
 
 
 def scans(explained: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    """(schema.name, rows read) of full scans that read something."""
-    for node in filter(_foreign, nodes(explained["Plan"])):
-        if node["Node Type"] in ("Seq Scan", "Sample Scan"):
-            loops = node.get("Actual Loops", 0)
-            each = node.get("Actual Rows", 0) + node.get("Rows Removed by Filter", 0)
-            if rows := round(each * loops):
+    """Yield (schema.name, rows read) of the full scans that read something."""
+    for node in _of_project(_nodes(explained)):
+        if node.kind in ("Seq Scan", "Sample Scan") and "Actual Loops" in node.fields:
+            filtered = float(node.fields.get("Rows Removed by Filter", 0)) * node.loops
+            if rows := round(node.rows + filtered):
                 yield _name(node), rows
 
 
 def dead(explained: dict[str, Any]) -> int:
-    """Row versions that the statement left behind."""
+    """Return how many row versions the statement left behind."""
     return sum(
-        round(below.get("Actual Rows", 0) * below.get("Actual Loops", 1))
-        for node in nodes(explained["Plan"])
-        if node["Node Type"] == "ModifyTable" and node.get("Operation") in ("Update", "Delete")
-        for below in node.get("Plans", ())
-        if below.get("Parent Relationship") == "Outer"
+        round(child.rows)
+        for node in _nodes(explained)
+        if node.kind == "ModifyTable" and node.fields.get("Operation") in ("Update", "Delete")
+        for child in node.children
+        if child.fields.get("Parent Relationship") == "Outer"
     )
 
 
 def wal_bytes(explained: dict[str, Any]) -> int:
-    """Of the top node, which holds what it pulled from those below; a writing CTE that nothing reads runs after it."""
-    plan = explained["Plan"]
-    read = {f"CTE {node['CTE Name']}" for node in nodes(plan) if node["Node Type"] == "CTE Scan"}
-    apart = (node for node in nodes(plan) if node.get("Subplan Name", "").startswith("CTE "))
-    unread = (int(node.get("WAL Bytes", 0)) for node in apart if node["Subplan Name"] not in read)
-    return int(plan.get("WAL Bytes", 0)) + sum(unread)
+    """Return the WAL of the top node, which holds what it pulled from those below it.
+
+    A writing CTE that nothing reads runs after the top node, and its WAL is added.
+    """
+    nodes = _nodes(explained)
+    read = {f"CTE {node.fields['CTE Name']}" for node in nodes if node.kind == "CTE Scan"}
+    apart = (node for node in nodes if node.fields.get("Subplan Name", "").startswith("CTE "))
+    unread = (int(node.fields.get("WAL Bytes", 0)) for node in apart if node.fields["Subplan Name"] not in read)
+    return int(nodes[0].fields.get("WAL Bytes", 0)) + sum(unread)
 
 
 def temp_bytes(explained: dict[str, Any]) -> int:
+    """Return the bytes of temporary files that the statement wrote."""
     return int(explained["Plan"].get("Temp Written Blocks", 0)) * _BLOCK
