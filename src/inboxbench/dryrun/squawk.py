@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from inboxbench.dryrun.rules import RULES
-from inboxbench.dryrun.tools.alembic import read_stamp
+from inboxbench.dryrun.tools.alembic import ALEMBIC
 from inboxbench.errors import UsageError
 from inboxbench.sqltree import parse
 
@@ -106,7 +106,11 @@ def _changes(sql: str) -> bool:
     """Whether it is more than a question, and none of Alembic's own."""
     parsed = parse(sql)
     asks = all(command.kind in ("select", "show") and not command.writes for command in parsed.commands)
-    return (bool(parsed.problem) or not asks) and read_stamp(sql) is None and "alembic_version" not in parsed.words
+    return (
+        (bool(parsed.problem) or not asks)
+        and ALEMBIC.read_stamp(sql) is None
+        and not parsed.words & set(ALEMBIC.version_tables)
+    )
 
 
 def _joined(pieces: Sequence[Piece]) -> tuple[list[int], str]:

@@ -17,8 +17,9 @@ from inboxbench.dryrun.observe.observer import observed
 from inboxbench.dryrun.rewrites.catalogue import rewrite
 from inboxbench.dryrun.rewrites.compare import with_rewrites
 from inboxbench.dryrun.rewrites.side_by_side import Trial, compare, play
-from inboxbench.dryrun.rewrites.steps import Step, as_code
+from inboxbench.dryrun.rewrites.steps import Step
 from inboxbench.dryrun.rules import find
+from inboxbench.dryrun.tools.alembic_code import as_code
 from inboxbench.dryrun.under_traffic import Load
 from inboxbench.server import Server
 from inboxbench.traffic.request import RequestClass
@@ -163,7 +164,7 @@ def test_a_rewrite_is_run_on_the_same_rows(story: str, server: Server, template:
     (statement,) = BAD[story][0]
     steps = rewrite(statement)
     assert steps is not None
-    compared = compare(server, template, Trial((Step(statement),), steps))
+    compared = compare(server, template, Trial((Step(statement),), steps, code=as_code(steps)))
     assert compared.code == as_code(steps)
     assert compared.original.keys() == compared.rewrite.keys()
     assert compared.original["rows_locked_at_once"] == (20_000 if story == "update" else 0)

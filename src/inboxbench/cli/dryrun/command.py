@@ -117,7 +117,7 @@ def command(session: Session, /, *, form: str, output: Path | None, **options: A
         if options["rewrites"] and run.findings:
             at = partial(state_before, server, source, session.project, tool)
             try:
-                run = with_rewrites(run, server, at, _beside(server, tool, asked), tool.timeout_s)
+                run = with_rewrites(run, server, at, _beside(server, tool, asked), tool.timeout_s, tool=tool)
             except KeyboardInterrupt:  # what is known is not lost
                 note = "interrupted: the rewrites were not compared"
                 hand_over_run(replace(run, notes=(*run.notes, note)), form, output)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from inboxbench.dryrun.rewrites.change_type import Dependents, retype
 from inboxbench.dryrun.rewrites.operation import Kind, Operation, read_operation
-from inboxbench.dryrun.rewrites.steps import Step, Steps, as_code, batches, made_name, not_null
+from inboxbench.dryrun.rewrites.steps import Step, Steps, batches, made_name, not_null
 from inboxbench.sqltree import parse
 from inboxbench.sqltree.commands import Column
 from inboxbench.sqltree.tokens import listed, unquoted
@@ -29,7 +29,7 @@ def rewrite(sql: str, key: str = "id", has: Dependents | None = None) -> Steps |
     return _REWRITES[operation.kind](operation, key)
 
 
-def proposal(sql: str, key: str, has: Dependents | None = None) -> str:
+def proposal(sql: str, key: str, has: Dependents | None, render: Callable[..., str]) -> str:
     """Code to paste; what stands in the way of a rewrite in batches or of a type, as a comment."""
     operation = read_operation(sql)
     if operation and not key and operation.kind in _BATCHED:
@@ -42,7 +42,7 @@ def proposal(sql: str, key: str, has: Dependents | None = None) -> str:
             f"# {operation.table}.{operation.column} is not exchanged for a second column by this code, because of "
             f"{', '.join(has.obstacles)}:\n# take these off first and put them back after it."
         )
-    return as_code(rewrite(sql, key, has))
+    return render(*(rewrite(sql, key, has) or ()))
 
 
 def _create_index(change: Operation, _: str) -> Steps:

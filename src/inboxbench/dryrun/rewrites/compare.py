@@ -24,7 +24,8 @@ from inboxbench.dryrun.rules import RULES
 from inboxbench.dryrun.rules.facts import is_work
 from inboxbench.dryrun.rules.messages import head_of
 from inboxbench.dryrun.schema import dependents, primary_key
-from inboxbench.dryrun.tools.alembic import TIMEOUT_S, read_stamp
+from inboxbench.dryrun.tools.alembic import ALEMBIC, TIMEOUT_S
+from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import Load
 from inboxbench.errors import InboxbenchError
 from inboxbench.server import Server
@@ -44,34 +45,45 @@ _NOT_KEPT = ("session_authorization", "…")
 
 
 def with_rewrites(
-    run: DryRun, server: Server, at: At, traffic: Traffic | None = None, limit_s: float = TIMEOUT_S
+    run: DryRun,
+    server: Server,
+    at: At,
+    traffic: Traffic | None = None,
+    limit_s: float = TIMEOUT_S,
+    *,
+    tool: Tool = ALEMBIC,
 ) -> DryRun:
     """Findings with both measurements, where a rewrite is known and could be run.
 
     at: gives a database that nobody is connected to, in the state before a revision; it is copied. traffic: the
-    requests for such a database, under which both are run; None for none. limit_s: for each of them to end.
+    requests for such a database, under which both are run; None for none. limit_s: for each of them to end. tool: for
+    whose revisions the code is written.
     """
+    own = tuple(statement for statement in run.statements if tool.read_stamp(statement.sql) is None)
+    known = replace(run, statements=own)  # what the revisions do themselves
     found: list[Finding] = []
     notes: dict[str, None] = {}
     for finding in run.findings:
-        statements = _concerned(run, finding)
+        statements = _concerned(known, finding)
         if not statements or finding.suppressed or finding.revision is None:
             found.append(finding)
             continue
-        if any(map(_lacks_values, (*statements, *_before(run, statements[0])))):
+        if any(map(_lacks_values, (*statements, *_before(known, statements[0])))):
             found.append(finding)
             notes[_not_compared(finding, _NO_VALUES)] = None
             continue
         try:
             with at(finding.revision) as database:
                 load = traffic(database) if traffic else None
-                found.append(_tried(server, database, run, finding, statements, load=load, limit_s=limit_s))
+                found.append(
+                    _tried(server, database, known, finding, statements, load=load, limit_s=limit_s, tool=tool)
+                )
         except InboxbenchError as problem:  # a copy that does not fit, a server that died: the run is worth more
             found.append(finding)
             notes[f"rewrites were not run: {problem}"] = None
         except psycopg.Error as problem:
             found.append(finding)
-            hidden = any(statement.values for statement in (*statements, *_before(run, statements[0])))
+            hidden = any(statement.values for statement in (*statements, *_before(known, statements[0])))
             notes[_why_not_compared(finding, problem, hidden=hidden)] = None
     return replace(run, findings=tuple(found), notes=(*run.notes, *notes))
 
@@ -85,6 +97,7 @@ def _tried(
     *,
     load: Load | None,
     limit_s: float,
+    tool: Tool,
 ) -> Finding:
     """As it was where the rewrite is unknown. Raises psycopg.Error with the step that failed as its note."""
     session = _session_of(run, statements[0])
@@ -96,7 +109,7 @@ def _tried(
         return finding
     original = tuple(Step(statement.sql, values=statement.values) for statement in statements)
     steps = tuple(replace(step, values=statement.values) for statement, mine in instead for step in mine)
-    trial = Trial(original, steps, blocker, limit_s, session)
+    trial = Trial(original, steps, blocker, limit_s, session, tool.render(steps))
     compared = compare(server, database, trial, load)
     return replace(finding, code=compared.code, compared=compared)
 
@@ -135,16 +148,12 @@ def _concerned(run: DryRun, finding: Finding) -> list[Statement]:
     replaces = RULES[finding.rule].replaces
     if replaces == "transaction":
         mine = [other for other in run.statements if other.transaction == statement.transaction]
-        mine = [other for other in mine if other.revision == statement.revision and _ours(other)]
+        mine = [other for other in mine if other.revision == statement.revision and not other.error]
     if replaces == "statement and column":
         earlier = [other for other in _before(run, statement) if other.transaction == statement.transaction]
         if inline := with_references([other.sql for other in earlier], statement.sql):
             mine = [*earlier[inline[0] :], statement]
     return mine
-
-
-def _ours(statement: Statement) -> bool:
-    return not statement.error and read_stamp(statement.sql) is None
 
 
 def _replay(server: Server, database: str, run: DryRun, first: Statement, session: Steps) -> None:
@@ -158,7 +167,7 @@ def _before(run: DryRun, first: Statement) -> list[Statement]:
     """Statements of its revision that may have changed something; a SELECT that locks or writes nothing has not."""
     mine = (statement for statement in run.statements if statement.revision == first.revision)
     earlier = (statement for statement in mine if statement.number < first.number)
-    return [statement for statement in earlier if _ours(statement) and not _only_reads(statement)]
+    return [statement for statement in earlier if not statement.error and not _only_reads(statement)]
 
 
 def _only_reads(statement: Statement) -> bool:

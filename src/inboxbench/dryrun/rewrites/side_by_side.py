@@ -20,7 +20,7 @@ from inboxbench.dryrun.observe.lock_modes import conflict
 from inboxbench.dryrun.observe.observer import Observer, observed
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.probes.blockers import Blocker, in_the_way
-from inboxbench.dryrun.rewrites.steps import ATTEMPTS, LOCK_TIMEOUT, PAUSE_S, Step, Steps, as_code
+from inboxbench.dryrun.rewrites.steps import ATTEMPTS, LOCK_TIMEOUT, PAUSE_S, Step, Steps
 from inboxbench.dryrun.stalls.lock_waits import watch_waits
 from inboxbench.dryrun.stalls.summary import summarise
 from inboxbench.dryrun.under_traffic import Load
@@ -42,6 +42,7 @@ class Trial:
     blocker: Blocker | None = None
     limit_s: float = 3600.0
     session: Steps = ()
+    code: str = ""
 
 
 def compare(server: Server, template: str, trial: Trial, load: Load | None = None) -> Comparison:
@@ -52,7 +53,7 @@ def compare(server: Server, template: str, trial: Trial, load: Load | None = Non
     Raises psycopg.Error when one of them fails on these rows, and QueryCanceled when it takes too long.
     """
     first, second = (_measured(server, template, steps, trial, load) for steps in (trial.original, trial.instead))
-    return Comparison(as_code(trial.instead), first, second)
+    return Comparison(trial.code, first, second)
 
 
 def _measured(server: Server, template: str, steps: Steps, trial: Trial, load: Load | None) -> dict[str, float]:

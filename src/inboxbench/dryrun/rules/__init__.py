@@ -6,7 +6,6 @@ comments above it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
@@ -17,9 +16,9 @@ from typing import get_args
 from inboxbench.dryrun.model import DryRun, Finding
 from inboxbench.dryrun.rules.facts import Facts
 from inboxbench.dryrun.rules.rule import Group, Rule
+from inboxbench.dryrun.tools.alembic import ALEMBIC
+from inboxbench.dryrun.tools.base import Tool
 from inboxbench.errors import unknown
-
-_MARK = re.compile(r"#\s*inboxbench:\s*ignore\s+([\w-]+)[ \t]*(.*)")
 
 
 def _discovered() -> Iterator[Rule]:
@@ -35,17 +34,17 @@ RULES: dict[str, Rule] = {
 }
 
 
-def find(run: DryRun) -> tuple[Finding, ...]:
-    """The findings of a run by statement. Says nothing that the run did not show."""
-    facts = Facts(run)
+def find(run: DryRun, tool: Tool = ALEMBIC) -> tuple[Finding, ...]:
+    """The findings of a run by statement, with code for `tool`. Says nothing that the run did not show."""
+    facts = Facts(run, tool)
     findings = [finding for rule in RULES.values() for finding in rule.findings(facts)]
     explained = {finding.statement for finding in findings if not RULES[finding.rule].last_resort}
     kept = (one for one in findings if one.statement not in explained or not RULES[one.rule].last_resort)
-    return tuple(_suppressed(sorted(kept, key=lambda finding: finding.statement), run))
+    return tuple(_suppressed(sorted(kept, key=lambda finding: finding.statement), facts))
 
 
-def with_findings(run: DryRun) -> DryRun:
-    return replace(run, findings=find(run))
+def with_findings(run: DryRun, tool: Tool = ALEMBIC) -> DryRun:
+    return replace(run, findings=find(run, tool))
 
 
 def rule_named(name: str) -> Rule:
@@ -55,32 +54,11 @@ def rule_named(name: str) -> Rule:
     return RULES[name]
 
 
-def _suppressed(findings: list[Finding], run: DryRun) -> Iterator[Finding]:
+def _suppressed(findings: list[Finding], facts: Facts) -> Iterator[Finding]:
     """Each finding, with the reason where its file gives one. Without a reason nothing is silenced."""
-    statements = {statement.number: statement for statement in run.statements}
+    statements = {statement.number: statement for statement in facts.run.statements}
     for finding in findings:
-        statement = statements.get(finding.statement)
-        reason = _reason(finding.rule, statement.file, statement.line) if statement else None
+        statement, reason = statements.get(finding.statement), None
+        if statement and statement.file and statement.line:
+            reason = facts.tool.suppression(Path(statement.file), statement.line, finding.rule)
         yield replace(finding, suppressed=reason) if reason else finding
-
-
-def _reason(rule: str, file: str | None, line: int | None) -> str | None:
-    if file is None or line is None:
-        return None
-    try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return None
-    marks = (mark for text in _around(lines, line - 1) if (mark := _MARK.search(text)))
-    return next((mark[2].strip() for mark in marks if mark[1] == rule and mark[2].strip()), None)
-
-
-def _around(lines: list[str], place: int) -> Iterator[str]:
-    """The line itself, and up: comments, and the beginning of a call that goes over several lines."""
-    if place >= len(lines):
-        return
-    yield lines[place]
-    for text in reversed(lines[:place]):
-        if not (text.lstrip().startswith("#") or text.rstrip().endswith("(")):
-            return
-        yield text

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 from inboxbench.dryrun.model import Statement
 from inboxbench.dryrun.rewrites.catalogue import with_references
-from inboxbench.dryrun.rewrites.steps import as_code
 from inboxbench.dryrun.rules.facts import FEW_ROWS, Facts, InForce, rewritten_table, rows_read
 from inboxbench.dryrun.rules.messages import blocked, head, short, worst_stall
 from inboxbench.dryrun.rules.rule import Check, Hit
@@ -72,4 +71,4 @@ def _scanned(facts: Facts, statement: Statement, forces: list[InForce], doing: s
 def _code(facts: Facts, statement: Statement) -> str:
     earlier = [other.sql for other in facts.earlier(statement) if other.revision == statement.revision]
     inline = with_references(earlier, statement.sql)
-    return as_code(inline[1]) if inline else facts.proposal(statement)
+    return facts.render(*inline[1]) if inline else facts.proposal(statement)

@@ -15,6 +15,9 @@ from inboxbench.dryrun.observe.lock_modes import conflict
 from inboxbench.dryrun.rewrites.catalogue import proposal
 from inboxbench.dryrun.rewrites.change_type import Dependents
 from inboxbench.dryrun.rewrites.operation import read_operation
+from inboxbench.dryrun.rewrites.steps import Step
+from inboxbench.dryrun.tools.alembic import ALEMBIC
+from inboxbench.dryrun.tools.base import Tool
 from inboxbench.sqltree.commands import Setting
 
 # Less than this many rows is no work that grows with the table: it takes about a millisecond.
@@ -44,6 +47,7 @@ class Facts:
     """One run, ready to be asked."""
 
     run: DryRun
+    tool: Tool = ALEMBIC
 
     @cached_property
     def _by_transaction(self) -> dict[int, list[Statement]]:
@@ -99,7 +103,11 @@ class Facts:
 
     def proposal(self, statement: Statement) -> str:
         """Code to paste instead of it."""
-        return proposal(statement.sql, self.key(statement), self.dependents(statement))
+        return proposal(statement.sql, self.key(statement), self.dependents(statement), self.render)
+
+    def render(self, *steps: Step) -> str:
+        """Steps as code for the run's migration tool."""
+        return self.tool.render(steps)
 
     def child(self, relation: str) -> bool:
         """Whether it is a partition of another table, or inherits from it."""

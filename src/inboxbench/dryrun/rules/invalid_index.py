@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inboxbench.dryrun.rewrites.steps import Step, as_code
+from inboxbench.dryrun.rewrites.steps import Step
 from inboxbench.dryrun.rules.facts import Facts
 from inboxbench.dryrun.rules.messages import short
 from inboxbench.dryrun.rules.rule import Hit, Rule
@@ -17,7 +17,7 @@ def _check(facts: Facts) -> Iterator[Hit]:
         made = next((statement for statement in facts.run.statements if words <= statement.parsed.words), None)
         what = f"index {short(name)} is invalid: every write keeps it up, and no query uses it."
         written = ".".join(quoted(part) for part in short(name).split("."))
-        yield Hit(made, name, what, as_code((Step(f"DROP INDEX CONCURRENTLY IF EXISTS {written}", alone=True),)))
+        yield Hit(made, name, what, facts.render(Step(f"DROP INDEX CONCURRENTLY IF EXISTS {written}", alone=True)))
 
 
 RULE = Rule(

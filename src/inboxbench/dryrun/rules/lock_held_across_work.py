@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inboxbench.dryrun.model import Statement
-from inboxbench.dryrun.rewrites.steps import in_python
+from inboxbench.dryrun.rewrites.steps import Step
 from inboxbench.dryrun.rules.backfill_in_ddl_transaction import backfills
 from inboxbench.dryrun.rules.facts import Facts, held_by_others, is_work, modifies
 from inboxbench.dryrun.rules.messages import blocked, head, worst_stall
@@ -27,14 +26,9 @@ def _check(facts: Facts) -> Iterator[Hit]:
             f"{head(statement)} ({lasted}) ran while {head(worst.owner)} of the same transaction still "
             f"blocked {blocked(worst)}.{worst_stall(facts, statement, worst.owner)}"
         )
-        yield Hit(statement, worst.lock.relation, what, _split(worst.owner, statement))
-
-
-def _split(first: Statement, second: Statement) -> str:
-    return (
-        f"# one revision:\nop.execute({in_python(first.parsed.bare)})\n"
-        f"# the next:\nop.execute({in_python(second.parsed.bare)})"
-    )
+        first = Step(worst.owner.parsed.bare, note="one revision:")
+        second = Step(statement.parsed.bare, note="the next:")
+        yield Hit(statement, worst.lock.relation, what, facts.render(first, second))
 
 
 RULE = Rule(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inboxbench.dryrun.rewrites.steps import in_python
+from inboxbench.dryrun.rewrites.steps import Step
 from inboxbench.dryrun.rules.facts import Facts, refused_in_transaction
 from inboxbench.dryrun.rules.messages import head
 from inboxbench.dryrun.rules.rule import Hit, Rule
@@ -13,7 +13,7 @@ from inboxbench.dryrun.rules.rule import Hit, Rule
 def _check(facts: Facts) -> Iterator[Hit]:
     for statement in facts.run.statements:
         if refused_in_transaction(statement):
-            code = f"with op.get_context().autocommit_block():\n    op.execute({in_python(statement.parsed.bare)})"
+            code = facts.render(Step(statement.parsed.bare, alone=True))
             yield Hit(statement, None, f"{head(statement)} failed: {statement.error}.", code)
 
 

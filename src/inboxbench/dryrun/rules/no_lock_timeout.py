@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inboxbench.dryrun.rewrites.steps import Step, as_code
+from inboxbench.dryrun.rewrites.steps import Step
 from inboxbench.dryrun.rules.facts import Facts
 from inboxbench.dryrun.rules.messages import head, short, worst_stall
 from inboxbench.dryrun.rules.rule import Hit, Rule
@@ -26,7 +26,7 @@ def _check(facts: Facts) -> Iterator[Hit]:
             f"{head(statement)} waited {millis(lock.waited_ms)} for {lock.mode} on {short(lock.relation)} without a "
             f"lock_timeout; whoever came after it waited behind it.{worst_stall(facts, statement)}"
         )
-        yield Hit(statement, lock.relation, what, as_code((Step(statement.parsed.bare, retry=True),)))
+        yield Hit(statement, lock.relation, what, facts.render(Step(statement.parsed.bare, retry=True)))
 
 
 RULE = Rule(

@@ -15,10 +15,11 @@ from pathlib import Path
 from psycopg import sql
 
 from inboxbench.database import Connection
-from inboxbench.dryrun.rewrites.steps import Step, as_code
+from inboxbench.dryrun.rewrites.steps import Step
+from inboxbench.dryrun.tools.alembic_code import as_code
 from inboxbench.dryrun.tools.base import Command, History, Stamp
 from inboxbench.dryrun.tools.revision_files import read_history, search
-from inboxbench.dryrun.tools.source_lines import Sources, read_sources
+from inboxbench.dryrun.tools.source_lines import Sources, read_sources, suppression
 from inboxbench.errors import UsageError
 from inboxbench.server import reason
 from inboxbench.sqltree import parse
@@ -150,6 +151,12 @@ class Alembic:
 
     def render(self, steps: Sequence[Step]) -> str:
         return as_code(steps)
+
+    def suppression(self, file: Path, line: int, rule: str) -> str | None:
+        return suppression(file, line, rule)
+
+
+ALEMBIC = Alembic()  # for what needs none of a project's settings: stamps, lines, code
 
 
 def read_stamp(statement: str) -> Stamp | None:

@@ -126,3 +126,6 @@ class Tool(Protocol):
 
     def render(self, steps: Sequence[Step]) -> str:
         """The steps of a rewrite as code to paste into a revision."""
+
+    def suppression(self, file: Path, line: int, rule: str) -> str | None:
+        """The reason that a comment at a line of a revision file gives to ignore the rule; None where there is none."""

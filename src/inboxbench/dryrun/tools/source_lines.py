@@ -1,4 +1,4 @@
-"""The line of a revision file that a statement came from, where the file shows it."""
+"""The line of a revision file in Python that a statement came from, where the file shows it, and what it ignores."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ _VERBS = (
 )  # fmt: skip
 _SHORTEST = 12  # characters of a literal that are no accident
 _WORD = re.compile(r"\w+")
+_IGNORE = re.compile(r"#\s*inboxbench:\s*ignore\s+([\w-]+)[ \t]*(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +141,24 @@ def _names(node: ast.AST, constants: dict[str, str]) -> Iterator[str]:
 
 def _common(call: _Call, words: set[str]) -> int:
     return sum(name in words for name in call.names)
+
+
+def suppression(file: Path, line: int, rule: str) -> str | None:
+    """The reason of `# inboxbench: ignore RULE REASON` at a line, or in comments above it."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    marks = (mark for text in _around(lines, line - 1) if (mark := _IGNORE.search(text)))
+    return next((mark[2].strip() for mark in marks if mark[1] == rule and mark[2].strip()), None)
+
+
+def _around(lines: list[str], place: int) -> Iterator[str]:
+    """The line itself, and up: comments, and the beginning of a call that goes over several lines."""
+    if place >= len(lines):
+        return
+    yield lines[place]
+    for text in reversed(lines[:place]):
+        if not (text.lstrip().startswith("#") or text.rstrip().endswith("(")):
+            return
+        yield text

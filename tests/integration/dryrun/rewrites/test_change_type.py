@@ -15,6 +15,7 @@ from inboxbench.dryrun.rewrites.operation import read_operation
 from inboxbench.dryrun.rewrites.side_by_side import play
 from inboxbench.dryrun.rewrites.steps import Step, Steps
 from inboxbench.dryrun.schema import dependents, primary_key
+from inboxbench.dryrun.tools.alembic_code import as_code
 from inboxbench.server import Server
 
 ROWS = 12_000
@@ -151,6 +152,6 @@ def test_what_cannot_be_handed_over_is_said(text: str, server: Server, template:
         assert steps_for(connection, text) is None
     assert hung is not None
     assert _REFUSED[text] in hung.obstacles
-    code = proposal(text, "id", hung)
+    code = proposal(text, "id", hung, lambda *steps: as_code(steps))
     assert _REFUSED[text] in code
     assert all(line.startswith("#") for line in code.splitlines())

@@ -17,8 +17,9 @@ from tests.integration.dryrun.tools.test_alembic import ENVIRONMENT, history
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.dryrun.rewrites.catalogue import rewrite
 from inboxbench.dryrun.rewrites.side_by_side import play
-from inboxbench.dryrun.rewrites.steps import Step, Steps, as_code
+from inboxbench.dryrun.rewrites.steps import Step, Steps
 from inboxbench.dryrun.tools.alembic import Alembic
+from inboxbench.dryrun.tools.alembic_code import as_code
 from inboxbench.dryrun.tools.process import run_tool
 from inboxbench.server import Server
 

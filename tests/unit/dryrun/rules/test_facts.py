@@ -16,12 +16,12 @@ from inboxbench.dryrun.observe.log_statements import LONGEST_VALUE, read_drafts
 from inboxbench.dryrun.observe.server_log import Line
 from inboxbench.dryrun.rewrites.catalogue import rewrite, with_references
 from inboxbench.dryrun.rewrites.operation import read_operation
-from inboxbench.dryrun.rewrites.steps import as_code
 from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.rules.facts import Facts
 from inboxbench.dryrun.stalls.deadlocks import DEADLOCK
 from inboxbench.dryrun.stalls.lock_waits import Waits
 from inboxbench.dryrun.stalls.summary import summarise
+from inboxbench.dryrun.tools.alembic_code import as_code
 from inboxbench.sqltree.tokens import inlined, placeholders
 from inboxbench.traffic.engine import Traffic
 from inboxbench.traffic.request import Answer, RequestClass

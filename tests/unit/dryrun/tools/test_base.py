@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from inboxbench.database import Connection
-from inboxbench.dryrun.model import Statement, Transaction
+from inboxbench.dryrun.model import DryRun, Lock, Scan, Statement, Transaction
 from inboxbench.dryrun.observe.sampler import Catalogue, Poll
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.rewrites.steps import Step
+from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.run import check_aim
 from inboxbench.dryrun.tools.attribution import attribute
 from inboxbench.dryrun.tools.base import Command, History, Script, Stamp, Tool
@@ -60,6 +61,9 @@ class Plain:
 
     def render(self, steps: Sequence[Step]) -> str:
         return "\n".join(f"{step.sql};" for step in steps)
+
+    def suppression(self, file: Path, line: int, rule: str) -> str | None:
+        return "as it says" if f"-- ignore {rule}" in file.read_text(encoding="utf-8").splitlines()[line - 1] else None
 
 
 @pytest.fixture
@@ -111,5 +115,18 @@ def test_what_cannot_be_aimed_is_refused(tool: Tool, tmp_path: Path) -> None:
         check_aim(Plain(tmp_path, aims=False), "0001", "0002")
 
 
-def test_its_code_is_its_own(tool: Tool) -> None:
-    assert tool.render([Step("DROP TABLE t")]) == "DROP TABLE t;"
+def test_its_code_and_its_comments_are_its_own(tool: Tool, tmp_path: Path) -> None:
+    """A finding has code that the tool renders, and is silenced where the tool finds a comment."""
+    lock = Lock("public.t", "table", "SHARE", 0.0, 400.0)
+    index = Statement(
+        1, "0001", "CREATE INDEX i ON t (a)", 7, 1, 0.0, 400.0, locks=(lock,), scans=(Scan("public.t", 1_000_000),),
+        file=str(tmp_path / "0001.sql"), line=1,
+    )  # fmt: skip
+    run = DryRun(
+        "18", "shop", "plain up", "2026-11-30", 400.0, (), (index,), (Transaction(1, 7, 0.0, 400.0, "commit"),)
+    )
+    (finding,) = (one for one in find(run, tool) if one.rule == "index-not-concurrent")
+    assert (finding.code, finding.suppressed) == ("CREATE INDEX CONCURRENTLY i ON t (a);", None)
+    (tmp_path / "0001.sql").write_text("CREATE INDEX i ON t (a) -- ignore index-not-concurrent\n", encoding="utf-8")
+    (finding,) = (one for one in find(run, tool) if one.rule == "index-not-concurrent")
+    assert finding.suppressed == "as it says"
