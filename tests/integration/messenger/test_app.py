@@ -15,11 +15,9 @@ from tests.integration.messenger.conftest import ANN, BOB, CHAT, IVAN, MARY, Off
 from inboxbench.database import Connection
 from inboxbench.invariants import read_invariants, violations
 from inboxbench.messenger.app import handover
+from inboxbench.messenger.app.lifecycle import change_status, mute, reopen_due, snooze, unmute, unsnooze
 from inboxbench.messenger.app.message import Actor, incoming, note, reply
-from inboxbench.messenger.app.muting import mute, unmute
 from inboxbench.messenger.app.posting import post
-from inboxbench.messenger.app.snoozing import reopen_due, snooze, unsnooze
-from inboxbench.messenger.app.status import change_status
 from inboxbench.project import Project
 
 WORKERS, ACTS = 6, 60

@@ -1,12 +1,17 @@
-"""A message on its way into the database, and who sends it."""
+"""A message on its way into the database, who sends it, and the notice (LISTEN/NOTIFY) that announces it on commit."""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
+
+from psycopg import sql
+
+from inboxbench.database import Connection
 
 SenderType = Literal["contact", "user", "bot"]
 
@@ -106,3 +111,37 @@ def reply(
 def note(conversation_id: int, user_id: int, body: str) -> NewMessage:
     """A private note, for colleagues only."""
     return NewMessage(conversation_id, Actor("user", user_id), body, MessageType.OUTGOING, private=True)
+
+
+_CHANNEL: LiteralString = "inboxbench_account_"
+
+# For a query with a message `m`: what listeners need to decide whether to fetch it. Far below the 8,000 bytes allowed.
+NOTIFY = sql.SQL("""
+    pg_notify({channel} || m.account_id, jsonb_build_object(
+        'conversation', m.conversation_id, 'message', m.id, 'inbox', m.inbox_id, 'type', m.message_type)::text)
+""").format(channel=sql.Literal(_CHANNEL))
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message as announced; fetch it by `message`, whose type is that of messages.message_type."""
+
+    conversation: int
+    message: int
+    inbox: int
+    type: int
+
+
+def channel(account_id: int) -> str:
+    """The name that an account's messages are announced under."""
+    return f"{_CHANNEL}{account_id}"
+
+
+def listen(connection: Connection, account_id: int) -> None:
+    """Hear of an account's messages from the next commit on; `connection.notifies()` yields them."""
+    connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel(account_id))))
+
+
+def read_notice(payload: str) -> Notice:
+    """The payload of a notification."""
+    return Notice(**json.loads(payload))

@@ -1,21 +1,28 @@
 """P2.2: a page of the operator's list in one statement, whatever its size.
 
 The page is chosen first, by an index that holds its order (C7); contact, inbox, assignee, last message and unread count
-are then looked up for its rows alone, by LATERAL. `page_orm` has what an application with an ORM does instead.
+are then looked up for its rows alone, by LATERAL. `READERS` has what an application with an ORM does instead.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from psycopg import sql
 from psycopg.rows import dict_row
+from sqlalchemy import ScalarSelect, Select, func, select, true, tuple_
+from sqlalchemy.orm import Session, aliased, joinedload, selectinload
+from sqlalchemy.sql import literal
 
 from inboxbench.database import Connection
 from inboxbench.errors import UsageError
+from inboxbench.messenger import scopes
+from inboxbench.messenger.app.message import MessageType
 from inboxbench.messenger.app.unread import UNREAD
+from inboxbench.messenger.models import Conversation, Message
 
 PAGE = 25
 PREVIEW = 200  # characters of the last message; a body may have 150,000
@@ -149,3 +156,112 @@ def _row(columns: dict[str, Any]) -> Row:
         name.removeprefix("last_"): columns.pop(name) for name in ("last_id", "last_type", "last_at", "last_preview")
     }
     return Row(**columns, last_message=None if last["id"] is None else LastMessage(**last))
+
+
+def _page(listing: Listing) -> Select[Conversation]:
+    """The conversations of the page, by the scopes (A6)."""
+    query = scopes.conversations(listing.account_id).where(Conversation.status == listing.status)
+    if listing.tab == "mine" and listing.agent_id is not None:
+        query = scopes.assigned_to(query, listing.agent_id)
+    if listing.tab == "unassigned":
+        query = scopes.unassigned(query)
+    if listing.inbox_id is not None:
+        query = scopes.in_inbox(query, listing.inbox_id)
+    if listing.after is not None:
+        below = tuple_(literal(listing.after.last_activity_at), literal(listing.after.conversation_id))
+        query = query.where(tuple_(Conversation.last_activity_at, Conversation.id) < below)
+    return query.order_by(Conversation.last_activity_at.desc(), Conversation.id.desc()).limit(listing.size)
+
+
+def _newest(query: Select[Message]) -> Select[Message]:
+    return (
+        query.where(Message.message_type != MessageType.ACTIVITY)
+        .order_by(Message.created_at.desc(), Message.id.desc())
+        .limit(1)
+    )
+
+
+def _newest_of(conversation: type[Conversation]) -> type[Message]:
+    """The newest message of each row of `conversation`, to be joined laterally."""
+    newest = _newest(select(Message).where(Message.conversation_id == conversation.id)).correlate(conversation)
+    return aliased(Message, newest.lateral())
+
+
+def _unread_of(conversation: type[Conversation]) -> ScalarSelect[int]:
+    """The unread count of each row of `conversation`; the same rule as `unread.UNREAD`."""
+    seen = func.coalesce(conversation.agent_last_seen_at, literal("-infinity").cast(Message.created_at.type))
+    incoming = (Message.account_id == conversation.account_id, Message.message_type == MessageType.INCOMING)
+    query = select(func.count()).where(Message.conversation_id == conversation.id, *incoming, Message.created_at > seen)
+    return query.correlate(conversation).scalar_subquery()
+
+
+def _orm_row(conversation: Conversation, last: Message | None, unread: int) -> Row:
+    return Row(
+        conversation.id,
+        conversation.display_id,
+        conversation.status,
+        conversation.priority,
+        conversation.last_activity_at,
+        conversation.waiting_since,
+        conversation.contact.name,
+        conversation.inbox.name,
+        conversation.assignee.name if conversation.assignee else None,
+        _last(last) if last else None,
+        unread,
+    )
+
+
+def _last(message: Message) -> LastMessage:
+    preview = None if message.body is None else message.body[:PREVIEW]
+    return LastMessage(message.id, message.message_type, message.created_at, preview)
+
+
+def read_page_lazy(session: Session, listing: Listing) -> list[Row]:
+    """A statement for the page, two for every row, and one for every contact, inbox and assignee not yet seen."""
+    return [_row_alone(session, conversation) for conversation in session.scalars(_page(listing))]
+
+
+def _row_alone(session: Session, conversation: Conversation) -> Row:
+    last = session.scalar(_newest(select(Message).where(Message.conversation_id == conversation.id)))
+    unread = select(_unread_of(Conversation)).select_from(Conversation).where(Conversation.id == conversation.id)
+    return _orm_row(conversation, last, session.scalar(unread) or 0)
+
+
+def read_page_selectin(session: Session, listing: Listing) -> list[Row]:
+    """A statement for each kind of thing, six at most; none for assignees where nobody is assigned."""
+    loads = (Conversation.contact, Conversation.inbox, Conversation.assignee)
+    conversations = session.scalars(_page(listing).options(*map(selectinload, loads))).all()
+    ids = [conversation.id for conversation in conversations]
+    last, unread = _last_by_conversation(session, ids), _unread_by_conversation(session, ids)
+    return [_orm_row(each, last.get(each.id), unread[each.id]) for each in conversations]
+
+
+def _last_by_conversation(session: Session, ids: list[int]) -> Mapping[int, Message]:
+    newest = _newest_of(Conversation)
+    query = select(newest).select_from(Conversation).join(newest, true()).where(Conversation.id.in_(ids))
+    return {message.conversation_id: message for message in session.scalars(query)}
+
+
+def _unread_by_conversation(session: Session, ids: list[int]) -> Mapping[int, int]:
+    query = select(Conversation.id, _unread_of(Conversation)).where(Conversation.id.in_(ids))
+    return dict(session.execute(query).all())
+
+
+def read_page_joined(session: Session, listing: Listing) -> list[Row]:
+    """One statement. The page is a subquery: without it the rest could be looked up for every row of the tab."""
+    page = aliased(Conversation, _page(listing).subquery())
+    newest = _newest_of(page)
+    query = (
+        select(page, newest, _unread_of(page))
+        .outerjoin(newest, true())
+        .options(joinedload(page.contact), joinedload(page.inbox), joinedload(page.assignee))
+        .order_by(page.last_activity_at.desc(), page.id.desc())
+    )
+    return [_orm_row(*found) for found in session.execute(query)]
+
+
+READERS: Mapping[str, Callable[[Session, Listing], list[Row]]] = {
+    "lazy": read_page_lazy,
+    "selectin": read_page_selectin,
+    "joined": read_page_joined,
+}

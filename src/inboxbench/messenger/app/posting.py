@@ -2,7 +2,8 @@
 
 The row is inserted once however often it is sent (M1, M6), refused when the conversation is flooded (M8, P1.1) or
 the body too long (M7, P1.3), moves the conversation's clocks (C3, C5, C7), reopens a conversation that was put away,
-and is announced on commit.
+and is announced on commit. The clocks are moved by the trigger of the schema or, for comparison, by
+the application (`move_clocks`).
 """
 
 from __future__ import annotations
@@ -16,11 +17,42 @@ from psycopg.types.json import Jsonb
 
 from inboxbench.database import Connection
 from inboxbench.messenger.app.activity import record
-from inboxbench.messenger.app.clocks import move_clocks
-from inboxbench.messenger.app.message import MessageType, NewMessage
-from inboxbench.messenger.app.notification import NOTIFY
+from inboxbench.messenger.app.lifecycle import status_changed
+from inboxbench.messenger.app.message import NOTIFY, MessageType, NewMessage
 from inboxbench.messenger.app.refusal import NoSuchConversation, refusals
-from inboxbench.messenger.app.status import status_changed
+
+TRIGGER = "messages_conversation_clocks"  # on messages; a benchmark disables it by this name
+
+# Computed from the row as it is now, in one statement: had the old values been read first, two writers could take
+# each other's back.
+_MOVE = """
+    UPDATE conversations SET
+        last_activity_at = greatest(last_activity_at, %(at)s),
+        waiting_since = CASE
+            WHEN %(asks)s THEN coalesce(waiting_since, %(at)s)
+            WHEN NOT %(answers)s THEN waiting_since
+        END,
+        first_reply_created_at = CASE
+            WHEN %(human)s THEN coalesce(first_reply_created_at, %(at)s)
+            ELSE first_reply_created_at
+        END
+    WHERE id = %(id)s
+"""
+
+
+def move_clocks(connection: Connection, message: NewMessage, at: dt.datetime) -> None:
+    """Do for a message stored at `at` what the trigger does for every row."""
+    connection.execute(
+        _MOVE,
+        {
+            "id": message.conversation_id,
+            "at": at,
+            "asks": message.asks,
+            "answers": message.answers,
+            "human": message.is_human_reply,
+        },
+    )
+
 
 Clocks = Literal["trigger", "application"]
 

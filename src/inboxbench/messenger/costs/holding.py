@@ -6,10 +6,8 @@ from inboxbench.database import Connection
 from inboxbench.messenger.app import assignment, handover
 from inboxbench.messenger.app.activity import record
 from inboxbench.messenger.app.automatic import assign_next
+from inboxbench.messenger.app.lifecycle import change_status, mute, reopen_due
 from inboxbench.messenger.app.message import Actor
-from inboxbench.messenger.app.muting import mute
-from inboxbench.messenger.app.snoozing import reopen_due
-from inboxbench.messenger.app.status import change_status
 from inboxbench.messenger.costs.rule import AGENT, INBOX, Alternative, Rule, conversation_of
 
 _ANN = Actor("user", AGENT)

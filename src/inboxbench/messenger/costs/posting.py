@@ -5,13 +5,12 @@ from __future__ import annotations
 from psycopg import errors, sql
 
 from inboxbench.database import Connection
-from inboxbench.messenger.app import clocks
-from inboxbench.messenger.app.message import NewMessage, incoming
-from inboxbench.messenger.app.notification import NOTIFY
+from inboxbench.messenger.app import posting
+from inboxbench.messenger.app.message import NOTIFY, NewMessage, incoming
 from inboxbench.messenger.app.posting import post
 from inboxbench.messenger.costs.rule import CUSTOMER, Act, Alternative, Rule, conversation_of
 
-_NO_CLOCKS = f"ALTER TABLE messages DISABLE TRIGGER {clocks.TRIGGER}"
+_NO_CLOCKS = f"ALTER TABLE messages DISABLE TRIGGER {posting.TRIGGER}"
 _NO_FLOOD = "ALTER TABLE messages DISABLE TRIGGER messages_flood"
 _BARE = f"{_NO_CLOCKS}; {_NO_FLOOD}"
 

@@ -19,8 +19,7 @@ from inboxbench.counting import count_statements
 from inboxbench.database import Connection
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.explain import Tracer
-from inboxbench.messenger.app.page import Listing, Row, read_page
-from inboxbench.messenger.app.page_orm import READERS
+from inboxbench.messenger.app.page import READERS, Listing, Row, read_page
 from inboxbench.server import Server
 
 SCHEMA_VERSION = 1

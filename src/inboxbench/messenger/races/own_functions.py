@@ -9,11 +9,11 @@ from importlib.resources import files
 
 from inboxbench.database import Connection
 from inboxbench.invariants import Invariant, read_invariants, violations
-from inboxbench.messenger.app import assignment, handover, muting, snoozing
+from inboxbench.messenger.app import assignment, handover, lifecycle
 from inboxbench.messenger.app.activity import Activity, record
+from inboxbench.messenger.app.lifecycle import change_status, status_changed
 from inboxbench.messenger.app.message import SYSTEM, Actor, NewMessage, incoming, reply
 from inboxbench.messenger.app.posting import post
-from inboxbench.messenger.app.status import change_status, status_changed
 from inboxbench.project import find_project
 from inboxbench.race.atlas.model import ALL, Entry, Family, committed, twice, value
 from inboxbench.race.explore.gated_connection import GatedConnection
@@ -114,7 +114,7 @@ def _post_dated_early(message: NewMessage) -> SessionFunction:
 _QUESTION, _REPLY = incoming(FREE, IVAN, "?"), reply(FREE, ANN, "!")
 _ASK, _ANSWER = _post(_QUESTION), _post(_REPLY)
 _EARLY = (_post_dated_early(_QUESTION), _post_dated_early(_REPLY))
-_MUTE = _act(lambda db, agent: muting.mute(db, FREE, Actor("user", agent)))
+_MUTE = _act(lambda db, agent: lifecycle.mute(db, FREE, Actor("user", agent)))
 _RESOLVE = _act(lambda db, agent: change_status(db, FREE, "resolved", Actor("user", agent)))
 
 
@@ -218,7 +218,7 @@ MESSENGER = Family(
         Entry(
             "reopen-due",
             "snoozing.reopen_due: SKIP LOCKED, tell",
-            twice(_act(lambda db, _agent: len(snoozing.reopen_due(db)))),
+            twice(_act(lambda db, _agent: len(lifecycle.reopen_due(db)))),
             ALL,
             "reopen-what-was-read",
         ),
@@ -226,8 +226,8 @@ MESSENGER = Family(
             "reopen-unsnooze",
             "snoozing.reopen_due while somebody brings it back",
             (
-                _act(lambda db, _agent: len(snoozing.reopen_due(db))),
-                _act(lambda db, agent: snoozing.unsnooze(db, DUE, _by(agent))),
+                _act(lambda db, _agent: len(lifecycle.reopen_due(db))),
+                _act(lambda db, agent: lifecycle.unsnooze(db, DUE, _by(agent))),
             ),
             ALL,
             "reopen-what-was-read",

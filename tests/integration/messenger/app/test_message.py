@@ -12,11 +12,9 @@ from tests.integration.messenger.conftest import ANN, BY_ANN, IVAN, Office
 
 from inboxbench.database import Connection
 from inboxbench.messenger.app import handover
+from inboxbench.messenger.app.lifecycle import change_status, mute, snooze, unmute
 from inboxbench.messenger.app.message import Actor, MessageType, NewMessage, incoming, note, reply
-from inboxbench.messenger.app.muting import mute, unmute
 from inboxbench.messenger.app.posting import post
-from inboxbench.messenger.app.snoozing import snooze
-from inboxbench.messenger.app.status import change_status
 
 Step = Literal[
     "question", "late question", "reply", "bot reply", "rule", "template", "note", "assign", "unassign",

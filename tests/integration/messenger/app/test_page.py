@@ -21,8 +21,16 @@ from tests.integration.messenger.conftest import ACCOUNT, ANN, CHAT, Office
 
 from inboxbench.errors import UsageError
 from inboxbench.messenger.app.message import MessageType
-from inboxbench.messenger.app.page import PREVIEW, LastMessage, Listing, Row, page_parameters, page_query, read_page
-from inboxbench.messenger.app.page_orm import READERS
+from inboxbench.messenger.app.page import (
+    PREVIEW,
+    READERS,
+    LastMessage,
+    Listing,
+    Row,
+    page_parameters,
+    page_query,
+    read_page,
+)
 
 WAYS = ["lateral", *READERS]
 LISTED = Path(__file__).with_name("listed.sql")

@@ -11,8 +11,8 @@ import pytest
 from tests.integration.messenger.conftest import ANN, BY_ANN, CHAT, ELSEWHERE, IVAN, MAIL, Office
 
 from inboxbench.database import Connection
+from inboxbench.messenger.app.lifecycle import mute
 from inboxbench.messenger.app.message import Actor, MessageType, NewMessage, incoming, note, reply
-from inboxbench.messenger.app.muting import mute
 from inboxbench.messenger.app.posting import Posted, post
 from inboxbench.messenger.app.refusal import MessageTooLong, NoSuchConversation, TooManyMessages
 

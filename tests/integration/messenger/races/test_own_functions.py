@@ -18,11 +18,9 @@ from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.invariants import read_invariants, violations
 from inboxbench.messenger.app import assignment, handover
 from inboxbench.messenger.app.activity import record
+from inboxbench.messenger.app.lifecycle import change_status, mute, reopen_due, snooze, status_changed, unmute, unsnooze
 from inboxbench.messenger.app.message import Actor, incoming, note, reply
-from inboxbench.messenger.app.muting import mute, unmute
 from inboxbench.messenger.app.posting import post
-from inboxbench.messenger.app.snoozing import reopen_due, snooze, unsnooze
-from inboxbench.messenger.app.status import change_status, status_changed
 from inboxbench.project import Project
 from inboxbench.race.explore.gated_connection import GatedConnection
 from inboxbench.race.explore.model import Bounds, Judge, Outcome, Scenario

@@ -8,8 +8,8 @@ import pytest
 from tests.integration.messenger.conftest import BY_ANN, BY_BOB, IVAN, MARY, Office
 
 from inboxbench.database import Connection
+from inboxbench.messenger.app.lifecycle import mute, unmute
 from inboxbench.messenger.app.message import Actor
-from inboxbench.messenger.app.muting import mute, unmute
 from inboxbench.messenger.app.refusal import NoSuchConversation
 
 BLOCKED = "SELECT id FROM contacts WHERE blocked"

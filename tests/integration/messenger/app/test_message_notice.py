@@ -7,10 +7,9 @@ import json
 from tests.integration.messenger.conftest import ACCOUNT, CHAT, ELSEWHERE, IVAN, Office
 
 from inboxbench.database import Connection
-from inboxbench.messenger.app.message import MessageType, incoming
-from inboxbench.messenger.app.notification import Notice, channel, listen, read_notice
+from inboxbench.messenger.app.lifecycle import reopen_due
+from inboxbench.messenger.app.message import MessageType, Notice, channel, incoming, listen, read_notice
 from inboxbench.messenger.app.posting import post
-from inboxbench.messenger.app.snoozing import reopen_due
 
 END = "end of test"
 

@@ -14,9 +14,8 @@ from tests.conftest import Database
 from tests.integration.messenger.conftest import ANN, IVAN
 
 from inboxbench.database import Connection
-from inboxbench.messenger.app.clocks import TRIGGER
 from inboxbench.messenger.app.message import Actor, MessageType, NewMessage, SenderType
-from inboxbench.messenger.app.posting import Clocks, post
+from inboxbench.messenger.app.posting import TRIGGER, Clocks, post
 
 START = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
 SENDERS: dict[SenderType, int | None] = {"contact": IVAN, "user": ANN, "bot": None}

@@ -9,8 +9,8 @@ from tests.integration.messenger.conftest import BY_ANN, BY_BOB, Office
 
 from inboxbench.database import Connection
 from inboxbench.errors import UsageError
+from inboxbench.messenger.app.lifecycle import reopen_due, snooze, unsnooze
 from inboxbench.messenger.app.message import SYSTEM
-from inboxbench.messenger.app.snoozing import reopen_due, snooze, unsnooze
 
 MORNING = dt.datetime(2100, 1, 2, 9, 30, tzinfo=dt.timezone(dt.timedelta(hours=3)))
 BACK = "The conversation is back: its time has come"
