@@ -9,13 +9,13 @@ import pytest
 from click.testing import CliRunner
 
 from inboxbench.bench.traps.run import Catalogue, run_traps, spring
-from inboxbench.bench.traps.sql_cases import parse_sheet
 from inboxbench.bench.traps.trap import FORM, read_traps, trap_of
 from inboxbench.cli.bench.command import command
 from inboxbench.database import list_databases
 from inboxbench.errors import SubjectFailed, ThresholdExceeded
 from inboxbench.project import Project
 from inboxbench.server import Server
+from inboxbench.sqlsheet import parse_sheet
 
 ONE = """\
 -- title: a table without an index

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from inboxbench.bench.execute.session import Execution
-from inboxbench.bench.traps.sql_cases import Form, Sheet, read_sheets
 from inboxbench.errors import UsageError, unknown
+from inboxbench.sqlsheet import Form, Sheet, read_sheets
 
 Outcome = Literal["springs", "mended", "does not spring", "good plan is not good", "wrong rows", "failed"]
 

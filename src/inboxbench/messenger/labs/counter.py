@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from inboxbench.bench.traps.sql_cases import Form, Sheet, read_sheets
 from inboxbench.errors import SubjectFailed, UsageError, unknown
+from inboxbench.sqlsheet import Form, Sheet, read_sheets
 
 SCHEMA_VERSION = 1
 FAMILIES = {

@@ -9,11 +9,11 @@ import pytest
 
 from inboxbench.bench.execute.session import Execution, Rows
 from inboxbench.bench.traps.run import Catalogue
-from inboxbench.bench.traps.sql_cases import parse_sheet
 from inboxbench.bench.traps.trap import FORM, Sprung, Trap, judge, read_traps, trap_of
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.explain import plan_lines, read_explained, read_node
 from inboxbench.project import Project
+from inboxbench.sqlsheet import parse_sheet
 
 TEXT = """\
 -- title: a scan

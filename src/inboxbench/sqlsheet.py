@@ -1,4 +1,4 @@
-"""A lab's case as a file that a person reads and can run piece by piece: a header, then SQL under `--- name` lines.
+"""SQL of one case as a file that a person reads and runs piece by piece: a header, then SQL under `--- name` lines.
 
 -- title: what is tried
 -- why: a sentence that may go on
