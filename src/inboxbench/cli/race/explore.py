@@ -2,127 +2,197 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import click
+from rich.console import Console
 
 from inboxbench.cli.options import Session, pass_session
-from inboxbench.cli.output import results_console
+from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import progress_console
-from inboxbench.cli.race.format import format_option
-from inboxbench.cli.race.oracle import Law, known_invariants
 from inboxbench.database import connect, scratch_database
-from inboxbench.errors import ThresholdExceeded, UsageError
-from inboxbench.messenger.races.assignment_database import open_lab
-from inboxbench.messenger.races.strategies import find_strategy
-from inboxbench.messenger.races.strategy_scenario import assignment_holds, bout
-from inboxbench.race.atlas import LEVELS, Level
-from inboxbench.race.explore.model import LIMIT_S, Bounds, Scenario
+from inboxbench.errors import ThresholdExceeded, UsageError, unknown
+from inboxbench.invariants import Invariant, read_invariants
+from inboxbench.project import Project
+from inboxbench.race.explore.model import LEVELS, LIMIT_S, Bounds, Judge, Level, Oracle, Scenario
+from inboxbench.race.explore.oracle import SerialEquivalence, invariants_hold, query_is_empty
 from inboxbench.race.explore.result import Counterexample, Exploration, explain
 from inboxbench.race.explore.run import explore, replay
 from inboxbench.race.explore.user_code import Script, load_function, rebuild_by, reset_by
+from inboxbench.race.strategy import find_strategies
+from inboxbench.race.targets import find_targets, invariant_groups
 from inboxbench.server import Server
 
-# Where a scenario is played: the database's connection string, and the scenario.
-Ring = tuple[str, Scenario]
+invariant_help = (
+    "a query that returns the offending rows, or the name of an invariant in schema/invariants.sql, or of several that "
+    "the project names together"
+)
+# Where a scenario is explored: the database's connection string, and the scenario.
+_Place = tuple[str, Scenario]
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
-    """What belongs to a function of the user's."""
+class OracleChoice:
+    """What judges a schedule, as the options say.
 
-    setup: Path | None
-    reset: Path | None
+    oracle: None for the invariant where there is one, else serial equivalence. tables: those that serial equivalence
+    compares. known: the project's invariants, which may be called by their names; groups: names for several at once.
+    """
+
+    oracle: Literal["invariant", "serial"] | None
+    invariant: str | None
+    tables: tuple[str, ...]
+    known: Mapping[str, Invariant]
+    groups: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(
+        cls,
+        project: Project,
+        oracle: Literal["invariant", "serial"] | None,
+        invariant: str | None,
+        tables: tuple[str, ...] = (),
+    ) -> OracleChoice:
+        """Read what the project knows: the invariants of `schema/invariants.sql`, if it has any."""
+        path = project.schema / "invariants.sql"
+        known = read_invariants(path) if path.is_file() else {}
+        return cls(oracle, invariant, tables, known, invariant_groups(project))
+
+    def name(self, oracle: Oracle) -> str:
+        """Return what a bad schedule breaks."""
+        return "the invariant" if callable(oracle) or self.invariant else "serial equivalence"
+
+    def resolve(self, default: Judge | None = None) -> Oracle:
+        """Return the oracle. default: judges where no invariant is given. Raises UsageError for options that clash."""
+        judge = self.judge_of(self.invariant) if self.invariant else default
+        if self.oracle == "serial" or (self.oracle is None and judge is None):
+            return SerialEquivalence(self.tables, also=judge if self.invariant else None)
+        if judge is None:
+            raise UsageError(
+                "--oracle invariant needs --invariant QUERY, which returns the offending rows, or the name of one of "
+                "schema/invariants.sql"
+            )
+        if self.tables:
+            raise UsageError("--observe names tables for --oracle serial; an invariant's query names its own")
+        return judge
+
+    def judge_of(self, invariant: str) -> Judge:
+        """Return the judge by a query, or by the name of an invariant or of a group of them."""
+        if re.fullmatch(r"\w+", invariant):
+            names = self.groups.get(invariant, (invariant,))
+            for name in names:
+                if name not in self.known:
+                    raise unknown("invariant", name, self.known)
+            return invariants_hold([self.known[name] for name in names])
+        return query_is_empty(invariant)
 
 
 @contextmanager
-def _strategy_ring(
-    session: Session, server: Server, name: str, *, sessions: int, level: Level | None, law: Law
-) -> Iterator[Ring]:
-    """A strategy of ours after the only conversation of an inbox."""
-    strategy = find_strategy(name)
-    invariants = dict(law.known)
-    oracle = law.appoint(assignment_holds(invariants))
-    with open_lab(server, session.project, sessions) as lab:
-        chosen = LEVELS[level] if level else None
-        yield lab.conninfo, bout(strategy, lab, invariants, sessions=sessions, level=chosen, oracle=oracle)
+def _open_strategy(
+    session: Session, server: Server, name: str, *, sessions: int, level: Level | None, choice: OracleChoice
+) -> Iterator[_Place]:
+    """Open a scenario of one of the project's strategies."""
+    (strategy,) = find_strategies(session.project, [name])
+    targets = find_targets(session.project)
+    oracle = choice.resolve(targets.judge(choice.known))
+    chosen = LEVELS[level] if level else None
+    with targets.open_scenario(
+        server, session.project, strategy, sessions=sessions, level=chosen, oracle=oracle
+    ) as place:
+        yield place
 
 
 @contextmanager
-def _custom_ring(
-    server: Server, target: str, *, sessions: int, level: Level | None, law: Law, files: Files
-) -> Iterator[Ring]:
-    """A function of the user's, in a database that their setup script builds."""
+def _open_function(
+    server: Server,
+    target: str,
+    *,
+    sessions: int,
+    level: Level | None,
+    choice: OracleChoice,
+    setup: Path | None,
+    reset: Path | None,
+) -> Iterator[_Place]:
+    """Open a scenario of a function of the user's, in a database that the setup script builds."""
     function = load_function(target)
-    if files.setup is None:
+    if setup is None:
         raise UsageError(f"{target}: name --setup FILE, the script that makes its tables and rows")
-    setup = Script.read(files.setup)
-    reset = reset_by(Script.read(files.reset)) if files.reset else rebuild_by(setup)
-    scenario = Scenario((function,) * sessions, reset, law.appoint(), LEVELS[level or "rc"])
+    script = Script.read(setup)
+    put_back = reset_by(Script.read(reset)) if reset else rebuild_by(script)
+    scenario = Scenario((function,) * sessions, put_back, choice.resolve(), LEVELS[level or "rc"])
     with scratch_database(server, "explore") as name:
         conninfo = server.conninfo(name)
         with closing(connect(conninfo)) as connection:
-            setup.run(connection)
+            script.run(connection)
         yield conninfo, scenario
 
 
-def remarks(found: Exploration) -> Iterator[str]:
-    """What takes from the weight of a verdict."""
-    if found.vacuous:
+def remarks(exploration: Exploration) -> Iterator[str]:
+    """Yield what takes from the weight of a verdict."""
+    if exploration.vacuous:
         yield "[yellow]No two sessions were ever under way at once, so this proves nothing.[/]"
-    if not found.complete:
+    if not exploration.complete:
         yield "[yellow]A bound was met, so schedules beyond it are not known.[/]"
 
 
-def print_exploration(found: Exploration, title: str) -> None:
-    console = results_console()
+def show_exploration(console: Console, exploration: Exploration, title: str) -> None:
+    """Print the counts of an exploration and the simplest schedule that breaks something."""
     verdict = (
-        f"[red]{found.bad}[/] of {found.schedules} feasible schedules break it"
-        if found.bad
-        else (f"[green]none[/] of {found.schedules} feasible schedules breaks it")
+        f"[red]{exploration.bad}[/] of {exploration.schedules} feasible schedules break it"
+        if exploration.bad
+        else (f"[green]none[/] of {exploration.schedules} feasible schedules breaks it")
     )
     console.print(f"{title}: {verdict}.")
     console.print(
-        f"If nobody ever waited there would be {found.permutations}. A session waited in {found.waited}, "
-        f"was refused in {found.aborted} ({found.deadlocked} by a deadlock); {found.diverged} diverged."
+        f"If nobody ever waited there would be {exploration.permutations}. A session waited in {exploration.waited}, "
+        f"was refused in {exploration.aborted} ({exploration.deadlocked} by a deadlock); "
+        f"{exploration.diverged} diverged."
     )
-    for remark in remarks(found):
+    for remark in remarks(exploration):
         console.print(remark)
-    if found.counterexample:
+    if exploration.counterexample:
         console.print("\nThe simplest one that breaks it:")
-        _print_example(found.counterexample)
+        _show_example(console, exploration.counterexample)
 
 
-def _print_example(example: Counterexample) -> None:
-    for line in explain(example):
-        click.echo(line)
+def _show_example(console: Console, example: Counterexample) -> None:
+    for line in explain(example):  # as wide as it is, so that a step stays on its line
+        console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 @click.command("explore")
 @click.argument("target")
 @click.option("--sessions", default=2, show_default=True, type=click.IntRange(1, 6), help="concurrent sessions")
 @click.option("--level", type=click.Choice(list(LEVELS)), help="isolation level (default: the strategy's, or rc)")
-@click.option("--invariant", help="a query that returns the offending rows; or one of schema/invariants.sql; or clocks")
+@click.option("--invariant", help=f"what must hold after each schedule: {invariant_help}")
 @click.option(
     "--oracle",
     type=click.Choice(["invariant", "serial"]),
-    help="who judges; serial: it must come to what some order of the sessions, one after another, comes to "
+    help="what judges a schedule; serial: it must come to what some order of the sessions, one after another, comes to "
     "(default: the invariant, serial without one)",
 )
 @click.option("--observe", "tables", multiple=True, help="with --oracle serial: compare this table (default: all)")
-@click.option("--setup", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="tables and rows")
-@click.option("--reset", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="put the rows back")
+@click.option(
+    "--setup",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="SQL script that makes the tables and rows of your function",
+)
+@click.option(
+    "--reset",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="SQL script that puts the rows back before each schedule (default: the setup, on an empty schema)",
+)
 @click.option("--schedule", help="play this one schedule instead, such as ABBA (small letter: the session dies)")
 @click.option("--preemptions", type=click.IntRange(0), help="leave a session that could go on at most this often")
-@click.option("--max-schedules", type=click.IntRange(1), help="stop after as many")
+@click.option("--max-schedules", type=click.IntRange(1), help="stop after as many schedules")
 @click.option("--deaths", default=0, type=click.IntRange(0, 3), help="sessions that may be killed in one schedule")
 @click.option("--limit", "limit_s", default=LIMIT_S, show_default=True, help="seconds that one schedule may take")
-@format_option
+@output_options()
 @pass_session
 def explore_command(
     session: Session,
@@ -140,36 +210,38 @@ def explore_command(
     max_schedules: int | None,
     deaths: int,
     limit_s: float,
-    form: str,
+    output: Output,
 ) -> None:
-    """Play every feasible schedule of TARGET: a strategy, or your own MODULE:FUNCTION.
+    """Play every feasible schedule of TARGET: a strategy of the project, or your own MODULE:FUNCTION.
 
     A function takes a connection (and a session number, if it asks for one) and returns its outcome; it neither
     commits nor rolls back. Exit code 1 when a schedule breaks the invariant, 3 when the function itself fails.
     """
     bounds = Bounds(preemptions, max_schedules, deaths, limit_s)
-    law, files = Law(oracle, invariant, tables, known_invariants(session.project)), Files(setup, reset)
+    choice = OracleChoice.of(session.project, oracle, invariant, tables)
+    if schedule and output.file:
+        raise UsageError("--output is for an exploration; --schedule prints the one schedule to stdout")
     with session.server() as server:
         if ":" in target:
-            ring = _custom_ring(server, target, sessions=sessions, level=level, law=law, files=files)
+            place = _open_function(
+                server, target, sessions=sessions, level=level, choice=choice, setup=setup, reset=reset
+            )
         else:
-            ring = _strategy_ring(session, server, target, sessions=sessions, level=level, law=law)
-        with ring as (conninfo, scenario):
+            place = _open_strategy(session, server, target, sessions=sessions, level=level, choice=choice)
+        with place as (conninfo, scenario):
+            broken = choice.name(scenario.oracle)
             if schedule:
                 example = replay(conninfo, scenario, schedule, limit_s=limit_s)
-                _print_example(example)
+                for line in explain(example):
+                    click.echo(line)
                 if example.complaints:
-                    raise ThresholdExceeded(f"{target}: schedule {schedule} breaks {law.name(scenario.oracle)}")
+                    raise ThresholdExceeded(f"{target}: schedule {schedule} breaks {broken}")
                 return
             with progress_console.status("exploring"):
-                found = explore(conninfo, scenario, bounds)
-    if form == "json":
-        click.echo(json.dumps(found.to_json(), indent=2))
-        for remark in remarks(found):
+                exploration = explore(conninfo, scenario, bounds)
+    output.hand_over(exploration.to_json(), text=lambda console: show_exploration(console, exploration, target))
+    if output.form == "json":
+        for remark in remarks(exploration):
             progress_console.print(remark)
-    else:
-        print_exploration(found, target)
-    if found.bad:
-        raise ThresholdExceeded(
-            f"{target}: {found.bad} of {found.schedules} schedules break {law.name(scenario.oracle)}"
-        )
+    if exploration.bad:
+        raise ThresholdExceeded(f"{target}: {exploration.bad} of {exploration.schedules} schedules break {broken}")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from inboxbench.cli.options import Session, pass_session
-from inboxbench.cli.race.explore import print_exploration
-from inboxbench.cli.race.format import format_option
+from inboxbench.cli.output import Output, output_options
+from inboxbench.cli.race.explore import show_exploration
 from inboxbench.database import scratch_database
 from inboxbench.errors import ThresholdExceeded, UsageError
 from inboxbench.race.explore.model import Bounds
@@ -39,7 +39,7 @@ def _run(server: Server, spec: Spec) -> None:
 @click.option("--explore", "whole", is_flag=True, help="play all feasible schedules instead of the listed permutations")
 @click.option("--invariant", help="with --explore: a query that returns the offending rows")
 @click.option("--preemptions", type=click.IntRange(0), help="with --explore: leave a session at most this often")
-@format_option
+@output_options()
 @pass_session
 def spec(
     session: Session,
@@ -48,7 +48,7 @@ def spec(
     whole: bool,
     invariant: str | None,
     preemptions: int | None,
-    form: str,
+    output: Output,
 ) -> None:
     """Run race specifications in the format of PostgreSQL's isolationtester, and print what it prints.
 
@@ -56,18 +56,23 @@ def spec(
     """
     if whole and invariant is None:
         raise UsageError("--explore needs --invariant QUERY, which returns the rows that must not be there")
+    if output.file and not whole:
+        raise UsageError("--output goes with --explore; without it what isolationtester prints goes to stdout")
     specs = [parse_spec_file(path, read_text(path)) for path in files]
     with session.server() as server:
         if not whole:
             for parsed in specs:
                 _run(server, parsed)
             return
-        found = {str(parsed.path): _explore(server, parsed, invariant or "", Bounds(preemptions)) for parsed in specs}
-    if form == "json":
-        click.echo(json.dumps({path: result.to_json() for path, result in found.items()}, indent=2))
-    else:
-        for path, result in found.items():
-            print_exploration(result, path)
-    broken = [path for path, result in found.items() if result.bad]
-    if broken:
-        raise ThresholdExceeded(f"{broken[0]}: {found[broken[0]].bad} schedules break the invariant")
+        explorations = {
+            str(parsed.path): _explore(server, parsed, invariant or "", Bounds(preemptions)) for parsed in specs
+        }
+
+    def show(console: Console) -> None:
+        for path, exploration in explorations.items():
+            show_exploration(console, exploration, path)
+
+    output.hand_over({path: exploration.to_json() for path, exploration in explorations.items()}, text=show)
+    for path, exploration in explorations.items():
+        if exploration.bad:
+            raise ThresholdExceeded(f"{path}: {exploration.bad} schedules break the invariant")

@@ -1,59 +1,149 @@
-"""`inboxbench race stress`: many workers on one inbox, and what they were given twice."""
+"""`inboxbench race stress`: many workers at once on a function of your own, or on the project's strategies."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.table import Table
 
 from inboxbench.cli.options import Session, pass_session
-from inboxbench.cli.output import results_console
+from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import progress_console
-from inboxbench.cli.race.format import format_option
-from inboxbench.cli.race.table import parse_thinks, parse_workers, print_legend, race_tables
-from inboxbench.race import STRATEGIES, find_strategy, require_safe, run_races
+from inboxbench.cli.race.explore import OracleChoice, invariant_help
+from inboxbench.errors import UsageError
+from inboxbench.race.explore.model import LEVELS, Level
+from inboxbench.race.explore.user_code import Script
+from inboxbench.race.strategy import find_strategies
+from inboxbench.race.stress.run import Load, StressResult, require_kept, stress
+from inboxbench.race.targets import StrategyLoad, find_targets
+
+_ROWS = 4000
 
 
-@click.command()
-@click.option("--strategy", "names", multiple=True, help="one of `race strategies`; repeat for more (default: all)")
-@click.option("--workers", default="16,64", show_default=True, help="numbers of concurrent workers")
-@click.option("--conversations", default=4000, show_default=True, help="length of the queue in each round")
-@click.option("--think-ms", default="2", show_default=True, help="application times inside the transaction: 0,2")
-@click.option("--seconds", default=1.0, show_default=True, help="a round ends then, or when the queue is empty")
-@format_option
+def parse_workers(text: str) -> list[int]:
+    """Return `1,4` as numbers. Raises UsageError."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--workers {text!r}: expected whole numbers with commas between, such as 16,64") from None
+
+
+def parse_thinks(text: str) -> list[float]:
+    """Return `0,2` as milliseconds. Raises UsageError."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--think-ms {text!r}: expected milliseconds with commas between, such as 0,2") from None
+
+
+@click.command("stress")
+@click.argument("target", required=False)
+@click.option("--strategy", "names", multiple=True, help="stress only this one of `race strategies`; repeat for more")
+@click.option("--workers", default="16,64", show_default=True, help="numbers of concurrent workers, a round for each")
+@click.option("--rows", type=click.IntRange(1), help=f"of strategies: rows to take in each round (default: {_ROWS})")
+@click.option("--conversations", type=int, hidden=True, help="the former name of --rows")
+@click.option("--think-ms", help="of strategies: application times inside the transaction, such as 0,2 (default: 2)")
+@click.option("--seconds", default=1.0, show_default=True, help="a round ends then, or when nothing is left to do")
+@click.option("--attempts", type=click.IntRange(1), help="of a function: how often each worker calls it at most")
+@click.option(
+    "--setup",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="of a function: SQL script that makes its tables and rows, executed before each round",
+)
+@click.option("--invariant", help=f"of a function: what must hold after each round; {invariant_help}")
+@click.option("--level", type=click.Choice(list(LEVELS)), help="of a function: isolation level (default: rc)")
+@output_options()
 @pass_session
-def stress(
+def stress_command(
     session: Session,
     *,
+    target: str | None,
     names: tuple[str, ...],
     workers: str,
-    conversations: int,
-    think_ms: str,
+    rows: int | None,
+    conversations: int | None,
+    think_ms: str | None,
     seconds: float,
-    form: str,
+    attempts: int | None,
+    setup: Path | None,
+    invariant: str | None,
+    level: Level | None,
+    output: Output,
 ) -> None:
-    """Set many workers on one inbox and count what is assigned twice.
+    """Set many workers on TARGET at once: your own MODULE:FUNCTION, or strategies of the project (default: all).
 
-    Exit code 1 when a strategy that is meant to be safe assigned anything twice, 3 when a strategy fails.
+    A function takes a connection (and a worker's number, if it asks for one) and neither commits nor rolls back: each
+    call that returns is committed. Exit code 3 when the invariant does not hold after a round, or a target fails;
+    1 when a strategy that is meant to be safe gave away a row twice.
     """
-    for name in names:
-        find_strategy(name)
-    counts, thinks = parse_workers(workers), parse_thinks(think_ms)
+    if target is not None and ":" in target:
+        _refuse({"--strategy": names, "--rows": rows or conversations, "--think-ms": think_ms}, f"with {target}")
+        load = Load(parse_workers(workers), seconds, attempts)
+        _stress_function(session, target, load, setup=setup, invariant=invariant, level=level or "rc", output=output)
+        return
+    _refuse({"--attempts": attempts, "--setup": setup, "--invariant": invariant, "--level": level}, "with strategies")
+    strategies = find_strategies(session.project, [*names, *([target] if target else [])])
+    targets = find_targets(session.project)
+    queue = StrategyLoad(
+        workers=parse_workers(workers),
+        rows=next((count for count in (rows, conversations) if count is not None), _ROWS),
+        thinks_ms=parse_thinks("2" if think_ms is None else think_ms),
+        seconds=seconds,
+    )
     with session.server() as server, progress_console.status("preparing") as status:
-        results = run_races(
-            server,
-            strategies=names or tuple(STRATEGIES),
-            workers=counts,
-            conversations=conversations,
-            think_ms=thinks,
-            seconds=seconds,
-            project=session.project,
-            progress=status.update,
+        report = targets.stress(server, session.project, strategies, queue, status.update)
+    output.hand_over(report.to_json(), text=report.show)
+    report.require()
+
+
+def _refuse(options: dict[str, object], where: str) -> None:
+    for option, given in options.items():
+        if given:
+            raise UsageError(f"{option} means nothing {where}; leave it out")
+
+
+def _stress_function(
+    session: Session,
+    target: str,
+    load: Load,
+    *,
+    setup: Path | None,
+    invariant: str | None,
+    level: Level,
+    output: Output,
+) -> None:
+    if setup is None:
+        raise UsageError(f"{target}: name --setup FILE, the script that makes its tables and rows")
+    if invariant is None:
+        raise UsageError(f"{target}: name --invariant, {invariant_help}")
+    judge = OracleChoice.of(session.project, "invariant", invariant).judge_of(invariant)
+    with session.server() as server, progress_console.status("preparing") as status:
+        results = stress(
+            server, target, setup=Script.read(setup), judge=judge, load=load, level=level, progress=status.update
         )
-    if form == "json":
-        click.echo(json.dumps([result.to_json() for result in results], indent=2))
-    else:
-        for table in race_tables(results):
-            results_console().print(table)
-        print_legend(results)
-    require_safe(results)
+    output.hand_over([result.to_json() for result in results], text=lambda console: _show(console, results))
+    require_kept(results)
+
+
+def _show(console: Console, results: Sequence[StressResult]) -> None:
+    first = results[0]
+    level = LEVELS[first.level].name.replace("_", " ")
+    table = Table(title=f"{first.target} on {first.server}, {level}")
+    headings = ("workers", "committed", "per s", "deadlocks", "40001", "refused", "p50 ms", "p99 ms", "fair")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    table.add_column("invariant")
+    for result in results:
+        counts = (result.committed, result.deadlocks, result.serialization_failures, result.refused)
+        committed, *refused = (f"{count:,}" for count in counts)
+        times = (f"{result.p50_ms:,.1f}", f"{result.p99_ms:,.1f}", f"{result.fairness:.2f}")
+        verdict = f"[red]✗ {result.broken[0]}[/]" if result.broken else "[green]holds[/]"
+        table.add_row(f"{result.workers}", committed, f"{result.per_s:,.0f}", *refused, *times, verdict)
+    console.print(table)
+    console.print(
+        "committed: calls that returned; 40001: refused by the server as not serializable; refused: for another reason "
+        "that concurrency brings, such as a unique key. fair: 1 = every worker committed as many (Jain's index)."
+    )

@@ -23,8 +23,8 @@ from inboxbench.cli.progress import SeedProgress, progress_console
 from inboxbench.database import connect, scratch_database
 from inboxbench.machine import describe_machine
 from inboxbench.messenger.cli.demo_migration import migrate
+from inboxbench.messenger.throughput.python_workers import run_races
 from inboxbench.project import Project
-from inboxbench.race import run_races
 from inboxbench.race.atlas import described, run_atlas
 from inboxbench.seed.datasets.dataset import load_dataset
 from inboxbench.server import Server

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import shlex
-import sys
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 
 import click
+from rich.console import Console
 from rich.table import Table
 
-from inboxbench import __version__
 from inboxbench.cli.options import Session, pass_session
-from inboxbench.cli.output import results_console
+from inboxbench.cli.output import Output, heading, output_options
 from inboxbench.cli.progress import progress_console
-from inboxbench.cli.race.format import format_option
-from inboxbench.errors import UsageError
-from inboxbench.machine import describe_machine
 from inboxbench.messenger.costs import RULES, CostRow, find_rules, run_costs
 
 _SAFE = {True: "✓", False: "✗", None: "–"}
@@ -44,34 +37,24 @@ def _figures(row: CostRow) -> list[str]:
 
 
 def _table(rows: Sequence[CostRow], server: str) -> Table:
-    table = Table(title=f"What the messenger's rules cost on {server}")
-    table.add_column("way", no_wrap=True)
-    table.add_column("what it does")
-    for heading in _FIGURES:
-        table.add_column(heading, justify="right")
-    table.add_column("safe")
+    shown = Table(title=f"What the messenger's rules cost on {server}")
+    shown.add_column("way", no_wrap=True)
+    shown.add_column("what it does")
+    for title in _FIGURES:
+        shown.add_column(title, justify="right")
+    shown.add_column("safe")
     for name, ways in groupby(rows, key=lambda row: row.rule):
         rule = RULES[name]
-        table.add_section()
-        table.add_row(f"[bold]{name}[/]", f"[bold]{rule.title}[/], per {rule.unit}")
+        shown.add_section()
+        shown.add_row(f"[bold]{name}[/]", f"[bold]{rule.title}[/], per {rule.unit}")
         for row in ways:
-            table.add_row(_name(row), _meaning(row), *_figures(row), _SAFE[row.safe])
-    return table
+            shown.add_row(_name(row), _meaning(row), *_figures(row), _SAFE[row.safe])
+    return shown
 
 
-def _markdown(rows: Sequence[CostRow], server: str) -> str:
-    """What was run, where and when, and what came out: the page kept under bench/results."""
-    machine = describe_machine()
-    lines = [
-        "# What the messenger's rules cost, and what their alternatives would",
-        "",
-        f"- Command: `inboxbench {shlex.join(sys.argv[1:])}`",
-        f"- Date: {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC, inboxbench {__version__}",
-        f"- Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GiB, {machine['os']}",
-        f"- Server: {server}",
-        "",
-        _NOTE,
-    ]
+def _markdown(rows: Sequence[CostRow], server: str, begun: dt.datetime) -> str:
+    """Return the page kept under bench/results: what was run, where and when, and what came out."""
+    lines = [*heading("What the messenger's rules cost, and what their alternatives would", server, begun), _NOTE]
     for name, ways in groupby(rows, key=lambda row: row.rule):
         rule = RULES[name]
         lines += ["", f"## {name}: {rule.title} ({', '.join(rule.ids)})", ""]
@@ -80,34 +63,23 @@ def _markdown(rows: Sequence[CostRow], server: str) -> str:
             atlas = f"{_SAFE[row.safe]} {row.atlas}" if row.atlas else _SAFE[None]
             way = f"{'**→ ' if row.ours else ''}{row.alternative}{'**' if row.ours else ''}: {_meaning(row)}"
             lines.append(f"| {way} | {' | '.join(_figures(row))} | {atlas} |")
-    return "\n".join(lines) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--output {path}: cannot be written: {error.strerror}; name another file") from error
+    return "\n".join(lines)
 
 
 @click.command()
-@click.option("--rule", "names", multiple=True, help="one rule; repeat for more (default: all)")
-@click.option("--executions", default=200, show_default=True, help="of each way, after it is warm")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="write the result here as Markdown")
-@format_option
+@click.option("--rule", "names", multiple=True, help="count only this rule; repeat for more (default: all)")
+@click.option("--executions", default=200, show_default=True, help="executions of each way, after it is warm")
+@output_options("markdown", default="markdown")
 @pass_session
-def costs(session: Session, *, names: tuple[str, ...], executions: int, output: Path | None, form: str) -> None:
+def costs(session: Session, *, names: tuple[str, ...], executions: int, output: Output) -> None:
     """Count what each rule of the messenger costs, beside the other ways to keep it: statements, pages, WAL."""
-    rules = find_rules(names)
-    if output and not output.parent.is_dir():  # a wrong path is said before the work
-        raise UsageError(f"--output {output}: there is no folder {output.parent}; make it first")
+    rules, begun = find_rules(names), dt.datetime.now(dt.UTC)
     with session.server() as server, progress_console.status("building") as status:
         rows = run_costs(server, rules=rules, executions=executions, project=session.project, progress=status.update)
         label = server.label
-    if output:
-        _write(output, _markdown(rows, label))
-    if form == "json":
-        click.echo(json.dumps([row.to_json() for row in rows], indent=2))
-    else:
-        results_console().print(_table(rows, label))
-        results_console().print(_NOTE)
+
+    def show(console: Console) -> None:
+        console.print(_table(rows, label))
+        console.print(_NOTE)
+
+    output.hand_over([row.to_json() for row in rows], text=show, markdown=lambda: _markdown(rows, label, begun))

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+
 from inboxbench.database import Connection
 from inboxbench.messenger.app import assignment, handover
 from inboxbench.messenger.app.activity import record
 from inboxbench.messenger.app.automatic import assign_next
 from inboxbench.messenger.app.lifecycle import change_status, mute, reopen_due
 from inboxbench.messenger.app.message import Actor
-from inboxbench.messenger.costs.rule import AGENT, INBOX, Alternative, Rule, conversation_of
+from inboxbench.messenger.costs.rule import AGENT, INBOX, Act, Alternative, Rule, conversation_of
+from inboxbench.project import find_project
+from inboxbench.race.strategy import Strategy, read_strategies
 
 _ANN = Actor("user", AGENT)
 _LIMIT = 100  # far from reached: the cost is that of asking; the SQL below says it too
 
 
-def _take_one(connection: Connection, _number: int) -> None:
-    assignment.take_next(connection, INBOX, AGENT)
+@cache
+def _strategies() -> Mapping[str, Strategy]:
+    return read_strategies(find_project())
 
 
-def _take_two(connection: Connection, _number: int) -> None:
-    found = assignment.lock_next_free(connection, INBOX)
-    if found is not None:
-        assignment.overwrite_assignee(connection, found, AGENT)
+def _take(name: str) -> Act:
+    """Take by a strategy of bench/strategies."""
 
+    def act(connection: Connection, _number: int) -> None:
+        _strategies()[name].attempt(connection, AGENT, {"inbox": INBOX})
 
-def _take_compared(connection: Connection, _number: int) -> None:
-    found = assignment.peek_next(connection, INBOX)
-    if found is not None:
-        assignment.assign(connection, found, AGENT)
+    return act
 
 
 TAKE = Rule(
@@ -39,12 +42,14 @@ TAKE = Rule(
         Alternative(
             "one-statement",
             "SKIP LOCKED and UPDATE in one",
-            _take_one,
+            _take("skip-locked-one"),
             ("take", "one-statement-skip-locked"),
             ours=True,
         ),
-        Alternative("two-statements", "SELECT … SKIP LOCKED, UPDATE", _take_two, ("take", "skip-locked")),
-        Alternative("compare-and-set", "SELECT, UPDATE … WHERE free", _take_compared, ("take", "compare-and-set")),
+        Alternative("two-statements", "SELECT … SKIP LOCKED, UPDATE", _take("skip-locked"), ("take", "skip-locked")),
+        Alternative(
+            "compare-and-set", "SELECT, UPDATE … WHERE free", _take("compare-and-set"), ("take", "compare-and-set")
+        ),
     ),
 )
 

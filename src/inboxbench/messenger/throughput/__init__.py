@@ -1,4 +1,1 @@
-"""The strategies driven by pgbench, PostgreSQL's own load generator: no interpreter between the client and the server.
-
-script says what a client sends, program runs it, bench races strategies, million counts to a million.
-"""
+"""The strategies under load, driven by Python workers or by pgbench, and judged by the history in the rows."""

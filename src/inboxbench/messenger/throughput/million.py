@@ -9,13 +9,13 @@ from typing import Any
 
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.messenger.races.assignment_database import open_lab
-from inboxbench.messenger.races.strategies import STRATEGIES, Strategy, find_strategy
-from inboxbench.messenger.throughput.claim_history import check
-from inboxbench.messenger.throughput.load import check_conditions, check_room
-from inboxbench.messenger.throughput.pgbench import Track
-from inboxbench.messenger.throughput.program import Load, find_pgbench
+from inboxbench.messenger.throughput.pgbench import Queue, find_pgbench
+from inboxbench.messenger.throughput.result import check, check_conditions
 from inboxbench.project import Project, find_project
+from inboxbench.race.strategy import Strategy, find_strategies
+from inboxbench.race.stress.worker_pool import check_room
 from inboxbench.server import Server
+from inboxbench.server.pgbench import Load
 
 # Conversations of one round. Every taken one leaves a dead entry at the head of the queue's index.
 QUEUE = 50_000
@@ -58,12 +58,12 @@ class _Count:
     seconds: float = 0.0
 
 
-def _count(track: Track, strategy: Strategy, workers: int, claims: int, progress: Callable[[str], None]) -> _Count:
-    """Rounds on one queue until the rows remember `claims` claims; as many attempts as by the last round they take."""
+def _count(queue: Queue, strategy: Strategy, workers: int, claims: int, progress: Callable[[str], None]) -> _Count:
+    """Run rounds on one queue until the rows remember `claims` claims, each with as many attempts as they take."""
     count, share_won = _Count(), 1.0
     while count.claims < claims:
-        wanted = min(track.conversations, claims - count.claims)
-        report, histories = track.run(strategy, 0.0, Load(workers, 0, each=math.ceil(wanted / share_won / workers)))
+        wanted = min(queue.conversations, claims - count.claims)
+        report, histories = queue.run(strategy, 0.0, Load(workers, 0, each=math.ceil(wanted / share_won / workers)))
         verdict = check((), histories)
         count.rounds += 1
         count.claims += verdict.claims
@@ -81,10 +81,10 @@ def _count(track: Track, strategy: Strategy, workers: int, claims: int, progress
     return count
 
 
-def _proof(track: Track, strategy: Strategy, workers: int, claims: int, progress: Callable[[str], None]) -> Proof:
-    count = _count(track, strategy, workers, claims, progress)
+def _proof(queue: Queue, strategy: Strategy, workers: int, claims: int, progress: Callable[[str], None]) -> Proof:
+    count = _count(queue, strategy, workers, claims, progress)
     return Proof(
-        server=track.lab.server.label,
+        server=queue.lab.server.label,
         strategy=strategy.name,
         control=not strategy.safe,
         workers=workers,
@@ -107,12 +107,13 @@ def prove(
     project: Project | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Iterator[Proof]:
-    """The naive strategy as the control, then `claims` claims of each of `strategies`, all checked in the rows.
+    """Run the naive strategy as the control, then `claims` claims of each of `strategies`, all checked in the rows.
 
-    Each comes as soon as it is done: what a run of minutes has shown is not lost when it is stopped. Raises UsageError
-    for a strategy that is unsafe by its own word, ServerError where there is no pgbench.
+    Each Proof comes as soon as it is done: what a run of minutes has shown is not lost when it is stopped. Raises
+    UsageError for a strategy that is unsafe by its own word, ServerError where there is no pgbench.
     """
-    chosen = [find_strategy(name) for name in strategies]
+    project = project or find_project()
+    (control,), chosen = find_strategies(project, ["naive"]), find_strategies(project, tuple(strategies))
     for strategy in chosen:
         if not strategy.safe:
             raise UsageError(f"strategy {strategy.name!r} is unsafe: {strategy.why}. It is the control already")
@@ -123,18 +124,18 @@ def prove(
         raise UsageError("workers: 1 alone cannot race; name 2 or more")
     program = find_pgbench(server)
     check_room(server, workers)
-    tell = progress or (lambda _line: None)
-    with open_lab(server, project or find_project(), workers) as lab:
-        tell("filling the queue")
-        queue = min(QUEUE, max(claims, _CONTROL))
-        track = Track(lab, program, workers, lab.open_inbox(workers, queue), queue)
-        yield _proof(track, STRATEGIES["naive"], workers, _CONTROL, tell)
+    report = progress or (lambda _line: None)
+    with open_lab(server, project, workers) as lab:
+        report("filling the queue")
+        length = min(QUEUE, max(claims, _CONTROL))
+        queue = Queue(lab, program, workers, lab.open_inbox(workers, length), length)
+        yield _proof(queue, control, workers, _CONTROL, report)
         for strategy in chosen:
-            yield _proof(track, strategy, workers, claims, tell)
+            yield _proof(queue, strategy, workers, claims, report)
 
 
 def require_proof(proofs: Iterable[Proof]) -> None:
-    """Raises SubjectFailed when the control was not caught, ThresholdExceeded when a safe strategy was."""
+    """Raise SubjectFailed when the control was not caught, ThresholdExceeded when a safe strategy was."""
     for proof in proofs:
         if proof.control and not proof.doubles:
             raise SubjectFailed(

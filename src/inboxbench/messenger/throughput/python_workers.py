@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, product
+from itertools import product
+from pathlib import Path
 
+from psycopg import IsolationLevel
+
+from inboxbench.database import Connection
 from inboxbench.errors import SubjectFailed
 from inboxbench.messenger.races.assignment_database import IDLE_INBOX_ID, Lab, open_lab, put_back
-from inboxbench.messenger.races.strategies import STRATEGIES, Strategy, find_strategy
-from inboxbench.messenger.throughput.claim_history import Verdict, check
-from inboxbench.messenger.throughput.load import check_conditions, check_room
-from inboxbench.messenger.throughput.result import Conditions, RaceResult, against_naive
-from inboxbench.messenger.throughput.worker import Tally, Task
-from inboxbench.messenger.throughput.worker_pool import Crowd, crowd
+from inboxbench.messenger.throughput.result import (
+    Conditions,
+    RaceResult,
+    Verdict,
+    against_naive,
+    check,
+    check_conditions,
+)
+from inboxbench.percentile import percentile
 from inboxbench.project import Project, find_project
-from inboxbench.race.percentiles import fairness, percentile
+from inboxbench.race.strategy import Attempt, Strategy, find_strategies
+from inboxbench.race.stress.job import Task
+from inboxbench.race.stress.run import DEADLOCK, SERIALIZATION_FAILURE, fairness, refusals
+from inboxbench.race.stress.worker import Tally
+from inboxbench.race.stress.worker_pool import WorkerPool, check_room, open_worker_pool
 from inboxbench.server import Server
 
 _ROUNDS_TO_SEE_A_DOUBLE = 5
@@ -24,18 +36,62 @@ _ROUNDS_TO_SEE_A_DOUBLE = 5
 Progress = Callable[[str], None]
 
 
+_FREE = "SELECT EXISTS (SELECT FROM conversations WHERE inbox_id = %s AND status = 'open' AND assignee_id IS NULL)"
+
+
 @dataclass(frozen=True, slots=True)
-class _Track:
-    """Where rounds are run: one queue, put back before each of them."""
+class ClaimJob:
+    """A worker's attempts to take a conversation of an inbox. think_s: a pause between choosing it and writing."""
+
+    strategy: Strategy
+    inbox_id: int
+    think_s: float
+    refusals: tuple[str, ...] = (DEADLOCK, SERIALIZATION_FAILURE)
+
+    @property
+    def isolation(self) -> IsolationLevel:
+        return self.strategy.isolation
+
+    def warm_up(self, connection: Connection, session: int) -> None:
+        """Try to take a conversation of an inbox that stays empty."""
+        self.strategy.attempt(connection, session, {"inbox": IDLE_INBOX_ID})
+        self._any_free(connection, IDLE_INBOX_ID)
+
+    def attempt(self, connection: Connection, session: int) -> Attempt:
+        return self.strategy.attempt(connection, session, {"inbox": self.inbox_id}, self._think)
+
+    def exhausted(self, connection: Connection) -> bool:
+        return not self._any_free(connection, self.inbox_id)
+
+    def _think(self) -> None:
+        if self.think_s:
+            time.sleep(self.think_s)
+
+    @staticmethod
+    def _any_free(connection: Connection, inbox_id: int) -> bool:
+        row = connection.execute(_FREE, (inbox_id,)).fetchone()
+        return row is not None and bool(row[0])
+
+
+def claim_job(project: str, strategy: str, inbox_id: int, think_s: float) -> ClaimJob:
+    """Return the job of a strategy, in a worker process. project: its folder."""
+    (found,) = find_strategies(Project(Path(project)), [strategy])
+    return ClaimJob(found, inbox_id, think_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """Where rounds are run: one inbox, put back before each of them."""
 
     lab: Lab
-    team: Crowd
+    pool: WorkerPool
+    project: Project
     inbox_id: int
 
 
-def _checked(tallies: Sequence[Tally], track: _Track, strategy: Strategy) -> Verdict:
-    wins = chain.from_iterable(((row, tally.agent_id) for row, *_ in tally.wins) for tally in tallies)
-    verdict = check(wins, track.lab.histories(track.inbox_id))
+def _checked(tallies: Sequence[Tally], queue: _Queue, strategy: Strategy) -> Verdict:
+    wins = ((row, tally.session) for tally in tallies for row, *_ in tally.wins if row is not None)
+    verdict = check(wins, queue.lab.histories(queue.inbox_id))
     if verdict.unwritten or verdict.unreported:
         raise SubjectFailed(
             f"strategy {strategy.name!r}: workers and rows disagree: {verdict.unwritten} reported wins that no row "
@@ -51,7 +107,7 @@ def _result(
     wins = [win for tally in tallies for win in tally.wins]
     latencies = [waited * 1000 for _, waited, _ in wins]
     elapsed = max((at for *_, at in wins), default=math.nan)
-    refused = sum(tally.deadlocks + tally.serialization_failures for tally in tallies)
+    refused = refusals(tallies)
     return RaceResult(
         server=server,
         strategy=strategy.name,
@@ -61,9 +117,9 @@ def _result(
         assigned=verdict.assigned,
         claims=verdict.claims,
         doubles=verdict.doubles,
-        retries=refused + sum(tally.lost + tally.empty for tally in tallies),
-        deadlocks=sum(tally.deadlocks for tally in tallies),
-        serialization_failures=sum(tally.serialization_failures for tally in tallies),
+        retries=sum(refused.values()) + sum(tally.lost + tally.empty for tally in tallies),
+        deadlocks=refused.get(DEADLOCK, 0),
+        serialization_failures=refused.get(SERIALIZATION_FAILURE, 0),
         seconds=round(elapsed, 4),
         per_s=round(verdict.assigned / elapsed, 1) if wins else 0.0,
         p50_ms=round(percentile(latencies, 0.5), 3),
@@ -74,32 +130,36 @@ def _result(
     )
 
 
-def _play(strategy: Strategy, conditions: Conditions, track: _Track, rounds: int) -> RaceResult:
-    put_back(track.lab.connection)
-    track.lab.connection.execute("VACUUM (ANALYZE) conversations")
+def _run_round(strategy: Strategy, conditions: Conditions, queue: _Queue, rounds: int) -> RaceResult:
+    put_back(queue.lab.connection)
+    queue.lab.connection.execute("VACUUM (ANALYZE) conversations")
     task = Task(
-        conninfo=track.lab.conninfo,
-        strategy=strategy.name,
-        inbox_id=track.inbox_id,
-        idle_inbox_id=IDLE_INBOX_ID,
-        agent_ids=list(range(1, conditions.workers + 1)),
-        think_s=conditions.think_ms / 1000,
+        name=f"strategy {strategy.name!r}",
+        conninfo=queue.lab.conninfo,
+        factory="inboxbench.messenger.throughput.python_workers:claim_job",
+        arguments={
+            "project": str(queue.project.root),
+            "strategy": strategy.name,
+            "inbox_id": queue.inbox_id,
+            "think_s": conditions.think_ms / 1000,
+        },
+        sessions=list(range(1, conditions.workers + 1)),
         seconds=conditions.seconds,
     )
-    tallies = track.team.run(task)
-    verdict = _checked(tallies, track, strategy)
-    return _result(strategy, conditions, tallies, verdict, server=track.lab.server.label, rounds=rounds)
+    tallies = queue.pool.run(task)
+    verdict = _checked(tallies, queue, strategy)
+    return _result(strategy, conditions, tallies, verdict, server=queue.lab.server.label, rounds=rounds)
 
 
-def _race(strategy: Strategy, conditions: Conditions, track: _Track) -> RaceResult:
-    """One round; an unsafe strategy gets more, until it is caught. Raises SubjectFailed when it never is.
+def _race(strategy: Strategy, conditions: Conditions, queue: _Queue) -> RaceResult:
+    """Run one round; an unsafe strategy gets more, until it is caught. Raises SubjectFailed when it never is.
 
     A worker alone races with nobody: nothing can be caught, and its round is the base that others compare with.
     """
     if strategy.safe or conditions.workers == 1:
-        return _play(strategy, conditions, track, 1)
+        return _run_round(strategy, conditions, queue, 1)
     for rounds in range(1, _ROUNDS_TO_SEE_A_DOUBLE + 1):
-        result = _play(strategy, conditions, track, rounds)
+        result = _run_round(strategy, conditions, queue, rounds)
         if result.doubles:
             return result
     raise SubjectFailed(
@@ -111,7 +171,7 @@ def _race(strategy: Strategy, conditions: Conditions, track: _Track) -> RaceResu
 def run_races(
     server: Server,
     *,
-    strategies: Iterable[str] = tuple(STRATEGIES),
+    strategies: Iterable[str] = (),
     workers: Sequence[int] = (16, 64),
     conversations: int = 4000,
     think_ms: float | Sequence[float] = 2.0,
@@ -119,20 +179,21 @@ def run_races(
     project: Project | None = None,
     progress: Progress | None = None,
 ) -> list[RaceResult]:
-    """Every strategy under every number of workers and think time, in a database that is dropped at the end.
+    """Run the named strategies (all for none) under every number of workers and think time, in a scratch database.
 
     `progress` gets a line before each round. Raises UsageError for bad conditions or an unknown strategy,
     SubjectFailed when a strategy fails, or when an unsafe one cannot be caught.
     """
-    chosen = [find_strategy(name) for name in strategies]
+    project = project or find_project()
+    chosen = find_strategies(project, tuple(strategies))
     thinks = [think_ms] if isinstance(think_ms, int | float) else think_ms
     check_conditions(workers, conversations, thinks, seconds)
     check_room(server, max(workers))
     results = []
-    with open_lab(server, project or find_project(), max(workers)) as lab, crowd(max(workers)) as team:
-        track = _Track(lab, team, lab.open_inbox(max(workers), conversations))
+    with open_lab(server, project, max(workers)) as lab, open_worker_pool(max(workers)) as pool:
+        queue = _Queue(lab, pool, project, lab.open_inbox(max(workers), conversations))
         for think, count, strategy in product(thinks, workers, chosen):
             if progress:
                 progress(f"{strategy.title}, {count} workers, {think:g} ms")
-            results.append(_race(strategy, Conditions(count, conversations, think, seconds), track))
+            results.append(_race(strategy, Conditions(count, conversations, think, seconds), queue))
     return against_naive(results)

@@ -50,15 +50,6 @@ def _asked(control: Connection, invariant: Invariant) -> Violation | None:
         ) from None
 
 
-# What the clocks of a conversation have to be, whatever the order of its messages: serial equivalence cannot see it.
-CLOCKS = ("waiting_since_is_a_question", "first_reply_is_a_reply", "last_activity_not_behind")
-
-
-def clocks_hold(known: Mapping[str, Invariant]) -> Judge:
-    """Judge by the invariants of a conversation's clocks (C3, C5, C7)."""
-    return invariants_hold([known[name] for name in CLOCKS])
-
-
 def query_is_empty(query: str) -> Judge:
     """Judge by one query of the user's own, which returns the offending rows."""
     return invariants_hold([Invariant("invariant", "the given query returns no rows", (), "head", query)])

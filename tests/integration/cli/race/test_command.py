@@ -17,7 +17,8 @@ import pytest
 
 from inboxbench.cli import main
 from inboxbench.database import list_databases
-from inboxbench.race import STRATEGIES
+from inboxbench.project import find_project
+from inboxbench.race.strategy import read_strategies
 from inboxbench.server import Server
 
 
@@ -58,7 +59,7 @@ def test_strategies_are_listed_with_their_reason(run: Run) -> None:
     done = run("strategies", "--format", "json")
     assert done.code == 0
     listed = {row["name"]: row for row in json.loads(done.stdout)}
-    assert listed.keys() == STRATEGIES.keys()
+    assert listed.keys() == read_strategies(find_project()).keys()
     assert [name for name, row in listed.items() if not row["safe"]] == ["naive"]
     assert all(row["why"] for row in listed.values())
     assert "skip-locked-one" in run("strategies").stdout
@@ -136,10 +137,10 @@ def test_costs_are_counted_and_written_down(run: Run, tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["costs", "--rule", "clock"], "did you mean 'clocks'?"),
-        (["costs", "--output", "/nowhere/x.md"], "there is no folder /nowhere"),
+        (["costs", "--output", "/nowhere/x.md"], "the folder /nowhere does not exist"),
         (["bench", "--scripts", "x", "--think-ms", "0,2"], "a script holds one application time"),
         (["million", "--strategy", "naive"], "It is the control already"),
-        (["million", "--output", "/nowhere/x.md"], "there is no folder /nowhere"),
+        (["million", "--output", "/nowhere/x.md"], "the folder /nowhere does not exist"),
         (["stress", "--strategy", "skip-lock"], "unknown strategy 'skip-lock'; did you mean 'skip-locked'?"),
         (["stress", "--workers", "many"], "--workers 'many'"),
         (["stress", "--workers", "0"], "outside 1"),
@@ -215,6 +216,37 @@ def test_a_function_of_the_users_own(run: Run, theatre: Path) -> None:
     code, numbers = explore("safe", "--reset", "reset.sql")
     assert (code, numbers["bad"], numbers["schedules"]) == (0, 0, 4)
     assert run("explore", "theatre:slip", *options).code == 3
+
+
+def test_stress_of_a_function_of_the_users_own(run: Run, theatre: Path) -> None:
+    """Exit code 3 when the invariant does not hold afterwards: here the workers' seat is sold once more for certain."""
+    (theatre / "setup.sql").write_text(SETUP)
+    options = ["--setup", "setup.sql", "--workers", "2", "--attempts", "1", "--seconds", "60", "--format", "json"]
+    kept = run("stress", "theatre:safe", *options, "--invariant", "SELECT * FROM seats WHERE sold > 1")
+    assert kept.code == 0, kept.stderr
+    (row,) = json.loads(kept.stdout)
+    assert (row["target"], row["workers"], row["committed"], row["broken"]) == ("theatre:safe", 2, 2, [])
+    broken = run("stress", "theatre:safe", *options, "--invariant", "SELECT * FROM seats WHERE sold > 0")
+    assert broken.code == 3
+    assert "theatre:safe: the invariant does not hold after 2 calls by 2 workers" in broken.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["theatre:safe"], "theatre:safe: name --setup FILE"),
+        (["theatre:safe", "--setup", "setup.sql"], "theatre:safe: name --invariant, a query"),
+        (["theatre:safe", "--strategy", "naive"], "--strategy means nothing with theatre:safe"),
+        (["naive", "--attempts", "3"], "--attempts means nothing with strategies"),
+    ],
+)
+def test_options_of_the_other_kind_of_target_are_refused(
+    run: Run, theatre: Path, *, words: list[str], message: str
+) -> None:
+    (theatre / "setup.sql").write_text(SETUP)
+    done = run("stress", *words)
+    assert done.code == 2
+    assert message in done.stderr
 
 
 def test_without_an_invariant_serial_equivalence_judges(run: Run, theatre: Path) -> None:

@@ -16,16 +16,16 @@ from psycopg.conninfo import make_conninfo
 from inboxbench.database import list_databases
 from inboxbench.errors import ServerError, SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.messenger.races.assignment_database import Lab, open_lab, put_back
-from inboxbench.messenger.throughput.claim_history import Histories, check
 from inboxbench.messenger.throughput.million import prove, require_proof
-from inboxbench.messenger.throughput.pgbench import Track, run_bench
-from inboxbench.messenger.throughput.program import Load, find_pgbench, run_pgbench
-from inboxbench.messenger.throughput.script import FLAGS, script, write_scripts
-from inboxbench.project import Project
-from inboxbench.race import STRATEGIES, require_safe
+from inboxbench.messenger.throughput.pgbench import Queue, find_pgbench, run_bench, run_pgbench
+from inboxbench.messenger.throughput.result import Histories, check, require_safe
+from inboxbench.project import Project, find_project
+from inboxbench.race.strategy import PGBENCH_FLAGS, read_strategies, write_scripts
 from inboxbench.server import Server, open_server
+from inboxbench.server.pgbench import Load
 
 IMAGE = os.environ.get("INBOXBENCH_CONTAINER_IMAGE", "postgres:18")
+STRATEGIES = read_strategies(find_project())
 SAFE = [name for name, strategy in STRATEGIES.items() if strategy.safe]
 
 
@@ -79,11 +79,11 @@ def in_order(histories: Histories) -> list[Sequence[int | None]]:
 def test_a_client_does_what_the_function_does(own_lab: Lab, name: str) -> None:
     """One client takes one conversation after the other, the oldest first, for agent 1, and then finds nothing."""
     inbox = own_lab.open_inbox(1, 5)
-    track = Track(own_lab, find_pgbench(own_lab.server), 8, inbox, 5)
-    report, histories = track.run(STRATEGIES[name], 0.0, Load(1, 0, each=3))
+    queue = Queue(own_lab, find_pgbench(own_lab.server), 8, inbox, 5)
+    report, histories = queue.run(STRATEGIES[name], 0.0, Load(1, 0, each=3))
     assert in_order(histories) == [[1], [1], [1], [], []]
     assert (report.transactions, report.retries, len(report.latencies_ms)) == (3, 0, 3)
-    report, histories = track.run(STRATEGIES[name], 0.0, Load(1, 0, each=7))
+    report, histories = queue.run(STRATEGIES[name], 0.0, Load(1, 0, each=7))
     assert in_order(histories) == [[1]] * 5
     assert report.transactions == 7
     assert check((), histories).doubles == 0
@@ -96,13 +96,17 @@ def test_scripts_are_written_for_the_user_and_run_as_their_header_says(own_lab: 
     inbox = own_lab.open_inbox(4, 40)
     put_back(own_lab.connection)
     program = find_pgbench(own_lab.server)
-    command = [str(program), *FLAGS, "--client=4", "--transactions=5", f"--define=inbox={inbox}"]
-    subprocess.run([*command, f"--file={paths[3]}", own_lab.conninfo], check=True, capture_output=True)
+    command = [str(program), *PGBENCH_FLAGS, "--client=4", "--transactions=5", f"--define=inbox={inbox}"]
+    subprocess.run(
+        [*command, f"--file={tmp_path / 'scripts' / 'skip-locked.sql'}", own_lab.conninfo],
+        check=True,
+        capture_output=True,
+    )
     assert check((), own_lab.histories(inbox)).assigned == 20
 
 
 def test_a_script_says_what_it_is() -> None:
-    text = script(STRATEGIES["skip-locked"])
+    text = STRATEGIES["skip-locked"].pgbench_script()
     assert text.startswith("-- SKIP LOCKED, two statements: ")
     assert "Safe: yes." in text
     assert "%(" not in text

@@ -10,11 +10,15 @@ import pytest
 
 from inboxbench.database import Connection, connect, list_databases
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
-from inboxbench.messenger.throughput.load import MOST_WORKERS
-from inboxbench.race import STRATEGIES, RaceResult, require_safe, run_races
+from inboxbench.messenger.throughput.python_workers import run_races
+from inboxbench.messenger.throughput.result import RaceResult, require_safe
+from inboxbench.project import find_project
+from inboxbench.race.strategy import read_strategies
+from inboxbench.race.stress.worker_pool import MOST_WORKERS
 from inboxbench.server import Server, open_server
 
 IMAGE = os.environ.get("INBOXBENCH_CONTAINER_IMAGE", "postgres:18")
+STRATEGIES = read_strategies(find_project())
 SAFE = [name for name, strategy in STRATEGIES.items() if strategy.safe]
 
 

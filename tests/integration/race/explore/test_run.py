@@ -18,15 +18,16 @@ from inboxbench.invariants import Invariant, read_invariants
 from inboxbench.messenger.app import assignment
 from inboxbench.messenger.models import Conversation
 from inboxbench.messenger.races.assignment_database import Lab, put_back
-from inboxbench.messenger.races.strategies import find_strategy
-from inboxbench.messenger.races.strategy_scenario import bout
-from inboxbench.project import Project
+from inboxbench.messenger.races.targets import strategy_scenario
+from inboxbench.project import Project, find_project
 from inboxbench.race.explore.gated_connection import GatedConnection, engine_of
 from inboxbench.race.explore.model import Bounds, Outcome, Scenario, SessionFunction
 from inboxbench.race.explore.oracle import invariants_hold, query_is_empty
 from inboxbench.race.explore.result import explain
 from inboxbench.race.explore.run import explore, replay
+from inboxbench.race.strategy import read_strategies
 
+STRATEGIES = read_strategies(find_project())
 RC, RR, SER = IsolationLevel.READ_COMMITTED, IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE
 
 
@@ -72,7 +73,7 @@ def test_two_sessions(
     aborted: int,
 ) -> None:
     """P1.2: every feasible schedule of two agents after one conversation."""
-    found = explore(lab.conninfo, bout(find_strategy(name), lab, invariants, level=level))
+    found = explore(lab.conninfo, strategy_scenario(STRATEGIES[name], lab, invariants, level=level))
     assert (found.bad, found.schedules, found.aborted) == (bad, schedules, aborted)
     assert (found.deadlocked, found.diverged, found.complete) == (0, 0, True)
 
@@ -84,7 +85,7 @@ def test_two_sessions(
 def test_three_sessions(
     lab: Lab, *, invariants: dict[str, Invariant], name: str, bad: int, schedules: int, permutations: int
 ) -> None:
-    found = explore(lab.conninfo, bout(find_strategy(name), lab, invariants, sessions=3))
+    found = explore(lab.conninfo, strategy_scenario(STRATEGIES[name], lab, invariants, sessions=3))
     assert (found.bad, found.schedules, found.permutations) == (bad, schedules, permutations)
 
 
@@ -174,7 +175,7 @@ def test_the_guard_is_what_keeps_it_safe(lab: Lab, head: int, fair: list[Invaria
 
 
 def test_the_first_counterexample_is_the_simplest_and_replays(lab: Lab, invariants: dict[str, Invariant]) -> None:
-    scenario = bout(find_strategy("naive"), lab, invariants)
+    scenario = strategy_scenario(STRATEGIES["naive"], lab, invariants)
     found = explore(lab.conninfo, scenario)
     assert found.counterexample is not None
     assert found.counterexample.run.preemptions == 1
@@ -187,7 +188,7 @@ def test_the_first_counterexample_is_the_simplest_and_replays(lab: Lab, invarian
 
 
 def test_a_wait_is_drawn_with_whom_it_is_for(lab: Lab, invariants: dict[str, Invariant]) -> None:
-    scenario = bout(find_strategy("naive"), lab, invariants)
+    scenario = strategy_scenario(STRATEGIES["naive"], lab, invariants)
     drawn = "\n".join(explain(replay(lab.conninfo, scenario, "ABABAB")))
     assert "waits for A" in drawn
     assert "goes on: UPDATE 1" in drawn
@@ -198,11 +199,11 @@ def test_a_wait_is_drawn_with_whom_it_is_for(lab: Lab, invariants: dict[str, Inv
 )
 def test_a_schedule_that_cannot_be(lab: Lab, invariants: dict[str, Invariant], schedule: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        replay(lab.conninfo, bout(find_strategy("naive"), lab, invariants), schedule)
+        replay(lab.conninfo, strategy_scenario(STRATEGIES["naive"], lab, invariants), schedule)
 
 
 def test_preemptions_bound_the_search(lab: Lab, invariants: dict[str, Invariant]) -> None:
-    scenario = bout(find_strategy("naive"), lab, invariants)
+    scenario = strategy_scenario(STRATEGIES["naive"], lab, invariants)
     serial = explore(lab.conninfo, scenario, Bounds(preemptions=0))
     one = explore(lab.conninfo, scenario, Bounds(preemptions=1))
     assert (serial.bad, serial.schedules, serial.complete) == (0, 2, False)
@@ -226,13 +227,13 @@ def test_a_deadlock_is_recorded_with_its_victim(lab: Lab, fair: list[Invariant])
 
 def test_death_is_one_more_choice(lab: Lab, invariants: dict[str, Invariant]) -> None:
     """Whoever dies holding a lock, the other goes on, and nobody is assigned twice."""
-    found = explore(lab.conninfo, bout(find_strategy("for-update"), lab, invariants), Bounds(deaths=1))
+    found = explore(lab.conninfo, strategy_scenario(STRATEGIES["for-update"], lab, invariants), Bounds(deaths=1))
     assert found.schedules > 6
     assert found.bad == 0
 
 
 def test_a_death_ends_the_session(lab: Lab, invariants: dict[str, Invariant]) -> None:
-    example = replay(lab.conninfo, bout(find_strategy("for-update"), lab, invariants), "AaBBB")
+    example = replay(lab.conninfo, strategy_scenario(STRATEGIES["for-update"], lab, invariants), "AaBBB")
     assert [outcome.kind for outcome in example.run.outcomes] == ["died", "committed"]
     assert example.run.outcomes[1].value is not None
     assert "dies before" in "\n".join(explain(example))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inboxbench.messenger.throughput.claim_history import Verdict, check, doubles
+from inboxbench.messenger.throughput.result import Verdict, check, doubles
 
 
 def test_one_claim_each_is_clean() -> None:

@@ -8,7 +8,7 @@ from tests.integration.race.conftest import Session, wait_until_blocked
 
 from inboxbench.messenger.app import assignment
 from inboxbench.messenger.races.assignment_database import Lab
-from inboxbench.messenger.throughput.claim_history import doubles
+from inboxbench.messenger.throughput.result import doubles
 
 ANN, BOB = 1, 2
 Pair = tuple[Session, Session]
