@@ -1,17 +1,17 @@
-"""That no schedule of some sessions breaks a rule, as an assertion."""
+"""Asserts that no schedule of some sessions breaks a rule."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from psycopg import IsolationLevel
 
 from inboxbench.database import connect, scratch_database
 from inboxbench.errors import InboxbenchError, UsageError
-from inboxbench.race.explore.model import LIMIT_S, Bounds, Oracle, Scenario
+from inboxbench.race.explore.model import LEVELS, LIMIT_S, Bounds, Level, Oracle, Scenario
 from inboxbench.race.explore.oracle import SerialEquivalence, query_is_empty
 from inboxbench.race.explore.result import Counterexample, Exploration, timeline
 from inboxbench.race.explore.run import explore
@@ -19,14 +19,8 @@ from inboxbench.race.explore.user_code import Script, adapt, rebuild_by, reset_b
 from inboxbench.server import Server, open_server
 from inboxbench.testing.place import PLACE
 
-Level = Literal["rc", "rr", "ser"]
 Claim = Callable[..., Any]
 
-_LEVELS: dict[str, IsolationLevel] = {
-    "rc": IsolationLevel.READ_COMMITTED,
-    "rr": IsolationLevel.REPEATABLE_READ,
-    "ser": IsolationLevel.SERIALIZABLE,
-}
 _WIDTH = 44
 
 
@@ -119,10 +113,10 @@ def _oracle(invariant: str | None) -> Oracle:
     return query_is_empty(invariant) if invariant else SerialEquivalence()
 
 
-def _level(level: str) -> IsolationLevel:
-    if level not in _LEVELS:
+def _level(level: Level) -> IsolationLevel:
+    if level not in LEVELS:
         raise UsageError(f"level {level!r}: use rc, rr or ser")
-    return _LEVELS[level]
+    return LEVELS[level]
 
 
 def _name(function: Claim) -> str:
@@ -130,7 +124,7 @@ def _name(function: Claim) -> str:
 
 
 def _message(name: str, scenario: Scenario, found: Exploration, example: Counterexample) -> str:
-    """For somebody who has never seen a race: what happened line by line, what is wrong, what to do."""
+    """Explain to a reader who has never seen a race what happened line by line, what is wrong and what to do."""
     level = scenario.level.name.replace("_", " ")
     lines = [
         f"{name} is not race-free: {found.bad} of {found.schedules} possible schedules of {len(scenario.functions)} "

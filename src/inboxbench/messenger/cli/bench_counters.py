@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from inboxbench.cli.bench.table import known
 from inboxbench.cli.options import Session, names_in, pass_session
-from inboxbench.cli.output import form_option, hand_over, heading, output_option, results_console, table
+from inboxbench.cli.output import Output, heading, output_options, table
 from inboxbench.cli.progress import counting
 from inboxbench.errors import UsageError
-from inboxbench.files import check_writable
-from inboxbench.messenger.labs.counter import Counters, WayCost, read_ways
-from inboxbench.messenger.labs.counter_verdict import verdict
-from inboxbench.messenger.labs.counters import Measures, run_counters
-from inboxbench.messenger.labs.office import BACKLOG, CONVERSATIONS, NEGLECTED, UNREAD
+from inboxbench.messenger.costs.counter import Counters, WayCost, read_ways, verdict
+from inboxbench.messenger.costs.office import BACKLOG, CONVERSATIONS, NEGLECTED, UNREAD
+from inboxbench.messenger.costs.run_counters import Measures, run_counters
 
 _TITLES = {"unread": "unread messages", "list": "the operator's list"}
 _READS = {"page": "page", "neglected": "neglected", "badge": "badge"}
@@ -36,15 +34,30 @@ _NOTE = (
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
-    "--executions", default=200, show_default=True, type=click.IntRange(20, 2000), help="of each write, counted"
+    "--executions",
+    default=200,
+    show_default=True,
+    type=click.IntRange(20, 2000),
+    help="executions of each write that are counted",
 )
 @click.option(
-    "--events", default=800, show_default=True, type=click.IntRange(16), help="concurrent, before the recount"
+    "--events",
+    default=800,
+    show_default=True,
+    type=click.IntRange(16),
+    help="concurrent messages and looks before the recount",
 )
-@click.option("--clients", default="1,16", show_default=True, help="of each crowd, with commas between")
-@click.option("--seconds", default=2, show_default=True, type=click.IntRange(0), help="of each crowd; 0: none")
-@form_option
-@output_option
+@click.option(
+    "--clients", default="1,16", show_default=True, help="numbers of clients that write at once, with commas between"
+)
+@click.option(
+    "--seconds",
+    default=2,
+    show_default=True,
+    type=click.IntRange(0),
+    help="seconds that each number of clients writes (0: not at all)",
+)
+@output_options("markdown")
 @pass_session
 def counters(
     session: Session,
@@ -55,22 +68,20 @@ def counters(
     events: int,
     clients: str,
     seconds: int,
-    form: str,
-    output: Path | None,
+    output: Output,
 ) -> None:
     """Compare ways to know what is unread and what the list shows: reads, writes, contention, drift.
 
     A way is a file, bench/counters/NAME.sql. Exit code 3 when one that is declared never to drift did, or the control
     that must be caught was not.
     """
-    check_writable(output)
     ways, begun = read_ways(session.project.bench / "counters", names), dt.datetime.now(dt.UTC)
     measures = Measures(executions, events, _clients(clients), seconds)
     with session.server() as server, counting() as progress:
-        found = run_counters(server, session.project, ways, measures, progress=progress)
-    document = {**found.to_json(), "verdict": verdict(found)}
-    hand_over(document, lambda: _markdown(found, begun), lambda: _print(found), form=form, output=output)
-    found.require()
+        result = run_counters(server, session.project, ways, measures, progress=progress)
+    document = {**result.to_json(), "verdict": verdict(result)}
+    output.hand_over(document, text=lambda console: _show(console, result), markdown=lambda: _markdown(result, begun))
+    result.require()
 
 
 def _clients(text: str) -> tuple[int, ...]:
@@ -109,20 +120,19 @@ def _cells(cost: WayCost) -> list[str]:
     ]
 
 
-def _families(found: Counters) -> list[tuple[str, Sequence[WayCost]]]:
-    return [(title, found.of(family)) for family, title in _TITLES.items() if found.of(family)]
+def _families(result: Counters) -> list[tuple[str, Sequence[WayCost]]]:
+    return [(title, result.of(family)) for family, title in _TITLES.items() if result.of(family)]
 
 
 def _name(cost: WayCost) -> str:
     return f"→ {cost.way.name}" if cost.way.ours else cost.way.name
 
 
-def _print(found: Counters) -> None:
-    console = results_console()
+def _show(console: Console, result: Counters) -> None:
     if not console.is_terminal:
         console.width = max(console.width, 150)
-    for title, costs in _families(found):
-        shown = Table(title=f"{title} on {found.server} (→ the messenger's way)", title_justify="left")
+    for title, costs in _families(result):
+        shown = Table(title=f"{title} on {result.server} (→ the messenger's way)", title_justify="left")
         shown.add_column("way", no_wrap=True)
         for name in _headings(costs):
             shown.add_column(name, justify="right")
@@ -130,15 +140,15 @@ def _print(found: Counters) -> None:
             shown.add_row(_name(cost), *_cells(cost), style="red" if cost.way.drifts else "")
         console.print(shown)
     console.print(Text(_NOTE, style="dim"))
-    for line in verdict(found):
+    for line in verdict(result):
         console.print(Text(line, style="bold" if line.startswith("Choose") else ""))
 
 
-def _markdown(found: Counters, begun: dt.datetime) -> str:
-    lines = [*heading("Unread counters and list rows: counted, or kept (P2.3)", found.server, begun), _NOTE]
-    for title, costs in _families(found):
+def _markdown(result: Counters, begun: dt.datetime) -> str:
+    lines = [*heading("Unread counters and list rows: counted, or kept (P2.3)", result.server, begun), _NOTE]
+    for title, costs in _families(result):
         rows = [[_name(cost), *_cells(cost)] for cost in costs]
         lines += ["", f"## {title[0].upper()}{title[1:]}", "", *table(("way", *_headings(costs)), rows), ""]
         lines += [f"- **{cost.way.name}**: {cost.way.title}. {cost.way.why}" for cost in costs]
     lines += ["", "## When which pays", ""]
-    return "\n".join([*lines, *(f"- {line}" for line in verdict(found))]) + "\n"
+    return "\n".join([*lines, *(f"- {line}" for line in verdict(result))]) + "\n"

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from inboxbench.cli.bench.options import Source, opened_database, source_options
 from inboxbench.cli.bench.table import known
 from inboxbench.cli.options import Session, names_in, pass_session
-from inboxbench.cli.output import form_option, hand_over, heading, output_option, results_console, table
+from inboxbench.cli.output import Output, heading, output_options, table
 from inboxbench.cli.progress import counting
 from inboxbench.errors import UsageError
-from inboxbench.files import check_writable
-from inboxbench.messenger.labs.paging import WAYS, PageCost, Pages, run_pages
+from inboxbench.messenger.costs.paging import WAYS, PageCost, Pages, run_pages
 from inboxbench.seed import load_profile
 
 _HEADINGS = ("statements", "buffers", "rows", "server ms", "client ms")
@@ -34,8 +33,7 @@ _NOTE = (
 @click.option(
     "--rounds", default=15, show_default=True, type=click.IntRange(1), help="times a page is read for its time"
 )
-@form_option
-@output_option
+@output_options("markdown")
 @pass_session
 def pages(
     session: Session,
@@ -47,29 +45,25 @@ def pages(
     seed: int,
     sizes: str,
     rounds: int,
-    form: str,
-    output: Path | None,
+    output: Output,
 ) -> None:
     """Read the list page lazily, by selectin, joined, and by one LATERAL statement: what each asks the server.
 
     Exit code 1 when a way that is to take a constant number of statements takes more, 3 when rows differ.
     """
-    check_writable(output)
     wanted, begun = _sizes(sizes), dt.datetime.now(dt.UTC)
     source = Source(database, profile, seed, allow_foreign)
     if not database:
         load_profile(session.project.seeds, profile)
     with session.server() as server, opened_database(session, server, source) as name, counting() as progress:
-        found = run_pages(server, name, sizes=wanted, rounds=rounds, progress=progress)
+        result = run_pages(server, name, sizes=wanted, rounds=rounds, progress=progress)
     data = database or f"profile {profile}, seed {seed}"
-    hand_over(
-        found.to_json(),
-        lambda: _markdown(found, data, begun),
-        lambda: _print(found),
-        form=form,
-        output=output,
+    output.hand_over(
+        result.to_json(),
+        text=lambda console: _show(console, result),
+        markdown=lambda: _markdown(result, data, begun),
     )
-    found.require_constant()
+    result.require_constant()
 
 
 def _sizes(text: str) -> list[int]:
@@ -83,20 +77,20 @@ def _sizes(text: str) -> list[int]:
 
 
 def _cells(cost: PageCost) -> list[str]:
-    figures = (known("{:,}".format, one) for one in (cost.buffers, cost.rows))
-    times = (known("{:.2f}".format, one) for one in (cost.server_ms, cost.client_ms))
+    figures = (known("{:,}".format, count) for count in (cost.buffers, cost.rows))
+    times = (known("{:.2f}".format, ms) for ms in (cost.server_ms, cost.client_ms))
     return [f"{cost.statements:,}", *figures, *times]
 
 
-def _grouped(found: Pages) -> list[tuple[int, int, list[PageCost]]]:
+def _grouped(result: Pages) -> list[tuple[int, int, list[PageCost]]]:
     """(account, size, its costs in the order of the ways)."""
-    places = dict.fromkeys((cost.account, cost.size) for cost in found.costs)
-    return [(*place, [cost for cost in found.costs if (cost.account, cost.size) == place]) for place in places]
+    places = dict.fromkeys((cost.account, cost.size) for cost in result.costs)
+    return [(*place, [cost for cost in result.costs if (cost.account, cost.size) == place]) for place in places]
 
 
-def _verdict(found: Pages) -> list[str]:
+def _verdict(result: Pages) -> list[str]:
     """What the figures say, in words."""
-    lazy, lateral = ({(c.account, c.size): c for c in found.costs if c.way == way} for way in ("lazy", "lateral"))
+    lazy, lateral = ({(c.account, c.size): c for c in result.costs if c.way == way} for way in ("lazy", "lateral"))
     worst = max(lazy.values(), key=lambda cost: cost.statements)
     same = lateral[worst.account, worst.size]
     lines = [
@@ -104,7 +98,7 @@ def _verdict(found: Pages) -> list[str]:
         f"{worst.client_ms / max(same.client_ms, 0.001):.1f} times as long for the client."
     ]
     for way in WAYS:
-        counts = sorted(set(found.statements(way)))
+        counts = sorted(set(result.statements(way)))
         say = (
             f"{counts[0]} for every page"
             if len(counts) == 1
@@ -114,33 +108,32 @@ def _verdict(found: Pages) -> list[str]:
     return lines
 
 
-def _print(found: Pages) -> None:
-    console = results_console()
-    shown = Table(title=f"a page of the list on {found.server}", title_justify="left")
+def _show(console: Console, result: Pages) -> None:
+    shown = Table(title=f"a page of the list on {result.server}", title_justify="left")
     for name in ("page", "way"):
         shown.add_column(name, no_wrap=True)
     for name in _HEADINGS:
         shown.add_column(name, justify="right")
-    for account, size, costs in _grouped(found):
+    for account, size, costs in _grouped(result):
         shown.add_section()
         for cost in costs:
-            shown.add_row(_page(found, account, size) if cost is costs[0] else "", cost.way, *_cells(cost))
+            shown.add_row(_page(result, account, size) if cost is costs[0] else "", cost.way, *_cells(cost))
     console.print(shown)
-    for line in _verdict(found):
+    for line in _verdict(result):
         console.print(Text(line))
 
 
-def _page(found: Pages, account: int, size: int) -> str:
-    return f"{size} of {found.accounts[account]:,} open, account {account}"
+def _page(result: Pages, account: int, size: int) -> str:
+    return f"{size} of {result.accounts[account]:,} open, account {account}"
 
 
-def _markdown(found: Pages, data: str, begun: dt.datetime) -> str:
-    lines = [*heading("A page of the list: N+1, selectin, joined, LATERAL (P2.2)", found.server, begun)]
+def _markdown(result: Pages, data: str, begun: dt.datetime) -> str:
+    lines = [*heading("A page of the list: N+1, selectin, joined, LATERAL (P2.2)", result.server, begun)]
     lines[-1:] = [f"- Data: {data}", "", _NOTE]
-    for account, size, costs in _grouped(found):
-        lines += ["", f"## {_page(found, account, size)}", ""]
+    for account, size, costs in _grouped(result):
+        lines += ["", f"## {_page(result, account, size)}", ""]
         lines += table(("way", *_HEADINGS), _rows(costs))
-    return "\n".join([*lines, "", *(f"- {line}" for line in _verdict(found))]) + "\n"
+    return "\n".join([*lines, "", *(f"- {line}" for line in _verdict(result))]) + "\n"
 
 
 def _rows(costs: Sequence[PageCost]) -> list[list[str]]:

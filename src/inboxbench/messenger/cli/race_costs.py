@@ -13,7 +13,8 @@ from rich.table import Table
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import Output, heading, output_options
 from inboxbench.cli.progress import progress_console
-from inboxbench.messenger.costs import RULES, CostRow, find_rules, run_costs
+from inboxbench.messenger.costs.rule import CostRow
+from inboxbench.messenger.costs.run_rules import RULES, find_rules, run_costs
 
 _SAFE = {True: "✓", False: "✗", None: "–"}
 _FIGURES = ("statements", "buffers", "WAL bytes", "ms")

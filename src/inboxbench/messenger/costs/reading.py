@@ -6,7 +6,8 @@ from inboxbench.database import Connection
 from inboxbench.messenger.app.message import incoming
 from inboxbench.messenger.app.posting import post
 from inboxbench.messenger.app.unread import unread_of_page
-from inboxbench.messenger.costs.rule import CONVERSATIONS, CUSTOMER, Alternative, Rule, conversation_of
+from inboxbench.messenger.costs.office import CONVERSATIONS, CUSTOMER, conversation_of
+from inboxbench.messenger.costs.rule import Alternative, Rule
 
 _COLUMN = """
     ALTER TABLE conversations ADD COLUMN unread int NOT NULL DEFAULT 0;

@@ -1,31 +1,18 @@
-"""A rule of the messenger, and the ways it could be kept."""
+"""A rule of the messenger, the alternatives by which it could be kept, and what each costs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from inboxbench.database import Connection
-
-# The caller commits. The number is that of the execution, from 0 and never the same twice.
-Act = Callable[[Connection, int], object]
-
-# The office that every alternative begins with, anew: `costs/office.sql`.
-CONVERSATIONS = 300
-AGENTS = 20
-ACCOUNT, INBOX, CUSTOMER, AGENT = 1, 1, 1, 1
-
-
-def conversation_of(number: int) -> int:
-    """Executions go round the conversations, so that none grows much faster than the others."""
-    return 1 + number % CONVERSATIONS
+from inboxbench.messenger.costs.measure import Act
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """atlas: the (family, entry) that explores this way; None where nothing races. ours: what the messenger does.
+    """One way to keep a rule. ours: what the messenger does. atlas: the (family, entry) that explores it, if any does.
 
-    setup: SQL that makes the office fit this way. units: what one execution does at once, to divide by.
+    setup: SQL that makes the office fit this alternative. units: what one execution does at once, to divide by.
     """
 
     name: str
@@ -39,10 +26,29 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """ids: of the requirements it keeps; unit: what a cost is of."""
+    """A rule with its alternatives. ids: of the requirements it keeps; unit: what a cost is of."""
 
     name: str
     title: str
     unit: str
     ids: tuple[str, ...]
     alternatives: tuple[Alternative, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """What one unit of a rule costs this way. atlas: where it is explored; safe: whether it holds at READ COMMITTED
+    there, None where nothing races or nothing explores it."""
+
+    rule: str
+    alternative: str
+    ours: bool
+    atlas: str | None
+    safe: bool | None
+    statements: float
+    buffers: float
+    wal_bytes: float
+    ms: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)

@@ -30,11 +30,11 @@ def _write(connection: GatedConnection, agent: int) -> bool:
 def _one_holder(control: Connection, outcomes: Sequence[Outcome]) -> list[str]:
     """One claim in the row, and one agent who was told so."""
     claims = list(value(control, "SELECT claims FROM race_ticket"))
-    told = committed(outcomes).count(True)
+    answered = committed(outcomes).count(True)
     complaints = [f"assigned to {claims}, one after the other"] if len(claims) > 1 else []
-    if told > 1:
-        complaints.append(f"{told} agents were told that it is theirs")
-    if told < len(claims) <= 1:
+    if answered > 1:
+        complaints.append(f"{answered} agents were told that it is theirs")
+    if answered < len(claims) <= 1:
         complaints.append("assigned, and nobody was told")
     return complaints
 

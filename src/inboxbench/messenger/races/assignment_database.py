@@ -1,4 +1,4 @@
-"""A messenger of the lab's own: one account, an inbox per round, agents enough, and rows that remember."""
+"""A scratch messenger for races: one account, an inbox per round, and rows that keep the history of their claims."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CONVERSATIONS = """
 # and each insert walks past all before it: many short transactions are several times as fast as a long one.
 _BATCH = 200
 
-# One round trip. The second statement: the first one's trigger has appended "nobody" to the row's memory.
+# One round trip. The second statement: the first one's trigger has appended "nobody" to the row's history.
 _PUT_BACK = """
     UPDATE conversations SET assignee_id = NULL, assignee_assigned_at = NULL WHERE claims <> '{}';
     UPDATE conversations SET claims = '{}' WHERE claims <> '{}'
@@ -42,14 +42,14 @@ IDLE_INBOX_ID = 1
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """The lab's database. `connection` is the control's own and commits each statement."""
+    """The lab's database. `connection` is the control connection, which commits each statement."""
 
     server: Server
     conninfo: str
     connection: Connection
 
     def open_inbox(self, agents: int, conversations: int) -> int:
-        """A new inbox with `agents` members (ids from 1) and `conversations` unassigned conversations; its id."""
+        """Open an inbox with `agents` members (ids from 1) and `conversations` free conversations; return its id."""
         row = self.connection.execute(
             "INSERT INTO inboxes (id, account_id, name) SELECT max(id) + 1, 1, 'Round' FROM inboxes RETURNING id"
         ).fetchone()
@@ -65,18 +65,18 @@ class Lab:
         return inbox_id
 
     def histories(self, inbox_id: int) -> dict[int, Sequence[int | None]]:
-        """Each conversation's own list of whom it was given to, oldest first."""
+        """Return each conversation's own list of whom it was given to, oldest first."""
         rows = self.connection.execute("SELECT id, claims FROM conversations WHERE inbox_id = %s", (inbox_id,))
         return dict(rows.fetchall())
 
 
 def put_back(control: Connection) -> None:
-    """Nobody holds anything in the lab, and no row remembers. A millisecond, against ten for TRUNCATE."""
+    """Take every conversation from its holder and forget the claims: a millisecond, against ten for TRUNCATE."""
     control.execute(_PUT_BACK)
 
 
 def build_messenger(connection: Connection, project: Project) -> None:
-    """The messenger at head with what the lab adds to it."""
+    """Build the messenger at head with what the lab adds to it."""
     schema = (project.schema / "head.sql").read_text(encoding="utf-8")
     overlay = (files("inboxbench.messenger.races") / "lab.sql").read_text(encoding="utf-8")
     connection.execute(schema.encode())
@@ -85,7 +85,7 @@ def build_messenger(connection: Connection, project: Project) -> None:
 
 @contextmanager
 def open_lab(server: Server, project: Project, agents: int) -> Iterator[Lab]:
-    """A scratch database for the block, dropped however the block ends."""
+    """Open a lab for the block; its scratch database is dropped however the block ends."""
     with scratch_database(server, "race") as name:
         conninfo = server.conninfo(name)
         with connect(conninfo) as connection:

@@ -74,13 +74,13 @@ def _invariants() -> tuple[Invariant, ...]:
 
 def rules_hold(control: Connection, outcomes: Sequence[Outcome]) -> list[str]:
     """The invariants, one winner at most, and a line for each change that a session was told it made."""
-    told = sum(committed(outcomes))
+    changes = sum(committed(outcomes))
     lines = value(control, "SELECT count(*) FROM messages WHERE message_type = 2")
     complaints = [f"{broken.invariant.name}: {broken.examples[0]}" for broken in violations(control, _invariants())]
     if value(control, _TWICE):
         complaints.append("two lines tell of what only one session can have done")
-    if lines != told:
-        complaints.append(f"{told} changes and {lines} lines that tell of them")
+    if lines != changes:
+        complaints.append(f"{changes} changes and {lines} lines that tell of them")
     return complaints
 
 

@@ -19,25 +19,25 @@ from inboxbench.errors import SubjectFailed
 from inboxbench.race.isolationtester.model import Launch, Marker, Spec
 from inboxbench.race.isolationtester.session import Runner, primary_message, result_table
 
-Say = Callable[[str], None]
+WriteLine = Callable[[str], None]
 
 _BLOCKED = "SELECT pg_isolation_test_session_is_blocked(%s, %s)"
 
 
 class Isolation:
-    """One spec on one database. `say` gets each line of output."""
+    """One spec on one database. `write_line` gets each line of output."""
 
-    def __init__(self, spec: Spec, conninfo: str, say: Say, *, limit_s: float = 60.0) -> None:
+    def __init__(self, spec: Spec, conninfo: str, write_line: WriteLine, *, limit_s: float = 60.0) -> None:
         self._spec = spec
         self._conninfo = conninfo
-        self._say = say
+        self._write_line = write_line
         self._limit_s = limit_s
         self._runners: list[Runner] = []
         self._any_new_notice = False
 
     def run(self) -> None:
-        """Every permutation. Raises SubjectFailed when a setup fails, or steps wait for each other for ever."""
-        self._say(f"Parsed test spec with {len(self._spec.sessions)} sessions")
+        """Run every permutation. Raises SubjectFailed when a setup fails, or steps wait for each other for ever."""
+        self._write_line(f"Parsed test spec with {len(self._spec.sessions)} sessions")
         with ExitStack() as stack:
             self._control = stack.enter_context(closing(connect(self._conninfo)))
             for session in self._spec.sessions:
@@ -52,14 +52,14 @@ class Isolation:
         def notice(diagnostic: psycopg.errors.Diagnostic) -> None:
             self._any_new_notice = True
             runner.notices += 1
-            self._say(f"{name}: {diagnostic.severity}:  {diagnostic.message_primary}")
+            self._write_line(f"{name}: {diagnostic.severity}:  {diagnostic.message_primary}")
 
         connection.add_notice_handler(notice)
         return runner
 
     def _permutation(self, order: Sequence[Launch]) -> None:
-        self._say("")
-        self._say("starting permutation: " + " ".join(launch.step for launch in order))
+        self._write_line("")
+        self._write_line("starting permutation: " + " ".join(launch.step for launch in order))
         for setup in self._spec.setups:
             self._block(self._control, setup, "setup")
         for session, runner in zip(self._spec.sessions, self._runners, strict=True):
@@ -76,7 +76,7 @@ class Isolation:
         result = connection.pgconn.exec_(sql.encode())
         if result.status == pq.ExecStatus.TUPLES_OK:
             for line in result_table(result):
-                self._say(line)
+                self._write_line(line)
         elif result.status == pq.ExecStatus.FATAL_ERROR:
             raise SubjectFailed(f"{self._spec.path}: {what} failed: {primary_message(result)}")
 
@@ -110,7 +110,7 @@ class Isolation:
         return self._runners[self._spec.session_of(launch.step)]
 
     def _noticed(self, marker: Marker) -> int:
-        """How many notices the other session has to have given for `marker` to let go."""
+        """Return how many notices the other session has to have given for `marker` to let go."""
         return self._runners[self._spec.session_of(marker.step)].notices + marker.notices
 
     def _try_all(self, waiting: list[Launch], *, blocking: bool) -> list[Launch]:
@@ -124,24 +124,24 @@ class Isolation:
             waiting = left
 
     def _try(self, launch: Launch, *, blocking: bool, again: bool) -> bool:
-        """Whether the step still waits; otherwise its end has been reported."""
+        """Return whether the step still waits; otherwise its end has been reported."""
         sql = self._spec.sql_of(launch.step)
         if not again and any(marker.kind == "once" for marker in launch.markers):
-            self._say(f"step {launch.step}: {sql} <waiting ...>")
+            self._write_line(f"step {launch.step}: {sql} <waiting ...>")
             return True
         runner = self._runner_of(launch)
         if self._busy(runner, blocking=blocking) or self._held_by_marker(launch, runner):
             if not again:
-                self._say(f"step {launch.step}: {sql} <waiting ...>")
+                self._write_line(f"step {launch.step}: {sql} <waiting ...>")
             return True
-        self._say(f"step {launch.step}: <... completed>" if again else f"step {launch.step}: {sql}")
+        self._write_line(f"step {launch.step}: <... completed>" if again else f"step {launch.step}: {sql}")
         for line in runner.report({other.pid: other.name for other in self._runners}):
-            self._say(line)
+            self._write_line(line)
         runner.active = None
         return False
 
     def _busy(self, runner: Runner, *, blocking: bool) -> bool:
-        """Whether the server has no answer yet and, unless we may block, says that the session is blocked."""
+        """Return whether the server has no answer yet and, unless we may block, says that the session is blocked."""
         deadline = time.monotonic() + self._limit_s
         pgconn = runner.pgconn
         while pgconn.is_busy():
@@ -170,6 +170,6 @@ class Isolation:
         return False
 
 
-def run_spec(spec: Spec, conninfo: str, say: Say) -> None:
-    """`Isolation(...).run()`."""
-    Isolation(spec, conninfo, say).run()
+def run_spec(spec: Spec, conninfo: str, write_line: WriteLine) -> None:
+    """Run every permutation of a spec (see `Isolation.run`)."""
+    Isolation(spec, conninfo, write_line).run()

@@ -9,10 +9,10 @@ import pytest
 
 from inboxbench.database import Connection, connect, list_databases, scratch_database
 from inboxbench.errors import UsageError
-from inboxbench.messenger.costs import RULES, CostRow, find_rules, run_costs
-from inboxbench.messenger.costs.counters import measure
-from inboxbench.messenger.costs.rule import Alternative, Rule
-from inboxbench.messenger.costs.run import _build, holds
+from inboxbench.messenger.costs.measure import measure
+from inboxbench.messenger.costs.office import open_rules_office
+from inboxbench.messenger.costs.rule import Alternative, CostRow, Rule
+from inboxbench.messenger.costs.run_rules import RULES, find_rules, holds, run_costs
 from inboxbench.messenger.races import FAMILIES
 from inboxbench.project import Project
 from inboxbench.server import Server
@@ -23,8 +23,7 @@ IDS = [f"{rule.name}-{way.name}" for rule, way in WAYS]
 
 @pytest.fixture(scope="module")
 def office(server: Server, project: Project) -> Iterator[str]:
-    with scratch_database(server, "costs") as name:
-        _build(server.conninfo(name), project)
+    with open_rules_office(server, project) as name:
         yield name
 
 

@@ -10,9 +10,8 @@ import pytest
 
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.messenger.app.unread import UNREAD
-from inboxbench.messenger.labs.counter import Counters, Crowd, EventCost, Way, WayCost, read_ways
-from inboxbench.messenger.labs.counter_verdict import pays, verdict
-from inboxbench.messenger.labs.crowd import script
+from inboxbench.messenger.costs.counter import Counters, Way, WayCost, pays, read_ways, verdict
+from inboxbench.messenger.costs.measure import Contention, Cost
 from inboxbench.project import Project
 
 
@@ -22,9 +21,9 @@ def ways(project: Project) -> dict[str, Way]:
 
 
 def cost(way: Way, page: int, *, buffers: float = 60, wal: float = 2000, drift: int = 0) -> WayCost:
-    event = EventCost(2, buffers, wal, 1.0, 1.0, 0.0)
+    event = Cost(2, buffers, wal, 1.0, 1.0, 0.0)
     events = {"arrive": event, "look": replace(event, buffers=0, wal_bytes=0)}
-    return WayCost(way, {"page": page}, events, (Crowd(16, 500.0, 0.8),), drift, 800)
+    return WayCost(way, {"page": page}, events, (Contention(16, 500.0, 0.8),), drift, 800)
 
 
 def test_the_catalogue_has_what_is_asked_for(ways: dict[str, Way]) -> None:
@@ -54,7 +53,7 @@ def test_an_event_is_everybodys_statements_and_a_ways_own(ways: dict[str, Way]) 
 
 
 def test_a_crowd_runs_the_same_statements(ways: dict[str, Way]) -> None:
-    text = script(ways["side_row"], "look", 4)
+    text = ways["side_row"].pgbench_script("look", 4)
     assert text.startswith("\\set conversation random(1, 4)\nBEGIN;\nUPDATE conversations SET agent_last_seen_at")
     assert text.endswith("WHERE conversation_id = :conversation;\nCOMMIT;\n")
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from inboxbench.cli.bench.command import command
 from inboxbench.errors import ThresholdExceeded, UsageError
-from inboxbench.messenger.labs.paging import Pages, run_pages
+from inboxbench.messenger.costs.paging import Pages, run_pages
 from inboxbench.server import Server
 
 

@@ -1,22 +1,20 @@
-"""Each way on a clone of one office: what reading costs, what a message and a look cost, a crowd, the drift."""
+"""Measures each way to count on a clone of one office: reads, a message and a look, contention, drift."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import psycopg
 
 from inboxbench.bench.execute.session import Execution, Rows, execute, lab_session
 from inboxbench.bench.sets.template import analyse, tables
-from inboxbench.bench.workload.writes import updates
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.errors import SubjectFailed
-from inboxbench.messenger.costs.counters import measure
-from inboxbench.messenger.labs.counter import Counters, EventCost, Way, WayCost
-from inboxbench.messenger.labs.crowd import crowds, drive
-from inboxbench.messenger.labs.office import CONVERSATIONS, INBOX, NEGLECTED, open_office
+from inboxbench.messenger.costs.counter import Counters, Way, WayCost
+from inboxbench.messenger.costs.measure import Cost, contend, count_transactions, measure
+from inboxbench.messenger.costs.office import CONVERSATIONS, INBOX, NEGLECTED, conversation_of, open_office
 from inboxbench.project import Project
 from inboxbench.server import Server, reason
 from inboxbench.server.pgbench import Load, find_pgbench
@@ -41,8 +39,8 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """executions: of a message and of a look, counted; events: of the crowd that may drift; clients and seconds: of the
-    crowds that are timed (0 seconds: none)."""
+    """How much is measured. executions: of a message and of a look; events: of the clients whose counts may drift;
+    clients and seconds: of the loads that are timed (0 seconds: none)."""
 
     executions: int = EXECUTIONS
     events: int = 800
@@ -59,7 +57,7 @@ def run_counters(
     office: str | None = None,
     progress: Progress | None = None,
 ) -> Counters:
-    """Everything about every way, in databases that are dropped, clones of `office` (None: one is built).
+    """Measure every way, each in a scratch database cloned from `office` (None: one is built).
 
     Raises ServerError where there is no pgbench, SubjectFailed when a way fails or reads other figures than the
     one that keeps nothing.
@@ -73,9 +71,9 @@ def run_counters(
                 progress(done, len(ways), way.title)
             try:
                 with _opened(server, template, way) as name:
-                    found = _reads(server, name, way)
-                    _compare(way, found, answers.setdefault(way.family, {}))
-                    reads = {key: one.buffers for key, one in found.items()}
+                    executed = _reads(server, name, way)
+                    _compare(way, executed, answers.setdefault(way.family, {}))
+                    reads = {key: execution.buffers for key, execution in executed.items()}
                     costs.append(_cost(server, server.conninfo(name), way, reads, measures or Measures()))
             except psycopg.Error as error:
                 raise SubjectFailed(f"{way.sheet.path}: {reason(error)}") from None
@@ -95,7 +93,7 @@ def _opened(server: Server, office: str, way: Way) -> Iterator[str]:
 
 
 def filled(text: str, values: Mapping[str, int]) -> str:
-    """`text` with each :name as its value."""
+    """Return `text` with each :name as its value."""
     given = {name: values[name] for name in parameters(text)}
     for name, value in given.items():
         text = text.replace(f":{name}", str(value))
@@ -103,7 +101,7 @@ def filled(text: str, values: Mapping[str, int]) -> str:
 
 
 def _reads(server: Server, name: str, way: Way) -> dict[str, Execution]:
-    """A list has one page; unread counts are read for a page, one of neglected conversations, and the badge."""
+    """Execute the reads: of a list its page, of unread counts also a page of neglected conversations, and the badge."""
     texts = {key: filled(way.section("page"), values) for key, values in _READS.items()}
     if badge := way.section("badge"):
         texts["badge"] = filled(badge, {"inbox": INBOX})
@@ -113,17 +111,17 @@ def _reads(server: Server, name: str, way: Way) -> dict[str, Execution]:
         return {key: execute(connection, text) for key, text in texts.items()}
 
 
-def _compare(way: Way, found: Mapping[str, Execution], right: dict[str, Rows]) -> None:
-    """The first way of a family, which keeps nothing, says what is right."""
+def _compare(way: Way, executed: Mapping[str, Execution], right: dict[str, Rows]) -> None:
+    """Raise SubjectFailed for other rows than those of the first way of a family, which keeps nothing."""
     if not right:
-        right.update({key: one.rows for key, one in found.items()})
-    for key, one in found.items():
+        right.update({key: execution.rows for key, execution in executed.items()})
+    for key, execution in executed.items():
         expected = right[key]
         if way.cap is not None:
             if key == "badge":
                 continue  # the sum of what was capped is no cap of the sum
             expected = tuple((first, min(count, way.cap)) for first, count in expected)
-        if one.rows != expected:
+        if execution.rows != expected:
             raise SubjectFailed(f"{way.sheet.path}: {key} has other rows than the way that keeps nothing")
 
 
@@ -133,31 +131,25 @@ def _cost(server: Server, conninfo: str, way: Way, reads: Mapping[str, int], mea
     # A rename writes to everybody, a refresh reads everything: a few are enough.
     costs |= {kind: _event(conninfo, way, kind, _FEW) for kind in ("rename", "refresh") if way.section(kind)}
     drifted, written = _drift(server, conninfo, way, measures.events)
-    crowded = crowds(server, conninfo, way, measures.clients, measures.seconds) if measures.seconds else ()
+    # Arrivals in all of the inbox's conversations: the clients share what is kept for the inbox.
+    arrivals = [way.pgbench_script("arrive", CONVERSATIONS)]
+    loads = [Load(clients, measures.seconds) for clients in measures.clients if measures.seconds]
+    contention = tuple(contend(server, conninfo, arrivals, load) for load in loads)
     if not way.drifts:
         drifted = max(drifted, _wrong(conninfo, way))  # nor may the crowds have left anything wrong
-    return WayCost(way, dict(reads), costs, crowded, drifted, written, stale)
+    return WayCost(way, dict(reads), costs, contention, drifted, written, stale)
 
 
-def _event(conninfo: str, way: Way, kind: str, executions: int) -> EventCost:
-    """Each execution is a transaction of its own, over the conversations in turn."""
+def _event(conninfo: str, way: Way, kind: str, executions: int) -> Cost:
+    """Measure an event, over the conversations in turn."""
     statements = [(as_psycopg(text).encode(), parameters(text)) for text in way.statements(kind)]
 
-    done = 0
-
     def act(connection: Connection, number: int) -> None:
-        nonlocal done
-        done += 1
-        values = {"conversation": 1 + number % CONVERSATIONS}
+        values = {"conversation": conversation_of(number)}
         for statement, names in statements:
             connection.execute(statement, {name: values[name] for name in names} or None)
 
-    with connect(conninfo) as connection:
-        before = updates(connection)
-        cost = measure(conninfo, act, executions)
-        updated = updates(connection) - before
-    hot = None if updated.hot_share is None else round(updated.hot_share, 3)
-    return EventCost(**asdict(cost), updates=round(updated.rows / done, 2), hot=hot)
+    return measure(conninfo, act, executions)
 
 
 def _run(conninfo: str, text: str) -> None:
@@ -166,7 +158,7 @@ def _run(conninfo: str, text: str) -> None:
 
 
 def _wrong(conninfo: str, way: Way) -> int:
-    """Kept figures that differ from counted ones."""
+    """Count the kept figures that differ from counted ones."""
     with connect(conninfo) as connection:
         row = connection.execute(way.section("drift").encode()).fetchone()
     assert row is not None
@@ -174,21 +166,26 @@ def _wrong(conninfo: str, way: Way) -> int:
 
 
 def _stale(conninfo: str, way: Way) -> int:
-    """Rows that still show a colleague's old name after the new one is there."""
+    """Count the rows that still show a colleague's old name after the new one is there."""
     before = _wrong(conninfo, way)
     _run(conninfo, way.section("rename"))
     return _wrong(conninfo, way) - before
 
 
 def _drift(server: Server, conninfo: str, way: Way, events: int) -> tuple[int, int]:
-    """Rows that went wrong while a crowd wrote to and looked at the same few conversations; how many events.
+    """Return how many rows went wrong while clients wrote to and looked at a few conversations, after how many events.
 
     Messages alone come last: a look sets right what was lost before it.
     """
     _refresh(conninfo, way)
     before, each = _wrong(conninfo, way), max(events // _CLIENTS // 2, 1)
     written = sum(
-        drive(server, conninfo, way, kinds, Load(_CLIENTS, seconds=0, each=each), conversations=_MEET)
+        count_transactions(
+            server,
+            conninfo,
+            [way.pgbench_script(kind, _MEET) for kind in kinds],
+            Load(_CLIENTS, seconds=0, each=each),
+        )
         for kinds in (("arrive", "look"), ("arrive",))
     )
     return max(_wrong(conninfo, way) - before, 0), written

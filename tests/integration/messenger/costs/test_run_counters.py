@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from inboxbench.cli.bench.command import command
 from inboxbench.database import list_databases
 from inboxbench.errors import SubjectFailed, UsageError
-from inboxbench.messenger.labs.counter import Counters, WayCost, read_ways
-from inboxbench.messenger.labs.counters import Measures, run_counters
+from inboxbench.messenger.costs.counter import Counters, WayCost, read_ways
+from inboxbench.messenger.costs.run_counters import Measures, run_counters
 from inboxbench.project import Project
 from inboxbench.server import Server
 
