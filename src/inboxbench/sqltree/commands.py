@@ -21,7 +21,6 @@ class Relation:
     schema: str | None
     name: str
     only: bool = False
-    alias: str | None = None
     start: int | None = None
 
     @property

@@ -96,9 +96,8 @@ def _strings(nodes: Iterable[Any]) -> list[str]:
 
 
 def _relation(node: Any, places: Sequence[int]) -> Relation:
-    alias = node.alias.aliasname if node.HasField("alias") else None
     start = places[node.location] if node.location >= 0 else None
-    return Relation(node.schemaname or None, node.relname, not node.inh, alias, start)
+    return Relation(node.schemaname or None, node.relname, not node.inh, start)
 
 
 def _targets(node: Any, places: Sequence[int]) -> tuple[Relation, ...]:

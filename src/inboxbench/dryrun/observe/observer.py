@@ -67,10 +67,6 @@ class Observer:
     _end: int | None = None
     _drafts: list[Draft] | None = field(default=None)
 
-    def now_ms(self) -> float:
-        """Milliseconds since the run began."""
-        return (time.time() - self.epoch) * 1000
-
     def lines(self) -> Iterator[Line]:
         """Of the observed database, since the block began until it ended."""
         return read_lines(self._log, self._offset, self.database, self._end)
