@@ -10,37 +10,282 @@ which conflicts with neither: while they wait or work they hold up nobody but ot
 as long as it takes (lock_timeout 0, the session's setting).
 """
 
-from inboxbench.migrate.columns import add_column, drop_column, drop_not_null, set_not_null
-from inboxbench.migrate.constraints import add_check, add_constraint, drop_constraint, validate_constraint
-from inboxbench.migrate.indexes import create_index, drop_index
-from inboxbench.migrate.objects import (
-    create_function,
-    create_table,
-    create_trigger,
-    drop_function,
-    drop_table,
-    drop_trigger,
-)
-from inboxbench.migrate.steps import Text, run, session
+from __future__ import annotations
 
-__all__ = [
-    "Text",
-    "add_check",
-    "add_column",
-    "add_constraint",
-    "create_function",
-    "create_index",
-    "create_table",
-    "create_trigger",
-    "drop_column",
-    "drop_constraint",
-    "drop_function",
-    "drop_index",
-    "drop_not_null",
-    "drop_table",
-    "drop_trigger",
-    "run",
-    "session",
-    "set_not_null",
-    "validate_constraint",
-]
+from typing import LiteralString
+
+import psycopg
+from alembic import op
+from psycopg import sql
+
+from inboxbench.errors import SubjectFailed, UsageError
+from inboxbench.migrate import facts
+from inboxbench.migrate.locks import short_transaction
+from inboxbench.migrate.session import Event, Listener, Session, read_settings
+
+# What revisions hand over: text they hold literally, or a composition.
+Text = LiteralString | sql.SQL | sql.Composed
+
+
+def session(revision: str) -> Session:
+    """The running migration's connection, limits and listener. Raises UsageError in Alembic's --sql mode."""
+    context = op.get_context()
+    if context.as_sql or context.bind is None:
+        raise UsageError("these revisions look at the database as they go; --sql has none to look at")
+    connection = op.get_bind().connection.driver_connection
+    assert isinstance(connection, psycopg.Connection)
+    attributes = context.config.attributes if context.config else {}
+    listener: Listener = attributes.get("listener", _nobody)
+    return Session(connection, revision, attributes.get("settings") or read_settings(), listener)
+
+
+def _nobody(_event: Event) -> None:
+    """Listener of a migration that nobody watches."""
+
+
+def run(db: Session, text: str, *statements: Text) -> None:
+    """Short statements in one transaction under lock_timeout; each must be safe to run again."""
+    db.step(text)
+
+    def work() -> None:
+        for statement in statements:
+            db.connection.execute(statement)
+
+    short_transaction(db, text, work)
+
+
+def composed(text: Text) -> sql.SQL | sql.Composed:
+    return text if isinstance(text, (sql.SQL, sql.Composed)) else sql.SQL(text)
+
+
+_SHOWN_IDS = 5
+
+
+def add_constraint(db: Session, table: str, name: str, definition: Text) -> None:
+    """ADD CONSTRAINT … NOT VALID of a CHECK or FOREIGN KEY: binds new rows at once, looks at no old one."""
+    if facts.constraint_validated(db.connection, table, name) is not None:
+        return
+    statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {} NOT VALID").format(
+        sql.Identifier(table), sql.Identifier(name), composed(definition)
+    )
+    run(db, f"add constraint {name}, not valid yet", statement)
+
+
+def validate_constraint(db: Session, table: str, name: str) -> None:
+    """VALIDATE CONSTRAINT, in its own transaction: scans old rows while reads and writes go on."""
+    if facts.constraint_validated(db.connection, table, name):
+        return
+    db.step(f"validate constraint {name}")
+    statement = sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}")
+    db.connection.execute(statement.format(sql.Identifier(table), sql.Identifier(name)))
+
+
+def add_check(db: Session, table: str, name: str, condition: Text, *, remedy: str) -> None:
+    """A CHECK in two steps, NOT VALID then VALIDATE; an old row that breaks it leaves nothing half-done.
+
+    Old rows are looked at before anything is added. Raises SubjectFailed with their number, the first ids and
+    `remedy`, a clause that says what to do about them.
+    """
+    if facts.constraint_validated(db.connection, table, name):
+        return
+    expression = composed(condition)
+    _refuse_violations(db, table, name, expression, remedy)
+    add_constraint(db, table, name, sql.SQL("CHECK ({})").format(expression))
+    try:
+        validate_constraint(db, table, name)
+    except psycopg.errors.CheckViolation:
+        drop_constraint(db, table, name)
+        _refuse_violations(db, table, name, expression, remedy)
+        raise
+
+
+def drop_constraint(db: Session, table: str, name: str) -> None:
+    if facts.constraint_validated(db.connection, table, name) is None:
+        return
+    statement = sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}")
+    run(db, f"drop constraint {name}", statement.format(sql.Identifier(table), sql.Identifier(name)))
+
+
+def _refuse_violations(db: Session, table: str, name: str, condition: sql.Composable, remedy: str) -> None:
+    query = sql.SQL("SELECT count(*), (array_agg(id ORDER BY id))[:{}] FROM {} WHERE NOT ({})").format(
+        sql.Literal(_SHOWN_IDS), sql.Identifier(table), condition
+    )
+    db.step(f"look for rows of {table} that break {name}")
+    row = db.connection.execute(query).fetchone()
+    if row is None or row[0] == 0:
+        return
+    rows, shown = row
+    more = ", …" if rows > len(shown) else ""
+    raise SubjectFailed(
+        f"{db.revision}: {rows} row{'s' if rows > 1 else ''} of {table} would break {name} "
+        f"(id {', '.join(map(str, shown))}{more}); nothing was changed: {remedy}, then run the upgrade again"
+    )
+
+
+def add_column(
+    db: Session,
+    table: str,
+    column: str,
+    type_name: LiteralString,
+    *,
+    default: LiteralString | None = None,
+    not_null: bool = False,
+) -> None:
+    """ADD COLUMN: a change of the catalog alone, because the default is a constant (or none).
+
+    Raises SubjectFailed when a column of that name but another type is there.
+    """
+    found = facts.column_type(db.connection, table, column)
+    if found is not None:
+        expected = facts.spelled_type(db.connection, type_name)
+        if found != expected:
+            raise SubjectFailed(
+                f"{db.revision}: {table}.{column} exists already as {found}, this revision adds it as {expected}; "
+                "rename or drop the existing column, then run the upgrade again"
+            )
+        return
+    statement = sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(
+        sql.Identifier(table), sql.Identifier(column), sql.SQL(type_name)
+    )
+    if default is not None:
+        statement += sql.SQL(" DEFAULT {}").format(sql.SQL(default))
+    if not_null:
+        statement += sql.SQL(" NOT NULL")
+    run(db, f"add column {table}.{column}", statement)
+
+
+def drop_column(db: Session, table: str, column: str) -> None:
+    """DROP COLUMN, with the single-table constraints and indexes on it."""
+    if facts.column_type(db.connection, table, column) is None:
+        return
+    statement = sql.SQL("ALTER TABLE {} DROP COLUMN {}").format(sql.Identifier(table), sql.Identifier(column))
+    run(db, f"drop column {table}.{column}", statement)
+
+
+def set_not_null(db: Session, table: str, column: str) -> None:
+    """NOT NULL without a scan under ACCESS EXCLUSIVE: a validated CHECK proves it first, then goes."""
+    if facts.is_not_null(db.connection, table, column):
+        return
+    helper = f"{table}_{column}_not_null"
+    condition = sql.SQL("{} IS NOT NULL").format(sql.Identifier(column))
+    add_check(db, table, helper, condition, remedy="run the backfill again")
+    alter, drop = (
+        sql.SQL("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL"),
+        sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}"),
+    )
+    run(
+        db,
+        f"set {table}.{column} NOT NULL",
+        alter.format(sql.Identifier(table), sql.Identifier(column)),
+        drop.format(sql.Identifier(table), sql.Identifier(helper)),
+    )
+
+
+def drop_not_null(db: Session, table: str, column: str) -> None:
+    if facts.is_not_null(db.connection, table, column):
+        statement = sql.SQL("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL")
+        run(db, f"let {table}.{column} be NULL", statement.format(sql.Identifier(table), sql.Identifier(column)))
+
+
+def create_index(db: Session, name: str, table: str, definition: Text, *, unique: bool = False) -> None:
+    """CREATE INDEX CONCURRENTLY; `definition` is what follows the table: "(a, b)", "USING gin (…)", "(a) WHERE …".
+
+    By one process, unless Settings.index_workers gives it more.
+
+    An INVALID leftover of a build that failed is dropped and built anew. Raises SubjectFailed when a valid index
+    of that name says something else, psycopg.errors.UniqueViolation (with nothing left behind) for duplicates.
+    """
+    found = facts.index(db.connection, name)
+    if found is not None and found.valid:
+        expected = facts.would_be_index(db.connection, table, composed(definition))
+        _require_same(db, name, found, facts.IndexFact(table, True, unique, expected))
+        return
+    if found is not None:
+        drop_index(db, name, why="a failed build left it INVALID")
+    db.step(f"build index {name}")
+    statement = sql.SQL("CREATE {} CONCURRENTLY {} ON {} {}").format(
+        sql.SQL("UNIQUE INDEX" if unique else "INDEX"),
+        sql.Identifier(name),
+        sql.Identifier(table),
+        composed(definition),
+    )
+    workers = f"{db.settings.index_workers:.0f}"
+    db.connection.execute("SELECT set_config('max_parallel_maintenance_workers', %s, false)", (workers,))
+    try:
+        db.connection.execute(statement)
+    except psycopg.Error:
+        # A unique index that failed goes on refusing rows although no query can use it: take it away at once.
+        if not db.connection.broken:
+            drop_index(db, name, why="its build failed")
+        raise
+
+
+def drop_index(db: Session, name: str, *, why: str = "") -> None:
+    """DROP INDEX CONCURRENTLY."""
+    if facts.index(db.connection, name) is None:
+        return
+    db.step(f"drop index {name}" + (f": {why}" if why else ""))
+    db.connection.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(name)))
+
+
+def _require_same(db: Session, name: str, found: facts.IndexFact, wanted: facts.IndexFact) -> None:
+    if found == wanted:
+        return
+    raise SubjectFailed(
+        f"{db.revision}: index {name} exists already as {_spell(found)}, this revision wants {_spell(wanted)}; "
+        "rename or drop the existing one, then run the upgrade again"
+    )
+
+
+def _spell(fact: facts.IndexFact) -> str:
+    return f"{'UNIQUE ' if fact.unique else ''}ON {fact.table} {fact.definition}"
+
+
+def create_table(db: Session, table: str, body: LiteralString) -> None:
+    """CREATE TABLE with `body` in and after the brackets: "(id bigint PRIMARY KEY) WITH (fillfactor = 50)".
+
+    A REFERENCES in it takes SHARE ROW EXCLUSIVE on the table it names, for as long as the catalog needs.
+    """
+    if facts.table_exists(db.connection, table):
+        return
+    run(db, f"create table {table}", sql.SQL("CREATE TABLE {} {}").format(sql.Identifier(table), sql.SQL(body)))
+
+
+def drop_table(db: Session, table: str) -> None:
+    run(db, f"drop table {table}", sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(table)))
+
+
+def create_function(db: Session, name: str, definition: LiteralString) -> None:
+    """CREATE OR REPLACE FUNCTION `name`() …; `definition` begins with RETURNS. Touches no table."""
+    statement = sql.SQL("CREATE OR REPLACE FUNCTION {}() {}").format(sql.Identifier(name), sql.SQL(definition))
+    run(db, f"create function {name}", statement)
+
+
+def drop_function(db: Session, name: str) -> None:
+    run(db, f"drop function {name}", sql.SQL("DROP FUNCTION IF EXISTS {}()").format(sql.Identifier(name)))
+
+
+def create_trigger(
+    db: Session, table: str, name: str, event: LiteralString, function: str, *, condition: LiteralString | None = None
+) -> None:
+    """A row trigger: `event` is "BEFORE INSERT", "AFTER UPDATE OF status" …, `condition` what stands after WHEN.
+
+    CREATE TRIGGER waits for every writer in flight: once it is done, all rows that the trigger has not seen are
+    committed and visible to the backfill that follows. That is what closes the gap between the two.
+    """
+    if facts.trigger_exists(db.connection, table, name):
+        return
+    statement = sql.SQL("CREATE TRIGGER {} {} ON {} FOR EACH ROW {} EXECUTE FUNCTION {}()").format(
+        sql.Identifier(name),
+        sql.SQL(event),
+        sql.Identifier(table),
+        sql.SQL("WHEN ({})").format(sql.SQL(condition)) if condition else sql.SQL(""),
+        sql.Identifier(function),
+    )
+    run(db, f"create trigger {name}", statement)
+
+
+def drop_trigger(db: Session, table: str, name: str) -> None:
+    if facts.trigger_exists(db.connection, table, name):
+        statement = sql.SQL("DROP TRIGGER {} ON {}")
+        run(db, f"drop trigger {name}", statement.format(sql.Identifier(name), sql.Identifier(table)))
