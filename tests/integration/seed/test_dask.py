@@ -23,13 +23,13 @@ from tests.conftest import Database
 from inboxbench.cli import application
 from inboxbench.database import Connection, connect, list_databases, scratch_database
 from inboxbench.errors import InboxbenchError, UsageError
+from inboxbench.messenger.data.plan import outline, outline_tasks, window_tasks
 from inboxbench.messenger.data.table_layout import LAYOUTS
 from inboxbench.project import Project
 from inboxbench.seed import Dataset, Step, load_profile, scaled, seed_into
 from inboxbench.seed.dask.block_registry import Ledger, pieces_of
 from inboxbench.seed.dask.option import Cluster, cluster_runner
 from inboxbench.seed.dask.worker import Order, Station
-from inboxbench.seed.load.plan import outline, outline_tasks, window_tasks
 from inboxbench.seed.load.process_pool import Crew, runner
 from inboxbench.seed.load.run import bare_schema, silent
 from inboxbench.seed.load.task import Job, Task

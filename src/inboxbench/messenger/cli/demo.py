@@ -14,8 +14,8 @@ from inboxbench.cli.progress import progress_console
 from inboxbench.errors import UsageError
 from inboxbench.files import check_writable, write_text
 from inboxbench.messenger.cli.demo_stages import Order, run_job
+from inboxbench.messenger.data.profile import load_profile, scaled
 from inboxbench.report import print_summary, render_html
-from inboxbench.seed.profile.profile import load_profile, scaled
 
 
 def _prepare(folder: Path) -> None:

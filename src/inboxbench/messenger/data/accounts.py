@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inboxbench.messenger.data.profile import Fleet, Profile
+from inboxbench.messenger.data.working_hours import DAY, MINUTE, WEEK
 from inboxbench.seed.binary.arrays import AnyArray, Flags, Floats, Ints
 from inboxbench.seed.binary.distributions import apportion, with_largest, zipf_weights
 from inboxbench.seed.binary.random_streams import Stream
-from inboxbench.seed.binary.working_hours import DAY, MINUTE, WEEK
-from inboxbench.seed.profile.profile import Fleet, Profile
 
 
 @dataclass(frozen=True, slots=True)

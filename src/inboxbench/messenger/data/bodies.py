@@ -8,11 +8,11 @@ from functools import cache
 import numpy as np
 
 from inboxbench.messenger.data.context import Material
+from inboxbench.messenger.data.profile import Text
 from inboxbench.seed.binary.arrays import Flags, IntLike, Ints, Octets
 from inboxbench.seed.binary.copy_format import Pool, digits, pool_of, rows_of, scatter
 from inboxbench.seed.binary.distributions import inverse_table
 from inboxbench.seed.binary.random_streams import Stream
-from inboxbench.seed.profile.profile import Text
 
 _ZEROS = b"00000000"
 # Order, parcel, contract, link: by language, Russian first. The zeros are the row's own digits.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from inboxbench.messenger.data.context import Material
-from inboxbench.messenger.data.fields import Framed, framed
 from inboxbench.seed.binary.arrays import Ints, Octets
 from inboxbench.seed.binary.copy_format import digits, texts, timestamps
+from inboxbench.seed.binary.fields import Framed, framed
 
 CONTACT_BLOCK = 4096  # rows of contacts and of their entries; part of the generator's version
 _CONTACT_BEFORE = 250

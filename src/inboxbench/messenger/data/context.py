@@ -8,19 +8,19 @@ from functools import cache
 
 import numpy as np
 
-from inboxbench.messenger.data.fields import framed
 from inboxbench.messenger.data.head_outline import Head, load_head
 from inboxbench.messenger.data.names import People, load_people
 from inboxbench.messenger.data.outline import World, load_world, make_clock
+from inboxbench.messenger.data.profile import Profile
 from inboxbench.messenger.data.table_layout import Layout
 from inboxbench.messenger.data.text import Sentences, load_sentences
+from inboxbench.messenger.data.working_hours import Clock
 from inboxbench.seed.binary.arrays import Ints
 from inboxbench.seed.binary.copy_format import Pool, pool_of, texts
 from inboxbench.seed.binary.distributions import inverse_table, zipf_weights
+from inboxbench.seed.binary.fields import framed
 from inboxbench.seed.binary.random_streams import Stream
-from inboxbench.seed.binary.working_hours import Clock
 from inboxbench.seed.load.task import Job
-from inboxbench.seed.profile.profile import Profile
 
 _DOCUMENTS = 4096
 _BROWSERS = {

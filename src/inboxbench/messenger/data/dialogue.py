@@ -21,11 +21,11 @@ from inboxbench.messenger.data.message_keys import (
     read_moments,
 )
 from inboxbench.messenger.data.outline import World, span
+from inboxbench.messenger.data.profile import Dialogue, Profile, Status
+from inboxbench.messenger.data.working_hours import DAY, HOUR, Clock
 from inboxbench.seed.binary.arrays import AnyArray, Flags, Ints
 from inboxbench.seed.binary.distributions import QUANTILES, lognormal_quantiles, rank_tables, thresholds
 from inboxbench.seed.binary.random_streams import Stream
-from inboxbench.seed.binary.working_hours import DAY, HOUR, Clock
-from inboxbench.seed.profile.profile import Dialogue, Profile, Status
 
 BLOCK = 2048  # conversations; part of the generator's version, since streams are keyed by block
 

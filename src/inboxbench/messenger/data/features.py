@@ -11,11 +11,11 @@ from functools import cache
 import numpy as np
 
 from inboxbench.messenger.data.message_keys import BOT, NEVER, NOTE, TEMPLATE, USER
+from inboxbench.messenger.data.profile import Features
+from inboxbench.messenger.data.working_hours import DAY
 from inboxbench.seed.binary.arrays import Flags, Ints
 from inboxbench.seed.binary.distributions import lognormal_quantiles, thresholds
 from inboxbench.seed.binary.random_streams import Stream
-from inboxbench.seed.binary.working_hours import DAY
-from inboxbench.seed.profile.profile import Features
 
 SNOOZED = 3  # as a status, beside those of dialogue.py
 _OPEN = 0

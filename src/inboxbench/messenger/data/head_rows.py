@@ -7,12 +7,12 @@ import numpy as np
 from inboxbench.messenger.data.columns import CONTACT_BLOCK, contact_created, digit_part, ids, listed
 from inboxbench.messenger.data.context import Material
 from inboxbench.messenger.data.dialogue import Block
-from inboxbench.messenger.data.fields import Field, Framed, Joined, Number, encode, framed, literal
 from inboxbench.messenger.data.head_outline import Head
 from inboxbench.messenger.data.message_keys import NEVER
 from inboxbench.messenger.data.outline import span
 from inboxbench.seed.binary.arrays import Ints, Octets
 from inboxbench.seed.binary.copy_format import texts, timestamps
+from inboxbench.seed.binary.fields import Field, Framed, Joined, Number, encode, framed, literal
 
 # The revision that resolves duplicates of external_id, the table and the column.
 _RESOLUTION = ("0038", "contacts", "external_id")

@@ -10,10 +10,10 @@ import numpy as np
 
 from inboxbench.messenger.data.context import Material
 from inboxbench.messenger.data.features import origins
-from inboxbench.messenger.data.fields import framed
 from inboxbench.messenger.data.message_keys import NOTE
 from inboxbench.seed.binary.arrays import AnyArray, Ints, Octets
 from inboxbench.seed.binary.copy_format import Pool, digits, pool_of, rows_of, scatter
+from inboxbench.seed.binary.fields import framed
 from inboxbench.seed.binary.random_streams import Stream
 
 _NULL = b"\xff" * 4

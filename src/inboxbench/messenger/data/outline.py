@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from inboxbench.messenger.data.accounts import Owners, build_owners
+from inboxbench.messenger.data.profile import Profile
+from inboxbench.messenger.data.working_hours import MINUTE, WEEK, Clock, Hours
 from inboxbench.seed.binary.arrays import AnyArray, Flags, Ints
 from inboxbench.seed.binary.distributions import apportion, growth_table, long_tailed, rank_tables
 from inboxbench.seed.binary.random_streams import Stream
-from inboxbench.seed.binary.working_hours import MINUTE, WEEK, Clock, Hours
-from inboxbench.seed.profile.profile import Profile
 
 # The last conversation begins this long before the end, so that its messages have room.
 _LAST_START = MINUTE

@@ -9,15 +9,15 @@ from inboxbench.messenger.data.columns import CONTACT_BLOCK, contact_created, di
 from inboxbench.messenger.data.context import Material, label_table
 from inboxbench.messenger.data.dialogue import BLOCK, RESOLVED, Block
 from inboxbench.messenger.data.features import blocked
-from inboxbench.messenger.data.fields import Field, Fixed, Framed, Joined, Number, Together, encode, framed, literal
 from inboxbench.messenger.data.head_rows import head_clocks, head_numbers, head_treatment
 from inboxbench.messenger.data.message_keys import CONTACT
 from inboxbench.messenger.data.outline import span
+from inboxbench.messenger.data.working_hours import DAY, HOUR, MINUTE
 from inboxbench.seed.binary.arrays import Flags, Ints, Octets
 from inboxbench.seed.binary.copy_format import Pool, digits, texts, timestamps
 from inboxbench.seed.binary.distributions import inverse_table
+from inboxbench.seed.binary.fields import Field, Fixed, Framed, Joined, Number, Together, encode, framed, literal
 from inboxbench.seed.binary.random_streams import Stream
-from inboxbench.seed.binary.working_hours import DAY, HOUR, MINUTE
 
 _CHANNELS = ("Website", "Telegram", "WhatsApp", "E-mail", "VK", "Mobile app", "Instagram", "Marketplace")
 _STATUSES = framed(texts(["open", "pending", "resolved", "snoozed"]))

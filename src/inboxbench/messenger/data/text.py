@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from inboxbench.messenger.data.profile import Text
 from inboxbench.messenger.data.vocabulary import LANGUAGES, ROLES, Vocabulary, phrases, vocabulary
 from inboxbench.seed.binary.arrays import AnyArray, IntLike, Ints, Octets
 from inboxbench.seed.binary.copy_format import Pool, pool_of, scatter
 from inboxbench.seed.binary.distributions import inverse_table
 from inboxbench.seed.binary.random_streams import Stream
-from inboxbench.seed.profile.profile import Text
 
 # Two cache lines; a record begins with the space that separates it from the sentence before.
 SENTENCE_BYTES = 128

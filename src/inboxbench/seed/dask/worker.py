@@ -21,13 +21,13 @@ from inboxbench.errors import ServerError, UsageError
 from inboxbench.messenger.data.build import KEYS, STATES
 from inboxbench.messenger.data.dialogue import BLOCK
 from inboxbench.messenger.data.message_keys import STATE
+from inboxbench.messenger.data.profile import Profile
 from inboxbench.messenger.data.table_layout import Layout
 from inboxbench.seed.binary.arrays import Ints
 from inboxbench.seed.dask.block_registry import Ledger, Part, Piece
 from inboxbench.seed.load.copy_transport import Connection
 from inboxbench.seed.load.task import Job, Task
 from inboxbench.seed.load.worker import Done, Worker
-from inboxbench.seed.profile.profile import Profile
 
 _KEY = 8  # bytes
 # The server must notice within a minute that a worker's machine is gone, or nobody else gets its block.

@@ -16,6 +16,7 @@ from psycopg import sql
 from inboxbench.database import Connection, connect, create_database, exists, read_marker, write_marker
 from inboxbench.errors import InboxbenchError, UsageError, unknown
 from inboxbench.files import drafted
+from inboxbench.messenger.data.profile import Churn
 from inboxbench.messenger.data.table_layout import Layout, layout
 from inboxbench.project import Project
 from inboxbench.seed.datasets.dataset import dropped_on_failure, schema_file, stamp_head
@@ -23,7 +24,6 @@ from inboxbench.seed.datasets.registry import KIND, LOADING, Dataset, from_marke
 from inboxbench.seed.load.lock import turn
 from inboxbench.seed.load.run import Progress, Step, age, bare_schema, check_empty, finish, silent
 from inboxbench.seed.load.task import SLICE
-from inboxbench.seed.profile.profile import Churn
 from inboxbench.server import Server, reason
 
 _FORMAT = 1

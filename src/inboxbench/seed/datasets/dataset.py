@@ -21,6 +21,7 @@ from inboxbench.database import (
     write_marker,
 )
 from inboxbench.errors import UsageError
+from inboxbench.messenger.data.profile import Profile, load_profile, scaled
 from inboxbench.messenger.data.table_layout import layout
 from inboxbench.project import Project, find_project
 from inboxbench.seed.dask.option import Cluster
@@ -28,7 +29,6 @@ from inboxbench.seed.datasets.registry import GENERATOR, KIND, LOADING, Dataset,
 from inboxbench.seed.load.lock import turn
 from inboxbench.seed.load.run import Loaded, Progress, check_empty, load, silent
 from inboxbench.seed.load.target import check_rights, emptied_on_failure
-from inboxbench.seed.profile.profile import Profile, load_profile, scaled
 from inboxbench.server import Server
 
 

@@ -13,8 +13,8 @@ from typing import LiteralString
 from psycopg import sql
 
 from inboxbench.database import Connection, connect
+from inboxbench.messenger.data.profile import Churn
 from inboxbench.seed.load.deferred_indexes import in_parallel
-from inboxbench.seed.profile.profile import Churn
 
 # Which rows: by a fixed scramble of the id, another one each round, in parts of 10,000.
 _CHOSEN = sql.SQL("(id * 2654435761 + {round} * 40503) % 10000 < {parts}")

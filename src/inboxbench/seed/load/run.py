@@ -17,17 +17,17 @@ from psycopg import sql
 from inboxbench import units
 from inboxbench.database import Connection, connect
 from inboxbench.errors import UsageError
+from inboxbench.messenger.data.plan import outline, outline_tasks, total_rows, window_tasks
+from inboxbench.messenger.data.profile import Churn, Profile
 from inboxbench.messenger.data.table_layout import LAYOUTS, Layout
 from inboxbench.seed.dask.option import Cluster, cluster_runner
 from inboxbench.seed.load import churn
 from inboxbench.seed.load import deferred_indexes as bare
 from inboxbench.seed.load.checksum import table_checksum
 from inboxbench.seed.load.copy_transport import reads_files
-from inboxbench.seed.load.plan import outline, outline_tasks, total_rows, window_tasks
 from inboxbench.seed.load.process_pool import Crew, runner
 from inboxbench.seed.load.task import SLICE, Job
 from inboxbench.seed.load.worker import Done
-from inboxbench.seed.profile.profile import Churn, Profile
 
 # Heap, baseline indexes and the sort files of their build, for a message and its share of the other tables.
 _BYTES_A_MESSAGE = 620

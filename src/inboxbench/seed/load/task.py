@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from inboxbench.messenger.data.profile import Profile
 from inboxbench.messenger.data.table_layout import Layout
-from inboxbench.seed.profile.profile import Profile
 
 # Slices of this size keep client and server busy at the same time.
 SLICE = 128 * 1024

@@ -9,9 +9,9 @@ import pytest
 
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.invariants import read_invariants, violations
+from inboxbench.messenger.data.profile import without_features
 from inboxbench.project import Project
 from inboxbench.seed import Profile, load_profile, seed_into
-from inboxbench.seed.profile.profile import without_features
 from inboxbench.server import Server
 
 MESSAGES = 60_000

@@ -9,10 +9,10 @@ from psycopg import sql
 
 from inboxbench.catalog import compare, explain, read_catalog
 from inboxbench.database import Connection, connect, scratch_database
+from inboxbench.messenger.data.profile import without_features
 from inboxbench.migrate import runner
 from inboxbench.project import Project
 from inboxbench.seed import load_profile, seed_into
-from inboxbench.seed.profile.profile import without_features
 from inboxbench.server import Server
 
 # What the migration dates itself.

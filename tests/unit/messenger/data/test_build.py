@@ -22,12 +22,12 @@ from inboxbench.messenger.data.message_keys import (
     positions,
 )
 from inboxbench.messenger.data.outline import World, make_clock, span
+from inboxbench.messenger.data.plan import Outline, outline, outline_tasks, window_tasks
+from inboxbench.messenger.data.profile import load_profile, scaled
 from inboxbench.messenger.data.table_layout import LAYOUTS
 from inboxbench.project import find_project
-from inboxbench.seed.load.plan import Outline, outline, outline_tasks, window_tasks
 from inboxbench.seed.load.task import Job
 from inboxbench.seed.load.worker import Done, Worker
-from inboxbench.seed.profile.profile import load_profile, scaled
 
 SEEDS = find_project().seeds
 TINY = load_profile(SEEDS, "tiny")

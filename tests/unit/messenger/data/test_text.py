@@ -10,10 +10,10 @@ import pytest
 
 from inboxbench.errors import UsageError
 from inboxbench.messenger.data.names import fingerprint, people
+from inboxbench.messenger.data.profile import load_profile
 from inboxbench.messenger.data.text import SENTENCE_BYTES, build_sentences, sentence_pool
 from inboxbench.messenger.data.vocabulary import phrases, vocabulary
 from inboxbench.project import find_project
-from inboxbench.seed.profile.profile import load_profile
 
 FOLDER = find_project().seeds / "vocabulary"
 

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inboxbench.messenger.data.fields import Field, Fixed, Framed, Joined, Number, Together, encode, framed, literal
 from inboxbench.seed.binary.copy_format import digits, pool_of, rows_of, scatter, texts, timestamps
+from inboxbench.seed.binary.fields import Field, Fixed, Framed, Joined, Number, Together, encode, framed, literal
 from inboxbench.seed.load.checksum import block_checksum, table_checksum
 
 

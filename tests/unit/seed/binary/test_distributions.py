@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inboxbench.messenger.data.working_hours import HOUR, WEEK, Clock, Hours
 from inboxbench.seed.binary.distributions import (
     apportion,
     growth_table,
@@ -17,7 +18,6 @@ from inboxbench.seed.binary.distributions import (
     zipf_weights,
 )
 from inboxbench.seed.binary.random_streams import Stream
-from inboxbench.seed.binary.working_hours import HOUR, WEEK, Clock, Hours
 
 
 @given(

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from inboxbench.errors import UsageError
+from inboxbench.messenger.data.profile import load_profile
 from inboxbench.messenger.data.table_layout import LAYOUTS
 from inboxbench.project import find_project
 from inboxbench.seed.dask.block_registry import pieces_of
 from inboxbench.seed.dask.option import Cluster, parse_cluster
 from inboxbench.seed.dask.worker import Order, check_version
-from inboxbench.seed.profile.profile import load_profile
 
 
 @pytest.mark.parametrize(

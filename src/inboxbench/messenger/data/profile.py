@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from inboxbench.errors import UsageError, unknown
-from inboxbench.seed.profile.checks import contradictions
+from inboxbench.messenger.data.profile_checks import contradictions
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from inboxbench.errors import UsageError
+from inboxbench.messenger.data.profile import load_profile, parse_profile, profile_names, scaled
 from inboxbench.project import find_project
-from inboxbench.seed.profile.profile import load_profile, parse_profile, profile_names, scaled
 
 SEEDS = find_project().seeds
 TINY = (SEEDS / "tiny.toml").read_text(encoding="utf-8")

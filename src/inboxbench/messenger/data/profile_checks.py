@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inboxbench.seed.profile.profile import Profile
+    from inboxbench.messenger.data.profile import Profile
 
 # Sort keys hold 36 bits of milliseconds and 24 bits of conversation (see dialogue.py).
 MAX_WEEKS = 112
