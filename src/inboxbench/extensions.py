@@ -51,7 +51,13 @@ def import_target(target: str, where: str) -> Any:
 
 
 def _table(project: Project) -> dict[str, Any]:
-    return read_table(project.pyproject) if project.pyproject.is_file() else {}
+    return read_table(project.extensions) if project.extensions.is_file() else {}
+
+
+def extension_name(project: Project, key: str) -> str | None:
+    """The "module:attribute" that the project's pyproject.toml names under `key`, or None where it names none."""
+    name: str | None = _table(project).get(key)
+    return name
 
 
 def extension(project: Project, key: str) -> Any | None:
@@ -59,15 +65,15 @@ def extension(project: Project, key: str) -> Any | None:
 
     Raises UsageError when what it names cannot be imported.
     """
-    target = _table(project).get(key)
-    return None if target is None else import_target(target, f"{project.pyproject} [tool.inboxbench] {key}")
+    target = extension_name(project, key)
+    return None if target is None else import_target(target, f"{project.extensions} [tool.inboxbench] {key}")
 
 
 def project_commands(project: Project) -> dict[str, ProjectCommand]:
     """The project's own sub-commands by name. Raises UsageError naming the entry that is wrong."""
     commands: dict[str, ProjectCommand] = {}
     for name, entry in _table(project).get("commands", {}).items():
-        where = f"{project.pyproject} [tool.inboxbench.commands] {name!r}"
+        where = f"{project.extensions} [tool.inboxbench.commands] {name!r}"
         if not (isinstance(entry, dict) and set(entry) == {"target", "help"}):
             raise UsageError(f'{where}: expected {{ target = "module:attribute", help = "…" }}, found {entry!r}')
         if not all(isinstance(value, str) for value in entry.values()):

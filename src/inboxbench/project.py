@@ -58,6 +58,11 @@ class Project:
     def pyproject(self) -> Path:
         return self.root / "pyproject.toml"
 
+    @property
+    def extensions(self) -> Path:
+        """The pyproject.toml that names the code that the project brings (see inboxbench.extensions)."""
+        return self.pyproject
+
 
 @dataclass(frozen=True, slots=True)
 class Loose(Project):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -32,7 +31,7 @@ def age(created: int) -> str:
 
 
 def _table(datasets: list[Stored]) -> Table:
-    table = Table(Column("name", no_wrap=True), "profile", "seed", "messages", "size", "age", "checksum of messages")
+    table = Table(Column("name", no_wrap=True), "profile", "seed", "rows", "size", "age", "checksum")
     for stored in datasets:
         facts = _facts(stored)
         table.add_row(stored.name, *facts[:3], units.size(stored.size), age(stored.created), facts[3])
@@ -42,7 +41,8 @@ def _table(datasets: list[Stored]) -> Table:
 def _facts(stored: Stored) -> tuple[str, str, str, str]:
     if stored.dataset:
         dataset = stored.dataset
-        return dataset.profile, str(dataset.seed), f"{dataset.messages:,}", dataset.checksums["messages"]
+        rows = f"{dataset.size:,} {dataset.counted}"
+        return dataset.profile, str(dataset.seed), rows, dataset.checksums[dataset.counted]
     if stored.template:
         return f"copy of {stored.template}", "", "", ""
     return "left by a killed load or another version: remove it", "", "", ""
@@ -57,7 +57,7 @@ def list_command(session: Session, output: Output) -> None:
         datasets = list_datasets(server)
     nothing = "no datasets; `inboxbench seed PROFILE` makes one (keep a server with `inboxbench server start`)"
     output.hand_over(
-        [asdict(stored) for stored in datasets],
+        [stored.to_json() for stored in datasets],
         text=lambda console: console.print(_table(datasets) if datasets else Text(nothing)),
     )
 

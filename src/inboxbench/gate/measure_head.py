@@ -107,7 +107,7 @@ def _measured(
         matrix,
         profile=dataset.profile,
         server=_version(server),
-        messages=dataset.messages,
+        messages=dataset.size,
         seed=request.seed,
         data=dataset.fingerprint,
     )

@@ -6,10 +6,22 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from inboxbench.errors import UsageError
 from inboxbench.project import Project, find_project
+
+
+@dataclass(frozen=True, slots=True)
+class OtherRevision(Project):
+    """A project as it was. The code that it brings is what is installed now, as `present` names it."""
+
+    present: Project
+
+    @property
+    def extensions(self) -> Path:
+        return self.present.extensions
 
 
 def git(root: Path, *words: str) -> str:
@@ -53,6 +65,6 @@ def checked_out(project: Project, ref: str) -> Iterator[Project]:
         tree = Path(folder) / "tree"
         git(project.root, "worktree", "add", "--detach", "--quiet", str(tree), commit)
         try:
-            yield find_project(tree / inside)
+            yield OtherRevision(find_project(tree / inside).root, project)
         finally:
             git(project.root, "worktree", "remove", "--force", str(tree))

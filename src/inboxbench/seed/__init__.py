@@ -1,16 +1,17 @@
-"""Seeds: skewed, bilingual data, the same for the same profile, seed and version, at the speed of COPY."""
+"""Seeds: skewed rows of a project's row source, the same for the same profile, seed and version, at COPY's speed."""
 
-from inboxbench.messenger.data.profile import Profile, load_profile, profile_names, scaled
 from inboxbench.seed.datasets.archive import export_dataset, import_dataset
 from inboxbench.seed.datasets.dataset import load_dataset, seed_into
-from inboxbench.seed.datasets.registry import GENERATOR, Dataset, Stored, copy_dataset, list_datasets, remove_dataset
+from inboxbench.seed.datasets.registry import Dataset, Stored, copy_dataset, list_datasets, remove_dataset
 from inboxbench.seed.load.run import Progress, Step
+from inboxbench.seed.profile import BaseProfile, load_profile, profile_names, read_profile, scaled
+from inboxbench.seed.row_source import RowSource, project_row_source
 
 __all__ = [
-    "GENERATOR",
+    "BaseProfile",
     "Dataset",
-    "Profile",
     "Progress",
+    "RowSource",
     "Step",
     "Stored",
     "copy_dataset",
@@ -20,6 +21,8 @@ __all__ = [
     "load_dataset",
     "load_profile",
     "profile_names",
+    "project_row_source",
+    "read_profile",
     "remove_dataset",
     "scaled",
     "seed_into",

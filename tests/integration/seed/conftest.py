@@ -8,8 +8,10 @@ from typing import Any, LiteralString
 import pytest
 
 from inboxbench.database import Connection, connect
+from inboxbench.messenger.data import ROW_SOURCE
+from inboxbench.messenger.data.profile import Profile
 from inboxbench.project import Project
-from inboxbench.seed import Dataset, Profile, load_dataset, load_profile
+from inboxbench.seed import Dataset, load_dataset, read_profile
 from inboxbench.server import Server
 
 
@@ -33,6 +35,6 @@ class Loaded:
 @pytest.fixture(scope="session")
 def tiny(server: Server, project: Project) -> Iterator[Loaded]:
     dataset = load_dataset(server, "tiny", 1, project=project)
-    loaded = Loaded(dataset, load_profile(project.seeds, "tiny"), connect(server.conninfo(dataset.name)))
+    loaded = Loaded(dataset, read_profile(ROW_SOURCE, project.seeds, "tiny"), connect(server.conninfo(dataset.name)))
     yield loaded
     loaded.connection.close()  # a test that clones the dataset has put another one in its place

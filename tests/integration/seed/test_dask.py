@@ -23,21 +23,20 @@ from tests.conftest import Database
 from inboxbench.cli import application
 from inboxbench.database import Connection, connect, list_databases, scratch_database
 from inboxbench.errors import InboxbenchError, UsageError
-from inboxbench.messenger.data.plan import outline, outline_tasks, window_tasks
-from inboxbench.messenger.data.table_layout import LAYOUTS
+from inboxbench.messenger.data import ROW_SOURCE
 from inboxbench.project import Project
-from inboxbench.seed import Dataset, Step, load_profile, scaled, seed_into
-from inboxbench.seed.dask.block_registry import Ledger, pieces_of
-from inboxbench.seed.dask.option import Cluster, cluster_runner
-from inboxbench.seed.dask.worker import Order, Station
-from inboxbench.seed.load.process_pool import Crew, runner
-from inboxbench.seed.load.run import bare_schema, silent
-from inboxbench.seed.load.task import Job, Task
+from inboxbench.seed import Dataset, Step, read_profile, scaled, seed_into
+from inboxbench.seed.dask.block_registry import BlockRegistry, pieces_of
+from inboxbench.seed.dask.option import Cluster, cluster_pool
+from inboxbench.seed.dask.worker import Loader, Order
+from inboxbench.seed.load.process_pool import WorkerPool, local_pool
+from inboxbench.seed.load.run import create_tables, silent
+from inboxbench.seed.row_source import Done, Job, Task, row_source_name
 from inboxbench.server import Server
 
 # Several blocks of conversations, so that windows of messages need what other workers left.
 MESSAGES = 100_000
-BASELINE, HEAD = LAYOUTS["baseline"], LAYOUTS["head"]
+BASELINE, HEAD = ROW_SOURCE.layouts["baseline"], ROW_SOURCE.layouts["head"]
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,14 @@ def filled(
     server: Server, name: str, project: Project, workers: int | Cluster, progress: Callable[[Step], None] = silent
 ) -> Stored:
     dataset = seed_into(
-        server, name, "tiny", 21, messages=MESSAGES, workers=workers, fresh=True, progress=progress, project=project
+        server, name, "tiny", 21, size=MESSAGES, workers=workers, fresh=True, progress=progress, project=project
     )
     with connect(server.conninfo(name)) as connection:
-        assert ledgers(connection) == 0
+        assert registries(connection) == 0
         return Stored(dataset, contents(connection))
 
 
-def ledgers(connection: Connection) -> int:
+def registries(connection: Connection) -> int:
     row = connection.execute("SELECT count(*) FROM pg_class WHERE relname LIKE 'inboxbench%'").fetchone()
     assert row is not None
     return int(row[0])
@@ -217,13 +216,13 @@ def left_by_workers(folder: Path) -> list[Path]:
 Blocks = dict[tuple[str, int], tuple[int, int]]
 
 
-def blocks_of(job: Job, crew: Crew, vocabulary: Path) -> Blocks:
+def blocks_of(job: Job, pool: WorkerPool, seeds: Path) -> Blocks:
     """Rows and checksum of every block, as load() has them made; keys and indexes are not what this is about."""
-    plan = outline(job, vocabulary)
-    first = list(crew.each(outline_tasks(plan)))
-    talks = sorted((done for done in first if done.table == "conversations"), key=lambda done: done.number)
-    done = [*first, *crew.each(window_tasks(plan, talks))]
-    return {(one.table, one.number): (one.rows, one.checksum) for one in done}
+    done: list[Done] = []
+    for phase in ROW_SOURCE.plan(job, seeds).phases:
+        talks = sorted((block for block in done if block.table == "conversations"), key=lambda block: block.number)
+        done += pool.run(phase({"conversations": talks}))
+    return {(block.table, block.number): (block.rows, block.checksum) for block in done}
 
 
 def test_workers_of_a_scheduler_load_at_head_and_tidy_up(
@@ -231,22 +230,22 @@ def test_workers_of_a_scheduler_load_at_head_and_tidy_up(
 ) -> None:
     """They have a folder of their own, as on another machine, and the database."""
     (tmp_path / "job").mkdir()
-    profile, vocabulary = scaled(load_profile(project.seeds, "tiny"), messages=MESSAGES), project.seeds / "vocabulary"
-    job = Job(tmp_path / "job", profile, 21, HEAD, database.conninfo)
-    with runner(1, replace(job, conninfo=None)) as crew:
-        expected = blocks_of(job, crew, vocabulary)
+    profile = scaled(ROW_SOURCE, read_profile(ROW_SOURCE, project.seeds, "tiny"), size=MESSAGES)
+    job = Job(tmp_path / "job", row_source_name(project), profile, 21, HEAD, database.conninfo)
+    with local_pool(1, replace(job, conninfo=None)) as pool:
+        expected = blocks_of(job, pool, project.seeds)
     with database.connect() as connection:
-        bare_schema(connection, project.schema / HEAD.schema, HEAD)
+        create_tables(connection, project.schema, HEAD)
     for left in (tmp_path / "job").iterdir():
         left.unlink()
     with a_worker(scheduler, tmp_path) as process:
-        with cluster_runner(Cluster(scheduler), job) as crew:
-            assert blocks_of(job, crew, vocabulary) == expected
+        with cluster_pool(Cluster(scheduler), job) as pool:
+            assert blocks_of(job, pool, project.seeds) == expected
             assert len(left_by_workers(tmp_path)) == 1
         assert process.poll() is None
         assert left_by_workers(tmp_path) == []
     with database.connect() as connection:
-        assert ledgers(connection) == 0
+        assert registries(connection) == 0
         for table in HEAD.columns:
             rows = sum(rows for (name, _), (rows, _) in expected.items() if name == table)
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (rows,), table
@@ -262,7 +261,7 @@ def refused(server: Server, project: Project, cluster: Cluster, progress: Callab
     before = databases(server)
     with pytest.raises(InboxbenchError) as caught:
         seed_into(
-            server, "inboxbench_refused", "tiny", 1, messages=MESSAGES, workers=cluster,
+            server, "inboxbench_refused", "tiny", 1, size=MESSAGES, workers=cluster,
             progress=progress, project=project,
         )  # fmt: skip
     assert databases(server) == before
@@ -336,10 +335,10 @@ def test_a_lost_server_is_said_in_one_line_without_a_password(
 
 @dataclass(frozen=True)
 class Stage:
-    """An empty database with a ledger, as workers find it, and what they would be told."""
+    """An empty database with a block registry, as workers find it, and the order that they would get."""
 
     order: Order
-    ledger: Ledger
+    registry: BlockRegistry
     folder: Path
 
     def count(self) -> int:
@@ -349,8 +348,8 @@ class Stage:
         return int(row[0])
 
     @contextmanager
-    def station(self) -> Iterator[Station]:
-        opened = Station(self.order, self.folder)
+    def loader(self) -> Iterator[Loader]:
+        opened = Loader(self.order, self.folder)
         try:
             yield opened
         finally:
@@ -359,24 +358,25 @@ class Stage:
 
 @pytest.fixture
 def stage(server: Server, project: Project, tmp_path: Path) -> Iterator[Stage]:
-    profile, layout, shared = scaled(load_profile(project.seeds, "tiny"), messages=10_000), BASELINE, "ab12"
-    with scratch_database(server, "ledger") as name:
-        conninfo, ledger = server.conninfo(name), Ledger(shared)
+    profile = scaled(ROW_SOURCE, read_profile(ROW_SOURCE, project.seeds, "tiny"), size=10_000)
+    with scratch_database(server, "registry") as name:
+        conninfo, registry = server.conninfo(name), BlockRegistry("ab12")
         folder = tmp_path / "job"
         folder.mkdir()
-        outline(Job(folder, profile, 1, layout, conninfo), project.seeds / "vocabulary")
+        job = Job(folder, row_source_name(project), profile, 1, BASELINE, conninfo, 4096)
+        ROW_SOURCE.plan(job, project.seeds)
         with connect(conninfo) as connection:
-            bare_schema(connection, project.schema / layout.schema, layout)
-            ledger.create(connection)
-            ledger.put(connection, pieces_of(folder))
-        yield Stage(Order(shared, profile, 1, layout, 4096, "0.1.0", conninfo), ledger, tmp_path)
+            create_tables(connection, project.schema, BASELINE)
+            registry.create(connection)
+            registry.put(connection, pieces_of(folder), shared=True)
+        yield Stage(Order.of(job, "ab12", "0.1.0"), registry, tmp_path)
 
 
 BLOCK = Task("conversations", 0)
 
 
 def test_a_block_that_is_loaded_is_not_loaded_again(stage: Stage) -> None:
-    with stage.station() as first, stage.station() as second:
+    with stage.loader() as first, stage.loader() as second:
         done = first.perform(BLOCK)
         assert second.perform(BLOCK) == done
     assert stage.count() == done.rows
@@ -384,9 +384,9 @@ def test_a_block_that_is_loaded_is_not_loaded_again(stage: Stage) -> None:
 
 def test_a_retry_waits_for_the_worker_that_was_thought_lost(stage: Stage) -> None:
     """The lost one rolls back, so the retry loads; had it committed, the retry would have found its row."""
-    with stage.station() as retry, connect(stage.order.conninfo, autocommit=False) as lost:
-        stage.ledger.name_session(lost, BLOCK)
-        assert stage.ledger.claim(lost, BLOCK)
+    with stage.loader() as retry, connect(stage.order.conninfo, autocommit=False) as lost:
+        stage.registry.name_session(lost, BLOCK)
+        assert stage.registry.claim(lost, BLOCK)
         thread = threading.Thread(target=retry.perform, args=(BLOCK,))
         thread.start()
         thread.join(0.5)
@@ -398,21 +398,21 @@ def test_a_retry_waits_for_the_worker_that_was_thought_lost(stage: Stage) -> Non
 
 def test_a_worker_that_stopped_halfway_is_cut_off(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inboxbench.seed.dask.block_registry._PATIENCE", "200ms")
-    with stage.station() as retry, connect(stage.order.conninfo, autocommit=False) as stopped:
-        stage.ledger.name_session(stopped, BLOCK)
-        assert stage.ledger.claim(stopped, BLOCK)
+    with stage.loader() as retry, connect(stage.order.conninfo, autocommit=False) as stopped:
+        stage.registry.name_session(stopped, BLOCK)
+        assert stage.registry.claim(stopped, BLOCK)
         assert retry.perform(BLOCK).rows == stage.count() > 0
         with pytest.raises(psycopg.OperationalError):
             stopped.execute("SELECT 1")
 
 
-def test_nobody_loads_once_the_ledger_is_closed(stage: Stage) -> None:
-    with stage.station() as late:
+def test_nobody_loads_once_the_registry_is_closed(stage: Stage) -> None:
+    with stage.loader() as late:
         with connect(stage.order.conninfo) as connection:
-            stage.ledger.drop(connection)
+            stage.registry.drop(connection)
         with pytest.raises(psycopg.OperationalError):
             late.perform(BLOCK)
-    with pytest.raises(psycopg.errors.UndefinedTable), stage.station() as late:
+    with pytest.raises(psycopg.errors.UndefinedTable), stage.loader() as late:
         late.perform(BLOCK)
     assert stage.count() == 0
 

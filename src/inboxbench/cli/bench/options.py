@@ -18,6 +18,7 @@ from inboxbench.bench.cache.recall import Memory
 from inboxbench.bench.cache.store import Store, default_folder
 from inboxbench.bench.request import Sets
 from inboxbench.bench.sets.indexset import live_set, read_catalogue
+from inboxbench.bench.workload.letters import locale_remark
 from inboxbench.bench.workload.queries import read_workload
 from inboxbench.cli.options import Session
 from inboxbench.cli.progress import SeedProgress, progress_console
@@ -31,6 +32,7 @@ from inboxbench.seed.datasets.dataset import load_dataset, schema_file
 from inboxbench.server import Server, parse_spec, redact
 from inboxbench.server.binaries import find_bindir
 from inboxbench.server.spec import Binaries, Embedded
+from inboxbench.sqlfile import read_queries
 
 SCHEMA_VERSION = 1
 # The set of indexes that a database of one's own has.
@@ -115,7 +117,23 @@ def opened_database(session: Session, server: Server, source: Source) -> Iterato
 
 @contextmanager
 def opened_ground(session: Session, server: Server, source: Source) -> Iterator[Ground]:
-    """The same, with what is known of its rows."""
+    """The same, with what is known of its rows. Warns of a locale that queries of the project find too little in."""
+    with _ground(session, server, source) as ground:
+        _warn_of_locale(session.project, server, ground.name)
+        yield ground
+
+
+def _warn_of_locale(project: Project, server: Server, database: str) -> None:
+    if not project.queries.is_dir():
+        return
+    with connect(server.conninfo(database)) as connection:
+        remark = locale_remark(connection, read_queries(project.queries, strict=False))
+    if remark:
+        progress_console.print(Text(remark, style="yellow"))
+
+
+@contextmanager
+def _ground(session: Session, server: Server, source: Source) -> Iterator[Ground]:
     if is_url(source.database):
         with _copied(source.database or "", server) as ground:
             yield ground
@@ -169,7 +187,7 @@ def seeded(session: Session, server: Server, profile: str, seed: int, scale: flo
         if at == "baseline":
             with progress_console.status("migrating to head"):
                 runner.upgrade(server.conninfo(name), project)
-        yield Ground(name, dataset.messages, f"{dataset.fingerprint} at {_history(project)}")
+        yield Ground(name, dataset.size, f"{dataset.fingerprint} at {_history(project)}")
 
 
 def _history(project: Project) -> str:
@@ -209,7 +227,7 @@ def check_names(session: Session, source: Source, sets: list[str] | None, querie
     if not source.database:
         if not session.project.seeds.is_dir():
             raise UsageError(f"{session.project.root} has no seeds/ to fill a database by; name one with --database")
-        load_profile(session.project.seeds, source.profile)
+        load_profile(session.project, source.profile)
 
 
 def hand_over(

@@ -218,7 +218,7 @@ def _check_words(
 
 def _check_names(project: Project, request: Request) -> None:
     """A wrong name is said before a server is started."""
-    load_profile(project.seeds, request.profile)
+    load_profile(project, request.profile)
     read_workload(project, request.queries)
     read_catalogue(project.schema / "indexes.toml").choose(list(request.sets))
 

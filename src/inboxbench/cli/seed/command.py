@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import math
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import RenderableType
 
 from inboxbench.cli.options import Session, pass_session
-from inboxbench.cli.output import results_console
+from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import SeedProgress
 from inboxbench.cli.seed.text import benchmark_text, dataset_text, description_text
+from inboxbench.config import load_settings
 from inboxbench.database import exists
 from inboxbench.errors import UsageError
-from inboxbench.seed import Dataset, load_dataset, load_profile, seed_into
+from inboxbench.extensions import extension_name
+from inboxbench.project import find_project
+from inboxbench.seed import Dataset, load_dataset, load_profile, project_row_source, seed_into
 from inboxbench.seed.dask.option import parse_cluster
 from inboxbench.seed.datasets.benchmark import Benchmark
 from inboxbench.seed.datasets.benchmark import benchmark as run_benchmark
 from inboxbench.seed.datasets.describe import Description
 from inboxbench.seed.datasets.describe import describe as describe_database
+from inboxbench.seed.row_source import KEY
 from inboxbench.server import Server
 
 
@@ -39,20 +43,52 @@ class Amount(click.ParamType[int]):
         return int(number)
 
 
-@click.command()
+def _counted() -> str | None:
+    """The table that the profiles count, of the project that the environment or the nearest pyproject.toml names."""
+    settings = load_settings()
+    project = find_project(Path(settings.project) if settings.project else None, needs=())
+    return project_row_source(project).counted if extension_name(project, KEY) else None
+
+
+class SeedCommand(click.Command):
+    """Takes --rows by the name of the table that the project's profiles count, too: for the messenger, --messages."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        known = {name for parameter in self.get_params(ctx) for name in parameter.opts}
+        if any(arg.startswith("--") and arg.partition("=")[0] not in known for arg in args) and (table := _counted()):
+            args = ["--rows" + arg.removeprefix(f"--{table}") if _names(arg, table) else arg for arg in args]
+        return super().parse_args(ctx, args)
+
+
+def _names(arg: str, table: str) -> bool:
+    return arg.partition("=")[0] == f"--{table}"
+
+
+@click.command(cls=SeedCommand)
 @click.argument("profile")
 @click.option("--seed", default=1, show_default=True, help="another seed gives other rows", type=click.IntRange(0))
 @click.option("--database", help="fill this database (made when absent) instead of keeping a template")
 @click.option("--allow-foreign", is_flag=True, help="--database may name one that inboxbench did not make")
-@click.option("--scale", default=1.0, show_default=True, help="times the profile's number of messages")
-@click.option("--messages", type=Amount(), help="this many messages instead, e.g. 7e6")
-@click.option("--workers", type=click.IntRange(1), help="processes (default: processors + 1)")
+@click.option("--scale", default=1.0, show_default=True, help="times the profile's number of rows")
+@click.option(
+    "--rows",
+    type=Amount(),
+    help="this many rows of the table that the project's profiles count, e.g. 7e6; also called by that table's name, "
+    "such as --orders",
+)
+@click.option("--workers", type=click.IntRange(1), help="processes that build and send rows (default: processors + 1)")
 @click.option("--dask", metavar="CLUSTER", help="tcp://HOST:PORT of a Dask scheduler, or local:N: its workers load")
-@click.option("--at", type=click.Choice(["baseline", "head"]), default="baseline", show_default=True, help="schema")
+@click.option(
+    "--at",
+    type=click.Choice(["baseline", "head"]),
+    default="baseline",
+    show_default=True,
+    help="the schema to fill: before the project's migrations or after them",
+)
 @click.option("--fresh", is_flag=True, help="as loaded: without the churn of a live database")
 @click.option("--benchmark", is_flag=True, help="compare with the raw binary COPY rate of the same server")
 @click.option("--describe", is_flag=True, help="measure skew, lengths, words and files of what is there")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_options()
 @pass_session
 def command(
     session: Session,
@@ -62,16 +98,17 @@ def command(
     database: str | None,
     allow_foreign: bool,
     scale: float,
-    messages: int | None,
+    rows: int | None,
     workers: int | None,
     dask: str | None,
     at: str,
     fresh: bool,
     benchmark: bool,
     describe: bool,
-    form: str,
+    output: Output,
 ) -> None:
-    """Fill a database with PROFILE: tiny, small, medium, large, xlarge, or a file in seeds/.
+    """Fill a database with PROFILE, the name of a file in the project's seeds/: of the one that ships tiny, small,
+    medium, large, xlarge.
 
     Without --database the result is kept as a template that other commands clone; the same profile, size, seed
     and version are found again instead of being loaded twice. With --describe, a --database that exists is
@@ -84,10 +121,11 @@ def command(
     if dask and (workers or benchmark):
         raise UsageError("--dask brings its own workers, on several machines; leave out --workers and --benchmark")
     cluster = parse_cluster(dask) if dask else None
-    load_profile(session.project.seeds, profile)  # a wrong name is said before a server is started
+    load_profile(session.project, profile)  # a wrong name is said before a server is started
+    source = project_row_source(session.project)
     options: dict[str, Any] = {
         "scale": scale,
-        "messages": messages,
+        "size": rows,
         "workers": cluster or workers,
         "project": session.project,
     }
@@ -96,16 +134,13 @@ def command(
         if benchmark:
             result = run_benchmark(server, profile, seed, at=at, progress=report, **options)
         elif database is not None and describe and exists(server, database):
-            result = describe_database(server.conninfo(database))
+            result = describe_database(server.conninfo(database), source)
         else:
             options |= {"fresh": fresh, "at": at, "progress": report}
             result = _load(server, database, profile, seed, allow_foreign=allow_foreign, options=options)
             if describe:
-                result = describe_database(server.conninfo(result.name))
-    if form == "json":
-        click.echo(json.dumps(result.to_json(), indent=2))
-    else:
-        results_console().print(_as_text(result))
+                result = describe_database(server.conninfo(result.name), source)
+    output.hand_over(result.to_json(), text=lambda console: console.print(_as_text(result)))
 
 
 def _load(

@@ -11,7 +11,7 @@ from rich.text import Text
 from inboxbench import units
 from inboxbench.seed import Dataset
 from inboxbench.seed.datasets.benchmark import Benchmark
-from inboxbench.seed.datasets.describe import Description
+from inboxbench.seed.datasets.describe import Description, Words
 
 
 def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
@@ -52,9 +52,10 @@ def benchmark_text(measured: Benchmark) -> str:
         "not visible" if cpu is None else units.micros(cpu)
         for cpu in (measured.raw_cpu_us_per_row, measured.server_cpu_us_per_row)
     )
+    what = f"k rows/s of {measured.counted}"
     return (
-        f"raw binary COPY, one connection  {units.number(measured.raw_rows_per_s / 1e3):>8} k rows/s of messages\n"
-        f"generated and sent               {units.number(measured.seeded_rows_per_s / 1e3):>8} k rows/s of messages\n"
+        f"raw binary COPY, one connection  {units.number(measured.raw_rows_per_s / 1e3):>8} {what}\n"
+        f"generated and sent               {units.number(measured.seeded_rows_per_s / 1e3):>8} {what}\n"
         f"ratio                            {measured.ratio:>8.2f}, {measured.ratio_with_outline:.2f} with the outline\n"
         f"time                             {units.seconds(measured.total_s):>10}: {stages}\n"
         f"CPU a row                        raw {raw}; client {units.micros(measured.client_cpu_us_per_row)} "
@@ -66,37 +67,37 @@ def _optional(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def description_text(found: Description) -> RenderableType:
+def description_text(description: Description) -> RenderableType:
     percentiles = ("shortest 1 %", "25 %", "median", "75 %", "90 %", "99 %", "longest")
     skew = (
-        (name, f"{one.owners:,}", f"{one.largest_share:.1%}", _optional(one.exponent))
-        for name, one in found.skew.items()
+        (name, f"{skew.owners:,}", f"{skew.largest_share:.1%}", _optional(skew.exponent))
+        for name, skew in description.skew.items()
     )
-    lengths = {
-        "messages of a conversation": found.messages_per_conversation,
-        "characters of a body": found.body_length,
-    }
+    lengths = ((title, *(f"{value:,.0f}" for value in values)) for title, values in description.lengths.values())
     columns = (
-        (f"{one.table}.{one.name}", _optional(one.correlation), f"{one.n_distinct:,.4g}") for one in found.columns
+        (f"{column.table}.{column.name}", _optional(column.correlation), f"{column.n_distinct:,.4g}")
+        for column in description.columns
     )
     files = (
-        (one.table, f"{one.rows:,}", units.size(one.size), f"{one.dead_share:.1%}", f"{one.visible_share:.1%}")
-        for one in found.files
+        (file.table, f"{file.rows:,}", units.size(file.size), f"{file.dead_share:.1%}", f"{file.visible_share:.1%}")
+        for file in description.files
     )
-    words = ((one.name, one.word, f"{one.selectivity:.3%}") for one in found.words.classes)
+    shares = ((name, f"{value:.1%}") for name, value in description.shares.items())
     return Group(
-        _table(found.database, ("skew", "owners", "largest", "Zipf exponent"), skew),
-        _table("Lengths", ("", *percentiles), ((n, *(f"{v:,.0f}" for v in values)) for n, values in lengths.items())),
-        _table("Shares", ("of rows", "share"), ((name, f"{value:.1%}") for name, value in found.shares.items())),
-        _table(_words_title(found), ("class", "word", "messages with it"), words),
+        _table(description.database, ("skew", "owners", "largest", "Zipf exponent"), skew),
+        *([_table("Lengths", ("", *percentiles), lengths)] if description.lengths else []),
+        *([_table("Shares", ("of rows", "share"), shares)] if description.shares else []),
+        *([_words_table(description, description.words)] if description.words else []),
         _table("Key columns", ("column", "correlation", "n_distinct"), columns),
         _table("Files", ("table", "rows", "size with indexes", "dead rows", "all-visible pages"), files),
     )
 
 
-def _words_title(found: Description) -> str:
-    words = found.words
-    return (
-        f"Words of {words.messages:,} sampled messages ({found.cyrillic_share:.0%} of all with Cyrillic): "
+def _words_table(description: Description, words: Words) -> Table:
+    shares = "".join(f" ({share:.0%} of all {title})" for title, share in description.facts.values())
+    title = (
+        f"Words of {words.sampled:,} sampled {words.table}{shares}: "
         f"{words.distinct:,} distinct, {words.once:,} once, Zipf exponent {_optional(words.exponent)}"
     )
+    rows = ((word.name, word.word, f"{word.selectivity:.3%}") for word in words.classes)
+    return _table(title, ("class", "word", f"{words.table} with it"), rows)

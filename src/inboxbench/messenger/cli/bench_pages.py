@@ -54,7 +54,7 @@ def pages(
     wanted, begun = _sizes(sizes), dt.datetime.now(dt.UTC)
     source = Source(database, profile, seed, allow_foreign)
     if not database:
-        load_profile(session.project.seeds, profile)
+        load_profile(session.project, profile)
     with session.server() as server, opened_database(session, server, source) as name, counting() as progress:
         result = run_pages(server, name, sizes=wanted, rounds=rounds, progress=progress)
     data = database or f"profile {profile}, seed {seed}"

@@ -14,8 +14,8 @@ from inboxbench.cli.progress import progress_console
 from inboxbench.errors import UsageError
 from inboxbench.files import check_writable, write_text
 from inboxbench.messenger.cli.demo_stages import Order, run_job
-from inboxbench.messenger.data.profile import load_profile, scaled
 from inboxbench.report import print_summary, render_html
+from inboxbench.seed.datasets.dataset import resolve
 
 
 def _prepare(folder: Path) -> None:
@@ -43,7 +43,7 @@ def write_run(folder: Path, run: dict[str, Any]) -> tuple[Path, Path]:
 @pass_session
 def command(session: Session, profile: str, number: int, scale: float, output: Path) -> None:
     """Seed, migrate online, measure index sets, race writers, and write run.json and report.html."""
-    scaled(load_profile(session.project.seeds, profile), scale=scale)  # a wrong size is said before the work
+    resolve(profile, scale=scale, size=None, project=session.project)  # a wrong size is said before the work
     _prepare(output)
     with session.server() as server:
         progress_console.print(f"[bold]{server.label}[/]")

@@ -7,9 +7,9 @@ from functools import cache
 
 import numpy as np
 
-from inboxbench.messenger.data.context import Material
+from inboxbench.messenger.data.context import Context
 from inboxbench.messenger.data.profile import Text
-from inboxbench.seed.binary.arrays import Flags, IntLike, Ints, Octets
+from inboxbench.seed.binary import Flags, IntLike, Ints, Octets
 from inboxbench.seed.binary.copy_format import Pool, digits, pool_of, rows_of, scatter
 from inboxbench.seed.binary.distributions import inverse_table
 from inboxbench.seed.binary.random_streams import Stream
@@ -74,9 +74,9 @@ def _pieces(text: Text, count: int, stream: Stream) -> tuple[Ints, Ints, Ints]:
     return pieces, long, limit
 
 
-def write_bodies(m: Material, kind: Ints, language: Ints, stream: Stream) -> Bodies:
+def write_bodies(context: Context, kind: Ints, language: Ints, stream: Stream) -> Bodies:
     """Bodies of messages by sender's kind and language (0 Russian, 1 English)."""
-    pool, text = m.sentences, m.profile.text
+    pool, text = context.sentences, context.profile.text
     pieces, long, limit = _pieces(text, len(kind), stream)
     row = np.repeat(np.arange(len(kind)), pieces)
     draw = stream.words(len(row))
@@ -84,12 +84,12 @@ def write_bodies(m: Material, kind: Ints, language: Ints, stream: Stream) -> Bod
     place = (language * 6 + kind * 2)[row] + written
     index = pool.base.ravel()[place] + ((draw >> np.uint64(32)).astype(np.int64) * pool.size.ravel()[place] >> 32)
     if len(long):
-        keep = _within_limit(m.sentences.characters[index], np.searchsorted(row, long), pieces[long], limit)
+        keep = _within_limit(context.sentences.characters[index], np.searchsorted(row, long), pieces[long], limit)
         row, index = row[keep], index[keep]
         pieces[long] = np.searchsorted(row, long, side="right") - np.searchsorted(row, long)
     tokened = _with_token(text, len(kind), long, stream)
     token = language[tokened] * _KINDS + (stream.bits16(len(tokened)) & (_KINDS - 1))
-    return _measured(m, row, index, pieces=pieces, tokened=tokened, token=token)
+    return _measured(context, row, index, pieces=pieces, tokened=tokened, token=token)
 
 
 def _within_limit(characters: IntLike, begins: Ints, pieces: Ints, limit: Ints) -> Flags:
@@ -111,8 +111,8 @@ def _with_token(text: Text, count: int, long: Ints, stream: Stream) -> Ints:
     return np.flatnonzero(chosen)
 
 
-def _measured(m: Material, row: Ints, index: Ints, *, pieces: Ints, tokened: Ints, token: Ints) -> Bodies:
-    ends = np.cumsum(m.sentences.pool.lengths[index], dtype=np.int64)
+def _measured(context: Context, row: Ints, index: Ints, *, pieces: Ints, tokened: Ints, token: Ints) -> Bodies:
+    ends = np.cumsum(context.sentences.pool.lengths[index], dtype=np.int64)
     last = np.cumsum(pieces) - 1
     begins = np.concatenate(([0], ends[:-1]))
     start = begins[last - pieces + 1]
@@ -122,13 +122,13 @@ def _measured(m: Material, row: Ints, index: Ints, *, pieces: Ints, tokened: Int
     return Bodies(row, index, begins - start[row], text, size, tokened, token)
 
 
-def put_bodies(m: Material, out: Octets, places: Ints, bodies: Bodies, ids: Ints) -> None:
+def put_bodies(context: Context, out: Octets, places: Ints, bodies: Bodies, ids: Ints) -> None:
     """Write bodies that begin at `places`. Bytes around them are overwritten: write everything else later.
 
     A sentence's record begins with a space: it separates two sentences, and that of the first falls on the
     byte before the body. `out` must reach one record beyond the last body.
     """
-    scatter(out, (places - 1)[bodies.row] + bodies.inside, rows_of(m.sentences.pool.records, bodies.index))
+    scatter(out, (places - 1)[bodies.row] + bodies.inside, rows_of(context.sentences.pool.records, bodies.index))
     _put_tokens(out, (places + bodies.text)[bodies.tokened], bodies.token, ids[bodies.tokened])
 
 

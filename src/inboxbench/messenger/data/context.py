@@ -8,20 +8,20 @@ from functools import cache
 
 import numpy as np
 
-from inboxbench.messenger.data.head_outline import Head, load_head
 from inboxbench.messenger.data.names import People, load_people
-from inboxbench.messenger.data.outline import World, load_world, make_clock
+from inboxbench.messenger.data.outline import HeadOutline, Outline, load_head, load_outline, make_clock
 from inboxbench.messenger.data.profile import Profile
-from inboxbench.messenger.data.table_layout import Layout
 from inboxbench.messenger.data.text import Sentences, load_sentences
 from inboxbench.messenger.data.working_hours import Clock
-from inboxbench.seed.binary.arrays import Ints
-from inboxbench.seed.binary.copy_format import Pool, pool_of, texts
+from inboxbench.seed.binary import Ints
+from inboxbench.seed.binary.copy_format import Pool, pool_of, texts, timestamps
 from inboxbench.seed.binary.distributions import inverse_table, zipf_weights
 from inboxbench.seed.binary.fields import framed
 from inboxbench.seed.binary.random_streams import Stream
-from inboxbench.seed.load.task import Job
+from inboxbench.seed.row_source import Job, Layout
 
+CONTACT_BLOCK = 4096  # rows of contacts and of their entries; part of the generator's version
+_CONTACT_BEFORE = 250
 _DOCUMENTS = 4096
 _BROWSERS = {
     "Chrome 141": 46, "Chrome Mobile 140": 22, "Safari 18.6": 13, "Yandex 25.8": 8, "Firefox 143": 5,
@@ -46,10 +46,10 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class Context:
     profile: Profile
     seed: int
-    world: World
+    outline: Outline
     sentences: Sentences
     clock: Clock
     epoch: int  # Unix milliseconds of the span's first moment
@@ -62,7 +62,7 @@ class Material:
     origins: Pool  # C8: of the same documents the part that additional_attributes holds
     customs: Pool  # and the rest, for custom_attributes
     layout: Layout
-    head: Head | None
+    head: HeadOutline | None
     branches: Names
     regions: Names
 
@@ -108,13 +108,13 @@ def _as_jsonb(document: dict[str, object]) -> bytes:
     return b"\x01" + json.dumps(document, ensure_ascii=False).encode()
 
 
-def build_material(job: Job, world: World, sentences: Sentences, pools: People, head: Head | None) -> Material:
+def build_context(job: Job, outline: Outline, sentences: Sentences, pools: People, head: HeadOutline | None) -> Context:
     profile, seed = job.profile, job.seed
     documents = metadata_documents(Stream(seed, "metadata"))
-    return Material(
+    return Context(
         profile=profile,
         seed=seed,
-        world=world,
+        outline=outline,
         sentences=sentences,
         clock=make_clock(profile),
         epoch=round(profile.time.starts.timestamp() * 1000),
@@ -137,14 +137,19 @@ def _branches(pools: People, language: str) -> list[str]:
     return pools.streets[language]
 
 
+def contact_created(context: Context, first_start: Ints) -> Ints:
+    """A widget makes the contact a moment before the conversation."""
+    return timestamps(context.epoch, first_start - _CONTACT_BEFORE)
+
+
 @cache
 def label_table(count: int, exponent: float) -> Ints:
     """Inverse table of a Zipf over an account's branches or regions."""
     return inverse_table(zipf_weights(count, exponent), 10)
 
 
-def material_from(job: Job) -> Material:
-    """The material of a worker whose parent left its arrays in the job's folder."""
-    world = load_world(job.folder, job.profile, job.seed)
+def load_context(job: Job) -> Context:
+    """The context of a worker whose parent left its arrays in the job's folder."""
+    outline = load_outline(job.folder, job.profile, job.seed)
     head = load_head(job.folder) if job.layout.at_head else None
-    return build_material(job, world, load_sentences(job.folder), load_people(job.folder), head)
+    return build_context(job, outline, load_sentences(job.folder), load_people(job.folder), head)

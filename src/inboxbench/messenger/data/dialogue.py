@@ -20,10 +20,10 @@ from inboxbench.messenger.data.message_keys import (
     kinds,
     read_moments,
 )
-from inboxbench.messenger.data.outline import World, span
+from inboxbench.messenger.data.outline import Outline, span
 from inboxbench.messenger.data.profile import Dialogue, Profile, Status
 from inboxbench.messenger.data.working_hours import DAY, HOUR, Clock
-from inboxbench.seed.binary.arrays import AnyArray, Flags, Ints
+from inboxbench.seed.binary import AnyArray, Flags, Ints
 from inboxbench.seed.binary.distributions import QUANTILES, lognormal_quantiles, rank_tables, thresholds
 from inboxbench.seed.binary.random_streams import Stream
 
@@ -210,13 +210,13 @@ class _Talk:
     assignee: Ints
 
 
-def _talk(profile: Profile, world: World, clock: Clock, part: slice, lines: _Lines, *, stream: Stream) -> _Talk:
-    whole = world.conversations
+def _talk(profile: Profile, outline: Outline, clock: Clock, part: slice, lines: _Lines, *, stream: Stream) -> _Talk:
+    whole = outline.conversations
     kind = _kinds(profile, lines, stream)
     activity = whole.activity[part][lines.owner] + _offsets(profile, lines, kind, stream)
-    moment = _moments(lines, activity, clock, world.owners.pattern[whole.account[part]])
+    moment = _moments(lines, activity, clock, outline.owners.pattern[whole.account[part]])
     status = _status(profile, lines.end - moment[lines.heads + lines.count - 1], stream)
-    assignee = _assignees(profile, world.owners, whole.inbox[part], status, stream)
+    assignee = _assignees(profile, outline.owners, whole.inbox[part], status, stream)
     # Where nobody is assigned, no human answered: the bot did.
     kind = np.where((kind == USER) & (assignee == 0)[lines.owner], BOT, kind)
     return _Talk(moment, kind, status, assignee)
@@ -240,13 +240,13 @@ def _waiting(lines: _Lines, talk: _Talk) -> Ints:
     return np.where(talk.status == RESOLVED, NEVER, _earliest(lines, talk.moment, unanswered))
 
 
-def _state(world: World, part: slice, talk: _Talk, read: tuple[Ints, Ints]) -> AnyArray:
-    whole = world.conversations
+def _state(outline: Outline, part: slice, talk: _Talk, read: tuple[Ints, Ints]) -> AnyArray:
+    whole = outline.conversations
     state = np.zeros(len(talk.status), dtype=STATE)
     state["agent_read"], state["contact_read"] = read
     state["account"], state["inbox"] = whole.account[part] + 1, whole.inbox[part]
     state["contact"], state["assignee"] = whole.contact[part], talk.assignee
-    state["russian"] = world.contacts.russian[whole.contact[part] - 1]
+    state["russian"] = outline.contacts.russian[whole.contact[part] - 1]
     return state
 
 
@@ -271,14 +271,16 @@ def _no_clocks(count: int) -> Clocks:
     return Clocks(never, never, never, never)
 
 
-def converse(profile: Profile, world: World, clock: Clock, seed: int, number: int, *, at_head: bool = True) -> Block:
+def converse(
+    profile: Profile, outline: Outline, clock: Clock, seed: int, number: int, *, at_head: bool = True
+) -> Block:
     """Block `number` of the conversations. Below head, what only its schema holds stays empty."""
-    whole = world.conversations
+    whole = outline.conversations
     first, last = number * BLOCK, min((number + 1) * BLOCK, len(whole.start))
     part = slice(first, last)
     lines = _lines(whole.messages[part], whole.start[part], span(profile))
     stream = Stream(seed, "dialogue", number)
-    talk = _talk(profile, world, clock, part, lines, stream=stream)
+    talk = _talk(profile, outline, clock, part, lines, stream=stream)
     last_message = talk.moment[lines.heads + lines.count - 1]
     assigned_at = _assigned(lines, _earliest(lines, talk.moment, talk.kind == USER), stream)
     read = _read(profile, lines, talk, assigned_at, stream)
@@ -302,6 +304,6 @@ def converse(profile: Profile, world: World, clock: Clock, seed: int, number: in
         assigned_at=assigned_at,
         last_read=last_read,
         clocks=clocks,
-        state=_state(world, part, talk, read),
+        state=_state(outline, part, talk, read),
         treatment=treated,
     )

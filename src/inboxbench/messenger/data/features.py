@@ -13,7 +13,7 @@ import numpy as np
 from inboxbench.messenger.data.message_keys import BOT, NEVER, NOTE, TEMPLATE, USER
 from inboxbench.messenger.data.profile import Features
 from inboxbench.messenger.data.working_hours import DAY
-from inboxbench.seed.binary.arrays import Flags, Ints
+from inboxbench.seed.binary import Flags, Ints
 from inboxbench.seed.binary.distributions import lognormal_quantiles, thresholds
 from inboxbench.seed.binary.random_streams import Stream
 

@@ -8,10 +8,10 @@ from functools import cache
 
 import numpy as np
 
-from inboxbench.messenger.data.context import Material
+from inboxbench.messenger.data.context import Context
 from inboxbench.messenger.data.features import origins
 from inboxbench.messenger.data.message_keys import NOTE
-from inboxbench.seed.binary.arrays import AnyArray, Ints, Octets
+from inboxbench.seed.binary import AnyArray, Ints, Octets
 from inboxbench.seed.binary.copy_format import Pool, digits, pool_of, rows_of, scatter
 from inboxbench.seed.binary.fields import framed
 from inboxbench.seed.binary.random_streams import Stream
@@ -62,11 +62,11 @@ def _sourced() -> Octets:
     return np.frombuffer(word + _SOURCE + b"0" * _DIGITS + _NO_ATTRIBUTES, dtype=np.uint8)
 
 
-def draw_extras(m: Material, kind: Ints, of: AnyArray, first_id: int, number: int) -> Extras:
+def draw_extras(context: Context, kind: Ints, of: AnyArray, first_id: int, number: int) -> Extras:
     """For the messages of window `number`; draws from a stream of its own."""
-    features, count = m.profile.features, len(kind)
+    features, count = context.profile.features, len(kind)
     ids, inbox = np.arange(first_id, first_id + count), of["inbox"].astype(np.int64)
-    stream = Stream(m.seed, "features.messages", number)
+    stream = Stream(context.seed, "features.messages", number)
     source = origins(features, inbox, kind != NOTE, ids, stream)
     attached = np.flatnonzero(stream.chance(features.attachments, count))
     file = stream.below(len(_FILES), len(attached))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inboxbench.seed.binary.arrays import Ints
+from inboxbench.seed.binary import Ints
 
 CONTACT, USER, BOT = 0, 1, 2
 # At head: a user's private note, a bot's template. Everything else about them is as for users and bots.

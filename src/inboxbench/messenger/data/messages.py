@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from inboxbench.messenger.data.bodies import Bodies, put_bodies, write_bodies
-from inboxbench.messenger.data.context import Material
+from inboxbench.messenger.data.context import Context
 from inboxbench.messenger.data.message_extras import Extras, draw_extras, put_extras
 from inboxbench.messenger.data.message_keys import (
     BOT,
@@ -23,7 +23,7 @@ from inboxbench.messenger.data.message_keys import (
     read_moments,
 )
 from inboxbench.messenger.data.outline import span
-from inboxbench.seed.binary.arrays import AnyArray, IntLike, Ints, Octets
+from inboxbench.seed.binary import AnyArray, IntLike, Ints, Octets
 from inboxbench.seed.binary.copy_format import rows_of, scatter, timestamps
 from inboxbench.seed.binary.random_streams import Stream
 
@@ -94,25 +94,25 @@ def _shape(*, at_head: bool) -> _Shape:
     return _Shape(_COLUMNS_AT_HEAD if at_head else _COLUMNS, tails, widths, fields, bot_bytes)
 
 
-def window(m: Material, state: AnyArray, keys: Ints, first_id: int, number: int) -> Octets:
+def window(context: Context, state: AnyArray, keys: Ints, first_id: int, number: int) -> Octets:
     """COPY rows of the messages of `keys` (sorted); ids begin at `first_id`; `state` is of all conversations."""
-    stream = Stream(m.seed, "messages", number)
-    shape = _shape(at_head=m.layout.at_head)
+    stream = Stream(context.seed, "messages", number)
+    shape = _shape(at_head=context.layout.at_head)
     kind = kinds(keys)
     sender = SENDER[kind]
     of = state.take(positions(keys))
-    read_at = read_moments(keys, of["agent_read"], of["contact_read"], span(m.profile))
-    bodies = write_bodies(m, sender, 1 - of["russian"].astype(np.int64), stream)
+    read_at = read_moments(keys, of["agent_read"], of["contact_read"], span(context.profile))
+    bodies = write_bodies(context, sender, 1 - of["russian"].astype(np.int64), stream)
     row = _Row(
-        head=_heads(m, keys, of, first_id),
-        read=_reads(m, read_at),
+        head=_heads(context, keys, of, first_id),
+        read=_reads(context, read_at),
         read_width=np.where(read_at >= 0, _READ_WIDTH, _UNREAD_WIDTH),
-        tail=_tails(shape, kind, _senders(m, sender, of, stream), bodies.size),
+        tail=_tails(shape, kind, _senders(context, sender, of, stream), bodies.size),
         tail_width=shape.widths[kind],
         bodies=bodies,
-        extras=draw_extras(m, kind, of, first_id, number) if m.layout.at_head else None,
+        extras=draw_extras(context, kind, of, first_id, number) if context.layout.at_head else None,
     )
-    return _assemble(m, row)
+    return _assemble(context, row)
 
 
 @cache
@@ -125,19 +125,19 @@ def _blank_head(columns: int) -> AnyArray:
     return head
 
 
-def _heads(m: Material, keys: Ints, of: AnyArray, first_id: int) -> AnyArray:
-    head = np.repeat(_blank_head(_shape(at_head=m.layout.at_head).columns), len(keys))
+def _heads(context: Context, keys: Ints, of: AnyArray, first_id: int) -> AnyArray:
+    head = np.repeat(_blank_head(_shape(at_head=context.layout.at_head).columns), len(keys))
     head["id"] = np.arange(first_id, first_id + len(keys))
     head["account"], head["inbox"] = of["account"], of["inbox"]
-    head["conversation"], head["created"] = positions(keys) + 1, timestamps(m.epoch, moments(keys))
+    head["conversation"], head["created"] = positions(keys) + 1, timestamps(context.epoch, moments(keys))
     return head
 
 
-def _senders(m: Material, sender: Ints, of: AnyArray, stream: Stream) -> IntLike:
+def _senders(context: Context, sender: Ints, of: AnyArray, stream: Stream) -> IntLike:
     """The contact; or the assignee, or at times another member of the inbox."""
-    owners = m.world.owners
+    owners = context.outline.owners
     chosen = np.where(sender == CONTACT, of["contact"], of["assignee"])
-    other = np.flatnonzero(stream.chance(m.profile.dialogue.handover, len(sender)) & (sender == USER))
+    other = np.flatnonzero(stream.chance(context.profile.dialogue.handover, len(sender)) & (sender == USER))
     inbox = of["inbox"][other] - 1
     turn = stream.below(owners.member_count[inbox], len(other))
     chosen[other] = owners.member_user[owners.member_first[inbox] + turn]
@@ -161,14 +161,14 @@ class _Row:
     extras: Extras | None  # at head
 
 
-def _assemble(m: Material, row: _Row) -> Octets:
+def _assemble(context: Context, row: _Row) -> Octets:
     behind = row.bodies.size if row.extras is None else row.bodies.size + row.extras.size
     size = row.read_width + row.tail_width + behind + _HEAD.itemsize
     ends = np.cumsum(size)
     body_at = ends - behind
     tail_at = body_at - row.tail_width
-    out = np.empty(int(ends[-1]) + m.sentences.pool.width, dtype=np.uint8)
-    put_bodies(m, out, body_at, row.bodies, row.head["id"])
+    out = np.empty(int(ends[-1]) + context.sentences.pool.width, dtype=np.uint8)
+    put_bodies(context, out, body_at, row.bodies, row.head["id"])
     if row.extras is not None:
         put_extras(out, ends, row.extras)
     scatter(out, body_at - row.tail.dtype.itemsize, _octets(row.tail))
@@ -184,9 +184,9 @@ def _tails(shape: _Shape, kind: Ints, sender_id: IntLike, body_size: Ints) -> An
     return tails
 
 
-def _reads(m: Material, read_at: Ints) -> AnyArray:
+def _reads(context: Context, read_at: Ints) -> AnyArray:
     """Length and value; where unread, the last four bytes are the length word -1."""
     reads = np.empty(len(read_at), dtype=_READ)
     reads["length"] = 8
-    reads["value"] = np.where(read_at >= 0, timestamps(m.epoch, read_at), -1)
+    reads["value"] = np.where(read_at >= 0, timestamps(context.epoch, read_at), -1)
     return reads

@@ -1,6 +1,8 @@
 """Every conversation and contact in outline: who, where, when it began, how long it is.
 
-A pure function of (profile, seed). What a conversation holds is drawn later, block by block (dialogue.py).
+A pure function of (profile, seed). What a conversation holds is drawn later, block by block (dialogue.py). At head
+come the numbers and entries that the schema's rules would have given to the same conversations; clocks that follow
+messages (waiting_since, last seen …) are worked out block by block as well.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import numpy as np
 from inboxbench.messenger.data.accounts import Owners, build_owners
 from inboxbench.messenger.data.profile import Profile
 from inboxbench.messenger.data.working_hours import MINUTE, WEEK, Clock, Hours
-from inboxbench.seed.binary.arrays import AnyArray, Flags, Ints
+from inboxbench.seed.binary import AnyArray, Flags, Ints
 from inboxbench.seed.binary.distributions import apportion, growth_table, long_tailed, rank_tables
 from inboxbench.seed.binary.random_streams import Stream
 
@@ -46,7 +48,7 @@ class Contacts:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Outline:
     owners: Owners
     conversations: Conversations
     contacts: Contacts
@@ -75,31 +77,31 @@ def sizes(profile: Profile) -> Ints:
     )
 
 
-def build_world(profile: Profile, seed: int) -> World:
+def build_outline(profile: Profile, seed: int) -> Outline:
     owners = build_owners(profile, seed)
-    outline = _outline(profile, owners, seed)
-    contact, contacts = _contacts(profile, owners, outline.account, outline.start, seed)
+    starts = _starts(profile, owners, seed)
+    contact, contacts = _contacts(profile, owners, starts.account, starts.start, seed)
     messages = _messages(profile, len(contact), seed)
     conversations = Conversations(
-        start=outline.start,
-        activity=outline.activity,
-        account=outline.account,
-        inbox=_inboxes(profile, owners, outline.account, seed),
+        start=starts.start,
+        activity=starts.activity,
+        account=starts.account,
+        inbox=_inboxes(profile, owners, starts.account, seed),
         contact=contact,
         messages=messages,
         first_message=np.cumsum(messages) - messages,
     )
-    return World(owners, conversations, contacts)
+    return Outline(owners, conversations, contacts)
 
 
 @dataclass(frozen=True, slots=True)
-class _Outline:
+class _Starts:
     start: Ints
     activity: Ints
     account: Ints
 
 
-def _outline(profile: Profile, owners: Owners, seed: int) -> _Outline:
+def _starts(profile: Profile, owners: Owners, seed: int) -> _Starts:
     total = round(profile.messages.count / sizes(profile).mean())
     per_account = apportion(total, owners.weight, minimum=1)
     account = np.repeat(np.arange(len(per_account)), per_account)
@@ -107,7 +109,7 @@ def _outline(profile: Profile, owners: Owners, seed: int) -> _Outline:
     wall = make_clock(profile).wall(activity, owners.pattern[account])
     wall = np.minimum(wall, span(profile) - _LAST_START)
     order = np.sort(wall << _INDEX_BITS | np.arange(len(wall))) & ((1 << _INDEX_BITS) - 1)
-    return _Outline(wall[order], activity[order], account[order])
+    return _Starts(wall[order], activity[order], account[order])
 
 
 def _moments(profile: Profile, joined: Ints, stream: Stream) -> Ints:
@@ -183,24 +185,76 @@ def _externals(account: Ints, holder: Flags, twin: Flags) -> Ints:
     return number
 
 
-def _groups(world: World) -> dict[str, object]:
-    return {"owners": world.owners, "conversations": world.conversations, "contacts": world.contacts}
+def _groups(outline: Outline) -> dict[str, object]:
+    return {"owners": outline.owners, "conversations": outline.conversations, "contacts": outline.contacts}
 
 
-def save_arrays(folder: Path, world: World) -> None:
+def save_outline(folder: Path, outline: Outline) -> None:
     """Conversations and contacts as .npy files, which workers map instead of copying."""
     for name in ("conversations", "contacts"):
-        group = _groups(world)[name]
+        group = _groups(outline)[name]
         for field in fields(group):  # type: ignore[arg-type]
             np.save(folder / f"{name}.{field.name}.npy", getattr(group, field.name))
 
 
-def load_world(folder: Path, profile: Profile, seed: int) -> World:
-    """The world that `save_arrays` left in `folder`; owners are small and made again."""
+def load_outline(folder: Path, profile: Profile, seed: int) -> Outline:
+    """The outline that `save_outline` left in `folder`; owners are small and made again."""
 
     def read(name: str) -> AnyArray:
         return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
 
     conversations = Conversations(*(read(f"conversations.{f.name}") for f in fields(Conversations)))
     contacts = Contacts(*(read(f"contacts.{f.name}") for f in fields(Contacts)))
-    return World(build_owners(profile, seed), conversations, contacts)
+    return Outline(build_owners(profile, seed), conversations, contacts)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadOutline:
+    display: Ints  # C1, by conversation: its number in its account
+    counters: Ints  # by account: the last number given
+    entry: Ints  # K1, by conversation: id of its entry in contact_inboxes
+    entry_contact: Ints  # by entry, in order of its first conversation
+    entry_inbox: Ints
+    twin: Ints  # K2: contacts that lost their external_id …
+    kept: Ints  # … and the oldest of the account that has it
+
+
+def build_head(outline: Outline) -> HeadOutline:
+    talks = outline.conversations
+    pair = talks.contact << 32 | talks.inbox
+    _, first, entry = np.unique(pair, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    order = np.argsort(first)
+    rank[order] = np.arange(1, len(first) + 1)
+    number = outline.contacts.external
+    twin = np.flatnonzero((number > 0) & (number != np.arange(1, len(number) + 1))) + 1
+    return HeadOutline(
+        display=_display(talks.account),
+        counters=np.bincount(talks.account, minlength=len(outline.owners.created)),
+        entry=rank[entry],
+        entry_contact=talks.contact[first[order]],
+        entry_inbox=talks.inbox[first[order]],
+        twin=twin,
+        kept=number[twin - 1],
+    )
+
+
+def _display(account: Ints) -> Ints:
+    """1, 2, 3 … inside each account, in order of id, which is that of creation."""
+    order = np.argsort(account, kind="stable")
+    count = np.bincount(account)
+    first = (np.cumsum(count) - count)[account[order]]
+    display = np.empty(len(account), dtype=np.int64)
+    display[order] = np.arange(len(account)) - first + 1
+    return display
+
+
+def save_head(folder: Path, head: HeadOutline) -> None:
+    for field in fields(head):
+        np.save(folder / f"head.{field.name}.npy", getattr(head, field.name))
+
+
+def load_head(folder: Path) -> HeadOutline:
+    return HeadOutline(
+        *(np.asarray(np.load(folder / f"head.{field.name}.npy", mmap_mode="r")) for field in fields(HeadOutline))
+    )

@@ -5,18 +5,30 @@ from __future__ import annotations
 import numpy as np
 
 from inboxbench.messenger.data.accounts import members_joined, ragged
-from inboxbench.messenger.data.columns import CONTACT_BLOCK, contact_created, digit_part, ids, listed
-from inboxbench.messenger.data.context import Material, label_table
+from inboxbench.messenger.data.context import CONTACT_BLOCK, Context, contact_created, label_table
 from inboxbench.messenger.data.dialogue import BLOCK, RESOLVED, Block
 from inboxbench.messenger.data.features import blocked
 from inboxbench.messenger.data.head_rows import head_clocks, head_numbers, head_treatment
 from inboxbench.messenger.data.message_keys import CONTACT
 from inboxbench.messenger.data.outline import span
 from inboxbench.messenger.data.working_hours import DAY, HOUR, MINUTE
-from inboxbench.seed.binary.arrays import Flags, Ints, Octets
+from inboxbench.seed.binary import Flags, Ints, Octets
 from inboxbench.seed.binary.copy_format import Pool, digits, texts, timestamps
 from inboxbench.seed.binary.distributions import inverse_table
-from inboxbench.seed.binary.fields import Field, Fixed, Framed, Joined, Number, Together, encode, framed, literal
+from inboxbench.seed.binary.fields import (
+    Field,
+    Fixed,
+    Framed,
+    Joined,
+    Number,
+    Together,
+    digit_part,
+    encode,
+    framed,
+    ids,
+    listed,
+    literal,
+)
 from inboxbench.seed.binary.random_streams import Stream
 
 _CHANNELS = ("Website", "Telegram", "WhatsApp", "E-mail", "VK", "Mobile app", "Instagram", "Marketplace")
@@ -26,98 +38,100 @@ _LOCALES = framed(texts(["ru", "en"]))
 _PREFIXES = texts(["+79", "+1202"])
 
 
-def accounts(m: Material) -> Octets:
-    owners = m.world.owners
+def accounts(context: Context) -> Octets:
+    owners = context.outline.owners
     count = len(owners.created)
-    stream = Stream(m.seed, "accounts.rows")
+    stream = Stream(context.seed, "accounts.rows")
     language = (owners.russian < 0.5).astype(np.int64)
-    companies = m.companies
+    companies = context.companies
     place = stream.below(min(len(names) for names in companies.values()), count)
     names = [companies[("ru", "en")[lang]][i] for lang, i in zip(language, place, strict=True)]
-    created = Number(timestamps(m.epoch, owners.created))
+    created = Number(timestamps(context.epoch, owners.created))
     return encode([Number(ids(0, count)), created, created], [listed(names), Framed(_LOCALES, language)])
 
 
-def users(m: Material) -> Octets:
-    owners = m.world.owners
+def users(context: Context) -> Octets:
+    owners = context.outline.owners
     group = owners.users
     count = len(group.account)
-    stream = Stream(m.seed, "users.rows")
+    stream = Stream(context.seed, "users.rows")
     russian = stream.chance(owners.russian[group.account], count)
-    created = Number(timestamps(m.epoch, group.created))
+    created = Number(timestamps(context.epoch, group.created))
     return encode(
         [Number(ids(0, count)), Number(group.account + 1), created, created],
         [
             Framed(_ROLES, owners.administrator.astype(np.int64)),
-            _person(m, russian, stream),
-            _email(m, ids(0, count), None, stream),
+            _person(context, russian, stream),
+            _email(context, ids(0, count), None, stream),
         ],
     )
 
 
-def inboxes(m: Material) -> Octets:
-    group = m.world.owners.inboxes
+def inboxes(context: Context) -> Octets:
+    group = context.outline.owners.inboxes
     count = len(group.account)
     _, place = ragged(group.count)
     number = np.empty(count, dtype=np.int64)
     number[group.ids - 1] = place
-    channel = Stream(m.seed, "inboxes.rows").below(len(_CHANNELS), count)
+    channel = Stream(context.seed, "inboxes.rows").below(len(_CHANNELS), count)
     names = [f"{_CHANNELS[c]} {n + 1}" for c, n in zip(channel, number, strict=True)]
-    created = Number(timestamps(m.epoch, group.created))
+    created = Number(timestamps(context.epoch, group.created))
     return encode([Number(ids(0, count)), Number(group.account + 1), created, created], [listed(names)])
 
 
-def inbox_members(m: Material) -> Octets:
-    owners = m.world.owners
+def inbox_members(context: Context) -> Octets:
+    owners = context.outline.owners
     inbox, _ = ragged(owners.member_count)
-    joined = timestamps(m.epoch, members_joined(owners))
+    joined = timestamps(context.epoch, members_joined(owners))
     return encode([Number(inbox + 1), Number(owners.member_user), Number(joined)])
 
 
-def _person(m: Material, russian: Flags, stream: Stream) -> Joined:
+def _person(context: Context, russian: Flags, stream: Stream) -> Joined:
     """First and last name of one sex and language."""
     count = len(russian)
     kind = np.where(russian, 0, 2) + (stream.bits16(count) & 1)
-    first = m.first.pool.take(m.first.base[kind] + stream.below(m.first.size[kind], count))
-    last = m.last.pool.take(m.last.base[kind] + stream.below(m.last.size[kind], count))
+    first = context.first.pool.take(context.first.base[kind] + stream.below(context.first.size[kind], count))
+    last = context.last.pool.take(context.last.base[kind] + stream.below(context.last.size[kind], count))
     return Joined([first, literal(" ", count), last])
 
 
-def _email(m: Material, number: Ints, present: Flags | None, stream: Stream) -> Joined:
+def _email(context: Context, number: Ints, present: Flags | None, stream: Stream) -> Joined:
     """Distinct by the number it carries."""
     count = len(number)
-    name = m.mail_names.take(stream.below(len(m.mail_names), count))
-    domain = m.mail_domains.take(stream.below(len(m.mail_domains), count))
+    name = context.mail_names.take(stream.below(len(context.mail_names), count))
+    domain = context.mail_domains.take(stream.below(len(context.mail_domains), count))
     return Joined([name, digit_part(number, 8), domain], present)
 
 
-def contacts(m: Material, block: int) -> Octets:
-    group = m.world.contacts
+def contacts(context: Context, block: int) -> Octets:
+    group = context.outline.contacts
     first, last = block * CONTACT_BLOCK, min((block + 1) * CONTACT_BLOCK, len(group.account))
     part = slice(first, last)
     count = last - first
-    stream = Stream(m.seed, "contacts.rows", block)
-    known = m.profile.contacts
-    created = Number(contact_created(m, group.first_start[part]))
+    stream = Stream(context.seed, "contacts.rows", block)
+    known = context.profile.contacts
+    created = Number(contact_created(context, group.first_start[part]))
     external, russian = group.external[part], group.russian[part]
     return encode(
-        [Number(ids(first, last)), Number(group.account[part] + 1), created, created, *_blocked(m, block, count)],
+        [Number(ids(first, last)), Number(group.account[part] + 1), created, created, *_blocked(context, block, count)],
         [
-            _person(m, russian, stream),
-            _email(m, ids(first, last), stream.chance(known.email_share, count), stream),
+            _person(context, russian, stream),
+            _email(context, ids(first, last), stream.chance(known.email_share, count), stream),
             _phone(russian, stream.chance(known.phone_share, count), stream),
-            Joined([literal("crm-", count), digit_part(external, 9)], _has_external(m, first, external)),
+            Joined([literal("crm-", count), digit_part(external, 9)], _has_external(context, first, external)),
         ],
     )
 
 
-def _blocked(m: Material, block: int, count: int) -> list[Number]:
-    return [Number(blocked(m.profile.features, m.seed, block, count), "u1")] if m.layout.at_head else []
+def _blocked(context: Context, block: int, count: int) -> list[Number]:
+    return (
+        [Number(blocked(context.profile.features, context.seed, block, count), "u1")] if context.layout.at_head else []
+    )
 
 
-def _has_external(m: Material, first: int, external: Ints) -> Flags:
+def _has_external(context: Context, first: int, external: Ints) -> Flags:
     """At head (K2) only the oldest of those that share one still has it: it is its own number."""
-    if m.layout.at_head:
+    if context.layout.at_head:
         return np.asarray(external == np.arange(first + 1, first + len(external) + 1))
     return external > 0
 
@@ -131,52 +145,52 @@ def _phone(russian: Flags, present: Flags, stream: Stream) -> Joined:
     return Joined([prefix, (number[0], shown)], present)
 
 
-def conversations(m: Material, block: Block) -> Octets:
-    stream = Stream(m.seed, "conversations.rows", block.first // BLOCK)
+def conversations(context: Context, block: Block) -> Octets:
+    stream = Stream(context.seed, "conversations.rows", block.first // BLOCK)
     part = slice(block.first, block.last)
-    whole = m.world.conversations
+    whole = context.outline.conversations
     count = block.last - block.first
     account = whole.account[part]
-    uuid, updated = _uuid(stream, count), _updated(m, block, stream)
-    documents, own = _documents(m, stream, count)
-    places = _places(m, account, stream)
-    scores, comment = _rating(m, block, stream)
+    uuid, updated = _uuid(stream, count), _updated(context, block, stream)
+    documents, own = _documents(context, stream, count)
+    places = _places(context, account, stream)
+    scores, comment = _rating(context, block, stream)
     return encode(
         [
             Number(ids(block.first, block.last)),
             Number(account + 1),
             Number(whole.inbox[part]),
             Number(whole.contact[part]),
-            Number(timestamps(m.epoch, block.start)),
-            Number(timestamps(m.epoch, updated)),
+            Number(timestamps(context.epoch, block.start)),
+            Number(timestamps(context.epoch, updated)),
             uuid,
-            *head_numbers(m, block),
+            *head_numbers(context, block),
         ],
         [
             Together(
                 [
                     Number(block.assignee),
-                    Number(timestamps(m.epoch, block.assigned_at)),
-                    Number(timestamps(m.epoch, block.last_read)),
+                    Number(timestamps(context.epoch, block.assigned_at)),
+                    Number(timestamps(context.epoch, block.last_read)),
                 ],
                 block.assignee > 0,
             ),
             Framed(_STATUSES, block.status),
             *places,
             scores,
-            *head_clocks(m, block),
-            *head_treatment(m, block),
+            *head_clocks(context, block),
+            *head_treatment(context, block),
         ],
-        [*_attributes(m, documents, own), comment],
+        [*_attributes(context, documents, own), comment],
     )
 
 
-def _updated(m: Material, block: Block, stream: Stream) -> Ints:
+def _updated(context: Context, block: Block, stream: Stream) -> Ints:
     """A resolved conversation was closed a while after its last message."""
     count = len(block.start)
     closed = block.last_message + 1000 + stream.below(6 * HOUR, count)
     moved = np.where(block.status == RESOLVED, closed, block.last_message)
-    return np.minimum(moved, span(m.profile))
+    return np.minimum(moved, span(context.profile))
 
 
 def _uuid(stream: Stream, count: int) -> Fixed:
@@ -186,9 +200,9 @@ def _uuid(stream: Stream, count: int) -> Fixed:
     return Fixed(octets)
 
 
-def _documents(m: Material, stream: Stream, count: int) -> tuple[Ints, Ints]:
+def _documents(context: Context, stream: Stream, count: int) -> tuple[Ints, Ints]:
     """Which document of metadata, and the number that is the row's own."""
-    return stream.below(len(m.documents), count), 10_000_000 + stream.below(90_000_000, count)
+    return stream.below(len(context.documents), count), 10_000_000 + stream.below(90_000_000, count)
 
 
 def _with_number(pool: Pool, index: Ints, own: Ints) -> Joined:
@@ -198,37 +212,37 @@ def _with_number(pool: Pool, index: Ints, own: Ints) -> Joined:
     return Joined([(records, lengths - 9), (ending, np.full(len(own), 9, dtype=np.int64))])
 
 
-def _attributes(m: Material, documents: Ints, own: Ints) -> list[Field]:
+def _attributes(context: Context, documents: Ints, own: Ints) -> list[Field]:
     """metadata; at head the two columns that it was split into (C8)."""
-    if not m.layout.at_head:
-        return [_with_number(m.documents, documents, own)]
-    return [Framed(m.origins, documents), _with_number(m.customs, documents, own)]
+    if not context.layout.at_head:
+        return [_with_number(context.documents, documents, own)]
+    return [Framed(context.origins, documents), _with_number(context.customs, documents, own)]
 
 
-def _places(m: Material, account: Ints, stream: Stream) -> list[Field]:
+def _places(context: Context, account: Ints, stream: Stream) -> list[Field]:
     """Branch and region: each account has its own few, most conversations fall on the first of them."""
-    labels = m.profile.labels
+    labels = context.profile.labels
     present = ((account * 2654435761) & 0xFFFF) >= labels.without * 65536
-    language = (m.world.owners.russian[account] < 0.5).astype(np.int64)
+    language = (context.outline.owners.russian[account] < 0.5).astype(np.int64)
     fields: list[Field] = []
-    for names, largest in ((m.branches, labels.branches), (m.regions, labels.regions)):
+    for names, largest in ((context.branches, labels.branches), (context.regions, labels.regions)):
         rank = label_table(largest, labels.exponent)[stream.bits16(len(account)) >> 6]
         place = names.base[language] + (account * 7919 + rank) % names.size[language]
         fields.append(Framed(names.pool, place, present))
     return fields
 
 
-def _rating(m: Material, block: Block, stream: Stream) -> list[Field]:
-    rating = m.profile.rating
+def _rating(context: Context, block: Block, stream: Stream) -> list[Field]:
+    rating = context.profile.rating
     count = len(block.start)
     rated = stream.chance(rating.share, count) & (block.status == RESOLVED)
     score = 1 + inverse_table(np.asarray(rating.scores))[stream.bits16(count)]
     comment = rated & stream.chance(rating.comment_share, count)
-    at = np.minimum(block.last_message + MINUTE + stream.below(DAY // 2, count), span(m.profile))
+    at = np.minimum(block.last_message + MINUTE + stream.below(DAY // 2, count), span(context.profile))
     language = 1 - block.state["russian"].astype(np.int64)
-    base, size = m.sentences.base[language, CONTACT, 0], m.sentences.size[language, CONTACT, 0]
-    records, lengths = m.sentences.pool.take(base + stream.below(size, count))
+    base, size = context.sentences.base[language, CONTACT, 0], context.sentences.size[language, CONTACT, 0]
+    records, lengths = context.sentences.pool.take(base + stream.below(size, count))
     return [
-        Together([Number(score, "i2"), Number(timestamps(m.epoch, at))], rated),
+        Together([Number(score, "i2"), Number(timestamps(context.epoch, at))], rated),
         Joined([(records[:, 1:], lengths - 1)], comment),  # without the space that separates sentences
     ]

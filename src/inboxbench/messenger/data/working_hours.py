@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inboxbench.seed.binary.arrays import Floats, Ints
+from inboxbench.seed.binary import Floats, Ints
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE

@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from inboxbench.seed.binary.arrays import Floats, Ints
+from inboxbench.seed.binary import Floats, Ints
 
 QUANTILES = 4096
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inboxbench.seed.binary.arrays import AnyArray, Flags, IntLike, Ints, Octets
-from inboxbench.seed.binary.copy_format import Pool, scatter
+from inboxbench.seed.binary import AnyArray, Flags, IntLike, Ints, Octets
+from inboxbench.seed.binary.copy_format import Pool, digits, scatter, texts
 
 _WIDE = {"i8": 8, "i4": 4, "i2": 2, "u1": 1}
 _NULL = b"\xff\xff\xff\xff"
@@ -180,3 +180,18 @@ def literal(text: str, count: int) -> Part:
     """The same few characters for every row, as a part of a Joined."""
     data = np.frombuffer(text.encode(), dtype=np.uint8)
     return np.tile(data, (count, 1)), _constant(len(data), count)
+
+
+def ids(first: int, last: int) -> Ints:
+    """The ids of the rows first .. last - 1: one more than their positions."""
+    return np.arange(first + 1, last + 1)
+
+
+def listed(values: Sequence[str]) -> Framed:
+    """One given text a row."""
+    return Framed(framed(texts(values)), np.arange(len(values)))
+
+
+def digit_part(values: Ints, width: int) -> Part:
+    """Decimal digits of `values`, padded with zeros, as a part of a Joined."""
+    return digits(values, width), _constant(width, len(values))

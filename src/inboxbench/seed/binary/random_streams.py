@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 
-from inboxbench.seed.binary.arrays import AnyArray, Ints, Raw
+from inboxbench.seed.binary import AnyArray, Ints, Raw
 
 
 class Stream:

@@ -3,7 +3,8 @@
 Two tables that live as long as the load. They are named after it, so that a worker left over from an earlier load,
 into a database of the same name, can do nothing here.
 
-- files: pieces of what a job's folder holds on one machine: the outline, then keys and state of conversations;
+- files: pieces of what a job's folder holds on one machine: what the plan left for all blocks (shared), then what
+  blocks leave for those of later phases;
 - blocks: a row for every block that is loaded. It is written in the transaction of the block's COPY, and its key
   is unique: of two workers with the same block the second one waits for the first, then finds the row, or, when
   the first was rolled back, does the block itself. So a block is in the table once, whoever was thought to be lost.
@@ -12,7 +13,7 @@ into a database of the same name, can do nothing here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import LiteralString
@@ -20,8 +21,7 @@ from typing import LiteralString
 from psycopg import sql
 
 from inboxbench.seed.load.copy_transport import Connection
-from inboxbench.seed.load.task import Task
-from inboxbench.seed.load.worker import Done
+from inboxbench.seed.row_source import Done, Part, Task
 
 # One piece is in memory at a time, of however large a file.
 _PIECE = 1 << 20
@@ -38,16 +38,6 @@ class Piece:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """`length` bytes of the file `name` from `place`, all of them in the piece that begins at `start`."""
-
-    name: str
-    start: int
-    place: int
-    length: int
-
-
 def pieces_of(folder: Path) -> Iterator[Piece]:
     """Every file of `folder`, in pieces; not what lies in folders below."""
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
@@ -56,7 +46,7 @@ def pieces_of(folder: Path) -> Iterator[Piece]:
                 yield Piece(path.name, file.tell() - len(data), data)
 
 
-class Ledger:
+class BlockRegistry:
     """The two tables of the load `token`, over connections in autocommit mode."""
 
     def __init__(self, token: str) -> None:
@@ -72,7 +62,10 @@ class Ledger:
             self._sql("CREATE TABLE {blocks} (relation text, number int, done json, PRIMARY KEY (relation, number))")
         )
         connection.execute(
-            self._sql('CREATE TABLE {files} (name text, "start" int8, bytes bytea, PRIMARY KEY (name, "start"))')
+            self._sql("""
+                CREATE TABLE {files}
+                    (name text, "start" int8, bytes bytea, shared bool, PRIMARY KEY (name, "start"))
+            """)
         )
         # Uncompressed, so that the server finds a part of a piece without reading all of it.
         connection.execute(self._sql("ALTER TABLE {files} ALTER bytes SET STORAGE EXTERNAL"))
@@ -84,29 +77,29 @@ class Ledger:
 
     def is_here(self, connection: Connection) -> bool:
         """False in a database of the same name on another server."""
-        found = connection.execute("SELECT to_regclass(%s)", (self._files.as_string(connection),)).fetchone()
-        return found is not None and found[0] is not None
+        row = connection.execute("SELECT to_regclass(%s)", (self._files.as_string(connection),)).fetchone()
+        return row is not None and row[0] is not None
 
     # --- files ----------------------------------------------------------------------------------------------------
 
-    def put(self, connection: Connection, pieces: Iterable[Piece]) -> None:
+    def put(self, connection: Connection, pieces: Iterable[Piece], *, shared: bool) -> None:
+        """Store pieces of files: shared ones are for every worker, others for the blocks that ask for them."""
         statement = self._sql("COPY {files} FROM STDIN (FORMAT BINARY)")
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.set_types(["text", "int8", "bytea"])
+            copy.set_types(["text", "int8", "bytea", "bool"])
             for piece in pieces:
-                copy.write_row((piece.name, piece.start, piece.data))
+                copy.write_row((piece.name, piece.start, piece.data, shared))
 
-    def pieces(self, connection: Connection, besides: tuple[str, ...]) -> Iterator[Piece]:
-        """All but the files named `besides`, one piece at a time."""
-        chosen = self._sql(
-            'COPY (SELECT name, "start", bytes FROM {files} WHERE name <> ALL (%s)) TO STDOUT (FORMAT BINARY)'
-        )
-        with connection.cursor() as cursor, cursor.copy(chosen, (list(besides),)) as copy:
+    def shared_pieces(self, connection: Connection) -> Iterator[Piece]:
+        """Read what is for every worker, one piece at a time."""
+        shared = self._sql('COPY (SELECT name, "start", bytes FROM {files} WHERE shared) TO STDOUT (FORMAT BINARY)')
+        with connection.cursor() as cursor, cursor.copy(shared) as copy:
             copy.set_types(["text", "int8", "bytea"])
             for name, start, data in copy.rows():
                 yield Piece(name, start, data)
 
-    def parts(self, connection: Connection, wanted: list[Part]) -> list[Piece]:
+    def parts(self, connection: Connection, wanted: Sequence[Part]) -> list[Piece]:
+        """Read parts of what blocks left."""
         rows = connection.execute(
             self._sql("""
                 SELECT p.name, p.place, substring(f.bytes FROM (p.place - p.start)::int + 1 FOR p.length)
@@ -121,7 +114,7 @@ class Ledger:
     # --- blocks, inside a transaction -----------------------------------------------------------------------------
 
     def name_session(self, connection: Connection, task: Task) -> None:
-        """So that pg_stat_activity tells who has which block."""
+        """Write the block's name into pg_stat_activity, so that whoever holds it can be found."""
         connection.execute("SELECT set_config('application_name', %s, false)", (self._name(task),))
 
     def _name(self, task: Task) -> str:
@@ -150,9 +143,7 @@ class Ledger:
             self._sql("SELECT done::text FROM {blocks} WHERE relation = %s AND number = %s"), (task.table, task.number)
         ).fetchone()
         assert row is not None
-        facts = json.loads(str(row[0]))
-        first, counts = facts.pop("windows")
-        return Done(**facts, windows=(first, tuple(counts)))
+        return Done(**json.loads(str(row[0])))
 
     def evict(self, connection: Connection, task: Task) -> None:
         """End the session that holds the block of `task` and does not go on; its work is rolled back."""

@@ -1,4 +1,4 @@
-"""Give the blocks of a load to Dask workers, again when a worker is lost, and collect what they say of them.
+"""Give the blocks of a load to Dask workers, again when a worker is lost, and collect what they report of them.
 
 A result is a few numbers, so nothing of size passes the scheduler; rows go from a worker straight to the server.
 """
@@ -23,13 +23,11 @@ from distributed.scheduler import KilledWorker
 
 from inboxbench.database import connect
 from inboxbench.errors import InboxbenchError, ServerError, UsageError
-from inboxbench.seed.dask import worker as station
-from inboxbench.seed.dask.block_registry import Ledger, pieces_of
+from inboxbench.seed.dask import worker as remote
+from inboxbench.seed.dask.block_registry import BlockRegistry, pieces_of
 from inboxbench.seed.dask.option import Cluster
-from inboxbench.seed.load.process_pool import Crew
-from inboxbench.seed.load.signals import held_back
-from inboxbench.seed.load.task import Job, Task
-from inboxbench.seed.load.worker import Done
+from inboxbench.seed.load.process_pool import WorkerPool, deferred_signals
+from inboxbench.seed.row_source import Done, Job, Task
 
 # A scheduler answers and a worker starts within this; so long may all workers be away.
 _PATIENCE_S = 30
@@ -40,33 +38,30 @@ _ABANDONED = "the load is abandoned, nothing of it remains"
 
 
 @contextmanager
-def team(cluster: Cluster, job: Job) -> Iterator[Crew]:
-    """The workers of `cluster`, ready for `job`. Raises UsageError when they are not to be had, or do not fit."""
-    assert job.conninfo is not None
-    order = station.Order(
-        secrets.token_hex(4), job.profile, job.seed, job.layout, job.slice, version("inboxbench"), job.conninfo
-    )
-    with _ledger(order) as ledger, _client(cluster, job.folder) as client:
+def dask_pool(cluster: Cluster, job: Job) -> Iterator[WorkerPool]:
+    """Yield the workers of `cluster`, ready for `job`. Raises UsageError when there are none, or they do not fit."""
+    order = remote.Order.of(job, secrets.token_hex(4), version("inboxbench"))
+    with _registry(order), _client(cluster, job.folder) as client:
         workers = _ready(client, cluster, order)
-        dealer = _Dealer(client, cluster, order, ledger, job.folder)
-        yield Crew(dealer.each, workers)
+        dispatcher = _Dispatcher(client, cluster, order, job.folder)
+        yield WorkerPool(dispatcher.run, workers)
         _dismiss(client, order)
 
 
 @contextmanager
-def _ledger(order: station.Order) -> Iterator[Ledger]:
+def _registry(order: remote.Order) -> Iterator[None]:
     """Its tables are dropped at the end, which also keeps lost workers from loading anything after it."""
-    ledger = Ledger(order.token)
+    registry = BlockRegistry(order.token)
     with connect(order.conninfo) as connection:
-        ledger.create(connection)
+        registry.create(connection)
     try:
-        yield ledger
+        yield
     except BaseException:
         with suppress(InboxbenchError, psycopg.Error), connect(order.conninfo) as connection:
-            ledger.drop(connection)
+            registry.drop(connection)
         raise
     with connect(order.conninfo) as connection:
-        ledger.drop(connection)
+        registry.drop(connection)
 
 
 @contextmanager
@@ -91,7 +86,7 @@ def _scheduler(address: str) -> Client:
 def _processes(count: int, folder: Path) -> LocalCluster:
     """Workers of this machine; what they and the scheduler write lies in the job's folder and is removed with it."""
     settings = {"temporary-directory": str(folder), **_OWN_WORKERS}
-    with held_back(), dask.config.set(settings):
+    with deferred_signals(), dask.config.set(settings):
         return LocalCluster(
             n_workers=count,
             threads_per_worker=1,
@@ -100,7 +95,7 @@ def _processes(count: int, folder: Path) -> LocalCluster:
         )
 
 
-def _ready(client: Client, cluster: Cluster, order: station.Order) -> int:
+def _ready(client: Client, cluster: Cluster, order: remote.Order) -> int:
     """How many workers there are. Each has our version and reaches the database, or UsageError is raised."""
     try:
         client.wait_for_workers(cluster.processes or 1, timeout=_PATIENCE_S)
@@ -109,9 +104,9 @@ def _ready(client: Client, cluster: Cluster, order: station.Order) -> int:
             f"the Dask scheduler {cluster} has no workers; start some: dask worker {cluster} --nthreads 1"
         ) from None
     versions = client.run(version, "inboxbench", on_error="return")
-    for worker, found in versions.items():
-        station.check_version(order.version, found, worker=worker)
-    for worker, problem in client.run(station.probe, order, on_error="return").items():
+    for worker, theirs in versions.items():
+        remote.check_version(order.version, theirs, worker=worker)
+    for worker, problem in client.run(remote.probe, order, on_error="return").items():
         if problem:
             raise ServerError(
                 f"Dask worker {worker} cannot reach the database: {problem}; workers on other machines need "
@@ -120,19 +115,19 @@ def _ready(client: Client, cluster: Cluster, order: station.Order) -> int:
     return len(versions)
 
 
-class _Dealer:
+class _Dispatcher:
     """Keeps every worker busy with few blocks waiting, so that rows keep nearly their order of arrival."""
 
-    def __init__(self, client: Client, cluster: Cluster, order: station.Order, ledger: Ledger, folder: Path) -> None:
+    def __init__(self, client: Client, cluster: Cluster, order: remote.Order, folder: Path) -> None:
         self._client = client
         self._cluster = cluster
         self._order = order
-        self._ledger = ledger
+        self._registry = BlockRegistry(order.token)
         self._folder = folder
         self._shared = False
         self._seen = time.monotonic()  # when there last were workers
 
-    def each(self, tasks: list[Task]) -> Iterator[Done]:
+    def run(self, tasks: list[Task]) -> Iterator[Done]:
         self._share()
         waiting: set[Future[Done]] = set()
         left = iter(tasks)
@@ -148,15 +143,15 @@ class _Dealer:
             raise InboxbenchError(f"{self._loss(error)}; {_ABANDONED}") from None
 
     def _share(self) -> None:
-        """Put the outline where workers find it; it is in the folder when the first tasks come."""
+        """Put what the plan left where workers find it; it is in the folder when the first tasks come."""
         if not self._shared:
             with connect(self._order.conninfo) as connection:
-                self._ledger.put(connection, pieces_of(self._folder))
+                self._registry.put(connection, pieces_of(self._folder), shared=True)
             self._shared = True
 
     def _submit(self, task: Task) -> Future[Done]:
         key = f"{task.table}-{task.number}-{self._order.token}"
-        return self._client.submit(station.perform, self._order, task, key=key, pure=False)
+        return self._client.submit(remote.perform, self._order, task, key=key, pure=False)
 
     def _wait(self, waiting: set[Future[Done]]) -> tuple[set[Future[Done]], set[Future[Done]]]:
         if not waiting:
@@ -187,10 +182,10 @@ class _Dealer:
         return f"the Dask scheduler {self._cluster} was lost"
 
 
-def _dismiss(client: Client, order: station.Order) -> None:
+def _dismiss(client: Client, order: remote.Order) -> None:
     """Let every worker remove its files; one that does not answer is not waited for."""
     tasks = [
-        client.submit(station.leave, order.token, workers=[worker], key=f"leave-{order.token}-{worker}", pure=False)
+        client.submit(remote.leave, order.token, workers=[worker], key=f"leave-{order.token}-{worker}", pure=False)
         for worker in client.nthreads()
     ]
     with suppress(TimeoutError, CancelledError):

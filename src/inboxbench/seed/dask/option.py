@@ -1,7 +1,7 @@
 """Which Dask workers load a profile: those of a scheduler, or some of this machine (extra `[cluster]`).
 
-`inboxbench seed --dask` in four files: this one imports no Dask; team.py gives out the blocks, station.py does
-them in a worker, ledger.py is where workers on several machines find what they share.
+`inboxbench seed --dask` in four files: this one imports no Dask; dispatcher.py gives out the blocks, worker.py builds
+them in a worker, block_registry.py is where workers on several machines find what they share.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from inboxbench.errors import UsageError
-from inboxbench.seed.load.process_pool import Crew
-from inboxbench.seed.load.task import Job
+from inboxbench.seed.load.process_pool import WorkerPool
+from inboxbench.seed.row_source import Job
 
 _LOCAL = re.compile(r"local(?::([1-9]\d{0,3}))?")
 _SCHEDULER = re.compile(r"(?:tcp|tls|ws|wss)://\S+:\d+")
@@ -47,12 +47,12 @@ def parse_cluster(text: str) -> Cluster:
 
 
 @contextmanager
-def cluster_runner(cluster: Cluster, job: Job) -> Iterator[Crew]:
-    """The workers of `cluster`, with the same blocks as the processes of pool.runner make.
+def cluster_pool(cluster: Cluster, job: Job) -> Iterator[WorkerPool]:
+    """Yield a pool of the workers of `cluster`, which build the same blocks as processes of this machine.
 
     A worker that is lost is replaced by another one; a load that breaks leaves no session of a worker behind.
     """
-    from inboxbench.seed.dask.dispatcher import team  # noqa: PLC0415 - Dask, which only this needs, and an extra
+    from inboxbench.seed.dask.dispatcher import dask_pool  # noqa: PLC0415 - Dask, which only this needs, and an extra
 
-    with team(cluster, job) as crew:
-        yield crew
+    with dask_pool(cluster, job) as pool:
+        yield pool

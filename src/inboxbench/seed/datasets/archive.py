@@ -6,7 +6,6 @@ import hashlib
 import json
 import zipfile
 import zlib
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +15,24 @@ from psycopg import sql
 from inboxbench.database import Connection, connect, create_database, exists, read_marker, write_marker
 from inboxbench.errors import InboxbenchError, UsageError, unknown
 from inboxbench.files import drafted
-from inboxbench.messenger.data.profile import Churn
-from inboxbench.messenger.data.table_layout import Layout, layout
 from inboxbench.project import Project
 from inboxbench.seed.datasets.dataset import dropped_on_failure, schema_file, stamp_head
 from inboxbench.seed.datasets.registry import KIND, LOADING, Dataset, from_marker, list_datasets, marker_of
-from inboxbench.seed.load.lock import turn
-from inboxbench.seed.load.run import Progress, Step, age, bare_schema, check_empty, finish, silent
-from inboxbench.seed.load.task import SLICE
+from inboxbench.seed.load.run import Progress, Step, age, check_empty, create_tables, finish, silent
+from inboxbench.seed.load.target import load_lock
+from inboxbench.seed.row_source import SLICE, Layout, find_layout, project_row_source
 from inboxbench.server import Server, reason
 
 _FORMAT = 1
 _MANIFEST = "dataset.json"
 
 
-def _columns(at: Layout, table: str) -> sql.Composed:
-    return sql.SQL(", ").join(map(sql.Identifier, at.columns[table]))
+def _columns(layout: Layout, table: str) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, layout.columns[table]))
+
+
+def _layout(project: Project, dataset: Dataset) -> Layout:
+    return find_layout(project_row_source(project), dataset.at)
 
 
 def _schema_hash(project: Project, at: str) -> str:
@@ -62,19 +63,19 @@ def _write(server: Server, dataset: Dataset, archive: zipfile.ZipFile, project: 
         "dataset": marker_of(dataset),
     }
     archive.writestr(_MANIFEST, json.dumps(manifest, indent=2))
-    at = layout(dataset.at)
+    layout = _layout(project, dataset)
     total, done = sum(dataset.rows.values()), 0
     with connect(server.conninfo(dataset.name)) as connection:
-        for table in at.columns:
-            _write_table(connection, at, table, archive)
+        for table in layout.columns:
+            _write_table(connection, layout, table, archive)
             done += dataset.rows[table]
             progress(Step("export", done, total))
 
 
-def _write_table(connection: Connection, at: Layout, table: str, archive: zipfile.ZipFile) -> None:
+def _write_table(connection: Connection, layout: Layout, table: str, archive: zipfile.ZipFile) -> None:
     """In order of the first column, which is the order of arrival: churn has moved rows about."""
     query = sql.SQL("COPY (SELECT {} FROM {} ORDER BY {}) TO STDOUT (FORMAT BINARY)").format(
-        _columns(at, table), sql.Identifier(table), sql.Identifier(at.columns[table][0])
+        _columns(layout, table), sql.Identifier(table), sql.Identifier(layout.columns[table][0])
     )
     with (
         archive.open(_member(table), "w", force_zip64=True) as member,
@@ -94,7 +95,7 @@ def import_dataset(server: Server, path: Path, *, project: Project, progress: Pr
     try:
         with zipfile.ZipFile(path) as archive:
             dataset = _manifest(archive, path, project)
-            with turn(server, dataset.name):
+            with load_lock(server, dataset.name):
                 if exists(server, dataset.name):
                     raise UsageError(f"dataset {dataset.name} is on {server.label} already; nothing to import")
                 create_database(server, dataset.name, kind=LOADING)
@@ -131,32 +132,32 @@ def _checked(manifest: dict[str, Any], path: Path, project: Project) -> Dataset:
     # What the load is going to count with: TypeError and AttributeError now, not when half of it is there.
     sum(dataset.rows.values())
     if dataset.churn is not None:
-        sum(asdict(Churn(**dataset.churn)).values())
+        project_row_source(project).churn(dataset.churn, dataset.rows)
     return dataset
 
 
 def _read(server: Server, dataset: Dataset, archive: zipfile.ZipFile, project: Project, progress: Progress) -> None:
-    conninfo, at = server.conninfo(dataset.name), layout(dataset.at)
+    conninfo, layout = server.conninfo(dataset.name), _layout(project, dataset)
     total, done = sum(dataset.rows.values()), 0
     with connect(conninfo, synchronous_commit="off") as connection:
         check_empty(connection)
-        parts = bare_schema(connection, schema_file(project, dataset.at), at)
-        for table in at.columns:
-            rows = _read_table(connection, at, table, archive)
+        parts = create_tables(connection, project.schema, layout)
+        for table in layout.columns:
+            rows = _read_table(connection, layout, table, archive)
             if rows != dataset.rows[table]:
                 raise InboxbenchError(f"{table} came with {rows} rows instead of {dataset.rows[table]}")
             done += rows
             progress(Step("import", done, total))
-    finish(conninfo, at, parts, progress)
+    finish(conninfo, layout, parts, progress)
     if dataset.churn is not None:
-        age(conninfo, Churn(**dataset.churn), progress)
-    if at.at_head:
+        age(conninfo, project_row_source(project).churn(dataset.churn, dataset.rows), progress)
+    if layout.at_head:
         stamp_head(conninfo, project)
     write_marker(server, dataset.name, {"kind": KIND, **marker_of(dataset)})
 
 
-def _read_table(connection: Connection, at: Layout, table: str, archive: zipfile.ZipFile) -> int:
-    query = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table), _columns(at, table))
+def _read_table(connection: Connection, layout: Layout, table: str, archive: zipfile.ZipFile) -> int:
+    query = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table), _columns(layout, table))
     with archive.open(_member(table)) as member, connection.cursor() as cursor:
         with cursor.copy(query) as copy:
             while data := member.read(SLICE):

@@ -29,13 +29,16 @@ _FILE = "inboxbench_benchmark.bin"
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """Rows of `messages` a second. `raw`: the server reads its own binary file, one connection, bare table;
-    `seeded`: generated and loaded, the rows of all other tables made meanwhile included in the time. `ratio` is seeded
-    to raw. `ratio_with_outline` counts from the first draw on, the pools of words and names too, which do not grow
-    with the rows."""
+    """Rows of the table `counted` a second.
+
+    raw: the server reads its own binary file by one connection into a table without keys; seeded: generated and
+    loaded, the time for the rows of all other tables included. ratio is seeded to raw; ratio_with_outline counts from
+    the beginning of the plan on, whose time does not grow with the rows.
+    """
 
     profile: str
-    messages: int
+    counted: str
+    size: int
     raw_rows_per_s: float
     raw_rounds: tuple[float, ...]
     raw_cpu_us_per_row: float | None
@@ -50,7 +53,9 @@ class Benchmark:
     workers: int
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        document = asdict(self)
+        document[document.pop("counted")] = document.pop("size")
+        return document
 
 
 def benchmark(
@@ -59,25 +64,25 @@ def benchmark(
     seed: int,
     *,
     scale: float = 1.0,
-    messages: int | None = None,
+    size: int | None = None,
     workers: int | None = None,
     at: str = "baseline",
     progress: Progress | None = None,
     project: Project | None = None,
 ) -> Benchmark:
-    """Load into a scratch database, write its messages to a binary file, and read that back raw.
+    """Load into a scratch database, write its counted table to a binary file, and read that back raw.
 
     Raises UsageError when the server's files cannot be reached, as on somebody else's server.
     """
-    sized, found = resolve(profile, scale=scale, messages=messages, project=project)
+    sized, found = resolve(profile, scale=scale, size=size, project=project)
     with scratch_database(server, "benchmark") as name:
         with connect(server.conninfo(name)) as connection:
             folder = _server_folder(connection, server)
         dataset = fill(
             server, name, sized, seed, project=found, workers=workers, fresh=True, at=at, progress=progress, kind=None
         )
-        with connect(server.conninfo(name)) as connection, _prepared(connection, folder) as path:
-            rounds = tuple(_raw(connection, path) for _ in range(_ROUNDS))
+        with connect(server.conninfo(name)) as connection, _prepared(connection, folder, dataset.counted) as path:
+            rounds = tuple(_raw(connection, path, dataset.counted) for _ in range(_ROUNDS))
     return _compared(dataset, rounds)
 
 
@@ -96,10 +101,11 @@ def _server_folder(connection: Connection, server: Server) -> Path:
 
 
 @contextmanager
-def _prepared(connection: Connection, folder: Path) -> Iterator[Path]:
+def _prepared(connection: Connection, folder: Path, table: str) -> Iterator[Path]:
     path = folder / _FILE
     try:
-        connection.execute(sql.SQL("COPY messages TO {} (FORMAT BINARY)").format(sql.Literal(str(path))))
+        statement = sql.SQL("COPY {} TO {} (FORMAT BINARY)").format(sql.Identifier(table), sql.Literal(str(path)))
+        connection.execute(statement)
         yield path
     finally:
         path.unlink(missing_ok=True)
@@ -111,32 +117,33 @@ class _Round:
     cpu_us_per_row: float | None
 
 
-def _raw(connection: Connection, path: Path) -> _Round:
+def _raw(connection: Connection, path: Path, table: str) -> _Round:
     """One COPY from the file into a table without keys, indexes or checks."""
-    connection.execute("DROP TABLE IF EXISTS bare")
-    connection.execute("CREATE TABLE bare (LIKE messages)")
+    connection.execute("DROP TABLE IF EXISTS raw_copy")
+    connection.execute(sql.SQL("CREATE TABLE raw_copy (LIKE {})").format(sql.Identifier(table)))
     connection.execute("CHECKPOINT")
     begun, used = time.monotonic(), backend_cpu(connection.info.backend_pid)
-    done = connection.execute(sql.SQL("COPY bare FROM {} (FORMAT BINARY)").format(sql.Literal(str(path))))
+    done = connection.execute(sql.SQL("COPY raw_copy FROM {} (FORMAT BINARY)").format(sql.Literal(str(path))))
     rate = done.rowcount / (time.monotonic() - begun)
     now = backend_cpu(connection.info.backend_pid)
     return _Round(rate, None if now is None or used is None else (now - used) / done.rowcount * 1e6)
 
 
 def _compared(dataset: Dataset, rounds: tuple[_Round, ...]) -> Benchmark:
-    raw = median(one.rows_per_s for one in rounds)
-    raw_cpu = [one.cpu_us_per_row for one in rounds if one.cpu_us_per_row is not None]
+    raw = median(copied.rows_per_s for copied in rounds)
+    raw_cpu = [copied.cpu_us_per_row for copied in rounds if copied.cpu_us_per_row is not None]
     rows = sum(dataset.rows.values())
     server_cpu = dataset.server_cpu
-    whole = dataset.messages / (dataset.seconds["outline"] + dataset.seconds["rows"])
+    whole = dataset.size / (dataset.seconds["outline"] + dataset.seconds["rows"])
     return Benchmark(
         profile=dataset.profile,
-        messages=dataset.messages,
+        counted=dataset.counted,
+        size=dataset.size,
         raw_rows_per_s=round(raw),
-        raw_rounds=tuple(round(one.rows_per_s) for one in rounds),
+        raw_rounds=tuple(round(copied.rows_per_s) for copied in rounds),
         raw_cpu_us_per_row=round(median(raw_cpu), 3) if raw_cpu else None,
-        seeded_rows_per_s=round(dataset.messages_per_s),
-        ratio=round(dataset.messages_per_s / raw, 3),
+        seeded_rows_per_s=round(dataset.counted_per_s),
+        ratio=round(dataset.counted_per_s / raw, 3),
         ratio_with_outline=round(whole / raw, 3),
         total_s=dataset.elapsed,
         stages_s=dataset.seconds,

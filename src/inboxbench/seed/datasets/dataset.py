@@ -6,9 +6,9 @@ import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from inboxbench.database import (
     PREFIX,
@@ -21,34 +21,31 @@ from inboxbench.database import (
     write_marker,
 )
 from inboxbench.errors import UsageError
-from inboxbench.messenger.data.profile import Profile, load_profile, scaled
-from inboxbench.messenger.data.table_layout import layout
 from inboxbench.project import Project, find_project
 from inboxbench.seed.dask.option import Cluster
-from inboxbench.seed.datasets.registry import GENERATOR, KIND, LOADING, Dataset, from_marker, marker_of
-from inboxbench.seed.load.lock import turn
-from inboxbench.seed.load.run import Loaded, Progress, check_empty, load, silent
-from inboxbench.seed.load.target import check_rights, emptied_on_failure
+from inboxbench.seed.datasets.registry import KIND, LOADING, Dataset, from_marker, marker_of
+from inboxbench.seed.load.run import Progress, check_empty, load, silent
+from inboxbench.seed.load.target import check_rights, emptied_on_failure, load_lock
+from inboxbench.seed.profile import BaseProfile, read_profile, scaled
+from inboxbench.seed.row_source import RowSource, find_layout, project_row_source, row_source_name
 from inboxbench.server import Server
 
 
-def fingerprint(profile: Profile, seed: int, project: Project, *, fresh: bool, at: str) -> str:
-    """Of everything that a dataset depends on: profile, seed, generator, phrases, schema, both word sources, churn."""
-    digest = hashlib.sha256()
-    parts = [GENERATOR, profile, seed, fresh, at, version("faker"), version("wordfreq")]
-    files = [schema_file(project, at), *sorted(_vocabulary(project).glob("*.txt"))]
-    digest.update(repr(parts).encode())
-    for path in files:
+def fingerprint(profile: BaseProfile, seed: int, project: Project, *, fresh: bool, at: str) -> str:
+    """Hash of everything that a dataset depends on: profile, seed, the row source's version and ingredients, schema."""
+    source = project_row_source(project)
+    versions, files = source.ingredients(project.seeds)
+    digest = hashlib.sha256(repr([source.generator, profile, seed, fresh, at, *versions]).encode())
+    for path in (schema_file(project, at), *files):
+        if not path.is_file():
+            raise UsageError(f"{path} is missing: a dataset of this project depends on it")
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def schema_file(project: Project, at: str) -> Path:
-    return project.schema / layout(at).schema
-
-
-def _vocabulary(project: Project) -> Path:
-    return project.seeds / "vocabulary"
+    """The file that makes the tables. Raises UsageError when the project's row source knows no schema `at`."""
+    return project.schema / find_layout(project_row_source(project), at).schema
 
 
 def _amount(count: int) -> str:
@@ -59,28 +56,30 @@ def _amount(count: int) -> str:
     return str(count)
 
 
-def dataset_name(profile: Profile, seed: int, mark: str, *, at: str = "baseline") -> str:
+def dataset_name(source: RowSource[Any], profile: BaseProfile, seed: int, mark: str, *, at: str = "baseline") -> str:
     """By profile, size, seed and version; the last part tells apart what no name can say."""
-    size = _amount(profile.messages.count)
+    size = _amount(source.size(profile))
     end = "" if at == "baseline" else f"_{at}"
-    return f"{PREFIX}ds_{profile.name[:16]}_{size}_s{seed}{end}_v{GENERATOR}_{mark[:8]}".lower()
+    return f"{PREFIX}ds_{profile.name[:16]}_{size}_s{seed}{end}_v{source.generator}_{mark[:8]}".lower()
 
 
 def resolve(
-    profile: str | Profile, *, scale: float, messages: int | None, project: Project | None
-) -> tuple[Profile, Project]:
+    profile: str | BaseProfile, *, scale: float, size: int | None, project: Project | None
+) -> tuple[BaseProfile, Project]:
+    """The profile at the size asked for, and the project. Raises UsageError for a profile or size that cannot be."""
     found = project or find_project()
-    base = load_profile(found.seeds, profile) if isinstance(profile, str) else profile
-    return scaled(base, scale=scale, messages=messages), found
+    source = project_row_source(found)
+    base = read_profile(source, found.seeds, profile) if isinstance(profile, str) else profile
+    return scaled(source, base, scale=scale, size=size), found
 
 
 def load_dataset(
     server: Server,
-    profile: str | Profile,
+    profile: str | BaseProfile,
     seed: int,
     *,
     scale: float = 1.0,
-    messages: int | None = None,
+    size: int | None = None,
     workers: int | Cluster | None = None,
     fresh: bool = False,
     at: str = "baseline",
@@ -91,12 +90,12 @@ def load_dataset(
 
     Clone it (database.clone_database) rather than work in it. An interrupted load leaves no database behind.
     """
-    sized, found = resolve(profile, scale=scale, messages=messages, project=project)
+    sized, found = resolve(profile, scale=scale, size=size, project=project)
     mark = fingerprint(sized, seed, found, fresh=fresh, at=at)
-    name = dataset_name(sized, seed, mark, at=at)
-    with turn(server, name):
-        if existing := _found(server, name, mark):
-            return existing
+    name = dataset_name(project_row_source(found), sized, seed, mark, at=at)
+    with load_lock(server, name):
+        if existing := _whole(server, name, mark):
+            return replace(existing, generator=project_row_source(found).generator)
         create_database(server, name, kind=LOADING)
         with dropped_on_failure(server, name):
             return fill(
@@ -107,11 +106,11 @@ def load_dataset(
 def seed_into(
     server: Server,
     name: str,
-    profile: str | Profile,
+    profile: str | BaseProfile,
     seed: int,
     *,
     scale: float = 1.0,
-    messages: int | None = None,
+    size: int | None = None,
     workers: int | Cluster | None = None,
     fresh: bool = False,
     at: str = "baseline",
@@ -123,8 +122,8 @@ def seed_into(
 
     An interrupted load drops a database that was made for it, and empties one that was there.
     """
-    sized, found = resolve(profile, scale=scale, messages=messages, project=project)
-    with turn(server, name), _target(server, name, allow_foreign=allow_foreign) as kind:
+    sized, found = resolve(profile, scale=scale, size=size, project=project)
+    with load_lock(server, name), _target(server, name, allow_foreign=allow_foreign) as kind:
         return fill(
             server,
             name,
@@ -168,7 +167,7 @@ def dropped_on_failure(server: Server, name: str) -> Iterator[None]:
 def fill(
     server: Server,
     name: str,
-    profile: Profile,
+    profile: BaseProfile,
     seed: int,
     *,
     project: Project,
@@ -179,25 +178,41 @@ def fill(
     kind: str | None = KIND,
 ) -> Dataset:
     """Load into the empty database `name` and mark it with what it holds (kind None: leave its marker alone)."""
+    source = project_row_source(project)
     begun = time.monotonic()
     loaded = load(
         server.conninfo(name),
         profile,
         seed,
-        schema=schema_file(project, at),
-        vocabulary=_vocabulary(project),
+        source=row_source_name(project),
+        schema=project.schema,
+        seeds=project.seeds,
         workers=workers,
         fresh=fresh,
-        at=layout(at),
+        at=at,
         progress=progress or silent,
     )
-    if layout(at).at_head:
+    if find_layout(source, at).at_head:
         stamp_head(server.conninfo(name), project)
-    mark = fingerprint(profile, seed, project, fresh=fresh, at=at)
-    dataset = replace(
-        _described(name, profile, seed, loaded, mark=mark, elapsed=time.monotonic() - begun),
+    dataset = Dataset(
+        name=name,
+        profile=profile.name,
+        seed=seed,
+        counted=source.counted,
+        rows=loaded.rows,
+        octets=loaded.octets,
+        checksums=loaded.checksums,
+        elapsed=round(time.monotonic() - begun, 3),
+        seconds={stage: round(seconds, 3) for stage, seconds in loaded.seconds.items()},
+        client_cpu=round(loaded.client_cpu, 3),
+        server_cpu=None if loaded.server_cpu is None else round(loaded.server_cpu, 3),
+        client_peak_mb=loaded.client_peak_mb,
+        workers=loaded.workers,
+        created=int(time.time()),
+        fingerprint=fingerprint(profile, seed, project, fresh=fresh, at=at),
         at=at,
-        churn=None if fresh else asdict(profile.churn),
+        churn=None if fresh else profile.past,
+        generator=source.generator,
     )
     if kind is not None:
         write_marker(server, name, {"kind": kind, **marker_of(dataset)})
@@ -205,38 +220,18 @@ def fill(
 
 
 def stamp_head(conninfo: str, project: Project) -> None:
-    """Write down, where Alembic looks for it, that the schema is at the last revision."""
+    """Write down, where Alembic looks for it, that the schema is at the last revision; a project may have none."""
     from alembic.script import ScriptDirectory  # noqa: PLC0415 - needed here alone, and slow to import
 
     head = ScriptDirectory(str(project.migrations)).get_current_head()
+    if head is None:
+        return
     with connect(conninfo) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
         connection.execute("INSERT INTO alembic_version VALUES (%s)", (head,))
 
 
-def _described(name: str, profile: Profile, seed: int, loaded: Loaded, *, mark: str, elapsed: float) -> Dataset:
-    return Dataset(
-        name=name,
-        profile=profile.name,
-        seed=seed,
-        messages=profile.messages.count,
-        rows=loaded.rows,
-        octets=loaded.octets,
-        checksums=loaded.checksums,
-        elapsed=round(elapsed, 3),
-        seconds={stage: round(seconds, 3) for stage, seconds in loaded.seconds.items()},
-        client_cpu=round(loaded.client_cpu, 3),
-        server_cpu=None if loaded.server_cpu is None else round(loaded.server_cpu, 3),
-        client_peak_mb=loaded.client_peak_mb,
-        workers=loaded.workers,
-        created=int(time.time()),
-        fingerprint=mark,
-        at="baseline",
-        churn=None,
-    )
-
-
-def _found(server: Server, name: str, mark: str) -> Dataset | None:
+def _whole(server: Server, name: str, mark: str) -> Dataset | None:
     """The dataset of that name if it is whole; what a killed load or another version left is removed."""
     marker = read_marker(server, name)
     if marker is None:

@@ -1,7 +1,8 @@
-"""What a database holds, measured from its rows: the shapes that plans depend on."""
+"""What a database holds, measured from its rows: the shapes that plans depend on. The row source says which."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, LiteralString
 
@@ -9,15 +10,10 @@ from psycopg import sql
 
 from inboxbench.database import Connection, connect
 from inboxbench.errors import UsageError
-from inboxbench.messenger.data.table_layout import LAYOUTS
+from inboxbench.seed.row_source import Measures, RowSource
 
-# Words are counted in about this many messages.
+# Words are counted in about this many rows.
 _SAMPLE = 40_000
-_KEY_COLUMNS = {
-    "messages": ("id", "account_id", "inbox_id", "conversation_id", "created_at", "direction", "sender_type"),
-    "conversations": ("id", "account_id", "inbox_id", "contact_id", "assignee_id", "status", "branch", "created_at"),
-    "contacts": ("id", "account_id", "external_id"),
-}
 _PERCENTILES = (0.01, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 
 
@@ -35,7 +31,7 @@ class Skew:
 
 @dataclass(frozen=True, slots=True)
 class WordClass:
-    """A word of about the given rank, and the share of messages that hold it."""
+    """A word of about the given rank, and the share of rows that hold it."""
 
     name: str
     word: str
@@ -44,9 +40,11 @@ class WordClass:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """In a sample of messages: distinct words, those that occur once, the exponent of their Zipf, examples."""
+    """In a sample of `sampled` rows of a table: distinct words, those that occur once, the exponent of their Zipf,
+    examples."""
 
-    messages: int
+    table: str
+    sampled: int
     distinct: int
     once: int
     exponent: float | None
@@ -74,63 +72,32 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Description:
+    """lengths: JSON key → (title, values at the percentiles); facts: JSON key → (title, share)."""
+
     database: str
     skew: dict[str, Skew]
-    messages_per_conversation: tuple[float, ...]
-    body_length: tuple[float, ...]
-    cyrillic_share: float
+    lengths: dict[str, tuple[str, tuple[float, ...]]]
+    facts: dict[str, tuple[str, float]]
     shares: dict[str, float]
-    words: Words
+    words: Words | None
     columns: tuple[Column, ...]
     files: tuple[Files, ...]
 
     def to_json(self) -> dict[str, Any]:
-        return {"percentiles": list(_PERCENTILES), **asdict(self)}
+        document: dict[str, Any] = {"percentiles": list(_PERCENTILES), **asdict(self)}
+        for key, (_, value) in (*document.pop("lengths").items(), *document.pop("facts").items()):
+            document[key] = value
+        if self.words is not None:
+            words = document["words"]
+            words[words.pop("table")] = words.pop("sampled")
+        return document
 
 
-_SKEWS: dict[str, LiteralString] = {
-    "conversations of accounts": "SELECT account_id AS owner, count(*) AS n FROM conversations GROUP BY 1",
-    "messages of accounts": "SELECT account_id AS owner, count(*) AS n FROM messages GROUP BY 1",
-    "conversations of inboxes": "SELECT inbox_id AS owner, count(*) AS n FROM conversations GROUP BY 1",
-    "conversations of agents": """
-        SELECT assignee_id AS owner, count(*) AS n FROM conversations WHERE assignee_id IS NOT NULL GROUP BY 1""",
-    "conversations of contacts": "SELECT contact_id AS owner, count(*) AS n FROM conversations GROUP BY 1",
-}
 _FIT = sql.SQL("""
     WITH sized AS ({owners}), ranked AS (SELECT n, row_number() OVER (ORDER BY n DESC) AS rank FROM sized)
     SELECT count(*), coalesce(max(n)::float / sum(n), 0),
            -(regr_slope(ln(n), ln(rank)) FILTER (WHERE rank > 1)) FROM ranked
 """)
-_SHARES: dict[str, LiteralString] = {
-    "open": "SELECT avg((status = 'open')::int) FROM conversations",
-    "pending": "SELECT avg((status = 'pending')::int) FROM conversations",
-    "resolved": "SELECT avg((status = 'resolved')::int) FROM conversations",
-    "assigned": "SELECT avg((assignee_id IS NOT NULL)::int) FROM conversations",
-    "rated": "SELECT avg((rating_score IS NOT NULL)::int) FROM conversations",
-    "with branch": "SELECT avg((branch IS NOT NULL)::int) FROM conversations",
-    "incoming": "SELECT avg((direction = 'incoming')::int) FROM messages",
-    "by bots": "SELECT avg((sender_type = 'bot')::int) FROM messages",
-    "unread": "SELECT avg((read_at IS NULL)::int) FROM messages",
-    "with external id": "SELECT avg((external_id IS NOT NULL)::int) FROM contacts",
-    "repeated external id": """
-        SELECT 1 - count(DISTINCT (account_id, external_id))::float / greatest(count(*), 1)
-        FROM contacts WHERE external_id IS NOT NULL""",
-}
-_SHARES_AT_HEAD: dict[str, LiteralString] = {
-    "snoozed": "SELECT avg((status = 'snoozed')::int) FROM conversations",
-    "with priority": "SELECT avg((priority IS NOT NULL)::int) FROM conversations",
-    "with identifier": "SELECT avg((identifier IS NOT NULL)::int) FROM conversations",
-    "waiting": "SELECT avg((waiting_since IS NOT NULL)::int) FROM conversations",
-    "private notes": "SELECT avg(private::int) FROM messages",
-    "templates": "SELECT avg((message_type = 3)::int) FROM messages",
-    "with attachments": "SELECT avg((content_attributes ? 'attachments')::int) FROM messages",
-    "with source id": "SELECT avg((source_id IS NOT NULL)::int) FROM messages",
-    "repeated source id": """
-        SELECT 1 - count(DISTINCT source_id)::float / greatest(count(*), 1) FROM messages
-        WHERE source_id IS NOT NULL""",
-    "blocked contacts": "SELECT avg(blocked::int) FROM contacts",
-}
-_AT_HEAD: LiteralString = "SELECT to_regclass('conversation_counters') IS NOT NULL"
 _COLUMNS: LiteralString = """
     SELECT correlation, n_distinct FROM pg_stats
     WHERE schemaname = current_schema() AND tablename = %s AND attname = %s
@@ -144,39 +111,38 @@ _FILES: LiteralString = """
 """
 
 
-def describe(conninfo: str) -> Description:
-    """Measure a filled database. Raises UsageError when it does not hold the messenger's tables."""
+def describe(conninfo: str, source: RowSource[Any]) -> Description:
+    """Measure a filled database. Raises UsageError when it does not hold the row source's tables."""
+    measures = source.measures
+    baseline = source.layouts["baseline"].columns
+    head = source.layouts["head"].columns if "head" in source.layouts else baseline
     with connect(conninfo) as connection:
-        _check(connection)
-        words = _words(connection)
+        if missing := _missing(connection, baseline):
+            raise UsageError(
+                f"database {connection.info.dbname!r} has no table {missing!r}, so it holds no rows of this project to "
+                "describe; seed one first"
+            )
+        shares = {**measures.shares, **({} if _missing(connection, head) else measures.shares_at_head)}
+        words = _words(connection, *measures.words) if measures.words else None
         return Description(
             database=connection.info.dbname,
-            skew={name: _skew(connection, query) for name, query in _SKEWS.items()},
-            messages_per_conversation=_percentiles(
-                connection, "SELECT count(*) AS n FROM messages GROUP BY conversation_id"
-            ),
-            body_length=_percentiles(connection, "SELECT char_length(body) AS n FROM messages"),
-            cyrillic_share=_number(connection, "SELECT avg((body ~ '[а-яё]')::int) FROM messages"),
-            shares={name: _number(connection, query) for name, query in _shares(connection).items()},
+            skew={name: _skew(connection, query) for name, query in measures.skews.items()},
+            lengths={key: (title, _percentiles(connection, query)) for key, (title, query) in measures.lengths.items()},
+            facts={key: (title, _number(connection, query)) for key, (title, query) in measures.facts.items()},
+            shares={name: _number(connection, query) for name, query in shares.items()},
             words=words,
-            columns=tuple(_columns(connection)),
-            files=tuple(_file(connection, table) for table in LAYOUTS["baseline"].columns),
+            columns=tuple(_columns(connection, measures)),
+            files=tuple(_file(connection, table) for table in baseline),
         )
 
 
-def _check(connection: Connection) -> None:
-    for table in LAYOUTS["baseline"].columns:
+def _missing(connection: Connection, tables: Iterable[str]) -> str | None:
+    """The first of `tables` that the database does not have."""
+    for table in tables:
         row = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
         if row is None or row[0] is None:
-            raise UsageError(
-                f"database {connection.info.dbname!r} has no table {table!r}, so it is no messenger to describe; "
-                "seed one first"
-            )
-
-
-def _shares(connection: Connection) -> dict[str, LiteralString]:
-    row = connection.execute(_AT_HEAD).fetchone()
-    return _SHARES | _SHARES_AT_HEAD if row and row[0] else _SHARES
+            return table
+    return None
 
 
 def _number(connection: Connection, query: LiteralString) -> float:
@@ -197,16 +163,18 @@ def _percentiles(connection: Connection, numbers: LiteralString) -> tuple[float,
     return tuple(float(value) for value in row[0]) if row and row[0] else ()
 
 
-def _words(connection: Connection) -> Words:
+def _words(connection: Connection, table: str, column: str) -> Words:
     """Word statistics over a repeatable sample of whole pages."""
     connection.execute("DROP TABLE IF EXISTS pg_temp.sampled, pg_temp.counted")
-    row = connection.execute("SELECT greatest(reltuples, 1) FROM pg_class WHERE oid = 'messages'::regclass").fetchone()
+    row = connection.execute(
+        "SELECT greatest(reltuples, 1) FROM pg_class WHERE oid = %s::regclass", (table,)
+    ).fetchone()
     percent = min(100.0, 100.0 * _SAMPLE / float(row[0])) if row else 100.0
     connection.execute(
         sql.SQL(
-            "CREATE TEMP TABLE sampled AS SELECT to_tsvector('simple', left(body, 10000)) AS words "
-            "FROM messages TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1)"
-        ).format(percent=sql.Literal(percent))
+            "CREATE TEMP TABLE sampled AS SELECT to_tsvector('simple', left({column}, 10000)) AS words "
+            "FROM {table} TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1)"
+        ).format(column=sql.Identifier(column), table=sql.Identifier(table), percent=sql.Literal(percent))
     )
     connection.execute("""
         CREATE TEMP TABLE counted AS
@@ -218,40 +186,41 @@ def _words(connection: Connection) -> Words:
                -(regr_slope(ln(ndoc), ln(rank)) FILTER (WHERE rank BETWEEN 10 AND 3000)) FROM counted
     """).fetchone()
     assert facts is not None
-    messages, distinct, once, exponent = facts
+    sampled, distinct, once, exponent = facts
     return Words(
-        int(messages),
+        table,
+        int(sampled),
         int(distinct),
         int(once),
         None if exponent is None else round(float(exponent), 3),
-        tuple(_classes(connection, int(messages))),
+        tuple(_classes(connection, int(sampled))),
     )
 
 
 _CLASSES = {"most frequent": 1, "frequent": 30, "medium": 500, "uncommon": 5_000}
 
 
-def _classes(connection: Connection, messages: int) -> list[WordClass]:
+def _classes(connection: Connection, sampled: int) -> list[WordClass]:
     classes = []
     for name, rank in _CLASSES.items():
         row = connection.execute("SELECT word, ndoc FROM counted WHERE rank = %s", (rank,)).fetchone()
         if row:
-            classes.append(WordClass(name, str(row[0]), round(row[1] / max(messages, 1), 6)))
+            classes.append(WordClass(name, str(row[0]), round(row[1] / max(sampled, 1), 6)))
     row = connection.execute("SELECT word FROM counted WHERE ndoc = 1 ORDER BY rank LIMIT 1").fetchone()
     if row:
-        classes.append(WordClass("once", str(row[0]), round(1 / max(messages, 1), 6)))
+        classes.append(WordClass("once", str(row[0]), round(1 / max(sampled, 1), 6)))
     return classes
 
 
-def _columns(connection: Connection) -> list[Column]:
-    found = []
-    for table, names in _KEY_COLUMNS.items():
+def _columns(connection: Connection, measures: Measures) -> list[Column]:
+    columns = []
+    for table, names in measures.columns.items():
         for name in names:
             row = connection.execute(_COLUMNS, (table, name)).fetchone()
             if row:
                 correlation = None if row[0] is None else round(float(row[0]), 4)
-                found.append(Column(table, name, correlation, round(float(row[1]), 5)))
-    return found
+                columns.append(Column(table, name, correlation, round(float(row[1]), 5)))
+    return columns
 
 
 def _file(connection: Connection, table: str) -> Files:

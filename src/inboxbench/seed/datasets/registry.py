@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import psycopg
@@ -13,8 +13,6 @@ from inboxbench.database import clone_database, database_name, drop_database, li
 from inboxbench.errors import UsageError, unknown
 from inboxbench.server import Server
 
-# Raised whenever the same profile and seed would give other rows than before.
-GENERATOR = 2
 KIND = "dataset"
 LOADING = "loading"
 COPY = "copy"  # of a dataset, made for the user
@@ -22,12 +20,13 @@ COPY = "copy"  # of a dataset, made for the user
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A seeded database. `elapsed` is what its load took, also when it was found and not loaded now."""
+    """A seeded database. counted: the table whose rows a size counts; elapsed: seconds that its load took, also when
+    it was found and not loaded now."""
 
     name: str
     profile: str
     seed: int
-    messages: int
+    counted: str
     rows: dict[str, int]
     octets: dict[str, int]
     checksums: dict[str, str]
@@ -41,12 +40,18 @@ class Dataset:
     fingerprint: str
     at: str  # the schema it was seeded at: baseline or head
     churn: dict[str, Any] | None  # its past; None for one that is as loaded
+    generator: int  # version of its row source
     reused: bool = False
 
     @property
-    def messages_per_s(self) -> float:
-        """Of generating and sending, keys and indexes not counted."""
-        return self.messages / max(self.seconds["rows"], 1e-9)
+    def size(self) -> int:
+        """Rows of the table `counted`."""
+        return self.rows[self.counted]
+
+    @property
+    def counted_per_s(self) -> float:
+        """Rows of that table a second of generating and sending, keys and indexes not counted."""
+        return self.size / max(self.seconds["rows"], 1e-9)
 
     @property
     def rows_per_s(self) -> float:
@@ -62,12 +67,12 @@ class Dataset:
         return {
             "profile": self.profile,
             "seed": self.seed,
-            "messages": self.messages,
+            self.counted: self.size,
             "database": self.name,
             "rows": self.rows,
             "elapsed_s": self.elapsed,
             "stages_s": self.seconds,
-            "messages_per_s": round(self.messages_per_s),
+            f"{self.counted}_per_s": round(self.counted_per_s),
             "rows_per_s": round(self.rows_per_s),
             "bytes": self.bytes,
             "checksums": self.checksums,
@@ -75,7 +80,7 @@ class Dataset:
             "server_cpu_s": self.server_cpu,
             "client_peak_mb": self.client_peak_mb,
             "workers": self.workers,
-            "generator": GENERATOR,
+            "generator": self.generator,
             "at": self.at,
             "fresh": self.churn is None,
             "reused": self.reused,
@@ -83,21 +88,26 @@ class Dataset:
 
 
 _KEPT = (
-    "profile", "seed", "messages", "rows", "octets", "checksums", "elapsed", "seconds", "client_cpu", "server_cpu",
-    "client_peak_mb", "workers",
-    "created", "fingerprint", "at", "churn",
+    "profile", "seed", "rows", "octets", "checksums", "elapsed", "seconds", "client_cpu", "server_cpu",
+    "client_peak_mb", "workers", "created", "fingerprint", "at", "churn",
 )  # fmt: skip
 
 
 def marker_of(dataset: Dataset) -> dict[str, Any]:
-    return {key: getattr(dataset, key) for key in _KEPT}
+    return {key: getattr(dataset, key) for key in (*_KEPT, "counted", "generator")}
 
 
 def from_marker(name: str, marker: dict[str, Any]) -> Dataset | None:
-    """None for a marker that another version of inboxbench wrote with other facts."""
+    """None for a marker that another version of inboxbench wrote with other facts.
+
+    Markers and exports from before row sources do not say which table was counted: it was the largest.
+    """
     if not marker.keys() >= set(_KEPT):
         return None
-    return Dataset(name=name, reused=True, **{key: marker[key] for key in _KEPT})
+    rows = marker["rows"]
+    counted = marker.get("counted") or max(rows, key=rows.get)
+    facts = {key: marker[key] for key in _KEPT}
+    return Dataset(name=name, counted=counted, generator=marker.get("generator", 0), reused=True, **facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +121,23 @@ class Stored:
     dataset: Dataset | None
     template: str | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """What `dataset list --format json` says of it."""
+        document = asdict(self)
+        if self.dataset is not None:
+            document["dataset"][self.dataset.counted] = self.dataset.size
+        return document
+
 
 def list_datasets(server: Server) -> list[Stored]:
-    found = []
+    """Datasets, what is left of killed loads, and copies, by name."""
+    stored = []
     for info in list_databases(server):
         marker = info.marker or {}
         if marker.get("kind") in (KIND, LOADING, COPY):
             whole = from_marker(info.name, marker) if marker["kind"] == KIND else None
-            found.append(Stored(info.name, info.size, int(marker.get("created", 0)), whole, marker.get("template")))
-    return found
+            stored.append(Stored(info.name, info.size, int(marker.get("created", 0)), whole, marker.get("template")))
+    return stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +159,7 @@ def copy_dataset(server: Server, template: str, name: str | None = None) -> Copi
 
     Raises UsageError for a `template` that is no dataset and a `name` that is taken or not ours to make.
     """
-    stored = {one.name: one for one in list_datasets(server)}
+    stored = {dataset.name: dataset for dataset in list_datasets(server)}
     if template not in stored:
         raise unknown("dataset", template, list(stored))
     target = name or database_name("copy")

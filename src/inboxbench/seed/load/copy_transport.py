@@ -12,9 +12,9 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from inboxbench.seed.binary.arrays import Octets
+from inboxbench.seed.binary import Octets
 from inboxbench.seed.binary.copy_format import HEADER, TRAILER
-from inboxbench.seed.load.task import SLICE
+from inboxbench.seed.row_source import SLICE
 
 Connection = psycopg.Connection[tuple[object, ...]]
 

@@ -1,49 +1,54 @@
-"""Tasks done in this process or in several, all abandoned when one of them fails."""
+"""Blocks built by this process or by several, all abandoned when one of them fails; and other work in a process."""
 
 from __future__ import annotations
 
 import errno
 import multiprocessing
+import os
+import signal
+import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 
 import psycopg
 
 from inboxbench.errors import InboxbenchError, ServerError, UsageError
-from inboxbench.seed.load import worker as work
-from inboxbench.seed.load.task import Job, Task
-from inboxbench.seed.load.worker import Done
+from inboxbench.seed.load import worker as process
+from inboxbench.seed.load.worker import Worker
+from inboxbench.seed.row_source import Done, Job, Task
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
-    """`each` does tasks and yields them as they are done, in any order; `workers` is how many share them."""
+class WorkerPool:
+    """run: does tasks and yields each as it is done, in any order; workers: how many share them."""
 
-    each: Callable[[list[Task]], Iterator[Done]]
+    run: Callable[[list[Task]], Iterator[Done]]
     workers: int
 
 
 @contextmanager
-def runner(workers: int, job: Job) -> Iterator[Crew]:
-    """This process, or several of this machine, that find what they share in the job's folder."""
+def local_pool(workers: int, job: Job) -> Iterator[WorkerPool]:
+    """Yield a pool of this process alone, or of `workers` processes that find what they share in the job's folder."""
     if workers == 1:
-        with closing(work.Worker(job)) as worker:
-            yield Crew(lambda tasks: _alone(worker, tasks), workers)
+        with closing(Worker(job)) as worker:
+            yield WorkerPool(lambda tasks: _alone(worker, tasks), workers)
         return
     pool = ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=work.start,
+        initializer=process.start,
         initargs=(job,),
     )
     try:
         for _ in range(workers):  # they start and import while the outline is made
-            pool.submit(work.warm)
-        yield Crew(lambda tasks: _results(pool, tasks, workers), workers)
+            pool.submit(process.warm, job.source)
+        yield WorkerPool(lambda tasks: _results(pool, tasks, workers), workers)
     except BaseException:
         _abandon(pool)
         raise
@@ -55,9 +60,9 @@ def _results(pool: ProcessPoolExecutor, tasks: list[Task], workers: int) -> Iter
     """In order of completion; few tasks wait in the queue, so that rows keep nearly their order of arrival."""
     waiting: set[Future[Done]] = set()
     left = iter(tasks)
-    with _told():
+    with _plain_errors():
         for task in left:
-            waiting.add(pool.submit(work.run, task))
+            waiting.add(pool.submit(process.run, task))
             if len(waiting) > workers:
                 finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in finished)
@@ -66,14 +71,14 @@ def _results(pool: ProcessPoolExecutor, tasks: list[Task], workers: int) -> Iter
             yield from (future.result() for future in finished)
 
 
-def _alone(worker: work.Worker, tasks: list[Task]) -> Iterator[Done]:
-    with _told():
+def _alone(worker: Worker, tasks: list[Task]) -> Iterator[Done]:
+    with _plain_errors():
         yield from map(worker.run, tasks)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What ends a load, in one line that says what to do."""
+def _plain_errors() -> Iterator[None]:
+    """Turn what ends a load into an error of one line that says what to do."""
     try:
         yield
     except BrokenProcessPool:
@@ -100,7 +105,69 @@ def _abandon(pool: ProcessPoolExecutor) -> None:
     """End the workers now: what they are sending is going to be dropped."""
     processes = list((pool._processes or {}).values())
     pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
+    for child in processes:
+        child.terminate()
+    for child in processes:
+        child.join(5)
+
+
+# --- other work ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def in_background(work: Callable[[], object], *, alone: bool = False) -> Iterator[None]:
+    """Run `work`, which must pickle, in a process of its own while the block runs; it is done when the block ends.
+
+    What fails there is done again here, so that its error is raised as if it had been done here from the start.
+    With `alone`, on one processor, or where a process may have no children, it is done before the block.
+    """
+    if alone or len(os.sched_getaffinity(0)) == 1 or multiprocessing.current_process().daemon:
+        work()
+        yield
+        return
+    process = multiprocessing.get_context("spawn").Process(target=_quietly, args=(work,), daemon=True)
+    process.start()
+    try:
+        yield
+        process.join()
+    finally:
         process.terminate()
-    for process in processes:
-        process.join(5)
+        process.join()
+    if process.exitcode != 0:
+        work()
+
+
+def _quietly(work: Callable[[], object]) -> None:
+    """Ctrl-C is the parent's to handle, and errors are the parent's to show."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(Exception):
+        work()
+        return
+    sys.exit(1)
+
+
+@contextmanager
+def deferred_signals() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM take effect when the block is over, while processes start that must be stopped in order.
+
+    Processes started in the block have Ctrl-C blocked for good. The terminal sends Ctrl-C to all of them: theirs is
+    blocked by the mask that they inherit, ours comes to a handler that remembers it, for any thread may receive it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    resource_tracker.ensure_running()  # or the first process that is started does this, and lifts the mask
+    arrived: list[int] = []
+    before = {
+        number: signal.signal(number, lambda received, _: arrived.append(received))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for received in arrived:
+            signal.raise_signal(received)

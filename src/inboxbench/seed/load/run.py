@@ -1,4 +1,4 @@
-"""Fill a database: outline, blocks by worker processes, then keys and indexes, all or nothing."""
+"""Fill a database: plan, blocks by worker processes, then keys and indexes, all or nothing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -17,21 +18,15 @@ from psycopg import sql
 from inboxbench import units
 from inboxbench.database import Connection, connect
 from inboxbench.errors import UsageError
-from inboxbench.messenger.data.plan import outline, outline_tasks, total_rows, window_tasks
-from inboxbench.messenger.data.profile import Churn, Profile
-from inboxbench.messenger.data.table_layout import LAYOUTS, Layout
-from inboxbench.seed.dask.option import Cluster, cluster_runner
-from inboxbench.seed.load import churn
-from inboxbench.seed.load import deferred_indexes as bare
-from inboxbench.seed.load.checksum import table_checksum
+from inboxbench.seed.binary.copy_format import table_checksum
+from inboxbench.seed.dask.option import Cluster, cluster_pool
+from inboxbench.seed.load import churn, deferred_indexes
 from inboxbench.seed.load.copy_transport import reads_files
-from inboxbench.seed.load.process_pool import Crew, runner
-from inboxbench.seed.load.task import SLICE, Job
-from inboxbench.seed.load.worker import Done
+from inboxbench.seed.load.process_pool import WorkerPool, local_pool
+from inboxbench.seed.profile import BaseProfile
+from inboxbench.seed.row_source import SLICE, Churn, Done, Job, Layout, RowSource, find_layout, row_source
 
-# Heap, baseline indexes and the sort files of their build, for a message and its share of the other tables.
-_BYTES_A_MESSAGE = 620
-# Below this a second process costs more to start than it saves.
+# Below so many rows a second process costs more to start than it saves.
 _SMALL = 100_000
 
 
@@ -68,7 +63,7 @@ class Loaded:
 
 @dataclass(slots=True)
 class _Tally:
-    """Done blocks by table and number, whatever order they came in."""
+    """Finished blocks by table and number, whatever order they came in."""
 
     total_rows: int
     progress: Progress
@@ -82,9 +77,8 @@ class _Tally:
         self.octets += result.octets
         self.progress(Step("rows", self.rows, self.total_rows, self.octets))
 
-    def blocks(self, table: str) -> list[Done]:
-        found = self.done.get(table, {})
-        return [found[number] for number in sorted(found)]
+    def blocks(self) -> dict[str, list[Done]]:
+        return {table: [blocks[number] for number in sorted(blocks)] for table, blocks in self.done.items()}
 
 
 class _Stopwatch:
@@ -105,56 +99,63 @@ def _counted(stage: str, total: int, progress: Progress) -> Callable[[], None]:
     return lambda: progress(Step(stage, next(numbers), total))
 
 
-def default_workers(profile: Profile) -> int:
-    """One more than processors: one builds its next block while the server takes in those of the others."""
-    return 1 if profile.messages.count < _SMALL else len(os.sched_getaffinity(0)) + 1
+def default_workers(rows: int) -> int:
+    """One more than processors: one builds its next block while the server takes in those of the others.
+
+    rows: of the table that the profile's size counts.
+    """
+    return 1 if rows < _SMALL else len(os.sched_getaffinity(0)) + 1
 
 
-def _crew(workers: int | Cluster, job: Job) -> AbstractContextManager[Crew]:
-    return cluster_runner(workers, job) if isinstance(workers, Cluster) else runner(workers, job)
+def _pool(workers: int | Cluster, job: Job) -> AbstractContextManager[WorkerPool]:
+    return cluster_pool(workers, job) if isinstance(workers, Cluster) else local_pool(workers, job)
 
 
 def load(
     conninfo: str,
-    profile: Profile,
+    profile: BaseProfile,
     seed: int,
     *,
+    source: str,
     schema: Path,
-    vocabulary: Path,
+    seeds: Path,
     workers: int | Cluster | None = None,
-    at: Layout = LAYOUTS["baseline"],
+    at: str = "baseline",
     slice_size: int = SLICE,
     fresh: bool = False,
     progress: Progress = silent,
 ) -> Loaded:
-    """Create the schema of `schema` in an empty database and fill it; `fresh` leaves out the churn.
+    """Create the schema in an empty database and fill it; `fresh` leaves out the churn.
 
-    Raises UsageError when the database holds tables already or the disk is too small, InboxbenchError when
-    the load breaks. The database is then half-filled: its maker drops it (see dataset.py).
+    source: name of the row source; schema, seeds: folders of the project. Raises UsageError when the database holds
+    tables already or the disk is too small, InboxbenchError when the load breaks. The database is then half-filled:
+    its maker drops it (see dataset.py).
     """
+    rows = row_source(source)
+    layout, size = find_layout(rows, at), rows.size(profile)
     with connect(conninfo) as connection:
         check_empty(connection)
-        check_disk(connection, profile)
-        parts = bare_schema(connection, schema, at)
+        check_disk(connection, rows, profile)
+        parts = create_tables(connection, schema, layout)
     watch = _Stopwatch()
     with tempfile.TemporaryDirectory(prefix="inboxbench_seed_") as name:
         by_file = not isinstance(workers, Cluster) and _reads_files(conninfo, Path(name))
-        job = Job(Path(name), profile, seed, at, conninfo, slice_size, by_file=by_file)
-        with _crew(workers or default_workers(profile), job) as crew:
-            plan = outline(job, vocabulary)
+        job = Job(Path(name), source, profile, seed, layout, conninfo, slice_size, by_file=by_file)
+        with _pool(workers or default_workers(size), job) as pool:
+            plan = rows.plan(job, seeds)
             watch.lap("outline")
-            tally = _Tally(total_rows(plan), progress)
-            for result in crew.each(outline_tasks(plan)):
-                tally.add(result)
-            for result in crew.each(window_tasks(plan, tally.blocks("conversations"))):
-                tally.add(result)
+            tally = _Tally(plan.rows, progress)
+            for phase in plan.phases:
+                for result in pool.run(phase(tally.blocks())):
+                    tally.add(result)
     watch.lap("rows")
-    finish(conninfo, at, parts, progress)
+    finish(conninfo, layout, parts, progress)
     watch.lap("keys")
-    if not fresh:
-        age(conninfo, profile.churn, progress)
+    loaded = _summary(tally, layout, pool.workers, watch.seconds)
+    if profile.past is not None and not fresh:
+        age(conninfo, rows.churn(profile.past, loaded.rows), progress)
         watch.lap("churn")
-    return _summary(tally, at, crew.workers, watch.seconds)
+    return loaded
 
 
 def _reads_files(conninfo: str, folder: Path) -> bool:
@@ -162,8 +163,8 @@ def _reads_files(conninfo: str, folder: Path) -> bool:
         return reads_files(connection, folder)
 
 
-def _largest_first(at: Layout) -> list[str]:
-    return list(reversed(tuple(at.columns)))
+def _largest_first(layout: Layout) -> list[str]:
+    return list(reversed(tuple(layout.columns)))
 
 
 def check_empty(connection: Connection) -> None:
@@ -178,12 +179,13 @@ def check_empty(connection: Connection) -> None:
         )
 
 
-def needed_bytes(profile: Profile) -> int:
-    return profile.messages.count * _BYTES_A_MESSAGE + (64 << 20)
+def needed_bytes(source: RowSource[Any], profile: BaseProfile) -> int:
+    """Bytes on the server's disk that a load of `profile` may need at its peak."""
+    return source.size(profile) * source.row_bytes + (64 << 20)
 
 
-def check_disk(connection: Connection, profile: Profile) -> None:
-    """Where the server's data directory can be seen from here. Raises UsageError when it is too full."""
+def check_disk(connection: Connection, source: RowSource[Any], profile: BaseProfile) -> None:
+    """Raise UsageError when the server's data directory is too full, where it can be seen from here."""
     try:
         row = connection.execute("SHOW data_directory").fetchone()
     except psycopg.errors.InsufficientPrivilege:
@@ -191,33 +193,34 @@ def check_disk(connection: Connection, profile: Profile) -> None:
     local = (connection.info.host or "").startswith("/")
     if not row or not local or not Path(row[0]).is_dir():
         return
-    free, needed = shutil.disk_usage(row[0]).free, needed_bytes(profile)
+    free, needed = shutil.disk_usage(row[0]).free, needed_bytes(source, profile)
     if free < needed:
         raise UsageError(
-            f"profile {profile.name!r} with {profile.messages.count} messages needs about "
+            f"profile {profile.name!r} with {source.size(profile)} {source.counted} needs about "
             f"{units.size(needed)} under {row[0]}, and {units.size(free)} are free; use a smaller --scale"
         )
 
 
-def bare_schema(connection: Connection, schema: Path, at: Layout) -> bare.Parts:
-    """Create the tables without keys and indexes; returns what was left out."""
-    connection.execute(schema.read_text(encoding="utf-8"))
-    return bare.strip(connection, _largest_first(at))
+def create_tables(connection: Connection, schema: Path, layout: Layout) -> deferred_indexes.Parts:
+    """Create the tables without keys and indexes; returns what was left out. schema: folder of the layout's file."""
+    connection.execute((schema / layout.schema).read_text(encoding="utf-8"))
+    return deferred_indexes.strip(connection, _largest_first(layout))
 
 
 def age(conninfo: str, past: Churn, progress: Progress) -> None:
+    """Run the churn, and report each statement."""
     churn.run_churn(conninfo, past, _counted("churn", churn.steps(past), progress))
 
 
-def finish(conninfo: str, at: Layout, parts: bare.Parts, progress: Progress) -> None:
-    """Sequences, keys, indexes, statistics and foreign keys of filled tables."""
-    tables = _largest_first(at)
-    advance = _counted("keys", bare.steps(parts, tables), progress)
+def finish(conninfo: str, layout: Layout, parts: deferred_indexes.Parts, progress: Progress) -> None:
+    """Set sequences, and make keys, indexes, statistics and foreign keys of filled tables."""
+    tables = _largest_first(layout)
+    advance = _counted("keys", deferred_indexes.steps(parts, tables), progress)
     with connect(conninfo) as connection:
         for table in tables:
-            if "id" in at.columns[table]:
+            if "id" in layout.columns[table]:
                 _advance_sequence(connection, table)
-    bare.restore(conninfo, parts, tables, advance)
+    deferred_indexes.restore(conninfo, parts, tables, advance)
 
 
 def _advance_sequence(connection: Connection, table: str) -> None:
@@ -228,17 +231,18 @@ def _advance_sequence(connection: Connection, table: str) -> None:
     )
 
 
-def _summary(tally: _Tally, at: Layout, workers: int, seconds: dict[str, float]) -> Loaded:
-    blocks = {table: tally.blocks(table) for table in at.columns}
-    everything = [block for done in blocks.values() for block in done]
-    server_cpu = [block.server_cpu for block in everything if block.server_cpu is not None]
+def _summary(tally: _Tally, layout: Layout, workers: int, seconds: dict[str, float]) -> Loaded:
+    finished = tally.blocks()
+    blocks = {table: finished.get(table, []) for table in layout.columns}
+    every = [block for table in blocks.values() for block in table]
+    server_cpu = [block.server_cpu for block in every if block.server_cpu is not None]
     return Loaded(
-        rows={table: sum(b.rows for b in done) for table, done in blocks.items()},
-        octets={table: sum(b.octets for b in done) for table, done in blocks.items()},
-        checksums={table: table_checksum(b.checksum for b in done) for table, done in blocks.items()},
+        rows={table: sum(block.rows for block in done) for table, done in blocks.items()},
+        octets={table: sum(block.octets for block in done) for table, done in blocks.items()},
+        checksums={table: table_checksum(block.checksum for block in done) for table, done in blocks.items()},
         seconds=seconds,
-        client_cpu=sum(block.cpu for block in everything),
+        client_cpu=sum(block.cpu for block in every),
         server_cpu=sum(server_cpu) if server_cpu else None,
-        client_peak_mb=round(max(block.peak_mb for block in everything)),
+        client_peak_mb=round(max(block.peak_mb for block in every)),
         workers=workers,
     )

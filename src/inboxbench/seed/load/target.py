@@ -1,4 +1,4 @@
-"""A database that somebody gives us to fill: may we, and how it is given back when the load fails."""
+"""The database of a load: who may fill it, one at a time, and how it is given back when the load fails."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from psycopg import sql
 
 from inboxbench.database import Connection, connect
 from inboxbench.errors import UsageError
+from inboxbench.server import Server
 
 _MAY_CREATE = "SELECT current_user, current_schema(), has_schema_privilege(current_schema(), 'CREATE')"
 _TABLES = "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = %s::regnamespace"
@@ -18,6 +19,18 @@ _FUNCTIONS = """
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
 """
 _EXTENSIONS = "SELECT extname FROM pg_extension"
+# Held by a session of its own, so that it goes with the process: what a killed load left is then known as such.
+_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('inboxbench load ' || %s, 0))"
+
+
+@contextmanager
+def load_lock(server: Server, name: str) -> Iterator[None]:
+    """Keep others from loading into database `name` during the block. Raises UsageError when somebody does already."""
+    with connect(server.conninfo()) as connection:
+        row = connection.execute(_LOCK, (name,)).fetchone()
+        if row is None or not row[0]:
+            raise UsageError(f"{name} is being loaded by another process; wait for it, or end it first")
+        yield
 
 
 def check_rights(connection: Connection) -> None:

@@ -8,36 +8,21 @@ import shutil
 import signal
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
-from inboxbench.messenger.data.build import Builder
-from inboxbench.messenger.data.context import material_from
-from inboxbench.seed.binary.arrays import Octets
-from inboxbench.seed.load.checksum import block_checksum
+from inboxbench.seed.binary import Octets
+from inboxbench.seed.binary.copy_format import block_checksum
 from inboxbench.seed.load.copy_transport import Connection, send, send_file
-from inboxbench.seed.load.task import Job, Task
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    table: str
-    number: int
-    rows: int
-    octets: int
-    checksum: int
-    cpu: float  # seconds of this process
-    server_cpu: float | None  # of its backend, where that is a process of this machine
-    peak_mb: float  # largest memory of this process so far
-    windows: tuple[int, tuple[int, ...]] = (0, ())  # of conversations: messages by window from the first
+from inboxbench.seed.row_source import Builder, Built, Done, Job, Task, row_source
 
 
 class Worker:
-    """Opened with its first task: what that needs is in the job's folder by then.
+    """Builds and sends the blocks of one load.
 
-    Each block is a transaction of its own, or part of one that is open on the `connection` given.
+    The builder is made with the first task: the shared files are in the job's folder by then. Each block is a
+    transaction of its own, or part of one that is open on the `connection` given.
     """
 
     def __init__(self, job: Job, connection: Connection | None = None) -> None:
@@ -46,30 +31,37 @@ class Worker:
         self._connection = connection
         self._backend_used = 0.0
 
-    def _open(self) -> Builder:
-        job = self._job
-        if job.conninfo and self._connection is None:
-            # Not inboxbench.database: a worker starts faster without the servers behind it.
-            self._connection = psycopg.connect(job.conninfo, autocommit=True)
-        self._builder = Builder(material_from(job), job.folder)
+    @property
+    def builder(self) -> Builder:
+        if self._builder is None:
+            if self._job.conninfo and self._connection is None:
+                # Not inboxbench.database: a worker starts faster without the servers behind it.
+                self._connection = psycopg.connect(self._job.conninfo, autocommit=True)
+            self._builder = row_source(self._job.source).builder(self._job)
         return self._builder
 
     def run(self, task: Task) -> Done:
+        """Build and send one block."""
+        return self.load(task)[0]
+
+    def load(self, task: Task) -> tuple[Done, Built]:
+        """Build and send one block; returns it as well."""
         begun = time.process_time()
-        data, built = (self._builder or self._open()).build(task)
-        if self._connection is not None and built.rows:
-            self._send(self._connection, task.table, data)
-        return Done(
+        block = self.builder.build(task)
+        if self._connection is not None and block.rows:
+            self._send(self._connection, task.table, block.data)
+        done = Done(
             table=task.table,
             number=task.number,
-            rows=built.rows,
-            octets=len(data),
-            checksum=block_checksum(data),
+            rows=block.rows,
+            octets=len(block.data),
+            checksum=block_checksum(block.data),
             cpu=time.process_time() - begun,
             server_cpu=self._server_cpu(),
             peak_mb=peak_mb(),
-            windows=built.windows,
+            note=block.note,
         )
+        return done, block
 
     def _send(self, connection: Connection, table: str, data: Octets) -> None:
         columns = self._job.layout.columns[table]
@@ -133,8 +125,9 @@ def start(job: Job) -> None:
     _worker = Worker(job)
 
 
-def warm() -> None:
-    """A task that does nothing: the process has started and imported this module when it is done."""
+def warm(source: str) -> None:
+    """Import the row source, so that a process is ready when its first block comes."""
+    row_source(source)
 
 
 def run(task: Task) -> Done:

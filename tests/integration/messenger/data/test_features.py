@@ -9,9 +9,10 @@ import pytest
 
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.invariants import read_invariants, violations
-from inboxbench.messenger.data.profile import without_features
+from inboxbench.messenger.data import ROW_SOURCE
+from inboxbench.messenger.data.profile import Profile, without_features
 from inboxbench.project import Project
-from inboxbench.seed import Profile, load_profile, seed_into
+from inboxbench.seed import read_profile, seed_into
 from inboxbench.server import Server
 
 MESSAGES = 60_000
@@ -28,7 +29,7 @@ CHANGED = {
 
 @pytest.fixture(scope="module")
 def profile(project: Project) -> Profile:
-    return load_profile(project.seeds, "tiny")
+    return read_profile(ROW_SOURCE, project.seeds, "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def both(server: Server, project: Project, profile: Profile) -> Iterator[tuple[C
     """Databases seeded at head: with the profile's features, and without any."""
     with scratch_database(server, "featured") as featured, scratch_database(server, "plain") as plain:
         for name, made in ((featured, profile), (plain, without_features(profile))):
-            seed_into(server, name, made, 4, messages=MESSAGES, at="head", fresh=True, project=project)
+            seed_into(server, name, made, 4, size=MESSAGES, at="head", fresh=True, project=project)
         with connect(server.conninfo(featured)) as one, connect(server.conninfo(plain)) as other:
             yield one, other
 

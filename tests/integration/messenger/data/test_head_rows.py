@@ -9,10 +9,11 @@ from psycopg import sql
 
 from inboxbench.catalog import compare, explain, read_catalog
 from inboxbench.database import Connection, connect, scratch_database
+from inboxbench.messenger.data import ROW_SOURCE
 from inboxbench.messenger.data.profile import without_features
 from inboxbench.migrate import runner
 from inboxbench.project import Project
-from inboxbench.seed import load_profile, seed_into
+from inboxbench.seed import read_profile, seed_into
 from inboxbench.server import Server
 
 # What the migration dates itself.
@@ -35,7 +36,7 @@ TABLES = (
 def both(server: Server, project: Project) -> Iterator[tuple[Connection, Connection]]:
     """A database seeded at head without features, and one seeded at the baseline and migrated; churn in both."""
     with scratch_database(server, "head") as head, scratch_database(server, "migrated") as migrated:
-        plain = without_features(load_profile(project.seeds, "tiny"))
+        plain = without_features(read_profile(ROW_SOURCE, project.seeds, "tiny"))
         seed_into(server, head, plain, 21, at="head", project=project)
         seed_into(server, migrated, "tiny", 21, project=project)
         runner.upgrade(server.conninfo(migrated), project)

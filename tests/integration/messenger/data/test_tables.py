@@ -7,7 +7,8 @@ from typing import Protocol
 
 import pytest
 
-from inboxbench.seed import Dataset, Profile
+from inboxbench.messenger.data.profile import Profile
+from inboxbench.seed import Dataset
 
 
 class Loaded(Protocol):

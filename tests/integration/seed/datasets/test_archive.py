@@ -12,6 +12,7 @@ from inboxbench.database import connect, list_databases
 from inboxbench.errors import UsageError
 from inboxbench.project import Project
 from inboxbench.seed import Dataset, export_dataset, import_dataset, load_dataset, remove_dataset
+from inboxbench.seed.row_source import row_source_name
 from inboxbench.server import Server
 
 DIGEST = "SELECT md5(string_agg(md5(t::text), '' ORDER BY id)) FROM messages t"
@@ -23,7 +24,7 @@ def exported(
 ) -> tuple[Dataset, Path, object]:
     """A dataset at head, its file, and a digest of its messages; the dataset itself is removed again."""
     path = tmp_path_factory.mktemp("export") / "tiny.zip"
-    dataset = load_dataset(server, "tiny", 31, messages=10_000, at="head", project=project)
+    dataset = load_dataset(server, "tiny", 31, size=10_000, at="head", project=project)
     with connect(server.conninfo(dataset.name)) as connection:
         digest = connection.execute(DIGEST).fetchone()
     export_dataset(server, dataset.name, path, project=project)
@@ -45,7 +46,7 @@ def test_what_arrives_is_what_left(server: Server, project: Project, exported: t
             next_id = connection.execute("SELECT nextval('messages_id_seq')").fetchone()
         assert next_id is not None
         assert next_id[0] > 10_000
-        assert load_dataset(server, "tiny", 31, messages=10_000, at="head", project=project).reused
+        assert load_dataset(server, "tiny", 31, size=10_000, at="head", project=project).reused
         with pytest.raises(UsageError, match="already; nothing to import"):
             import_dataset(server, path, project=project)
     finally:
@@ -106,6 +107,9 @@ def test_another_schema_is_refused(
         (tmp_path / folder).mkdir()
     (tmp_path / "schema").mkdir()
     (tmp_path / "schema" / "head.sql").write_text("CREATE TABLE other (id int);", encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(
+        f'[tool.inboxbench]\nrow-source = "{row_source_name(project)}"\n', encoding="utf-8"
+    )
     with pytest.raises(UsageError, match=r"was exported from another head\.sql than this project's"):
         import_dataset(server, exported[1], project=Project(tmp_path))
 
@@ -118,7 +122,7 @@ def test_what_is_missing_is_said(server: Server, project: Project, tmp_path: Pat
 
 
 def test_a_file_is_never_overwritten(server: Server, project: Project, exported: tuple[Dataset, Path, object]) -> None:
-    dataset = load_dataset(server, "tiny", 31, messages=10_000, at="head", project=project)
+    dataset = load_dataset(server, "tiny", 31, size=10_000, at="head", project=project)
     try:
         with pytest.raises(UsageError, match="exists already; choose another file"):
             export_dataset(server, dataset.name, exported[1], project=project)

@@ -12,8 +12,10 @@ from click.testing import CliRunner
 from inboxbench.cli import application
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.errors import UsageError
+from inboxbench.messenger.data import ROW_SOURCE
+from inboxbench.messenger.data.profile import Profile
 from inboxbench.project import Project
-from inboxbench.seed import Dataset, Profile, load_dataset, seed_into
+from inboxbench.seed import Dataset, load_dataset, seed_into
 from inboxbench.seed.datasets.benchmark import benchmark
 from inboxbench.seed.datasets.describe import Description, describe
 from inboxbench.server import Server
@@ -36,7 +38,7 @@ def fresh(server: Server, project: Project) -> Iterator[Connection]:
 
 @pytest.fixture(scope="module")
 def described(server: Server, tiny: Loaded) -> Description:
-    return describe(server.conninfo(tiny.dataset.name))
+    return describe(server.conninfo(tiny.dataset.name), ROW_SOURCE)
 
 
 def one(connection: Connection, query: Any) -> Any:
@@ -93,13 +95,16 @@ def test_hot_inboxes_are_hotter_than_even(described: Description) -> None:
 
 
 def test_lengths_are_the_profiles(described: Description, tiny: Loaded) -> None:
-    assert described.messages_per_conversation[2] == pytest.approx(tiny.profile.messages.median, abs=1)
-    assert described.messages_per_conversation[-1] <= tiny.profile.messages.largest
-    assert tiny.profile.text.long_smallest < described.body_length[-1] <= tiny.profile.text.long_largest
+    messages = described.lengths["messages_per_conversation"][1]
+    characters = described.lengths["body_length"][1]
+    assert messages[2] == pytest.approx(tiny.profile.messages.median, abs=1)
+    assert messages[-1] <= tiny.profile.messages.largest
+    assert tiny.profile.text.long_smallest < characters[-1] <= tiny.profile.text.long_largest
 
 
 def test_words_follow_a_zipf_with_a_rare_end(described: Description) -> None:
     words = described.words
+    assert words is not None
     assert words.exponent == pytest.approx(1.0, abs=0.3)
     assert words.once > 0.1 * words.distinct
     selectivities = [one_class.selectivity for one_class in words.classes]
@@ -124,7 +129,7 @@ def test_correlation_is_of_arrival(described: Description) -> None:
 
 def test_describing_something_else_is_refused(server: Server) -> None:
     with scratch_database(server, "empty") as name, pytest.raises(UsageError, match="has no table 'accounts'"):
-        describe(server.conninfo(name))
+        describe(server.conninfo(name), ROW_SOURCE)
 
 
 def test_benchmark_measures_both_rates_and_cleans_up(server: Server, project: Project) -> None:
@@ -169,7 +174,7 @@ def test_command_lists_datasets(server: Server, tiny: Loaded) -> None:
 
 def test_command_clones_and_removes(server: Server, project: Project) -> None:
     """A copy has the dataset's files; a name that is none is refused."""
-    kept = load_dataset(server, "tiny", 77, messages=3_000, project=project).name
+    kept = load_dataset(server, "tiny", 77, size=3_000, project=project).name
     assert "s a GB" in run(server, "dataset", "clone", kept, "inboxbench_cloned")
     listed = json.loads(run(server, "dataset", "list", "--format", "json"))
     assert ("inboxbench_cloned", kept) in [(one["name"], one["template"]) for one in listed]

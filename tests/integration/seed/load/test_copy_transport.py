@@ -11,8 +11,7 @@ import psycopg
 import pytest
 
 from inboxbench.database import Connection, connect, scratch_database
-from inboxbench.messenger.data.columns import ids, listed
-from inboxbench.seed.binary.fields import Number, encode
+from inboxbench.seed.binary.fields import Number, encode, ids, listed
 from inboxbench.seed.load.copy_transport import reads_files, send, send_file
 from inboxbench.server import Server
 

@@ -28,9 +28,11 @@ from inboxbench.database import (
     write_marker,
 )
 from inboxbench.errors import ForeignDatabaseError, UsageError
+from inboxbench.messenger.data import ROW_SOURCE
 from inboxbench.project import Project
-from inboxbench.seed import Dataset, Step, list_datasets, load_dataset, load_profile, remove_dataset, scaled, seed_into
+from inboxbench.seed import Dataset, Step, list_datasets, load_dataset, read_profile, remove_dataset, scaled, seed_into
 from inboxbench.seed.load.run import load, needed_bytes
+from inboxbench.seed.row_source import row_source_name
 from inboxbench.server import Server, open_server, parse_spec
 
 TEN_THOUSAND = 10_000
@@ -101,10 +103,11 @@ def checksums(server: Server, project: Project, *, workers: int, slice_size: int
     with scratch_database(server, "sums") as name:
         return load(
             server.conninfo(name),
-            scaled(load_profile(project.seeds, "tiny"), messages=60_000),
+            scaled(ROW_SOURCE, read_profile(ROW_SOURCE, project.seeds, "tiny"), size=60_000),
             seed,
-            schema=project.schema / "baseline.sql",
-            vocabulary=project.seeds / "vocabulary",
+            source=row_source_name(project),
+            schema=project.schema,
+            seeds=project.seeds,
             workers=workers,
             slice_size=slice_size,
         ).checksums
@@ -141,7 +144,7 @@ def test_a_dataset_is_found_again(server: Server, tiny: Loaded, project: Project
 
 
 def test_datasets_are_listed_and_removed(server: Server, project: Project) -> None:
-    dataset = load_dataset(server, "tiny", 4, messages=TEN_THOUSAND, project=project)
+    dataset = load_dataset(server, "tiny", 4, size=TEN_THOUSAND, project=project)
     stored = {one.name: one for one in list_datasets(server)}
     assert stored[dataset.name].dataset is not None
     assert stored[dataset.name].size > 1_000_000
@@ -152,35 +155,35 @@ def test_datasets_are_listed_and_removed(server: Server, project: Project) -> No
 
 
 def test_remains_of_a_killed_load_are_replaced(server: Server, project: Project) -> None:
-    dataset = load_dataset(server, "tiny", 5, messages=TEN_THOUSAND, project=project)
+    dataset = load_dataset(server, "tiny", 5, size=TEN_THOUSAND, project=project)
     write_marker(server, dataset.name, {"kind": "loading", "created": 1})
-    assert not load_dataset(server, "tiny", 5, messages=TEN_THOUSAND, project=project).reused
+    assert not load_dataset(server, "tiny", 5, size=TEN_THOUSAND, project=project).reused
     remove_dataset(server, dataset.name)
 
 
 def test_a_database_that_was_never_marked_is_replaced(server: Server, project: Project) -> None:
     """Killed between CREATE DATABASE and the marker."""
-    name = load_dataset(server, "tiny", 15, messages=TEN_THOUSAND, project=project).name
+    name = load_dataset(server, "tiny", 15, size=TEN_THOUSAND, project=project).name
     remove_dataset(server, name)
     with connect(server.conninfo()) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
-    assert load_dataset(server, "tiny", 15, messages=TEN_THOUSAND, project=project).name == name
+    assert load_dataset(server, "tiny", 15, size=TEN_THOUSAND, project=project).name == name
     remove_dataset(server, name)
 
 
 def test_a_dataset_of_another_version_is_replaced(server: Server, project: Project) -> None:
-    dataset = load_dataset(server, "tiny", 14, messages=TEN_THOUSAND, project=project)
+    dataset = load_dataset(server, "tiny", 14, size=TEN_THOUSAND, project=project)
     write_marker(server, dataset.name, {"kind": "dataset", "created": 1, "fingerprint": dataset.fingerprint})
     assert {one.name: one.dataset for one in list_datasets(server)}[dataset.name] is None
-    assert not load_dataset(server, "tiny", 14, messages=TEN_THOUSAND, project=project).reused
+    assert not load_dataset(server, "tiny", 14, size=TEN_THOUSAND, project=project).reused
     remove_dataset(server, dataset.name)
 
 
 def test_a_load_that_another_process_runs_is_left_alone(server: Server, project: Project) -> None:
-    dataset = load_dataset(server, "tiny", 6, messages=TEN_THOUSAND, project=project)
+    dataset = load_dataset(server, "tiny", 6, size=TEN_THOUSAND, project=project)
     write_marker(server, dataset.name, {"kind": "loading", "created": 1})
     with connect(server.conninfo(dataset.name)), pytest.raises(UsageError, match="being loaded by another process"):
-        load_dataset(server, "tiny", 6, messages=TEN_THOUSAND, project=project)
+        load_dataset(server, "tiny", 6, size=TEN_THOUSAND, project=project)
     drop_database(server, dataset.name)
 
 
@@ -220,9 +223,7 @@ def test_a_foreign_target_is_refused(server: Server, project: Project) -> None:
     try:
         with pytest.raises(ForeignDatabaseError):
             seed_into(server, "somebody_elses", "tiny", 1, project=project)
-        seeded = seed_into(
-            server, "somebody_elses", "tiny", 1, messages=TEN_THOUSAND, project=project, allow_foreign=True
-        )
+        seeded = seed_into(server, "somebody_elses", "tiny", 1, size=TEN_THOUSAND, project=project, allow_foreign=True)
         assert seeded.rows["messages"] == TEN_THOUSAND
     finally:
         drop_database(server, "somebody_elses", allow_foreign=True)
@@ -241,7 +242,7 @@ def test_too_little_disk_is_said_before_it_starts(
 def test_the_estimate_covers_what_is_needed(tiny: Loaded, project: Project) -> None:
     row = tiny.connection.execute("SELECT pg_database_size(current_database())").fetchone()
     assert row is not None
-    assert row[0] < needed_bytes(load_profile(project.seeds, "tiny"))
+    assert row[0] < needed_bytes(ROW_SOURCE, read_profile(ROW_SOURCE, project.seeds, "tiny"))
 
 
 class _Stop(Exception):
@@ -312,7 +313,7 @@ def test_a_lost_connection_is_one_line_and_leaves_nothing(server: Server, projec
 
     before = {info.name for info in list_databases(server)}
     with pytest.raises((UsageError, psycopg.OperationalError)) as caught:
-        load_dataset(server, "tiny", 11, messages=60_000, workers=workers, progress=cut, project=project)
+        load_dataset(server, "tiny", 11, size=60_000, workers=workers, progress=cut, project=project)
     assert "the connection to the server was lost while loading" in str(caught.value)
     assert {info.name for info in list_databases(server)} == before
 
@@ -394,7 +395,7 @@ def test_an_empty_database_of_ours_is_filled(server: Server, project: Project) -
     name = database_name("mine")
     create_database(server, name)
     try:
-        seeded = seed_into(server, name, "tiny", 1, messages=TEN_THOUSAND, project=project)
+        seeded = seed_into(server, name, "tiny", 1, size=TEN_THOUSAND, project=project)
         assert seeded.name == name
         assert name not in {one.name for one in list_datasets(server)}
     finally:

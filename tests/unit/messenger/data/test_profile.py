@@ -8,11 +8,22 @@ from pathlib import Path
 import pytest
 
 from inboxbench.errors import UsageError
-from inboxbench.messenger.data.profile import load_profile, parse_profile, profile_names, scaled
+from inboxbench.messenger.data import ROW_SOURCE
+from inboxbench.messenger.data.profile import Profile
 from inboxbench.project import find_project
+from inboxbench.seed import profile as profiles
+from inboxbench.seed.profile import profile_names
 
 SEEDS = find_project().seeds
 TINY = (SEEDS / "tiny.toml").read_text(encoding="utf-8")
+
+
+def load_profile(folder: Path, name: str) -> Profile:
+    return profiles.read_profile(ROW_SOURCE, folder, name)
+
+
+def scaled(profile: Profile, *, scale: float = 1.0, size: int | None = None) -> Profile:
+    return profiles.scaled(ROW_SOURCE, profile, scale=scale, size=size)
 
 
 def changed(old: str, new: str) -> str:
@@ -22,7 +33,7 @@ def changed(old: str, new: str) -> str:
 
 def message(source: str) -> str:
     with pytest.raises(UsageError) as caught:
-        parse_profile(source, "mine", "seeds/mine.toml")
+        profiles.parse_profile(ROW_SOURCE, source, "mine", "seeds/mine.toml")
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -164,17 +175,17 @@ def test_scaled_follows_in_every_owner() -> None:
 
 
 def test_scaled_to_a_count() -> None:
-    assert scaled(load_profile(SEEDS, "medium"), messages=7_000_000).messages.count == 7_000_000
+    assert scaled(load_profile(SEEDS, "medium"), size=7_000_000).messages.count == 7_000_000
 
 
 def test_both_sizes_are_refused() -> None:
     with pytest.raises(UsageError, match="--scale and --messages both set the size"):
-        scaled(load_profile(SEEDS, "tiny"), scale=2, messages=10)
+        scaled(load_profile(SEEDS, "tiny"), scale=2, size=10)
 
 
 def test_too_small_is_refused() -> None:
     with pytest.raises(UsageError, match="2 messages are fewer than the 12 accounts of profile 'tiny'"):
-        scaled(load_profile(SEEDS, "tiny"), messages=2)
+        scaled(load_profile(SEEDS, "tiny"), size=2)
 
 
 def test_profiles_of_another_project(tmp_path: Path) -> None:

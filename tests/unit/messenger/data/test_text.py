@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from inboxbench.errors import UsageError
+from inboxbench.messenger.data import ROW_SOURCE
 from inboxbench.messenger.data.names import fingerprint, people
-from inboxbench.messenger.data.profile import load_profile
-from inboxbench.messenger.data.text import SENTENCE_BYTES, build_sentences, sentence_pool
-from inboxbench.messenger.data.vocabulary import phrases, vocabulary
+from inboxbench.messenger.data.text import SENTENCE_BYTES, build_sentences, phrases, sentence_pool, vocabulary
 from inboxbench.project import find_project
+from inboxbench.seed.profile import read_profile
 
 FOLDER = find_project().seeds / "vocabulary"
 
@@ -91,7 +91,7 @@ def test_missing_phrase_file(tmp_path: Path) -> None:
 
 
 def test_pool_tells_languages_and_roles_apart() -> None:
-    text = load_profile(find_project().seeds, "tiny").text
+    text = read_profile(ROW_SOURCE, find_project().seeds, "tiny").text
     pool = build_sentences(text, FOLDER, 1)
     assert pool.size[:, :, 0].tolist() == [[16_384] * 3] * 2
     for language, name in enumerate(("ru", "en")):

@@ -8,9 +8,17 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inboxbench.seed.binary.copy_format import digits, pool_of, rows_of, scatter, texts, timestamps
+from inboxbench.seed.binary.copy_format import (
+    block_checksum,
+    digits,
+    pool_of,
+    rows_of,
+    scatter,
+    table_checksum,
+    texts,
+    timestamps,
+)
 from inboxbench.seed.binary.fields import Field, Fixed, Framed, Joined, Number, Together, encode, framed, literal
-from inboxbench.seed.load.checksum import block_checksum, table_checksum
 
 
 def read_rows(data: bytes) -> list[list[bytes | None]]:

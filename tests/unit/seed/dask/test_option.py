@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from inboxbench.errors import UsageError
-from inboxbench.messenger.data.profile import load_profile
-from inboxbench.messenger.data.table_layout import LAYOUTS
 from inboxbench.project import find_project
 from inboxbench.seed.dask.block_registry import pieces_of
 from inboxbench.seed.dask.option import Cluster, parse_cluster
 from inboxbench.seed.dask.worker import Order, check_version
+from inboxbench.seed.profile import load_profile
+from inboxbench.seed.row_source import project_row_source, row_source_name
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,10 @@ def test_what_is_no_cluster(text: str) -> None:
 
 
 def test_dask_sees_no_password() -> None:
-    profile = load_profile(find_project().seeds, "tiny")
-    order = Order("ab12", profile, 1, LAYOUTS["head"], 4096, "0.1.0", "host=db password=hunter2")
+    project = find_project()
+    layout = project_row_source(project).layouts["head"]
+    profile = load_profile(project, "tiny")
+    order = Order("ab12", row_source_name(project), profile, 1, layout, 4096, "0.1.0", "host=db password=hunter2")
     assert repr(order) == "Order(token='ab12', seed=1, slice=4096, version='0.1.0')"
     assert pickle.loads(pickle.dumps(order)) == order  # noqa: S301
 

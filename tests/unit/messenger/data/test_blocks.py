@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from inboxbench.messenger.data import ROW_SOURCE
 from inboxbench.messenger.data.dialogue import RESOLVED, converse
 from inboxbench.messenger.data.message_keys import (
     BOT,
@@ -21,46 +22,56 @@ from inboxbench.messenger.data.message_keys import (
     moments,
     positions,
 )
-from inboxbench.messenger.data.outline import World, make_clock, span
-from inboxbench.messenger.data.plan import Outline, outline, outline_tasks, window_tasks
-from inboxbench.messenger.data.profile import load_profile, scaled
-from inboxbench.messenger.data.table_layout import LAYOUTS
+from inboxbench.messenger.data.outline import Outline, load_outline, make_clock, span
 from inboxbench.project import find_project
-from inboxbench.seed.load.task import Job
-from inboxbench.seed.load.worker import Done, Worker
+from inboxbench.seed.load.worker import Worker
+from inboxbench.seed.profile import read_profile, scaled
+from inboxbench.seed.row_source import Done, Job, Plan, row_source_name
 
 SEEDS = find_project().seeds
-TINY = load_profile(SEEDS, "tiny")
+LAYOUTS = ROW_SOURCE.layouts
+TINY = read_profile(ROW_SOURCE, SEEDS, "tiny")
 # Several blocks of conversations, so that windows have more than one run of keys.
-WIDE = scaled(TINY, messages=80_000)
+WIDE = scaled(ROW_SOURCE, TINY, size=80_000)
 
 
 def job(folder: Path, seed: int) -> Job:
-    return Job(folder, WIDE, seed, LAYOUTS["baseline"], None)
+    return Job(folder, row_source_name(find_project()), WIDE, seed, LAYOUTS["baseline"], None)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    outline: Outline
+    others: list[Done]
+    windows: list[Done]
+
+
+def planned(folder: Path, seed: int) -> Plan:
+    return ROW_SOURCE.plan(job(folder, seed), SEEDS)
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outline, list[Done], list[Done]]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     folder = tmp_path_factory.mktemp("blocks")
-    plan = outline(job(folder, 5), SEEDS / "vocabulary")
+    plan = planned(folder, 5)
     worker = Worker(job(folder, 5))
-    others = [worker.run(task) for task in outline_tasks(plan)]
-    windows = window_tasks(plan, [done for done in others if done.table == "conversations"])
-    return plan, others, [worker.run(task) for task in windows]
+    others = [worker.run(task) for task in plan.phases[0]({})]
+    windows = plan.phases[1]({"conversations": [done for done in others if done.table == "conversations"]})
+    return Loaded(load_outline(folder, WIDE, 5), others, [worker.run(task) for task in windows])
 
 
 @pytest.fixture(scope="module")
-def world(built: tuple[Outline, list[Done], list[Done]]) -> World:
-    return built[0].world
+def outline(built: Loaded) -> Outline:
+    return built.outline
 
 
-def test_counts_are_exact(world: World) -> None:
-    assert world.conversations.messages.sum() == 80_000
-    assert world.conversations.messages.min() >= 1
+def test_counts_are_exact(outline: Outline) -> None:
+    assert outline.conversations.messages.sum() == 80_000
+    assert outline.conversations.messages.min() >= 1
 
 
-def test_world_refers_only_to_what_is_there(world: World) -> None:
-    talks, contacts, owners = world.conversations, world.contacts, world.owners
+def test_the_outline_refers_only_to_what_is_there(outline: Outline) -> None:
+    talks, contacts, owners = outline.conversations, outline.contacts, outline.owners
     assert (contacts.account[talks.contact - 1] == talks.account).all()
     assert (contacts.first_start[talks.contact - 1] <= talks.start).all()
     assert (owners.inboxes.account[talks.inbox - 1] == talks.account).all()
@@ -69,8 +80,8 @@ def test_world_refers_only_to_what_is_there(world: World) -> None:
     assert (owners.inboxes.created[talks.inbox - 1] < talks.start).all()
 
 
-def test_members_are_of_the_inboxs_account(world: World) -> None:
-    owners = world.owners
+def test_members_are_of_the_inboxs_account(outline: Outline) -> None:
+    owners = outline.owners
     inbox = np.repeat(np.arange(len(owners.member_count)), owners.member_count)
     assert (owners.users.account[owners.member_user - 1] == owners.inboxes.account[inbox]).all()
     assert owners.member_count.min() >= WIDE.membership.minimum
@@ -78,8 +89,8 @@ def test_members_are_of_the_inboxs_account(world: World) -> None:
     assert len(np.unique(pairs)) == len(pairs)
 
 
-def test_dialogue_state_follows_from_its_messages(world: World) -> None:
-    block = converse(WIDE, world, make_clock(WIDE), 5, 1)
+def test_dialogue_state_follows_from_its_messages(outline: Outline) -> None:
+    block = converse(WIDE, outline, make_clock(WIDE), 5, 1)
     moment, kind = moments(block.keys), kinds(block.keys)
     owner = positions(block.keys) - block.first
     assert (moment <= span(WIDE)).all()
@@ -99,8 +110,8 @@ def test_dialogue_state_follows_from_its_messages(world: World) -> None:
         assert block.clocks.waiting_since[place] == expected
 
 
-def test_sides_take_turns(world: World) -> None:
-    block = converse(WIDE, world, make_clock(WIDE), 5, 0)
+def test_sides_take_turns(outline: Outline) -> None:
+    block = converse(WIDE, outline, make_clock(WIDE), 5, 0)
     order = np.lexsort((moments(block.keys), positions(block.keys)))
     side = kinds(block.keys)[order] != CONTACT
     same = positions(block.keys)[order][1:] == positions(block.keys)[order][:-1]
@@ -108,42 +119,42 @@ def test_sides_take_turns(world: World) -> None:
     assert set(np.unique(kinds(block.keys)).tolist()) == {CONTACT, USER, BOT, NOTE, TEMPLATE}
 
 
-def test_windows_cover_every_message_once(built: tuple[Outline, list[Done], list[Done]]) -> None:
-    _, _, windows = built
+def test_windows_cover_every_message_once(built: Loaded) -> None:
+    windows = built.windows
     assert sum(done.rows for done in windows) == 80_000
     assert len(windows) > 2
 
 
 def sums(done: list[Done]) -> dict[tuple[str, int], int]:
-    return {(one.table, one.number): one.checksum for one in done}
+    return {(block.table, block.number): block.checksum for block in done}
 
 
-def test_blocks_do_not_depend_on_their_order(tmp_path: Path, built: tuple[Outline, list[Done], list[Done]]) -> None:
+def test_blocks_do_not_depend_on_their_order(tmp_path: Path, built: Loaded) -> None:
     """Another worker, in the opposite order, makes the same bytes."""
-    plan = outline(job(tmp_path, 5), SEEDS / "vocabulary")
+    plan = planned(tmp_path, 5)
     worker = Worker(job(tmp_path, 5))
-    others = [worker.run(task) for task in reversed(outline_tasks(plan))]
+    others = [worker.run(task) for task in reversed(plan.phases[0]({}))]
     talks = sorted((done for done in others if done.table == "conversations"), key=lambda done: done.number)
-    windows = [worker.run(task) for task in reversed(window_tasks(plan, talks))]
-    assert sums(others) == sums(built[1])
-    assert sums(windows) == sums(built[2])
+    windows = [worker.run(task) for task in reversed(plan.phases[1]({"conversations": talks}))]
+    assert sums(others) == sums(built.others)
+    assert sums(windows) == sums(built.windows)
 
 
-def test_another_seed_gives_other_rows(tmp_path: Path, built: tuple[Outline, list[Done], list[Done]]) -> None:
-    plan = outline(job(tmp_path, 6), SEEDS / "vocabulary")
+def test_another_seed_gives_other_rows(tmp_path: Path, built: Loaded) -> None:
+    plan = planned(tmp_path, 6)
     worker = Worker(job(tmp_path, 6))
-    other = sums([worker.run(task) for task in outline_tasks(plan)])
-    assert [key for key, value in sums(built[1]).items() if other.get(key) == value] == []
+    other = sums([worker.run(task) for task in plan.phases[0]({})])
+    assert [key for key, value in sums(built.others).items() if other.get(key) == value] == []
 
 
-def test_a_profile_key_changes_its_rows(world: World) -> None:
+def test_a_profile_key_changes_its_rows(outline: Outline) -> None:
     calm = replace(WIDE, dialogue=replace(WIDE.dialogue, turn_share=0.1))
-    first = converse(WIDE, world, make_clock(WIDE), 5, 0)
-    second = converse(calm, world, make_clock(calm), 5, 0)
+    first = converse(WIDE, outline, make_clock(WIDE), 5, 0)
+    second = converse(calm, outline, make_clock(calm), 5, 0)
     assert not np.array_equal(first.keys, second.keys)
 
 
 def test_a_job_travels_to_other_processes(tmp_path: Path) -> None:
     for layout in LAYOUTS.values():
-        sent = Job(tmp_path, WIDE, 5, layout, None)
+        sent = replace(job(tmp_path, 5), layout=layout)
         assert pickle.loads(pickle.dumps(sent)) == sent  # noqa: S301 - our own bytes

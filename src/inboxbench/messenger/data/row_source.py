@@ -1,14 +1,16 @@
-"""The tables a dataset fills at each of the two ends of the migrations, and their columns as they are sent.
-
-Columns that are left out take their default. Tables stand in the order in which their rows refer to each other.
-"""
+"""The messenger's row source: what the seeder has to know of its tables, profiles and rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
-from inboxbench.errors import unknown
+from inboxbench.messenger.data import statements
+from inboxbench.messenger.data.blocks import BlockBuilder, plan
+from inboxbench.messenger.data.profile import Profile, contradictions, resized
+from inboxbench.seed.row_source import Builder, Churn, Job, Layout, Measures, Plan, Problem
 
 _BASELINE: dict[str, tuple[str, ...]] = {
     "accounts": ("id", "created_at", "updated_at", "name", "locale"),
@@ -57,29 +59,44 @@ _HEAD: dict[str, tuple[str, ...]] = {
         "source_id", "content_attributes",
     ),
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """`schema` is the file under schema/ that makes the tables."""
-
-    name: str
-    schema: str
-    columns: Mapping[str, tuple[str, ...]]
-
-    @property
-    def at_head(self) -> bool:
-        return self.name == "head"
-
-
 LAYOUTS = {
     "baseline": Layout("baseline", "baseline.sql", _BASELINE),
     "head": Layout("head", "head.sql", _HEAD),
 }
 
 
-def layout(name: str) -> Layout:
-    """Raises UsageError for anything but baseline and head."""
-    if name not in LAYOUTS:
-        raise unknown("schema to seed at", name, LAYOUTS)
-    return LAYOUTS[name]
+class MessengerRows:
+    """A `RowSource` (see inboxbench.seed.row_source)."""
+
+    generator = 2
+    profile_type: type[Profile] = Profile
+    counted = "messages"
+    # Heap, baseline indexes and the sort files of their build.
+    row_bytes = 620
+    layouts: Mapping[str, Layout] = LAYOUTS
+    measures: Measures = statements.MEASURES
+
+    def problems(self, profile: Profile) -> Iterator[Problem]:
+        return contradictions(profile)
+
+    def size(self, profile: Profile) -> int:
+        return profile.messages.count
+
+    def resized(self, profile: Profile, size: int) -> Profile:
+        return resized(profile, size)
+
+    def ingredients(self, seeds: Path) -> tuple[Sequence[str], Sequence[Path]]:
+        """The libraries that names and word frequencies come from, and the written phrases."""
+        return (version("faker"), version("wordfreq")), sorted((seeds / "vocabulary").glob("*.txt"))
+
+    def plan(self, job: Job, seeds: Path) -> Plan:
+        return plan(job, seeds)
+
+    def builder(self, job: Job) -> Builder:
+        return BlockBuilder(job)
+
+    def churn(self, section: Mapping[str, Any], rows: Mapping[str, int]) -> Churn:
+        return statements.churn(section, rows)
+
+
+ROW_SOURCE = MessengerRows()
