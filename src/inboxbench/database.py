@@ -112,22 +112,21 @@ def require_ours(server: Server, name: str) -> None:
         )
 
 
-def _locale_clauses(server: Server) -> list[sql.SQL]:
-    """Ways to ask for a locale that knows Cyrillic, best first; the server may lack some of them."""
-    builtin = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C.UTF-8'"
-    libc = [f"LOCALE_PROVIDER libc LOCALE '{name}'" for name in ("C.UTF-8", "en_US.UTF-8", "en_US.utf8")]
-    icu = ["LOCALE_PROVIDER icu ICU_LOCALE 'und'"]
-    return [sql.SQL(text) for text in ([builtin] if server.version >= 170000 else []) + libc + icu]
-
-
-# Only ASCII letters are letters here: what a benchmark needs to show what that does to Cyrillic.
+# Only ASCII letters are letters here: where a server has no better locale, and what a benchmark needs to show that.
 _C_LOCALE = sql.SQL("LOCALE_PROVIDER libc LOCALE 'C'")
 
 
+def _locale_clauses(server: Server) -> list[sql.SQL]:
+    """Ways to ask for a locale that knows all letters, best first; the server may lack some, but never the last."""
+    builtin = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C.UTF-8'"
+    libc = [f"LOCALE_PROVIDER libc LOCALE '{name}'" for name in ("C.UTF-8", "en_US.UTF-8", "en_US.utf8")]
+    icu = ["LOCALE_PROVIDER icu ICU_LOCALE 'und'"]
+    return [*(sql.SQL(text) for text in ([builtin] if server.version >= 170000 else []) + libc + icu), _C_LOCALE]
+
+
 def _create_empty(connection: Connection, server: Server, name: str, locales: Sequence[sql.Composable]) -> None:
-    problem = ""
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' {}")
     for clause in locales:
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' {}")
         try:
             connection.execute(statement.format(sql.Identifier(name), clause))
         except (
@@ -135,10 +134,10 @@ def _create_empty(connection: Connection, server: Server, name: str, locales: Se
             psycopg.errors.InvalidParameterValue,
             psycopg.errors.FeatureNotSupported,
         ) as error:
-            problem = reason(error)
+            if clause is locales[-1]:
+                raise ServerError(f"{server.label} makes no UTF8 database: {reason(error)}") from None
             continue
         return
-    raise ServerError(f"{server.label} has no locale that knows Cyrillic (C.UTF-8, en_US.UTF-8, ICU): {problem}")
 
 
 def _copy_methods(server: Server) -> list[str | None]:
@@ -189,8 +188,9 @@ def create_database(
     c_locale: bool = False,
     locales: Sequence[sql.Composable] = (),
 ) -> None:
-    """Create `name` empty (UTF8, a locale with Cyrillic, or C) or as a copy of `template`, and mark it as ours.
+    """Create `name` empty (UTF8, in a locale that knows all letters) or as a copy of `template`, and mark it as ours.
 
+    `c_locale` asks for a locale that knows the letters of ASCII alone, which is also taken where a server has no other.
     `locales` are ways to ask for another locale, best first; the first that the server has is taken.
     Raises UsageError for a bad or taken name, ServerError when the server refuses or its disk is full.
     """

@@ -46,7 +46,7 @@ class Cluster:
 
 
 def _locale_arguments(bindir: Path) -> list[str]:
-    """C.UTF-8: byte order (the fastest, the same everywhere) that still knows Cyrillic letters and their case."""
+    """C.UTF-8: byte order (the fastest, the same everywhere) that still knows all letters and their case."""
     arguments = ["--encoding=UTF8", "--locale=C.UTF-8"]
     if major_version(bindir) >= 17:
         arguments += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
