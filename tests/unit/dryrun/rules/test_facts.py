@@ -333,3 +333,8 @@ def test_a_check_is_not_a_word_in_a_name(sql: str, rules: set[str]) -> None:
 def test_references_go_inline_where_the_column_is_empty(earlier: list[str], key: str, step: str | None) -> None:
     found = with_references(earlier, key)
     assert (found[1][0].sql if found else None) == step
+
+
+def test_a_definition_needs_no_space_after_its_table() -> None:
+    (step,) = rewrite("create index ix ON orders(state, lower(note)) WHERE state <> ';'") or ()
+    assert step.sql == "CREATE INDEX CONCURRENTLY ix ON orders (state, lower(note)) WHERE state <> ';'"
