@@ -15,8 +15,8 @@ from rich.console import Console
 from tests.integration.dryrun.tools.test_alembic import history
 
 from inboxbench.cli import application
+from inboxbench.cli.dryrun.output import show_run
 from inboxbench.cli.dryrun.scales import read_ruler
-from inboxbench.cli.dryrun.text import show_run
 from inboxbench.database import connect, scratch_database
 from inboxbench.dryrun.downsample import count_rows
 from inboxbench.dryrun.model import DryRun

@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from inboxbench.cli.dryrun.probes import read_asked
+from inboxbench.cli.dryrun.options import read_asked
 from inboxbench.dryrun.limits import Limits, broken
 from inboxbench.dryrun.model import DryRun, Felt, Lock, Rewrite, Statement
 from inboxbench.dryrun.more import as_json

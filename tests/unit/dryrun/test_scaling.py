@@ -6,7 +6,7 @@ import pytest
 
 from inboxbench.dryrun.model import DryRun, Lock, LockMode, Scan, Statement
 from inboxbench.dryrun.more import Curve, Grown, Scales
-from inboxbench.dryrun.output.scaling_table import rows_of
+from inboxbench.dryrun.output.markdown import rows_of
 from inboxbench.dryrun.scaling import Size, fit_curve, grow
 
 _NOISE = [(5_000, 5.0), (10_000, 9.0), (20_000, 22.0)]

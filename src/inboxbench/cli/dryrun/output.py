@@ -1,37 +1,189 @@
-"""The forms that a rehearsal is handed over in."""
+"""The forms that a rehearsal is handed over in; on the terminal by revision, and only what others could notice."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
-import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
-from inboxbench.cli.bench.options import hand_over
-from inboxbench.cli.dryrun.text import show_run
-from inboxbench.cli.output import results_console
-from inboxbench.dryrun.model import DryRun
+from inboxbench.cli.output import Output
+from inboxbench.dryrun.limits import blocks
+from inboxbench.dryrun.model import DryRun, Finding, Lock, Revision, Statement
+from inboxbench.dryrun.more import Scales
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
-from inboxbench.dryrun.output.markdown import as_markdown
+from inboxbench.dryrun.output.markdown import HEADINGS, as_markdown, both, caption, rows_of
 from inboxbench.report.dry_run import render_dry_run
+from inboxbench.units import millis, size
 
-_WRITERS: dict[str, Callable[[DryRun], str]] = {
-    "markdown": as_markdown,
-    "sarif": lambda run: json.dumps(as_sarif(run), ensure_ascii=False, indent=1),
-    "github": as_github,
-    "html": lambda run: render_dry_run(json.loads(json.dumps(run.to_json()))),
-}
-FORMS = ("json", *_WRITERS)
+_WIDTH = 24  # characters of the line of time
+_SQL = 76
+_INDENT = " " * 4
+_WAL_SHOWN = 1e6
 
 
-def hand_over_run(run: DryRun, form: str, output: Path | None) -> None:
-    """JSON to --output if one was given; to stdout what --format asks for."""
+def hand_over_run(run: DryRun, output: Output) -> None:
+    """Print the record and write it to the file, in the forms that were asked for."""
+    output.hand_over(
+        run.to_json(),
+        text=lambda console: show_run(console, run),
+        markdown=lambda: as_markdown(run),
+        sarif=lambda: json.dumps(as_sarif(run), ensure_ascii=False, indent=1),
+        github=lambda: as_github(run),
+        html=lambda: render_dry_run(json.loads(json.dumps(run.to_json()))),
+    )
 
-    def show() -> None:
-        if form in _WRITERS:
-            click.echo(_WRITERS[form](run).rstrip("\n"))
-        else:
-            show_run(results_console(), run)
 
-    hand_over(run.to_json(), form if form == "json" else "text", output, show)
+def show_run(console: Console, run: DryRun) -> None:
+    """Header, one table of what matters, what was quiet, traffic, notes."""
+    _header(console, run)
+    shown = [revision for revision in run.revisions if _noteworthy(run, revision)]
+    for revision in shown:
+        _show_revision(console, run, revision)
+    quiet = len(run.revisions) - len(shown)
+    if quiet:
+        console.print(
+            f"{quiet} {'other ' if shown else ''}revisions kept nobody out, and rewrote and read nothing through"
+        )
+    if run.traffic:
+        console.print(_traffic(run))
+    if run.more.scales is not None:
+        console.print(_scales(run.more.scales))
+    for finding in run.findings:
+        where = f"revision {finding.revision}" if finding.revision else "the chain"
+        console.print(f"[bold]{finding.rule}[/] {finding.severity} {where}: {escape(finding.what)}")
+        _show_remedy(console, finding)
+    for index in run.invalid_indexes:
+        console.print(f"[red]invalid index left behind: {escape(index)}[/]")
+    for note in run.notes:
+        console.print(f"note: {escape(note)}")
+
+
+def _show_remedy(console: Console, finding: Finding) -> None:
+    if finding.suppressed:
+        console.print(f"  suppressed: {escape(finding.suppressed)}")
+        return
+    console.print(f"  Instead: {escape(finding.instead)}")
+    for line in finding.code.splitlines():
+        console.print(f"      {line}", markup=False, highlight=False, soft_wrap=True)
+    if finding.compared:
+        console.print(f"  Both were run on the same rows: {escape(both(finding.compared))}")
+
+
+def _header(console: Console, run: DryRun) -> None:
+    console.print(f"[bold]{escape(run.command)}[/] on a copy of {escape(run.source)}, {escape(run.server)}")
+    shape = ", all in one transaction" if run.one_transaction else f" in {len(run.transactions)} transactions"
+    console.print(
+        f"{len(run.revisions)} revisions, {len(run.statements)} statements{shape}; {millis(run.duration_ms)}, "
+        f"{size(run.wal_bytes)} of WAL, {size(run.peak_bytes)} more disk at the highest",
+        highlight=False,
+    )
+
+
+def _statements(run: DryRun, revision: Revision) -> list[Statement]:
+    return [one for one in run.statements if one.revision == revision.revision]
+
+
+def _noteworthy(run: DryRun, revision: Revision) -> bool:
+    return revision.error is not None or any(_felt(one) for one in _statements(run, revision))
+
+
+def _felt(statement: Statement) -> bool:
+    """Somebody could notice: it kept others out, wrote a file anew, read a table through, or failed."""
+    return bool(
+        statement.error
+        or statement.rewrites
+        or statement.scans
+        or any(blocks(lock) for lock in statement.locks)
+        or statement.temp_bytes
+    )
+
+
+def _show_revision(console: Console, run: DryRun, revision: Revision) -> None:
+    """One line for the revision, one a statement, one a lock or rewrite below it."""
+    length = millis(revision.finished_ms - revision.started_ms)
+    title = escape(revision.title)
+    console.print(
+        f"{_line(run, revision)} [bold]{escape(revision.revision)}[/] {length:>10}  {title}",
+        no_wrap=True,
+        highlight=False,
+    )
+    for statement in filter(_felt, _statements(run, revision)):
+        _show_statement(console, statement)
+    if revision.error:
+        console.print(f"{_INDENT}[red]failed: {escape(revision.error)}[/]", highlight=False)
+    for index in revision.invalid_indexes:
+        console.print(f"{_INDENT}[red]left the invalid index {escape(index)}[/]", highlight=False)
+
+
+def _show_statement(console: Console, statement: Statement) -> None:
+    place = f"{Path(statement.file).name}:{statement.line}" if statement.file and statement.line else ""
+    text = escape(" ".join(statement.sql.split())[:_SQL])
+    console.print(
+        f"{_INDENT}{millis(statement.duration_ms):>11}  {text}  [dim]{escape(place)}[/]",
+        no_wrap=True,
+        highlight=False,
+    )
+    parts = [_lock(lock, statement.number) for lock in statement.locks if blocks(lock)] + list(_more(statement))
+    if statement.error:
+        parts.append(f"[red]{escape(statement.error)}[/]")
+    if statement.wal_bytes >= _WAL_SHOWN:
+        parts.append(f"{size(statement.wal_bytes)} of WAL")
+    if parts:
+        console.print(f"{_INDENT}{'':11}  {'; '.join(parts)}", highlight=False)
+
+
+def _lock(lock: Lock, own: int) -> str:
+    waited = f", waited {millis(lock.waited_ms)}" if lock.waited_ms >= 1 else ""
+    after = f", through {lock.through - own} more statements" if lock.through > own else ""
+    return escape(f"{lock.mode} on {_short(lock.relation)} for {millis(lock.held_ms)}{after}{waited}")
+
+
+def _more(statement: Statement) -> Iterator[str]:
+    for rewrite in statement.rewrites:
+        if not rewrite.relation.startswith("pg_toast."):
+            yield escape(f"rewrote {_short(rewrite.relation)} {size(rewrite.bytes)}")
+    for scan in statement.scans:
+        yield escape(f"read {_short(scan.relation)} {scan.rows:,} rows")
+    if statement.temp_bytes:
+        yield f"temp files {size(statement.temp_bytes)}"
+
+
+def _line(run: DryRun, revision: Revision) -> str:
+    """Where it was between the first revision's beginning and the last one's end."""
+    begin = min(one.started_ms for one in run.revisions)
+    length = max(one.finished_ms for one in run.revisions) - begin
+    if length <= 0:
+        return "█" * _WIDTH
+    first = min(int((revision.started_ms - begin) / length * _WIDTH), _WIDTH - 1)
+    last = max(min(int((revision.finished_ms - begin) / length * _WIDTH), _WIDTH - 1), first)
+    return "·" * first + "█" * (last - first + 1) + "·" * (_WIDTH - 1 - last)
+
+
+def _traffic(run: DryRun) -> Table:
+    table = Table("request", "kind", title="What live traffic felt (latency from when it was due)")
+    for heading in ("requests", "errors", "p50 ms", "p99 ms", "longest stall ms", "blocked ms", "deadlocks"):
+        table.add_column(heading, justify="right")
+    for felt in run.traffic:
+        figures = (felt.p50_ms, felt.p99_ms, felt.max_stall_ms, felt.blocked_ms)
+        table.add_row(
+            escape(felt.name), felt.kind, f"{felt.requests:,}", str(felt.errors), *(f"{one:.0f}" for one in figures),
+            str(felt.deadlocks),
+        )  # fmt: skip
+        if felt.first_error:
+            table.add_row(f"  [red]{escape(felt.first_error)}[/]")
+    return table
+
+
+def _scales(scales: Scales) -> Table:
+    table = Table(*HEADINGS, title="In production", caption=escape(caption(scales)))
+    for row in rows_of(scales):
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _short(relation: str) -> str:
+    return relation.removeprefix("public.")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from inboxbench.cli.dryrun.options import Asked
 from inboxbench.cli.progress import progress_console
 from inboxbench.database import connect
 from inboxbench.dryrun.more import Back, More, Queueing, Shuffle
@@ -25,67 +23,12 @@ from inboxbench.dryrun.run import current_of
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import Load, choose_traffic, load_for
 from inboxbench.server import Server
-from inboxbench.traffic.engine import DEFAULT_RATE
-from inboxbench.units import millis, read_time
+from inboxbench.units import millis
 
-OPTIONS = (
-    click.option("--no-traffic", is_flag=True, help="nobody else works on the copy meanwhile"),
-    click.option(
-        "--traffic",
-        type=click.Path(path_type=Path, dir_okay=False, exists=True),
-        metavar="FILE",
-        help="requests of your own: SQL with `-- name:`, `-- kind:`, `-- weight:`, `-- draw:`",
-    ),
-    click.option("--rate", type=click.FloatRange(0, 5000, min_open=True), help=f"requests a second [{DEFAULT_RATE:g}]"),
-    click.option("--long-reader", metavar="TIME", help="probe: the chain behind transactions that read so long"),
-    click.option("--old-snapshot", metavar="TIME", help="probe: beside a snapshot kept so long"),
-    click.option(
-        "--shuffle-traffic", type=click.IntRange(1, 100), metavar="N", help="probe: N runs in search of deadlocks"
-    ),
-    click.option("--downgrade", is_flag=True, help="probe: the way back, and what data it loses"),
-)
 _HOLDERS: dict[str, Callable[..., AbstractContextManager[Holder]]] = {
     "long_reader": long_reader,
     "old_snapshot": old_snapshot,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The traffic and the probes that the options ask for; times in seconds.
-
-    file: of requests to send; own: the project's folder of such files, for a database that they fit; rate: requests a
-    second in all.
-    """
-
-    traffic: bool
-    file: Path | None
-    own: Path | None
-    rate: float
-    holders: dict[str, float]
-    shuffle: int
-    downgrade: bool
-
-    @property
-    def probes(self) -> bool:
-        return bool(self.holders or self.shuffle or self.downgrade)
-
-    def without_probes(self) -> Asked:
-        """The same traffic, and no probe."""
-        return replace(self, holders={}, shuffle=0, downgrade=False)
-
-
-def read_asked(options: dict[str, Any], own: Path | None = None) -> Asked:
-    """Raises UsageError for what is no time."""
-    holders = {name: read_time(_with_unit(options[name])) / 1000 for name in _HOLDERS if options[name]}
-    rate = options["rate"] or DEFAULT_RATE
-    shuffle, downgrade = options["shuffle_traffic"] or 0, options["downgrade"]
-    return Asked(not options["no_traffic"], options["traffic"], own, rate, holders, shuffle, downgrade)
-
-
-def _with_unit(text: str) -> str:
-    """A bare number is one of seconds."""
-    return f"{text}s" if text.replace(".", "", 1).isdecimal() else text
 
 
 def make_load(server: Server, database: str, tool: Tool, asked: Asked, *, first: bool = False) -> Load:
@@ -164,7 +107,7 @@ def _shuffle_lines(rounds: tuple[Shuffle, ...]) -> Iterator[str]:
         yield f"  {escape(cycle)}"
     for one in rounds:
         if one.error:
-            yield f"  run {one.seed}: the chain itself ended: {escape(one.error)}"
+            yield f"  run {one.seed}: the migrations themselves ended: {escape(one.error)}"
 
 
 def _back_lines(back: Back) -> Iterator[str]:

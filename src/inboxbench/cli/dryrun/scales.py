@@ -1,4 +1,4 @@
-"""`inboxbench dryrun --scales N`: the chain at several sizes, and what that says of production."""
+"""`inboxbench dryrun --scales N`: migrate copies of several sizes, and predict production."""
 
 from __future__ import annotations
 
@@ -7,23 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import click
-
 from inboxbench.bench.growth.power_law import FEWEST
+from inboxbench.cli.dryrun.options import MOST_SIZES
 from inboxbench.database import connect
 from inboxbench.dryrun.downsample import count_rows, estimate_rows
 from inboxbench.dryrun.model import DryRun
 from inboxbench.dryrun.scaling import Size, grow
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.server import Server
-
-_MOST = 6
-OPTIONS = (
-    click.option("--scales", metavar="N", help=f"on copies of N sizes, {FEWEST} to {_MOST}, halved each time: a fit"),
-    click.option(
-        "--rows", multiple=True, metavar="TABLE=N", help="of production, for --scales (default: the source's)"
-    ),
-)
 
 
 @dataclass
@@ -73,8 +64,10 @@ def read_ruler(options: dict[str, Any]) -> Ruler:
             raise UsageError("--rows says what --scales goes on to; give --scales 3 as well")
         return Ruler((1.0,), asked)
     number = int(options["scales"]) if options["scales"].isdecimal() else 0
-    if not FEWEST <= number <= _MOST:
-        raise UsageError(f"--scales {options['scales']}: a fit needs {FEWEST} sizes or more, and {_MOST} are the most")
+    if not FEWEST <= number <= MOST_SIZES:
+        raise UsageError(
+            f"--scales {options['scales']}: a fit needs {FEWEST} sizes or more, and {MOST_SIZES} are the most"
+        )
     if options["each"]:
         raise UsageError("--scales needs whole runs; leave out --each")
     return Ruler(tuple(1 / 2**step for step in reversed(range(number))), asked)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from inboxbench.cli.dryrun.command import _place
+from inboxbench.cli.dryrun.options import place
 from inboxbench.database import list_databases
 from inboxbench.dryrun.model import DryRun
 from inboxbench.dryrun.per_revision import rehearse_each
@@ -212,7 +212,7 @@ def test_places_are_found_from_the_folder_too(tmp_path: Path) -> None:
     config = tmp_path / "alembic.ini"
     config.write_text("[alembic]\nscript_location = history\n")
     options = {"folder": tmp_path, "config": Path("alembic.ini"), "script_location": None}
-    assert _place(options, "config") == config
-    assert _place(options, "script_location") is None
+    assert place(options, "config") == config
+    assert place(options, "script_location") is None
     with pytest.raises(UsageError, match=r"--config other\.ini: no such file or folder"):
-        _place({**options, "config": Path("other.ini")}, "config")
+        place({**options, "config": Path("other.ini")}, "config")

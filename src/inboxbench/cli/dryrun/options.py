@@ -1,0 +1,244 @@
+"""The options of `inboxbench dryrun`, and what they ask for as values."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from inboxbench.bench.growth.power_law import FEWEST
+from inboxbench.cli.options import Session
+from inboxbench.dryrun.limits import Limits
+from inboxbench.dryrun.source import Source
+from inboxbench.dryrun.tools.alembic import TIMEOUT_S, Alembic
+from inboxbench.dryrun.tools.base import Tool
+from inboxbench.errors import UsageError
+from inboxbench.migrate.history import last_of_phase, read_history
+from inboxbench.traffic.engine import DEFAULT_RATE
+from inboxbench.units import read_size, read_time
+
+HOLDERS = ("long_reader", "old_snapshot")
+MOST_SIZES = 6
+_file = click.Path(path_type=Path)
+_OPTIONS = (
+    click.option(
+        "--database",
+        metavar="NAME|URL",
+        help="rehearse on a copy of this database of the server, or of the one at a postgresql:// URL",
+    ),
+    click.option(
+        "--dataset",
+        metavar="PROFILE",
+        help="rehearse on a copy of this data profile's dataset when no --database is given  [the project's own "
+        "history: small; else: an empty database]",
+    ),
+    click.option(
+        "--seed", type=click.IntRange(0), default=1, show_default=True, help="random seed that --dataset is filled with"
+    ),
+    click.option(
+        "--command", "program", help="the project's own upgrade command; {url} and {revision} in it are filled in"
+    ),
+    click.option("--config", type=_file, metavar="FILE", help="the alembic.ini to run plain Alembic by"),
+    click.option(
+        "--script-location", type=_file, metavar="FOLDER", help="the folder of env.py and versions/ to run Alembic in"
+    ),
+    click.option(
+        "--python",
+        default=sys.executable,
+        show_default="that of inboxbench",
+        metavar="PROGRAM",
+        help="the project's Python, to run Alembic with",
+    ),
+    click.option(
+        "--url-env",
+        multiple=True,
+        metavar="NAME",
+        help="an environment variable that gets the copy's URL besides DATABASE_URL; may be repeated",
+    ),
+    click.option(
+        "--driver",
+        default="postgresql",
+        show_default=True,
+        help="how the copy's URL begins: postgresql+asyncpg for a project that uses asyncpg",
+    ),
+    click.option(
+        "--folder",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        help="the folder to run the upgrade command in",
+    ),
+    click.option("--from", "begin", metavar="REVISION", help="migrate the copy to this revision first, unobserved"),
+    click.option("--to", "target", metavar="REVISION", show_default="head", help="the last revision to rehearse"),
+    click.option("--phase", type=int, help="rehearse up to the end of this phase of the project's own history"),
+    click.option("--each", is_flag=True, help="rehearse revision by revision, and go on after one that fails"),
+    click.option(
+        "--timeout",
+        default=f"{TIMEOUT_S:.0f}s",
+        show_default=True,
+        metavar="TIME",
+        help="how long the upgrade command may run, and each side of a comparison",
+    ),
+    click.option("--no-traffic", is_flag=True, help="send no requests to the copy while it is migrated"),
+    click.option(
+        "--traffic",
+        type=click.Path(path_type=Path, dir_okay=False, exists=True),
+        metavar="FILE",
+        help="SQL file of requests to send during the migrations (`-- name:`, `-- kind:`, `-- weight:`, `-- draw:`)",
+    ),
+    click.option(
+        "--rate",
+        type=click.FloatRange(0, 5000, min_open=True),
+        show_default=f"{DEFAULT_RATE:g}",
+        help="requests a second, of all kinds together",
+    ),
+    click.option(
+        "--long-reader", metavar="TIME", help="probe: migrate while other transactions read every table for so long"
+    ),
+    click.option(
+        "--old-snapshot", metavar="TIME", help="probe: migrate while another transaction keeps a snapshot for so long"
+    ),
+    click.option(
+        "--shuffle-traffic",
+        type=click.IntRange(1, 100),
+        metavar="N",
+        help="probe: migrate N times under readers that take tables in other orders, to find deadlocks",
+    ),
+    click.option("--downgrade", is_flag=True, help="probe: migrate back down again, and say what data that loses"),
+    click.option(
+        "--scales",
+        metavar="N",
+        help=f"rehearse on copies of N sizes ({FEWEST} to {MOST_SIZES}, halved each time) and fit costs over rows",
+    ),
+    click.option(
+        "--rows",
+        multiple=True,
+        metavar="TABLE=N",
+        show_default="the source's",
+        help="rows of this table in production, which --scales predicts costs for; may be repeated",
+    ),
+    click.option("--max-stall", metavar="TIME", help="exit with 1 when a request waited longer than this"),
+    click.option("--max-lock-hold", metavar="TIME", help="exit with 1 when a lock kept others out longer than this"),
+    click.option("--max-wal", metavar="SIZE", help="exit with 1 when the migrations wrote more WAL than this"),
+    click.option("--max-rewrite", metavar="SIZE", help="exit with 1 when a file larger than this was rewritten"),
+    click.option(
+        "--max-errors", type=click.IntRange(0), metavar="N", help="exit with 1 when more requests than this failed"
+    ),
+    click.option(
+        "--rewrites/--no-rewrites",
+        default=True,
+        show_default=True,
+        help="run what is proposed instead on the same rows, and compare",
+    ),
+)
+
+
+def dryrun_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a click command all options of a dry run, in the order of its help."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The traffic and the probes that the options ask for; times in seconds.
+
+    file: of requests to send; own: the project's folder of such files, for a database that they fit; rate: requests a
+    second in all.
+    """
+
+    traffic: bool
+    file: Path | None
+    own: Path | None
+    rate: float
+    holders: dict[str, float]
+    shuffle: int
+    downgrade: bool
+
+    @property
+    def probes(self) -> bool:
+        return bool(self.holders or self.shuffle or self.downgrade)
+
+    def without_probes(self) -> Asked:
+        """The same traffic, and no probe."""
+        return replace(self, holders={}, shuffle=0, downgrade=False)
+
+
+def read_asked(options: dict[str, Any], own: Path | None = None) -> Asked:
+    """Raises UsageError for what is no time."""
+    holders = {name: read_time(_with_unit(options[name])) / 1000 for name in HOLDERS if options[name]}
+    rate = options["rate"] or DEFAULT_RATE
+    shuffle, downgrade = options["shuffle_traffic"] or 0, options["downgrade"]
+    return Asked(not options["no_traffic"], options["traffic"], own, rate, holders, shuffle, downgrade)
+
+
+def _with_unit(text: str) -> str:
+    """A bare number is one of seconds."""
+    return f"{text}s" if text.replace(".", "", 1).isdecimal() else text
+
+
+def read_limits(options: dict[str, Any]) -> Limits:
+    def read(name: str, how: Callable[[str], float]) -> float | None:
+        return None if options[name] is None else how(options[name])
+
+    return Limits(
+        stall=read("max_stall", read_time),
+        lock_hold=read("max_lock_hold", read_time),
+        wal=read("max_wal", read_size),
+        rewrite=read("max_rewrite", read_size),
+        errors=options["max_errors"],
+    )
+
+
+def read_tool(session: Session, options: dict[str, Any]) -> Tool:
+    named = [name for name in ("program", "config") if options[name]]
+    if len(named) > 1:
+        raise UsageError("give --command or --config, not both")
+    config, location = (place(options, name) for name in ("config", "script_location"))
+    return Alembic(
+        program=options["program"],
+        config=config,
+        script_location=location,
+        python=str(Path(options["python"]).absolute()) if "/" in options["python"] else options["python"],
+        url_env=options["url_env"],
+        driver=options["driver"],
+        folder=options["folder"],
+        timeout_s=read_time(options["timeout"]) / 1000,
+        project=session.project.root,
+    )
+
+
+def place(options: dict[str, Any], name: str) -> Path | None:
+    """Where it is from here, else from --folder; absolute where the command runs elsewhere."""
+    given: Path | None = options[name]
+    if given is None:
+        return None
+    found = next((path for path in (given, (options["folder"] or Path()) / given) if path.exists()), None)
+    if found is None:
+        raise UsageError(f"--{name.replace('_', '-')} {given}: no such file or folder")
+    return found.absolute() if options["folder"] else found
+
+
+def read_source(options: dict[str, Any]) -> Source:
+    if options["database"] and options["dataset"]:
+        raise UsageError("give --database or --dataset, not both")
+    dataset = options["dataset"] or ("small" if _is_ours(options) and not options["database"] else None)
+    return Source(options["database"], dataset, options["seed"])
+
+
+def _is_ours(options: dict[str, Any]) -> bool:
+    """Whether it is the project's own history that is rehearsed, and none that an option names."""
+    return not (options["program"] or options["config"] or options["script_location"])
+
+
+def read_target(session: Session, options: dict[str, Any]) -> str:
+    if options["phase"] is None:
+        return options["target"] or "head"
+    if options["target"]:
+        raise UsageError("name --to or --phase, not both")
+    if not _is_ours(options):
+        raise UsageError("--phase belongs to the messenger's own history; name a revision with --to")
+    return last_of_phase(read_history(session.project), options["phase"])
