@@ -14,9 +14,10 @@ from inboxbench.dryrun.observe.sampler import Catalogue
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.schema import all_dependents, child_tables, of_retyped, primary_keys
 from inboxbench.dryrun.tools.attribution import attribute, named
-from inboxbench.dryrun.tools.base import History, Tool
+from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.tools.process import Ended, run_tool
 from inboxbench.errors import SubjectFailed, UsageError
+from inboxbench.migrate.history import History
 from inboxbench.server import Server
 
 Work = Callable[[], Ended]

@@ -13,8 +13,9 @@ from inboxbench.dryrun.model import DryRun, Felt
 from inboxbench.dryrun.run import Segment, described, rehearse, watch
 from inboxbench.dryrun.stalls.lock_waits import watch_waits
 from inboxbench.dryrun.stalls.summary import summarise
-from inboxbench.dryrun.tools.base import Script, Tool
+from inboxbench.dryrun.tools.base import Tool
 from inboxbench.errors import UsageError
+from inboxbench.migrate.history import Revision
 from inboxbench.server import Server
 from inboxbench.traffic.engine import DEFAULT_RATE, live_traffic
 from inboxbench.traffic.file import read_project_traffic, read_traffic
@@ -50,7 +51,7 @@ def choose_traffic(
     file: Path | None = None,
     project: Path | None = None,
     first: bool = True,
-    revisions: Sequence[Script] = (),
+    revisions: Sequence[Revision] = (),
 ) -> Generated:
     """Choose the requests for a database: a file's, else a project's own that fit it, else made from the schema.
 
@@ -67,7 +68,7 @@ def choose_traffic(
     return Generated(own, ()) if own else generate(connection, _named(connection, revisions))
 
 
-def _named(connection: Connection, revisions: Sequence[Script]) -> frozenset[str] | None:
+def _named(connection: Connection, revisions: Sequence[Revision]) -> frozenset[str] | None:
     """Tables (schema.name) whose name stands as a word in a revision's file; None when none does."""
     texts = (script.path.read_text("utf-8", errors="replace") for script in revisions)
     words = {word for text in texts for word in re.findall(r"\w+", text)}

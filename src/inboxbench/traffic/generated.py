@@ -1,4 +1,4 @@
-"""Requests for a schema nobody has told us about: point selects, ranges, inserts and updates of each table.
+"""Requests for a schema of which nothing else is known: point selects, ranges, inserts and updates of each table.
 
 Statements name the columns that are there when the traffic is made, as deployed code does: a column that the chain
 drops or renames, or a NOT NULL it adds without a default, shows as an error. An insert copies a row of the table's own,
@@ -33,7 +33,7 @@ _CHECK_NOW = sql.SQL("SET CONSTRAINTS ALL IMMEDIATE")
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """notes: what is not there, and why."""
+    """Requests that were made, and notes on what is not there, and why."""
 
     classes: tuple[RequestClass, ...]
     notes: tuple[str, ...]
@@ -54,9 +54,9 @@ def generate(connection: Connection, touched: frozenset[str] | None = None) -> G
         if not rows:
             notes.append(f"{table.title} is empty: its traffic only lists it")
         for candidates in _of_table(table, rows):
-            found, problem = _first_that_runs(connection, candidates)
-            if found is not None:
-                classes.append(found)
+            item, problem = _first_that_runs(connection, candidates)
+            if item is not None:
+                classes.append(item)
             else:
                 notes.append(f"no class `{candidates[0].name}`: {problem}")
     return Generated(tuple(classes), tuple(notes))
@@ -150,7 +150,9 @@ def _range(table: Table, rows: Sequence[Row]) -> RequestClass:
 
 def _changeable(table: Table) -> list[Column]:
     """Those that no index and no key is over come first: writing them is what applications do most."""
-    columns = [one for one in table.columns if not (one.generated or one.automatic or one.name in table.key)]
+    columns = [
+        column for column in table.columns if not (column.generated or column.automatic or column.name in table.key)
+    ]
     return sorted(columns, key=lambda column: (column.indexed, column.reference))
 
 

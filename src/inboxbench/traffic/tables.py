@@ -71,17 +71,20 @@ class Table:
 
 
 def read_tables(connection: Connection, beside: Collection[str] = (VERSION_TABLE,)) -> tuple[Table, ...]:
-    """Largest first, as far as the server's statistics know; partitions are reached through their parent."""
+    """Read all tables but those named `beside`, largest first as far as the server's statistics know.
+
+    Partitions are reached through their parent.
+    """
     with connection.cursor() as cursor:
-        found = cursor.execute(_TABLES, {"beside": list(beside)}).fetchall()
+        rows = cursor.execute(_TABLES, {"beside": list(beside)}).fetchall()
     return tuple(
-        Table(schema, name, rows, tuple(Column(**one) for one in columns or ()), tuple(map(_key, keys or ())))
-        for schema, name, rows, columns, keys in found
+        Table(schema, name, count, tuple(Column(**column) for column in columns or ()), tuple(map(_key, keys or ())))
+        for schema, name, count, columns, keys in rows
     )
 
 
-def _key(found: dict[str, Any]) -> Key:
-    return Key(found["primary"], found["plain"], found["immediate"], tuple(found["columns"] or ()))
+def _key(key: dict[str, Any]) -> Key:
+    return Key(key["primary"], key["plain"], key["immediate"], tuple(key["columns"] or ()))
 
 
 def sample_rows(connection: Connection, table: Table) -> Sequence[Row]:

@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from inboxbench.database import Connection
-from inboxbench.dryrun.tools.revision_files import read_history
 from inboxbench.dryrun.under_traffic import choose_traffic
 from inboxbench.errors import UsageError
+from inboxbench.migrate.history import read_folders
 from inboxbench.traffic.file import read_traffic
 from inboxbench.traffic.generated import Generated, generate
 
@@ -117,7 +117,7 @@ def test_it_runs_on_the_tables_that_the_revisions_to_come_name(connection: Conne
         text = f'"""Step."""\nrevision = {revision!r}\ndown_revision = {parent!r}\n{body}\n'
         (tmp_path / f"{revision}.py").write_text(text, encoding="utf-8")
     with connection:
-        pending = read_history([tmp_path]).pending(["r0"])
+        pending = read_folders([tmp_path]).pending(["r0"])
         assert [one.revision for one in pending] == ["r1"]
         made = choose_traffic(connection, revisions=pending)
         assert {name for item in made.classes for name in item.tables} == {"public.people"}

@@ -19,9 +19,9 @@ from inboxbench.dryrun.output.markdown import as_markdown
 from inboxbench.dryrun.tools.alembic import Alembic
 from inboxbench.dryrun.tools.base import Stamp
 from inboxbench.dryrun.tools.process import Ended, run_tool
-from inboxbench.dryrun.tools.revision_files import read_history
 from inboxbench.dryrun.tools.source_lines import read_sources
 from inboxbench.errors import UsageError
+from inboxbench.migrate.history import read_folders
 from inboxbench.units import read_size, read_time
 
 LOCK = Lock("public.orders", "table", "ACCESS EXCLUSIVE", 0.0, 3000.0)
@@ -143,11 +143,11 @@ def test_a_history_is_read_without_running_it(tmp_path: Path) -> None:
         (tmp_path / f"{revision}.py").write_text(
             f'"""T."""\nimport nowhere\nrevision = "{revision}"\ndown_revision = {parent!r}\n'
         )
-    history = read_history([tmp_path])
+    history = read_folders([tmp_path])
     assert history.heads == ["a1", "a2"]
     assert [script.revision for script in history.line()] == ["a0", "a1", "a2"]
     (tmp_path / "b2.py").write_text(REVISION)
-    assert read_history([tmp_path]).scripts["b2"].parents == ("a1", "a0")
+    assert read_folders([tmp_path]).scripts["b2"].parents == ("a1", "a0")
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("3", 3.0), ("0.5", 0.5), ("500ms", 0.5), ("2s", 2.0)])

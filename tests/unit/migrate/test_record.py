@@ -22,7 +22,7 @@ def _answer(name: str, due_s: float, finished_s: float, error: str | None = None
 
 
 def _applied(revision: str, started_s: float, finished_s: float) -> Applied:
-    described = Revision(revision, None, "expand_x", "x", "expand", 1, (), Path("x.py"))
+    described = Revision(revision, (), "x", Path("x.py"))
     return Applied(described, started_s * 1000, finished_s * 1000, None)
 
 

@@ -13,9 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from inboxbench import units
-from inboxbench.cli.migrate.progress import MigrationProgress
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import results_console
+from inboxbench.cli.progress import MigrationProgress
 from inboxbench.database import require_ours
 from inboxbench.migrate import runner
 from inboxbench.migrate.history import Revision, read_history

@@ -18,7 +18,10 @@ _HOPS = 8  # requests that wait for requests that wait for the chain; longer que
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """lock: a lock was in the way. The rest is as in record.Stall; requests of one stretch compare equal."""
+    """Why a request waited. lock: a lock was in the way. The rest is as in model.Stall.
+
+    The causes of requests that the same thing held up compare equal.
+    """
 
     lock: bool
     statement: int | None
@@ -30,6 +33,8 @@ class Cause:
 
 
 class Causes:
+    """Finds the cause of each request's wait among the lock waits that were seen and the statements of the chain."""
+
     def __init__(self, traffic: Traffic, waits: Waits, statements: Sequence[Statement], origin_ms: float) -> None:
         self._ours = frozenset(traffic.pids)
         self._classes = dict(traffic.pids)
@@ -40,14 +45,14 @@ class Causes:
         for wait in waits.seen:
             self._waits[wait.pid].append(wait)
         self._statements = sorted(statements, key=_start)
-        self._starts = [one.started_ms for one in self._statements]
+        self._starts = [statement.started_ms for statement in self._statements]
         self._of: dict[int, list[Statement]] = defaultdict(list)
-        for one in self._statements:
-            self._of[one.pid].append(one)
+        for statement in self._statements:
+            self._of[statement.pid].append(statement)
         self._origin_ms = origin_ms
 
     def of(self, answer: Answer) -> Cause | None:
-        """None when it waited for nobody and nothing of the chain ran meanwhile.
+        """The cause of a request's wait; None when it waited for nobody and nothing of the chain ran during it.
 
         A request that no connection was free for waited for what those of its class that had one waited for.
         """
@@ -62,14 +67,14 @@ class Causes:
 
     def _lock(self, pid: int, begin_ms: float, end_ms: float) -> Cause | None:
         """The longest of its waits that leads to somebody who is not of the traffic."""
-        found = [(root, wait) for wait in self._overlapping(pid, begin_ms, end_ms) if (root := self._root(wait, _HOPS))]
-        if not found:
+        waits = [(root, wait) for wait in self._overlapping(pid, begin_ms, end_ms) if (root := self._root(wait, _HOPS))]
+        if not waits:
             return None
-        root, wait = max(found, key=lambda pair: pair[1].last_ms - pair[1].since_ms)
+        root, wait = max(waits, key=lambda pair: pair[1].last_ms - pair[1].since_ms)
         return self._cause(root, wait)
 
     def _root(self, wait: Wait, hops: int) -> Wait | None:
-        """Follows requests that wait for requests; None when it ends among the traffic itself."""
+        """Follow requests that wait for requests; None when it ends among the traffic itself."""
         if wait.blocker not in self._ours:
             return wait
         if not hops:
@@ -78,7 +83,7 @@ class Causes:
         return next(filter(None, onward), None)
 
     def _overlapping(self, pid: int, begin_ms: float, end_ms: float) -> Iterator[Wait]:
-        return (one for one in self._waits[pid] if one.since_ms <= end_ms and one.last_ms >= begin_ms)
+        return (wait for wait in self._waits[pid] if wait.since_ms <= end_ms and wait.last_ms >= begin_ms)
 
     def _cause(self, root: Wait, wait: Wait) -> Cause:
         statement = self._culprit(root)
@@ -93,9 +98,10 @@ class Causes:
             return None
         latest = own[begun - 1]
         same = takewhile(
-            lambda one: one.transaction == latest.transaction, (own[place] for place in range(begun - 1, -1, -1))
+            lambda statement: statement.transaction == latest.transaction,
+            (own[place] for place in range(begun - 1, -1, -1)),
         )
-        took = [one.number for one in same if any(_took(lock, root) for lock in one.locks)]
+        took = [statement.number for statement in same if any(_took(lock, root) for lock in statement.locks)]
         return took[-1] if took else latest.number
 
     def _behind(self, root: Wait) -> str | None:
@@ -111,15 +117,15 @@ class Causes:
         upto = bisect_right(self._starts, end)
         first = max(0, bisect_left(self._starts, begin) - 50)  # those that began before and may still run
 
-        def overlap(one: Statement) -> float:
-            return min(one.started_ms + one.duration_ms, end) - max(one.started_ms, begin)
+        def overlap(statement: Statement) -> float:
+            return min(statement.started_ms + statement.duration_ms, end) - max(statement.started_ms, begin)
 
         best = max(self._statements[first:upto], key=overlap, default=None)
         return best if best is not None and overlap(best) > 0 else None
 
 
-def _start(one: Statement) -> float:
-    return one.started_ms
+def _start(statement: Statement) -> float:
+    return statement.started_ms
 
 
 def _took(lock: Lock, root: Wait) -> bool:

@@ -1,4 +1,4 @@
-"""Deadlocks in words: who waited for which lock that whom had, by class of traffic and statement of the chain."""
+"""Deadlocks in words: who waited for which lock and who had it, by class of traffic and statement of the chain."""
 
 from __future__ import annotations
 
@@ -23,18 +23,23 @@ def edges(detail: str | None) -> list[tuple[int, str, str, int]]:
     >>> edges("Process 7 waits for AccessShareLock on relation 16384 of database 5; blocked by process 8.")
     [(7, 'ACCESS SHARE', 'relation 16384 of database 5', 8)]
     """
-    return [(int(waits), in_words(lock), on, int(held)) for waits, lock, on, held in _EDGE.findall(detail or "")]
+    return [
+        (int(waiting), in_words(lock), on, int(holder)) for waiting, lock, on, holder in _EDGE.findall(detail or "")
+    ]
 
 
 Who = Callable[[int, str], str]
 
 
 def in_sentences(detail: str, names: Mapping[int, str], who: Who) -> str:
-    """One clause an edge; names are those of relations by OID. `who` names a process by what it had to do with one."""
+    """Write one clause for each edge of a deadlock's DETAIL. names: relations by OID.
 
-    def clause(one: int, lock: str, on: str, two: int) -> str:
+    `who` names a process by what it had to do with a relation.
+    """
+
+    def clause(waiting: int, lock: str, on: str, holder: int) -> str:
         relation, thing = _thing(on, names)
-        return f"{who(one, relation)} waits for {lock} on {thing}, which {who(two, relation)} has"
+        return f"{who(waiting, relation)} waits for {lock} on {thing}, which {who(holder, relation)} has"
 
     return "; ".join(clause(*edge) for edge in edges(detail))
 
@@ -53,22 +58,23 @@ class Cycles:
     def __init__(self, traffic: Traffic, waits: Waits, statements: Sequence[Statement], origin_ms: float) -> None:
         self._classes, self._names, self._origin_ms = traffic.pids, waits.names, origin_ms
         self._statements = statements
-        self._killed = [one for one in statements if one.error and "deadlock detected" in one.error]
+        self._killed = [s for s in statements if s.error and "deadlock detected" in s.error]
         self._waits = waits
 
     def of(self, name: str, answers: Sequence[Answer]) -> tuple[int, str | None]:
         """How many a class was part of, and the first in words."""
-        told = [one for one in answers if one.state == DEADLOCK]
+        victims = [answer for answer in answers if answer.state == DEADLOCK]
         cycles = [
-            in_sentences(one.detail or "", self._names, self._who(self._seen(one), one.finished_ms)) for one in told
+            in_sentences(victim.detail or "", self._names, self._who(self._seen(victim), victim.finished_ms))
+            for victim in victims
         ]
-        cycles += [cycle for one in self._killed if (cycle := self._against(name, one))]
+        cycles += [cycle for statement in self._killed if (cycle := self._against(name, statement))]
         return len(cycles), next(filter(None, cycles), None)
 
-    def _seen(self, told: Answer) -> float:
+    def _seen(self, victim: Answer) -> float:
         """A moment at which the cycle was whole: the others go on as soon as one has died."""
-        waits = self._waits.of(told.pid or 0, told.sent_ms, told.finished_ms)
-        return waits[-1].last_ms if waits else told.sent_ms
+        waits = self._waits.of(victim.pid or 0, victim.sent_ms, victim.finished_ms)
+        return waits[-1].last_ms if waits else victim.sent_ms
 
     def _against(self, name: str, killed: Statement) -> str | None:
         """A statement of the chain that died waiting for a request of this class, as the watch saw it."""
@@ -79,9 +85,9 @@ class Cycles:
                 if back.blocker == killed.pid and self._classes.get(wait.blocker) == name:
                     who = self._who(wait.last_ms, end)
                     return "; ".join(
-                        f"{who(one.pid, one.relation or '')} waits for {one.wanted} on {one.relation or 'a row'}, "
-                        f"which {who(one.blocker, one.relation or '')} has"
-                        for one in (wait, back)
+                        f"{who(edge.pid, edge.relation or '')} waits for {edge.wanted} on {edge.relation or 'a row'}, "
+                        f"which {who(edge.blocker, edge.relation or '')} has"
+                        for edge in (wait, back)
                     )
         return None
 
@@ -92,14 +98,17 @@ class Cycles:
             if pid in self._classes:
                 return f"`{self._classes[pid]}`"
             own = self._begun(pid, end_ms)
-            locking = [one for one in own if any(lock.relation == relation for lock in one.locks)]
-            running = [one for one in own if one.started_ms <= moment_ms - self._origin_ms]
+            locking = [statement for statement in own if any(lock.relation == relation for lock in statement.locks)]
+            running = [statement for statement in own if statement.started_ms <= moment_ms - self._origin_ms]
             return _quoted((locking or running)[-1]) if locking or running else f"process {pid}"
 
         return who
 
     def _begun(self, pid: int, end_ms: float) -> list[Statement]:
-        return [one for one in self._statements if one.pid == pid and one.started_ms <= end_ms - self._origin_ms]
+        latest_ms = end_ms - self._origin_ms
+        return [
+            statement for statement in self._statements if statement.pid == pid and statement.started_ms <= latest_ms
+        ]
 
 
 def _quoted(statement: Statement) -> str:

@@ -75,7 +75,8 @@ class Waits:
 
     def of(self, pid: int, begin_ms: float, end_ms: float) -> list[Wait]:
         """What the session waited for between two moments."""
-        return [one for one in self.seen if one.pid == pid and one.since_ms <= end_ms and one.last_ms >= begin_ms]
+        own = (wait for wait in self.seen if wait.pid == pid)
+        return [wait for wait in own if wait.since_ms <= end_ms and wait.last_ms >= begin_ms]
 
     def note(self, wait: Wait) -> None:
         """The same wait, seen again, is still one; one whose blocker has changed begins when that was seen."""
@@ -92,7 +93,7 @@ class Waits:
 
 @contextmanager
 def watch_waits(conninfo: str) -> Iterator[Waits]:
-    """Look for the length of the block. A failure of the watch is told in `problem`, and is never the chain's."""
+    """Watch for the length of the block. A failure of the watch is kept in `problem`, and is never the chain's."""
     waits, stop = Waits(), threading.Event()
     connection = connect(conninfo, application_name=APPLICATION, log_statement="none", log_duration="off")
     try:
@@ -119,14 +120,14 @@ def _look(connection: Connection, waits: Waits, stop: threading.Event) -> None:
 
 def _take(connection: Connection, waits: Waits, blockers: dict[int, list[int]]) -> None:
     pids = sorted({*blockers, *(pid for those in blockers.values() for pid in those)})
-    found = connection.execute(_LOCKS, (pids,), prepare=True).fetchall()
+    locks = connection.execute(_LOCKS, (pids,), prepare=True).fetchall()
     rows = [
         _Row(pid, kind, relation, in_words(mode), granted, thing)
-        for pid, kind, relation, mode, granted, thing, *_ in found
+        for pid, kind, relation, mode, granted, thing, *_ in locks
     ]
     if any(row.relation is not None and row.relation >= 16384 and row.relation not in waits.names for row in rows):
         waits.names.update(connection.execute(_NAMES, prepare=True).fetchall())
-    for row, (*_, since, now) in zip(rows, found, strict=True):
+    for row, (*_, since, now) in zip(rows, locks, strict=True):
         if not row.granted:
             for blocker in blockers.get(row.pid, ()):
                 waits.note(_wait(row, blocker, rows, waits.names, (float(since or now), float(now))))
@@ -137,13 +138,13 @@ def _wait(row: _Row, blocker: int, rows: list[_Row], names: dict[int, str], seen
 
     seen: since when it waits, and now.
     """
-    theirs = [one for one in rows if one.pid == blocker and one.object == row.object]
-    held = strongest(one.mode for one in theirs if one.granted and conflict(row.mode, one.mode))
-    queued = strongest(one.mode for one in theirs if not one.granted and conflict(row.mode, one.mode))
+    theirs = [other for other in rows if other.pid == blocker and other.object == row.object]
+    held = strongest(other.mode for other in theirs if other.granted and conflict(row.mode, other.mode))
+    queued = strongest(other.mode for other in theirs if not other.granted and conflict(row.mode, other.mode))
     relation = names.get(_relation(row, rows) or 0)
     wanted = row.mode if row.kind == "relation" else row.kind
     if row.kind != "relation":
-        held = next((one.mode for one in theirs if one.granted), None)
+        held = next((other.mode for other in theirs if other.granted), None)
     return Wait(row.pid, blocker, row.kind, relation, wanted, held or queued, not held and bool(queued), *seen)
 
 
@@ -151,4 +152,5 @@ def _relation(row: _Row, rows: list[_Row]) -> int | None:
     """Who waits for the writer of a row has first taken that row's place in line, which names its table."""
     if row.relation is not None:
         return row.relation
-    return next((one.relation for one in rows if one.pid == row.pid and one.kind == "tuple" and one.granted), None)
+    own = (other for other in rows if other.pid == row.pid)
+    return next((other.relation for other in own if other.kind == "tuple" and other.granted), None)

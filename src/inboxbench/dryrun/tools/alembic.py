@@ -17,10 +17,10 @@ from psycopg import sql
 from inboxbench.database import Connection
 from inboxbench.dryrun.rewrites.steps import Step
 from inboxbench.dryrun.tools.alembic_code import as_code
-from inboxbench.dryrun.tools.base import Command, History, Stamp
-from inboxbench.dryrun.tools.revision_files import read_history, search
+from inboxbench.dryrun.tools.base import Command, Stamp
 from inboxbench.dryrun.tools.source_lines import Sources, read_sources, suppression
 from inboxbench.errors import UsageError
+from inboxbench.migrate.history import History, read_folders, search
 from inboxbench.server import reason
 from inboxbench.sqltree import parse
 from inboxbench.sqltree.tokens import scan
@@ -121,12 +121,12 @@ class Alembic:
 
     def history(self, revisions: set[str]) -> History:
         if self.script_location:
-            return read_history([self.script_location])
+            return read_folders([self.script_location])
         if self.config:
-            return read_history([_location(self.config, self.folder)])
+            return read_folders([_location(self.config, self.folder)])
         if self.program:  # the files are in its folder, or in its environment
             return search(_places(self.program, self.folder), revisions) if revisions else History({})
-        return read_history([self.project / "migrations"] if self.project else [])
+        return read_folders([self.project / "migrations"] if self.project else [])
 
     def current(self, connection: Connection) -> list[str]:
         tables = connection.execute(_TABLES).fetchall()

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from inboxbench.dryrun.model import Revision, Statement, Transaction
 from inboxbench.dryrun.observe.samples import Samples
-from inboxbench.dryrun.tools.base import History, Stamp, Tool
+from inboxbench.dryrun.tools.base import Stamp, Tool
+from inboxbench.migrate.history import History
 
 
 @dataclass(slots=True)

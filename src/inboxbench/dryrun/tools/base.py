@@ -9,53 +9,7 @@ from typing import Protocol
 
 from inboxbench.database import Connection
 from inboxbench.dryrun.rewrites.steps import Step
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A revision and the file that it is written in. parents: what it follows; more than one for a merge."""
-
-    revision: str
-    parents: tuple[str, ...]
-    title: str
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """The revisions of a project by id."""
-
-    scripts: dict[str, Script]
-
-    @property
-    def heads(self) -> list[str]:
-        followed = {parent for script in self.scripts.values() for parent in script.parents}
-        return sorted(revision for revision in self.scripts if revision not in followed)
-
-    def after(self, revision: str | None) -> str | None:
-        """The revision that comes next; None when none or more than one does."""
-        parents = (revision,) if revision else ()
-        scripts = self.scripts.values()
-        following = [script.revision for script in scripts if revision in script.parents or script.parents == parents]
-        return following[0] if len(following) == 1 else None
-
-    def pending(self, at: Collection[str]) -> list[Script]:
-        """The scripts that are still to run on a database that stands at the revisions `at`."""
-        done, waiting = set(at), list(at)
-        while waiting:
-            script = self.scripts.get(waiting.pop())
-            fresh = [parent for parent in script.parents if parent not in done] if script else []
-            done.update(fresh)
-            waiting += fresh
-        return [script for script in self.line() if script.revision not in done]
-
-    def line(self) -> list[Script]:
-        """All scripts, parents before children; branches follow each other in the order of their ids."""
-        done: dict[str, Script] = {}
-        waiting = dict(sorted(self.scripts.items()))
-        while ready := [script for script in waiting.values() if not waiting.keys() & set(script.parents)]:
-            done |= {script.revision: waiting.pop(script.revision) for script in ready}
-        return list(done.values())
+from inboxbench.migrate.history import History
 
 
 @dataclass(frozen=True, slots=True)

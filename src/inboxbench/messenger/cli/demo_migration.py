@@ -15,8 +15,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from inboxbench.cli.migrate.progress import MigrationProgress
-from inboxbench.cli.progress import progress_console
+from inboxbench.cli.progress import MigrationProgress, progress_console
 from inboxbench.database import connect
 from inboxbench.dryrun.limits import blocks
 from inboxbench.dryrun.model import DryRun, Felt, Statement

@@ -1,4 +1,4 @@
-"""What happened when, over what requests felt at that moment: lanes of spans, then the latency of each class, on one
+"""What happened when, over what requests took at that moment: lanes of spans, then the latency of each class, on one
 clock. Horizontal positions are percentages of the width, vertical ones pixels."""
 
 from __future__ import annotations
@@ -86,12 +86,14 @@ def span(scale: Scale, begin: float, length: float, tone: str, hint: str) -> Spa
     return Span(x, round(max(scale.at(begin + length) - x, _LEAST), 3), tone, hint)
 
 
-def clock(scale: Scale, rows: Mapping[str, Sequence[Span]], felt: Sequence[Mapping[str, Any]], origin: float) -> Clock:
-    """felt: classes of traffic, each with `class` and perhaps `course`, in times that are `origin` ahead."""
+def clock(
+    scale: Scale, rows: Mapping[str, Sequence[Span]], traffic: Sequence[Mapping[str, Any]], origin: float
+) -> Clock:
+    """Lay out the chart. traffic: classes, each with `class` and perhaps `course`, in times that are `origin` ahead."""
     step = _LABEL + _LANE + _GAP
     lanes = [Lane(name, number * step, _seen(spans)) for number, (name, spans) in enumerate(rows.items())]
     top = step * len(lanes)
-    bands = _bands([one for one in felt if one.get("course")], scale, origin, top)
+    bands = _bands([item for item in traffic if item.get("course")], scale, origin, top)
     axis_y = bands[-1].foot + 4 if bands else top
     return Clock(lanes, bands, scale.ticks(lambda ms: f"{ms / 1000:g} s"), axis_y)
 
@@ -102,23 +104,23 @@ def _seen(spans: Sequence[Span]) -> list[Span]:
         return list(spans)
     kept: list[Span] = []
     reached: dict[str, float] = {}
-    for one in sorted(spans, key=lambda span: span.x):
-        end = one.x + one.width
-        if end > reached.get(one.tone, -1.0) + _LEAST / 2:
-            kept.append(one)
-            reached[one.tone] = end
+    for item in sorted(spans, key=lambda span: span.x):
+        end = item.x + item.width
+        if end > reached.get(item.tone, -1.0) + _LEAST / 2:
+            kept.append(item)
+            reached[item.tone] = end
     return kept
 
 
-def _bands(felt: Sequence[Mapping[str, Any]], scale: Scale, origin: float, top: int) -> list[Band]:
+def _bands(traffic: Sequence[Mapping[str, Any]], scale: Scale, origin: float, top: int) -> list[Band]:
     """All classes on the same scale, so that they can be compared."""
-    slow = log_scale([interval["max_ms"] for one in felt for interval in one["course"]])
+    slow = log_scale([interval["max_ms"] for item in traffic for interval in item["course"]])
     bands = []
-    for number, one in enumerate(felt):
+    for number, item in enumerate(traffic):
         y = top + number * (_LABEL + _BAND + _GAP)
         foot = y + _LABEL + _BAND
         marks = tuple(Tick(_height(slow, mark, foot), units.millis(mark)) for mark in (slow.low, slow.high))
-        bands.append(Band(one["class"], y, foot, _bars(one["course"], scale, slow, origin, foot), marks))
+        bands.append(Band(item["class"], y, foot, _bars(item["course"], scale, slow, origin, foot), marks))
     return bands
 
 
@@ -126,24 +128,24 @@ def _bars(course: Sequence[Mapping[str, Any]], scale: Scale, slow: Scale, origin
     """What was due before the chart begins, or after it, is left out."""
     width = max(scale.at(_step(course)), _LEAST)
     bars = []
-    for one in course:
-        begin = one["started_ms"] - origin
+    for interval in course:
+        begin = interval["started_ms"] - origin
         if 0 <= begin < scale.high:
             x = scale.at(begin)
-            worst, median = _height(slow, one["max_ms"], foot), _height(slow, one["p50_ms"], foot)
-            bars.append(Bar(x, round(min(width, 100 - x), 3), worst, median, _hint(one, begin)))
+            worst, median = _height(slow, interval["max_ms"], foot), _height(slow, interval["p50_ms"], foot)
+            bars.append(Bar(x, round(min(width, 100 - x), 3), worst, median, _hint(interval, begin)))
     return bars
 
 
 def _step(course: Sequence[Mapping[str, Any]]) -> float:
     """The length of an interval, ms; those in which nothing was due are not there."""
-    starts = [float(one["started_ms"]) for one in course]
-    return min((after - one for one, after in pairwise(starts)), default=0.0)
+    starts = [float(interval["started_ms"]) for interval in course]
+    return min((after - before for before, after in pairwise(starts)), default=0.0)
 
 
-def _hint(one: Mapping[str, Any], begin: float) -> str:
-    said = f"{begin / 1000:.1f} s: {one['requests']} requests, median {units.millis(one['p50_ms'])}"
-    return f"{said}, slowest {units.millis(one['max_ms'])}"
+def _hint(interval: Mapping[str, Any], begin: float) -> str:
+    median, slowest = units.millis(interval["p50_ms"]), units.millis(interval["max_ms"])
+    return f"{begin / 1000:.1f} s: {interval['requests']} requests, median {median}, slowest {slowest}"
 
 
 def _height(slow: Scale, ms: float, foot: int) -> float:

@@ -1,4 +1,4 @@
-"""The upgrade: how long each revision took, and what live traffic felt meanwhile."""
+"""The upgrade: how long each revision took, and how long live traffic waited meanwhile."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _THIN = 12
 
 @dataclass(frozen=True, slots=True)
 class TimelineRow:
-    """A revision's stretch of the whole upgrade, and the worst stalls that fell into it."""
+    """A revision's part of the whole upgrade, and the worst stalls that fell into it."""
 
     revision: Revision
     start: float
@@ -63,8 +63,8 @@ def traffic_chart(traffic: Sequence[Traffic]) -> BarChart | None:
 def upgrade_clock(migration: Migration) -> Clock | None:
     """Revisions, a lane for each kind, over the latency of each class; None in a record without their moments."""
     timed = [(one, one.started_s * 1000) for one in migration.revisions if one.started_s is not None]
-    felt = [{"class": one.name, "course": one.course} for one in migration.traffic]
-    if not timed or not any(one["course"] for one in felt):
+    traffic = [{"class": item.name, "course": item.course} for item in migration.traffic]
+    if not timed or not any(item["course"] for item in traffic):
         return None
     scale = time_scale(max(begin + (one.elapsed_s or 0.0) * 1000 for one, begin in timed))
     rows: dict[str, list[Span]] = {}
@@ -72,7 +72,7 @@ def upgrade_clock(migration: Migration) -> Clock | None:
         hint = f"{one.revision} {one.slug}: {units.seconds(one.elapsed_s)}, from {begin / 1000:.1f} s on"
         found = span(scale, begin, (one.elapsed_s or 0.0) * 1000, tone(one.kind), hint)
         rows.setdefault(f"revisions: {one.kind or 'other'}", []).append(found)
-    return clock(scale, rows, felt, 0.0)
+    return clock(scale, rows, traffic, 0.0)
 
 
 def tone(kind: str) -> str:
@@ -84,9 +84,9 @@ def _timeline_row(revision: Revision, traffic: Sequence[Traffic], scale: Scale, 
     elapsed = revision.elapsed_s or 0.0
     start = scale.at(clock)
     width = round(scale.at(clock + elapsed) - start, 3)
-    felt = [t for t in traffic if t.worst_revision == revision.revision]
+    stalled = [item for item in traffic if item.worst_revision == revision.revision]
     took = units.seconds(revision.elapsed_s)
-    return TimelineRow(revision, start, width, tone(revision.kind), took, felt)
+    return TimelineRow(revision, start, width, tone(revision.kind), took, stalled)
 
 
 def _by_kind(revisions: Sequence[Revision]) -> list[tuple[str, str]]:

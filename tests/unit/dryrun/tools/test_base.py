@@ -18,9 +18,10 @@ from inboxbench.dryrun.rewrites.steps import Step
 from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.run import check_aim
 from inboxbench.dryrun.tools.attribution import attribute
-from inboxbench.dryrun.tools.base import Command, History, Script, Stamp, Tool
+from inboxbench.dryrun.tools.base import Command, Stamp, Tool
 from inboxbench.dryrun.tools.process import run_tool
 from inboxbench.errors import UsageError
+from inboxbench.migrate.history import History, Revision
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Plain:
     def history(self, revisions: set[str]) -> History:
         files = sorted(self.folder.glob("*.sql"))
         parents = [(), *((file.stem,) for file in files)]
-        scripts = [Script(file.stem, before, file.stem, file) for file, before in zip(files, parents, strict=False)]
+        scripts = [Revision(file.stem, before, file.stem, file) for file, before in zip(files, parents, strict=False)]
         return History({script.revision: script for script in scripts if not revisions or script.revision in revisions})
 
     def current(self, connection: Connection) -> list[str]:

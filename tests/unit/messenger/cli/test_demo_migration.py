@@ -37,8 +37,8 @@ def _run() -> DryRun:
 
 def _history() -> tuple[history.Revision, ...]:
     return (
-        history.Revision("0001", None, "expand_note", "One", "expand", 1, ("M1",), Path("1.py")),
-        history.Revision("0002", "0001", "backfill_note", "Two", "backfill", 2, (), Path("2.py")),
+        history.Revision("0001", (), "One", Path("0001_expand_note.py"), "expand", 1, ("M1",)),
+        history.Revision("0002", ("0001",), "Two", Path("0002_backfill_note.py"), "backfill", 2),
     )
 
 
