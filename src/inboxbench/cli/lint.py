@@ -21,8 +21,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("run", required=False, type=_FILE)
-@click.option("--sql", type=_FILE, multiple=True, help="look at this file of SQL instead, without a dry run")
-@click.option("--pg-version", default="18", show_default=True, help="that the SQL is for")
+@click.option("--sql", type=_FILE, multiple=True, help="lint this file of SQL instead of a dry run")
+@click.option("--pg-version", default="18", show_default=True, help="PostgreSQL version that the SQL is for")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(run: Path | None, sql: tuple[Path, ...], pg_version: str, form: str) -> None:
     """Look at the SQL of RUN, the JSON of `inboxbench dryrun --output RUN`, with squawk, and check it against the run.

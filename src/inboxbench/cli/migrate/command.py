@@ -42,9 +42,13 @@ _format = click.option(
 
 def _limits(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option("--lock-timeout", type=float, help="ms a short step may wait for its lock (default 100)"),
-        click.option("--lock-budget", type=float, help="s a step goes on trying for its lock (default 120)"),
-        click.option("--pause-share", type=float, help="rest between batches, as a share of their time (default 0.2)"),
+        click.option(
+            "--lock-timeout", type=float, help="milliseconds that a short step waits for its lock (default: 100)"
+        ),
+        click.option("--lock-budget", type=float, help="seconds for which a step tries to get its lock (default: 120)"),
+        click.option(
+            "--pause-share", type=float, help="rest between batches, as a share of a batch's time (default: 0.2)"
+        ),
     ):
         function = option(function)
     return function
@@ -69,7 +73,7 @@ def _conninfo(session: Session, database: str, allow_foreign: bool) -> Iterator[
 @command.command()
 @_database
 @click.option("--to", metavar="REVISION", help="stop after this revision (default: head)")
-@click.option("--phase", type=int, help="stop at the end of this phase of the owners' plan")
+@click.option("--phase", type=int, help="stop at the end of this phase, where a project's revisions name one")
 @click.option(
     "--traffic",
     is_flag=True,
@@ -107,7 +111,7 @@ def upgrade(
 
 @command.command()
 @_database
-@click.option("--to", metavar="REVISION", required=True, help='go back to this revision; "base": before the first')
+@click.option("--to", metavar="REVISION", required=True, help='undo the revisions after this one; "base": all')
 @_limits
 @_allow_foreign
 @_format

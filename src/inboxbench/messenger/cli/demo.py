@@ -36,10 +36,17 @@ def write_run(folder: Path, run: dict[str, Any]) -> tuple[Path, Path]:
 
 
 @click.command()
-@click.option("--profile", default="small", show_default=True, help="what to fill the database with: see seeds/")
-@click.option("--seed", "number", default=1, show_default=True, help="the same seed gives the same rows")
-@click.option("--scale", default=1.0, show_default=True, help="times the profile's rows")
-@click.option("--output", default="reports", show_default=True, type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--profile", default="small", show_default=True, help="data profile to fill the database with: see seeds/"
+)
+@click.option("--seed", "number", default=1, show_default=True, help="random seed: the same one gives the same rows")
+@click.option("--scale", default=1.0, show_default=True, help="how many times the profile's rows to make")
+@click.option(
+    "--output",
+    default="reports",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="folder of the results [reports]",
+)
 @pass_session
 def command(session: Session, profile: str, number: int, scale: float, output: Path) -> None:
     """Seed, migrate online, measure index sets, race writers, and write run.json and report.html."""
