@@ -1,8 +1,10 @@
-"""What a project brings beside its files: a row source, races and sub-commands, named in its pyproject.toml.
+"""What a project brings beside its files, named in its pyproject.toml: a row source, races, sub-commands, and how the
+JSON of its own labs is shown.
 
     [tool.inboxbench]
     row-source = "shop.rows:SOURCE"
     race-families = "shop.races:FAMILIES"
+    labs = "shop.labs:LABS"
 
     [tool.inboxbench.commands]
     "bench baskets" = { target = "shop.commands:baskets", help = "Compare ways to store a basket." }

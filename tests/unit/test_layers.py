@@ -34,6 +34,7 @@ LAYERS: list[set[str]] = [
         "invariants",
         "units",
         "percentile",
+        "record",
     },
     {"server", "project", "config", "machine", "extensions"},
     {"errors", "__init__"},

@@ -1,8 +1,7 @@
 """Measuring: queries by classes of parameters under index sets; counters first, rows compared, writes weighed."""
 
-from inboxbench.bench.decay.result import Decay
-from inboxbench.bench.decay.run import run_decay
-from inboxbench.bench.drop_one.run import Ablation, run_ablation
+from inboxbench.bench.decay import Decay, run_decay
+from inboxbench.bench.drop_one import Ablation, run_ablation
 from inboxbench.bench.execute.pgbench import Speed
 from inboxbench.bench.execute.timing import DEFAULT_ROUNDS
 from inboxbench.bench.growth.curve import Curve

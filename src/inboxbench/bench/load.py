@@ -9,11 +9,12 @@ that such a run does not need (a million requests are 8 MB) at three digits, and
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from inboxbench import units
 from inboxbench.bench.execute.pgbench import (
     Operation,
     bounded,
@@ -31,6 +32,8 @@ from inboxbench.database import connect
 from inboxbench.errors import SubjectFailed, unknown
 from inboxbench.percentile import percentile
 from inboxbench.project import Project
+from inboxbench.report.lab import Lab
+from inboxbench.report.table import Row, Table, figures, words
 from inboxbench.server import Server
 from inboxbench.server.pgbench import Load, Report, find_pgbench
 
@@ -253,3 +256,46 @@ def _by_case(operation: Operation, report: Report) -> tuple[tuple[str, Latency],
         of.setdefault(script, []).append(latency)
     names = list(operation.scripts)
     return tuple((names[script], _latency(of[script])) for script in sorted(of))
+
+
+_LATENCIES = ("p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms", "lag_ms")
+
+
+def load_lab(document: Mapping[str, Any]) -> Lab:
+    """Return the table and sentences of what `inboxbench bench load` wrote."""
+    found = document["load"]
+    plan = found["plan"]
+    title = (
+        f"{plan['clients']} clients of pgbench, {plan['seconds']} s closed for throughput, {plan['seconds']} s open "
+        "for latency"
+    )
+    columns = [
+        *words("operation", "set"),
+        *figures(units.rate, "closed", "open"),
+        *figures(units.millis, "p50", "p90", "p99", "p99.9", "longest", "late start"),
+    ]
+    places = {name: place for place, name in enumerate(dict.fromkeys(cell["operation"] for cell in found["cells"]))}
+    cells = sorted(found["cells"], key=lambda cell: (places[cell["operation"]], -_tail(cell)))
+    failed = [f"{cell['operation']} under {cell['set']}: {cell['failure']}" for cell in cells if cell["failure"]]
+    return Lab(
+        "load",
+        "Under load",
+        "In the open loop requests begin by a schedule, and a latency counts from the scheduled start, so that a stall "
+        "is seen in all that it held up; exact, of pgbench's log. Times are this machine's.",
+        [Table(title, columns, [_row(cell) for cell in cells])],
+        failed,
+        found["notes"],
+    )
+
+
+def _tail(cell: Mapping[str, Any]) -> float:
+    """In an operation, the set that keeps its users waiting longest comes first."""
+    return float(cell["latency"]["p99_ms"]) if cell["latency"] else math.inf
+
+
+def _row(cell: Mapping[str, Any]) -> Row:
+    latency = cell["latency"] or {}
+    late = f"did not keep up: {units.rate(cell['achieved'])}" if cell["kept_up"] is False else ""
+    stopped = "stopped by statement_timeout" if cell["stopped"] else "failed" if cell["failure"] else ""
+    times = (latency.get(name) for name in _LATENCIES)
+    return Row([cell["operation"], cell["set"], cell["per_s"], cell["rate"], *times], stopped or late, "bad")

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from inboxbench.bench.cache.recall import Memory, Recall, recalled
+from inboxbench.bench.cache.outcomes import Cache, Outcomes, known_outcomes
 from inboxbench.bench.execute.cell import CellCollector
 from inboxbench.bench.execute.pgbench import Speed, Speedometer
 from inboxbench.bench.execute.session import Probe, open_probe
@@ -48,7 +48,7 @@ def run_matrix(
     timeout_s: float = TIMEOUT_S,
     speed: Speed | None = None,
     as_is: bool = False,
-    memory: Memory | None = None,
+    cache: Cache | None = None,
     lenient: bool = False,
     progress: Progress | None = None,
     make_builder: MakeBuilder = SetBuilder,
@@ -58,7 +58,7 @@ def run_matrix(
     sets: names (None: the default ones), or sets that are in no file. queries: names (None: all). writes: measure
     what they cost, too. budget_s: about how long reading may take in all; slow cells get fewer rounds for it, never
     fewer than one execution. speed: measure the client's overhead and the throughput of writes, too (None: neither).
-    as_is: leave rows where they lie instead of in key order. memory: outcomes of earlier runs, which are not measured
+    as_is: leave rows where they lie instead of in key order. cache: outcomes of earlier runs, which are not measured
     again; a set all of whose outcomes are known is not built. lenient: a set with a wrong definition is left out and
     named (Matrix.refused). progress(done, total, what comes next). make_builder: where the
     sets' indexes come from.
@@ -70,8 +70,8 @@ def run_matrix(
     wanted |= {"as_is": as_is, "lenient": lenient}
     with prepared_request(server, source, project, progress=progress, **wanted) as request:
         pace = _pace(rounds, budget_s, request.cells)
-        recall = recalled(memory, server, request, rounds=rounds, speed=speed) if memory else None
-        return _Run(Speedometer(server, request, speed), pace, recall, progress).measure_sets(make_builder)
+        outcomes = known_outcomes(cache, server, request, rounds=rounds, speed=speed) if cache else None
+        return _Run(Speedometer(server, request, speed), pace, outcomes, progress).measure_sets(make_builder)
 
 
 def _pace(rounds: int, budget_s: float | None, cells: int) -> Pace:
@@ -85,7 +85,7 @@ def _pace(rounds: int, budget_s: float | None, cells: int) -> Pace:
 class _Run:
     speed: Speedometer
     pace: Pace
-    recall: Recall | None
+    outcomes: Outcomes | None
     progress: Progress | None
     _results: list[SetResult] = field(default_factory=list)
 
@@ -96,7 +96,7 @@ class _Run:
 
     def measure_sets(self, make_builder: MakeBuilder) -> Matrix:
         request = self._request
-        unknown = [index_set for index_set in request.sets if not (self.recall and self.recall.complete(index_set))]
+        unknown = [index_set for index_set in request.sets if not (self.outcomes and self.outcomes.complete(index_set))]
         with make_builder(self.speed.server, request.template, unknown) as builder:
             for index_set in request.sets:
                 self._results.append(
@@ -124,21 +124,21 @@ class _Run:
             with open_probe(server, name, timeout_s=self._request.timeout_s) as probe:
                 self._cells(index_set, probe)
             self.speed.watch_client(name)
-            return (self.recall and self.recall.cost(index_set)) or self._cost(index_set, name, built, size)
+            return (self.outcomes and self.outcomes.cost(index_set)) or self._cost(index_set, name, built, size)
 
     def _cost(self, index_set: IndexSet, name: str, built: tuple[BuiltIndex, ...], size: int) -> SetResult:
         request = self._request
         self._steps(f"{index_set.title}: writing", len(request.writes))
         writes = measure_writes(self.speed.server, name, request.writes, request.targets)
         result = SetResult(index_set, built, size, writes, self.speed.watch_writes(name, index_set))
-        if self.recall:
-            self.recall.keep_cost(index_set, result, self.speed.speed)
+        if self.outcomes:
+            self.outcomes.keep_cost(index_set, result, self.speed.speed)
         return result
 
     def _remembered(self, index_set: IndexSet) -> SetResult:
         self._cells(index_set, None)
         self._steps(f"{index_set.title}: measured before", len(index_set.indexes) + len(self._request.writes))
-        result = self.recall.cost(index_set) if self.recall else None
+        result = self.outcomes.cost(index_set) if self.outcomes else None
         assert result is not None
         return result
 
@@ -146,14 +146,14 @@ class _Run:
         """probe: None when all of them are known."""
         for case in self._request.workload.cases:
             self._steps(f"{index_set.title}: {case.name}")
-            known = self.recall.cell(case, index_set) if self.recall else None
+            known = self.outcomes.cell(case, index_set) if self.outcomes else None
             if known is not None:
                 self._collector.take(case, index_set, *known)
                 continue
             assert probe is not None
             outcome, under = self._collector.measure(probe, case, index_set)
-            if self.recall:
-                self.recall.keep_cell(case, index_set, outcome, under)
+            if self.outcomes:
+                self.outcomes.keep_cell(case, index_set, outcome, under)
 
 
 def _steps(request: Request) -> int:

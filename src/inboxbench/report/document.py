@@ -1,7 +1,10 @@
 """`run.json`: read, checked against its schema, and free of passwords before anything else sees it."""
 
+from __future__ import annotations
+
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
@@ -12,10 +15,17 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 from inboxbench.errors import UsageError
-from inboxbench.report.redact import redact, redacted
 
 SCHEMA_VERSION = 1
 _SHOWN = 60  # characters of an offending value quoted in a message
+_MASK = "***"
+_IN_URL = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s/]*@", re.IGNORECASE)
+_SECRET_NAME = r"\w*password|passwd|pgpassword|secret"  # noqa: S105 - a pattern for names, not a secret
+_AS_SETTING = re.compile(
+    rf"""(?P<key>\b(?:{_SECRET_NAME})\b)(?P<equals>\s*=\s*)(?:'[^']*'|"[^"]*"|[^\s&'"]+)""",
+    re.IGNORECASE,
+)
+_AS_KEY = re.compile(_SECRET_NAME, re.IGNORECASE)
 
 
 def load_run(path: Path) -> dict[str, Any]:
@@ -138,3 +148,26 @@ def _figures(value: object, key: str = "") -> Iterator[tuple[str, float]]:
     elif isinstance(value, list | tuple):
         for position, item in enumerate(value):
             yield from _figures(item, f"{key}[{position}]")
+
+
+def redact(text: str) -> str:
+    """Mask the password of each URL and of each `password=…` setting in the text."""
+    masked = _IN_URL.sub(rf"\g<head>:{_MASK}@", text)
+    return _AS_SETTING.sub(rf"\g<key>\g<equals>{_MASK}", masked)
+
+
+def redacted(value: Any) -> Any:
+    """The same JSON value with each of its strings redacted, keys included."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {redact(str(key)): _redacted_item(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted(item) for item in value]
+    return value
+
+
+def _redacted_item(key: str, item: Any) -> Any:
+    if isinstance(item, str) and _AS_KEY.fullmatch(key):
+        return _MASK
+    return redacted(item)

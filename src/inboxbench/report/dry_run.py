@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
 from inboxbench import units
 from inboxbench.report.charts.clock import Clock, Span, clock, span, time_scale
 from inboxbench.report.charts.scale import Scale
 from inboxbench.report.model import NOTICED_MS
+from inboxbench.report.page import environment, style
 from inboxbench.report.words import Finding, Sentence, Strong
 
 BLOCKING = ("ACCESS EXCLUSIVE", "EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE")
@@ -107,7 +107,7 @@ def _found(count: int, errors: int) -> Sentence:
 def render_dry_run(run: Mapping[str, Any]) -> str:
     """The page for the JSON of `inboxbench dryrun`."""
     page = _environment().get_template("dry_run_page.html.j2")
-    return page.render(dry=run, level=2, clock=dry_run_clock(run), style=Markup(_style()))  # noqa: S704 - ours
+    return page.render(dry=run, level=2, clock=dry_run_clock(run), style=style())
 
 
 def dry_run_clock(run: Mapping[str, Any]) -> Clock:
@@ -251,19 +251,6 @@ FILTERS = {
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("inboxbench.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(millis=units.millis, number=units.number, size=units.size, **FILTERS)
-    return environment
-
-
-@cache
-def _style() -> str:
-    loader = _environment().loader
-    assert loader is not None
-    return loader.get_source(_environment(), "style.css")[0]
+    page = environment()
+    page.filters.update(FILTERS)
+    return page

@@ -1,5 +1,7 @@
 """The whole verdict of a run in words: index sets, migration, dry runs, races, data."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from inboxbench import units
@@ -13,15 +15,15 @@ from inboxbench.report.words import Finding, Sentence, Strong, listed
 
 def findings(run: Run, comparison: Comparison) -> tuple[Finding, ...]:
     """The verdict, topic by topic; a part the run has not is silent."""
-    found = (
+    topics = (
         *index_findings(run, comparison),
         _migration(run.migration),
-        *(dry_run_finding(one["document"], one["source"]) for one in run.dry_runs),
+        *(dry_run_finding(joined.document, joined.source) for joined in run.dry_runs),
         _races(run.races),
         _atlas(run.atlas),
         _data(run.seed),
     )
-    return tuple(finding for finding in found if finding is not None)
+    return tuple(finding for finding in topics if finding is not None)
 
 
 def fastest_safe(races: Sequence[Race]) -> Race | None:
@@ -79,7 +81,7 @@ def _races(races: Sequence[Race]) -> Finding | None:
     safe = listed(dict.fromkeys(r.strategy for r in races if r.strategy not in unsafe))
     sentences = [_doubling(races, strategy) for strategy in dict.fromkeys(r.strategy for r in races)]
     never: Sentence = (Strong(safe), " never did.") if safe and unsafe else ()
-    none: Sentence = (Strong("No conversation"), " was given to two agents by any strategy.") if not unsafe else ()
+    none: Sentence = (Strong("No row"), " was given to two workers by any strategy.") if not unsafe else ()
     shown = (*sentences, never, none, _fastest(races))
     # A strategy that says it is unsafe is there to be caught; any other that doubles must not be shipped.
     broken = any(race.broken for race in races)
@@ -92,7 +94,7 @@ def _doubling(races: Sequence[Race], strategy: str) -> Sentence:
     if worst is None:
         return ()
     load = [f"{worst.workers:,} workers"] if worst.workers else []
-    load += [f"{worst.conversations:,} conversations"] if worst.conversations else []
+    load += [f"{worst.rows:,} rows"] if worst.rows else []
     many = "assignment" if worst.doubles == 1 else "assignments"
     under = f" ({', '.join(load)})." if load else "."
     return (Strong(f"{strategy} made {worst.doubles:,} double {many}"), under)
@@ -130,13 +132,12 @@ def _holding(cells: Sequence[AtlasCell], level: str) -> int:
 def _data(seed: Seed | None) -> Finding | None:
     if seed is None:
         return None
-    rows = sum(seed.rows.values())
-    messages = f", {seed.rows['messages']:,} of them messages," if "messages" in seed.rows else ""
+    rows, largest = sum(seed.rows.values()), seed.largest
+    part = f", {seed.rows[largest]:,} of them {largest}," if largest and len(seed.rows) > 1 else ""
     took = f" in {units.seconds(seed.elapsed_s)}" if seed.elapsed_s is not None else ""
-    loaded: Sentence = (f"Profile {seed.profile}: {rows:,} rows{messages} were loaded{took}.",)
+    loaded: Sentence = (f"Profile {seed.profile}: {rows:,} rows{part} were loaded{took}.",)
     speed: Sentence = ()
-    if units.known(seed.messages_per_s):
-        speed = (Strong(f"{units.number(seed.messages_per_s)} messages/s"), ".")
-    elif units.known(seed.rows_per_s):
-        speed = (Strong(f"{units.number(seed.rows_per_s)} rows/s"), ".")
+    if seed.rate:
+        what, rate = seed.rate
+        speed = (Strong(f"{units.number(rate)} {what}/s"), ".")
     return Finding("Data", tuple(s for s in (loaded, speed) if s))

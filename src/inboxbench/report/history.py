@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from inboxbench import units
 from inboxbench.report.charts.scale import Tick, linear_scale
+from inboxbench.report.page import environment, style
 
 _HEIGHT = 110
 _TOP = 12
@@ -67,8 +64,8 @@ class _Chart:
 def render_history(tracks: Sequence[Track], labels: Sequence[str], remarks: Sequence[str]) -> str:
     """A chart a track, those with the newest change for the worse first as given; `labels` name the points."""
     charts = [_chart(track, labels) for track in tracks]
-    page = _environment().get_template("history.html.j2")
-    return page.render(charts=charts, labels=labels, remarks=remarks, style=Markup(_style()))  # noqa: S704 - ours
+    page = environment().get_template("history.html.j2")
+    return page.render(charts=charts, labels=labels, remarks=remarks, style=style())
 
 
 def _chart(track: Track, labels: Sequence[str]) -> _Chart:
@@ -107,13 +104,3 @@ def _tone(mark: Mark | None) -> str:
 
 def _hint(label: str, value: float, marks: dict[int, Mark], number: int) -> str:
     return f"{label}: {value:,.6g}" + (f", {marks[number].text}" if number in marks else "")
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(loader=PackageLoader("inboxbench.report"), autoescape=True, undefined=StrictUndefined)
-
-
-@cache
-def _style() -> str:
-    return _environment().get_template("style.css").render()

@@ -1,39 +1,40 @@
 """The report as one HTML file: style and charts inside, no script, nothing fetched from anywhere."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from itertools import groupby
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
 from inboxbench import units
 from inboxbench.report.charts.atlas import LEGEND, atlas_map
-from inboxbench.report.charts.crowds import crowd_charts
-from inboxbench.report.charts.data import rows_chart
+from inboxbench.report.charts.bars import rows_chart
 from inboxbench.report.charts.migration import timeline, traffic_chart, upgrade_clock
 from inboxbench.report.charts.pareto import scatter
-from inboxbench.report.charts.races import race_charts, race_groups, unsafe
+from inboxbench.report.charts.races import crowd_charts, race_charts, race_groups
 from inboxbench.report.charts.reads import LEVELS, dot_plot, heat_map
 from inboxbench.report.charts.sizes import size_charts
 from inboxbench.report.document import checked_run
 from inboxbench.report.dry_run import FILTERS, dry_run_clock
-from inboxbench.report.findings import fastest_safe, findings
+from inboxbench.report.findings import fastest_safe, findings, unsafe_strategies
 from inboxbench.report.index_figures import Comparison, compare, families
-from inboxbench.report.labs import read_lab
-from inboxbench.report.model import Cell, Matrix, Query, Run
-from inboxbench.report.read import read_run
-from inboxbench.report.tables import by_cost, even_words, mix_figures
-from inboxbench.report.words import Strong
-
-# Of MIX_FIGURES, in full.
-MIX_HEADINGS = (
-    *("Reads, mean class", "Reads, worst class", "ms, mean class", "ms, worst class", "Inserts", "Updates"),
-    *("A read, pages", "A write, pages", "A request, pages"),
+from inboxbench.report.lab import Lab
+from inboxbench.report.model import Cell, Matrix, Query, Run, read_run
+from inboxbench.report.page import environment, style
+from inboxbench.report.tables import (
+    even_table,
+    index_table,
+    mix_table,
+    race_table,
+    sets_table,
+    traffic_table,
+    write_table,
 )
+from inboxbench.report.words import Strong
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,11 @@ class ClassDetail:
     cells: Sequence[Cell]
 
 
-def render_html(run: Mapping[str, Any]) -> str:
-    """The whole page for a run; raises UsageError when the run does not follow its schema."""
+def render_html(run: Mapping[str, Any], labs: Sequence[tuple[Lab, str]] = ()) -> str:
+    """Return the whole page for a run. labs: results of labs, each with the name of its file.
+
+    Raises UsageError when the run does not follow its schema.
+    """
     found = read_run(checked_run(run))
     comparison = compare(found)
     return (
@@ -65,10 +69,24 @@ def render_html(run: Mapping[str, Any]) -> str:
             comparison=comparison,
             findings=findings(found, comparison),
             tiles=_tiles(found, comparison),
-            style=Markup(_style()),  # noqa: S704 - our own style sheet, from the package
+            labs=labs,
+            style=style(),
+            tables=_tables(found, comparison),
             **_charts(found, comparison),
         )
     )
+
+
+def _tables(run: Run, comparison: Comparison) -> dict[str, Any]:
+    """The tables of the sections; None for each part that this run has not."""
+    migration = run.migration
+    return {
+        "sets": sets_table(comparison) if comparison.results else None,
+        "mix": mix_table(run.verdict),
+        "even": even_table(run.verdict),
+        "traffic": traffic_table(migration) if migration and migration.traffic else None,
+        "races": race_table(race_groups(run.races).items(), unsafe_strategies(run.races)) if run.races else None,
+    }
 
 
 def _charts(run: Run, comparison: Comparison) -> dict[str, Any]:
@@ -85,12 +103,10 @@ def _charts(run: Run, comparison: Comparison) -> dict[str, Any]:
         "upgrade": upgrade_clock(migration) if migration and not migration.dry_run else None,
         "traffic": traffic_chart(migration.traffic) if migration else None,
         "races": race_charts(run.races) if run.races else None,
-        "race_groups": race_groups(run.races),
         "crowds": crowd_charts(run.races),
         "atlas": atlas_map(run.atlas),
         "rows": rows_chart(seed) if seed else None,
-        "labs": [(read_lab(one["document"], one["source"]), one["source"]) for one in run.labs],
-        "dry_runs": [(one["document"], one["source"], dry_run_clock(one["document"])) for one in run.dry_runs],
+        "dry_runs": [(joined.document, joined.source, dry_run_clock(joined.document)) for joined in run.dry_runs],
         "observed": dry_run_clock(migration.dry_run) if migration and migration.dry_run else None,
     }
 
@@ -102,8 +118,9 @@ def _tiles(run: Run, comparison: Comparison) -> list[Tile]:
         tiles.append(Tile(units.millis(worst.waited_ms), "longest wait of a writer during the upgrade"))
     if best := fastest_safe(run.races):
         tiles.append(Tile(units.rate(best.per_s), f"assignments, none twice: {best.strategy}"))
-    if run.seed and units.known(run.seed.messages_per_s):
-        tiles.append(Tile(units.rate(run.seed.messages_per_s), "messages loaded"))
+    if run.seed and run.seed.rate:
+        what, rate = run.seed.rate
+        tiles.append(Tile(units.rate(rate), f"{what} loaded"))
     return tiles
 
 
@@ -114,7 +131,7 @@ def _choice_tiles(comparison: Comparison) -> list[Tile]:
     fewer = units.ratio(base.typical_reads, chosen.typical_reads)
     wal = units.change(chosen.index_set.insert_wal_bytes, base.index_set.insert_wal_bytes)
     tiles = [Tile(units.times(fewer), f"fewer pages read with {chosen.name} than with {base.name}")]
-    return [*tiles, Tile(wal, "WAL per inserted message")] if wal else tiles
+    return [*tiles, Tile(wal, "WAL per insert")] if wal else tiles
 
 
 def _details(matrix: Matrix) -> dict[str, list[tuple[Query, list[ClassDetail]]]]:
@@ -137,43 +154,8 @@ def _class_details(matrix: Matrix, query: Query) -> list[ClassDetail]:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("inboxbench.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for function in (units.number, units.pages, units.size, units.wal, units.millis, units.seconds):
-        environment.filters[function.__name__] = function
-    environment.filters.update(
-        rate=units.rate, share=units.share, times=units.times, moment=moment, breakable=breakable, **FILTERS
-    )
-    environment.tests.update(strong=lambda part: isinstance(part, Strong), unsafe=unsafe)
-    environment.globals.update(ratio=units.ratio, levels=LEVELS, atlas_legend=LEGEND, mix_headings=MIX_HEADINGS)
-    environment.globals.update(by_cost=by_cost, mix_figures=mix_figures, even_words=even_words)
-    return environment
-
-
-@cache
-def _style() -> str:
-    loader = _environment().loader
-    assert loader is not None
-    return loader.get_source(_environment(), "style.css")[0]
-
-
-def breakable(name: str) -> Markup:
-    """A name that may be broken after each underscore, for narrow columns."""
-    return Markup("_<wbr>").join(name.split("_"))
-
-
-def moment(text: str | None) -> str:
-    """An ISO 8601 time to the minute, in UTC; anything else as it stands."""
-    if not text:
-        return units.DASH
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    utc = parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    return utc.strftime("%Y-%m-%d %H:%M UTC")
+    page = environment()
+    page.filters.update(FILTERS)
+    page.tests.update(strong=lambda part: isinstance(part, Strong))
+    page.globals.update(levels=LEVELS, atlas_legend=LEGEND, index_table=index_table, write_table=write_table)
+    return page

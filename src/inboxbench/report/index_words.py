@@ -1,4 +1,6 @@
-"""Which index set to choose, by how much, and at what cost, in words."""
+"""Which index set to choose, by how much, and at what cost, in words: what the verdict and the figures say."""
+
+from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,6 +9,8 @@ from inboxbench import units
 from inboxbench.report.index_figures import Comparison, SetResult, families, most_lost, most_saved, typical_reads
 from inboxbench.report.model import Cell, IndexSet, Matrix, Run
 from inboxbench.report.words import Finding, Sentence, Strong, describe_cell, listed
+
+_NO_VERDICT = "The record has no verdict; measure again with `inboxbench bench` to get one."
 
 
 def index_findings(run: Run, comparison: Comparison) -> tuple[Finding | None, ...]:
@@ -22,8 +26,10 @@ def index_findings(run: Run, comparison: Comparison) -> tuple[Finding | None, ..
 
 def _choice(run: Run, comparison: Comparison) -> Finding | None:
     chosen, base = comparison.chosen, comparison.baseline
-    if chosen is None or run.matrix is None:
+    if run.matrix is None or not comparison.results:
         return None
+    if chosen is None:
+        return Finding("Index set", ((run.verdict.headline or _NO_VERDICT,),))
     if base is None or base.name == chosen.name:
         keep: Sentence = ("Keep ", Strong(chosen.name), ": no other set that was measured reads less.")
         return Finding("Index set", (keep, _still_worst(run.matrix, chosen)), "good")
@@ -56,20 +62,20 @@ def _median(chosen: SetResult, base: SetResult) -> Sentence:
 
 def _by_family(matrix: Matrix, chosen: SetResult, base: SetResult) -> Sentence:
     """Each family's typical reads before and after; nothing to say where there is only one."""
-    told = []
+    reads = []
     for family, queries in families(matrix).items():
         before, after = (typical_reads(matrix, queries, r.name) for r in (base, chosen))
         if units.known(before) and units.known(after):
-            told.append(f"{family} {units.number(before)} → {units.number(after)}")
-    return (f"By family, in pages: {', '.join(told)}.",) if len(told) > 1 else ()
+            reads.append(f"{family} {units.number(before)} → {units.number(after)}")
+    return (f"By family, in pages: {', '.join(reads)}.",) if len(reads) > 1 else ()
 
 
 def _beaten(matrix: Matrix, chosen: SetResult, comparison: Comparison) -> Sentence:
     """The cell in which another set beats the chosen one by most, and what that set pays."""
-    found = most_lost(matrix, chosen, comparison.results)
-    if found is None:
+    lost = most_lost(matrix, chosen, comparison.results)
+    if lost is None:
         return ()
-    mine, theirs, other = found
+    mine, theirs, other = lost
     wal = units.change(other.index_set.insert_wal_bytes, chosen.index_set.insert_wal_bytes)
     price = f" at {wal} WAL per insert" if wal else ""
     return (
@@ -109,7 +115,7 @@ def _cost(comparison: Comparison) -> Finding | None:
         (units.size(mine.bytes), "of indexes", units.change(mine.bytes, other.bytes)),
         (
             units.wal(mine.insert_wal_bytes),
-            "of WAL per inserted message",
+            "of WAL per insert",
             units.change(mine.insert_wal_bytes, other.insert_wal_bytes),
         ),
         (units.seconds(mine.build_s), "to build", ""),

@@ -1,11 +1,22 @@
 """A run as values: what `run.json` says, typed, with every absent part empty and every absent figure None."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from inboxbench.record import read
+from inboxbench.report.verdict import Verdict
+
 # A standstill of the instrument that is shorter is not worth a word.
 NOTICED_MS = 50.0
+_RATE = "_per_s"
+
+
+def _key(name: str, **default: Any) -> Any:
+    """A field that has another name in the JSON, because that one is a keyword, or the table of a project's case."""
+    return field(metadata={"json": name}, **default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +44,26 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Seed:
+    """What was loaded. rows, checksums: by table; rates: loaded a second, of the project's largest table and of all
+    rows, by the word for it."""
+
     profile: str = ""
     seed: int | str | None = None
     rows: Mapping[str, int] = field(default_factory=dict)
     elapsed_s: float | None = None
-    messages_per_s: float | None = None
-    rows_per_s: float | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
     bytes: int | None = None
     checksums: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def largest(self) -> str | None:
+        """The table with most rows."""
+        return max(self.rows, key=lambda table: self.rows[table], default=None)
+
+    @property
+    def rate(self) -> tuple[str, float] | None:
+        """What was loaded, and how much of it a second: of the largest table where that is known, else of all rows."""
+        return next(iter(sorted(self.rates.items(), key=lambda item: item[0] == "rows")), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +86,7 @@ class Traffic:
     still_ms: how much of max_stall_ms the instrument itself stood still; max_wait_ms: the longest latency without that.
     """
 
-    parameter_class: str
+    name: str = _key("class")
     kind: str = ""
     requests: int | None = None
     errors: int | None = None
@@ -77,10 +100,6 @@ class Traffic:
     course: Sequence[Mapping[str, Any]] = ()
 
     @property
-    def name(self) -> str:
-        return self.parameter_class
-
-    @property
     def waited_ms(self) -> float | None:
         """The longest wait that was not the instrument's; older records cannot tell the two apart."""
         return self.max_stall_ms if self.max_wait_ms is None else self.max_wait_ms
@@ -90,8 +109,8 @@ class Traffic:
 class Migration:
     """An upgrade. dry_run: its document, when it was observed as a dry run; notes: what no wait must be blamed on."""
 
-    from_revision: str | None = None
-    to_revision: str | None = None
+    from_revision: str | None = _key("from", default=None)
+    to_revision: str | None = _key("to", default=None)
     elapsed_s: float | None = None
     revisions: Sequence[Revision] = ()
     traffic: Sequence[Traffic] = ()
@@ -161,11 +180,14 @@ class IndexSet:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One query under one index set with one class of parameters; `failure` says why there are no figures."""
+    """One query under one index set with one class of parameters; `failure` says why there are no figures.
+
+    below_floor: the client's time is within that of a query with nothing to do, so that it says little.
+    """
 
     query: str
-    parameter_class: str
-    index_set: str
+    parameter_class: str = _key("class")
+    index_set: str = _key("set")
     params: Mapping[str, Any] = field(default_factory=dict)
     rows: int | None = None
     buffers: float | None = None
@@ -174,6 +196,12 @@ class Cell:
     plan: str | None = None
     same_rows: bool | None = None
     failure: str | None = None
+    stopped: bool = False
+    below_floor: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.query} [{self.parameter_class}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +216,15 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """One strategy hammered by so many workers on one server.
+    """One strategy under so many workers on one server.
 
-    `doubles` counts assignments that replaced a holder; `safe` is what the strategy claims of itself.
+    rows: that they claim; `doubles` counts claims that replaced a holder; `safe` is what the strategy says of itself.
     """
 
     strategy: str
     server: str = ""
     workers: int | None = None
-    conversations: int | None = None
+    rows: int | None = _key("conversations", default=None)
     assigned: int | None = None
     doubles: int | None = None
     retries: int | None = None
@@ -246,40 +274,16 @@ class AtlasCell:
 
 
 @dataclass(frozen=True, slots=True)
-class ParetoRow:
-    """A set at the run's mix of requests: reads and milliseconds are geometric means over the queries, of the mean and
-    of the worst class of parameters; costs are pages of a mean read, write and request."""
+class Joined:
+    """A document that another command wrote, and the name of its file."""
 
-    index_set: str
-    reads_mean: float | None = None
-    reads_worst: float | None = None
-    ms_mean: float | None = None
-    ms_worst: float | None = None
-    insert_per_s: float | None = None
-    update_per_s: float | None = None
-    read_cost: float | None = None
-    write_cost: float | None = None
-    cost: float | None = None
-    lower_bound: bool = False
-    dominated_by: str | None = None
-    recommended: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class BreakEven:
-    """From so many reads for a write on the `reader` costs less than the `leaner`; `always`: that set at any number."""
-
-    leaner: str
-    reader: str
-    reads_per_write: float | None = None
-    reads_per_write_by_time: float | None = None
-    always: str | None = None
-    upper_bound: bool = False
+    source: str
+    document: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """labs and dry_runs: documents with their source, as other commands wrote them."""
+    """labs and dry_runs: documents that were joined to the record."""
 
     tool: Tool = Tool()
     started_at: str | None = None
@@ -292,13 +296,18 @@ class Run:
     matrix: Matrix | None = None
     races: Sequence[Race] = ()
     atlas: Sequence[AtlasCell] = ()
-    verdict: Mapping[str, Any] = field(default_factory=dict)
-    pareto: Sequence[ParetoRow] = ()
-    break_even: Sequence[BreakEven] = ()
-    labs: Sequence[Mapping[str, Any]] = ()
-    dry_runs: Sequence[Mapping[str, Any]] = ()
+    verdict: Verdict = field(default_factory=Verdict)
+    labs: Sequence[Joined] = ()
+    dry_runs: Sequence[Joined] = ()
 
-    @property
-    def mix(self) -> str:
-        """The requests that the sets were judged for, in words; empty in the record of an older version."""
-        return str((self.verdict.get("mix") or {}).get("text", ""))
+
+def read_run(document: Mapping[str, Any]) -> Run:
+    """Return the typed run of a validated document; what this version does not know is left out."""
+    parts = {name: part for name, part in document.items() if part != {}}
+    if seed := parts.get("seed"):
+        rates = {key.removesuffix(_RATE): rate for key, rate in seed.items() if key.endswith(_RATE)}
+        parts["seed"] = seed | {"rates": {what: rate for what, rate in rates.items() if rate is not None}}
+    migration = parts.get("migration")
+    if migration and "statements" in migration:
+        parts["migration"] = migration | {"dry_run": migration}
+    return read(Run, parts)

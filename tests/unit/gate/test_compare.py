@@ -13,8 +13,9 @@ import pytest
 from inboxbench.errors import UsageError
 from inboxbench.gate import Budgets, Comparison, Environment, Snapshot, compare, read_budgets, read_snapshot
 from inboxbench.gate.budget import Budget
-from inboxbench.gate.export import as_markdown, bencher, junit, smaller_is_better, workflow_commands
+from inboxbench.gate.export import bencher, junit, smaller_is_better, workflow_commands
 from inboxbench.gate.rewrite_baseline import settled
+from inboxbench.gate.scoreboard import as_markdown
 from inboxbench.gate.snapshot import Cost, Reading, Writing, check_environment, write_snapshot
 from inboxbench.project import find_project
 
@@ -220,6 +221,6 @@ def test_other_forms_hold_every_figure() -> None:
 def test_markdown_shows_worse_and_plans() -> None:
     text = as_markdown(_worse(), "1 worse.", ["head has 1 uncommitted file"])
     assert "### inboxbench gate: closed" in text
-    assert "| ▲ worse | `list_all/huge/migrated` | 100 → 250 pages | 2.50× |" in text
+    assert "| **▲ worse** | `list_all/huge/migrated` | 100 → 250 pages | 2.50× |" in text
     assert "after   Seq Scan a \\| b" in text
     assert "- head has 1 uncommitted file" in text

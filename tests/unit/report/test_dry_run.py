@@ -14,7 +14,7 @@ from inboxbench.report import print_summary, render_html
 from inboxbench.report.findings import findings
 from inboxbench.report.index_figures import compare
 from inboxbench.report.markdown import render_markdown
-from inboxbench.report.read import read_run
+from inboxbench.report.model import read_run
 
 DRY_RUN = Path(__file__).with_name("dryrun.json")
 

@@ -6,7 +6,7 @@ import pytest
 
 from inboxbench.report.findings import fastest_safe, findings
 from inboxbench.report.index_figures import compare
-from inboxbench.report.read import read_run
+from inboxbench.report.model import read_run
 from inboxbench.report.words import Finding, listed, plain
 
 BARE: dict[str, Any] = {"schema_version": 1, "tool": {"name": "inboxbench"}}
@@ -31,6 +31,7 @@ def test_each_part_may_be_absent(run: dict[str, Any], part: str) -> None:
     del run[part]
     gone = {"seed": {"Data"}, "migration": {"Migration"}, "races": {"Races"}}
     gone["matrix"] = {"Index set", "What it costs", "Not worth building"}
+    gone["verdict"] = {"What it costs", "Not worth building"}
     assert set(_findings(run)) == whole - gone.get(part, set())
 
 
@@ -46,7 +47,7 @@ def test_the_choice_has_its_name_its_gain_and_its_weakness(run: dict[str, Any]) 
 
 def test_the_cost_is_told_against_the_baseline(run: dict[str, Any]) -> None:
     text = _text(run, "What it costs")
-    assert "43.6 MB of indexes (+114 %), 2,110 B of WAL per inserted message (+108 %)" in text
+    assert "43.6 MB of indexes (+114 %), 2,110 B of WAL per insert (+108 %)" in text
     assert text.endswith("41 % of updates stay inside their page (HOT; baseline: 0 %).")
 
 
@@ -54,6 +55,11 @@ def test_keeping_what_is_there_is_a_choice_too(run: dict[str, Any]) -> None:
     run["verdict"]["recommended"] = "baseline"
     assert _text(run, "Index set").startswith("Keep baseline: no other set that was measured reads less.")
     assert "against" not in _text(run, "What it costs")
+
+
+def test_a_record_without_a_verdict_says_so(run: dict[str, Any]) -> None:
+    del run["verdict"]
+    assert _text(run, "Index set") == "The record has no verdict; measure again with `inboxbench bench` to get one."
 
 
 def test_dominated_sets_stand_beside_the_one_that_beats_them(run: dict[str, Any]) -> None:
@@ -99,7 +105,7 @@ def test_a_migration_without_traffic_claims_no_stall(run: dict[str, Any]) -> Non
 
 def test_the_race_names_who_doubled_who_did_not_and_who_is_fastest(run: dict[str, Any]) -> None:
     text = _text(run, "Races")
-    assert "naive made 902 double assignments (64 workers, 1,000 conversations)." in text
+    assert "naive made 902 double assignments (64 workers, 1,000 rows)." in text
     assert "for_update, compare_and_set and skip_locked never did." in text
     assert "Fastest safe strategy: skip_locked, 9,800 assignments/s (64 workers)." in text
     assert _findings(run)["Races"].tone == "good"

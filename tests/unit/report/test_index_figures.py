@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from inboxbench.report.index_figures import compare, most_saved, worst_cell
-from inboxbench.report.read import read_run
+from inboxbench.report.model import read_run
 
 
 def _matrix(reads: dict[str, dict[str, list[float | None]]], costs: dict[str, tuple[float, float]]) -> dict[str, Any]:
@@ -47,14 +47,6 @@ def test_reads_are_the_geometric_mean_of_the_worst_classes() -> None:
     assert (base.worst.query, base.worst_reads) == ("b", 1000)
 
 
-def test_near_the_fewest_reads_the_least_wal_is_chosen() -> None:
-    comparison = compare(read_run(THREE))
-    assert comparison.chosen is not None
-    assert comparison.chosen.name == "lean"
-    assert comparison.baseline is not None
-    assert comparison.baseline.name == "baseline"
-
-
 def test_the_verdict_of_the_run_is_followed() -> None:
     comparison = compare(read_run(THREE | {"verdict": {"recommended": "wide", "baseline": "lean"}}))
     assert comparison.chosen is not None
@@ -62,27 +54,18 @@ def test_the_verdict_of_the_run_is_followed() -> None:
     assert (comparison.chosen.name, comparison.baseline.name) == ("wide", "lean")
 
 
-@pytest.mark.parametrize(
-    ("cost", "dominated"),
-    [((150, 1500), None), ((140, 1500), "other"), ((160, 1500), None), ((149.7, 1400), "other"), ((140, 1600), None)],
-)
-def test_dominated_is_no_better_anywhere_and_worse_somewhere(cost: tuple[float, float], dominated: str | None) -> None:
-    """Same reads throughout; WAL within half a percent is the same WAL."""
-    same: dict[str, list[float | None]] = {"a": [10, 20]}
-    run = _matrix({"one": same, "other": same}, {"one": (150, 1500), "other": cost})
-    result = compare(read_run(run)).of("one")
-    assert result is not None
-    assert result.dominated_by == dominated
+def test_who_is_dominated_is_the_verdicts_to_say() -> None:
+    rows = [{"set": "wide", "dominated_by": "lean"}, {"set": "lean"}]
+    comparison = compare(read_run(THREE | {"verdict": {"recommended": "lean", "pareto": rows}}))
+    assert [result.dominated_by for result in comparison.results] == [None, "lean", None]
 
 
 @pytest.mark.parametrize("fault", [{"same_rows": False}, {"failure": "stopped by statement_timeout"}])
-def test_a_set_that_answers_wrong_or_not_is_neither_chosen_nor_better(fault: dict[str, Any]) -> None:
+def test_a_cell_that_answers_wrong_or_not_is_kept_apart(fault: dict[str, Any]) -> None:
     run = _matrix({"one": {"a": [10]}, "broken": {"a": [1]}}, {"one": (150, 1500), "broken": (10, 10)})
     run["matrix"]["cells"][1] |= fault
     comparison = compare(read_run(run))
-    assert comparison.chosen is not None
-    assert comparison.chosen.name == "one"
-    assert comparison.chosen.dominated_by is None
+    assert comparison.chosen is None
     broken = comparison.of("broken")
     assert broken is not None
     assert len(broken.wrong) + len(broken.failed) == 1
@@ -101,7 +84,7 @@ def test_a_run_without_a_matrix_compares_nothing() -> None:
 
 
 def test_the_largest_gain_is_seen_in_the_worst_class_of_the_baseline() -> None:
-    run = read_run(THREE)
+    run = read_run(THREE | {"verdict": {"recommended": "lean"}})
     comparison = compare(run)
     assert run.matrix is not None
     assert comparison.baseline is not None

@@ -7,7 +7,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from inboxbench.report import render_markdown
-from inboxbench.report.markdown import escape
+from inboxbench.report.table import escape
 
 
 def _tables(text: str) -> list[list[list[str]]]:

@@ -11,7 +11,7 @@ from tests.unit.report.conftest import Parse
 
 from inboxbench.report import print_summary, render_html, render_markdown
 from inboxbench.report.index_figures import compare
-from inboxbench.report.read import read_run
+from inboxbench.report.model import read_run
 
 
 def row(name: str, cost: float, **more: Any) -> dict[str, Any]:
@@ -25,6 +25,7 @@ def mixed(run: dict[str, Any]) -> dict[str, Any]:
     names = [one["name"] for one in run["matrix"]["sets"]]
     rows = [row(name, 10.0 + place) for place, name in enumerate(names)]
     rows[0] |= {"dominated_by": names[1], "lower_bound": True}
+    rows[1] |= {"update_per_s": 99}
     rows[-1] |= {"recommended": True}
     evens = [
         {"leaner": names[0], "reader": names[1], "reads_per_write": 0.25, "upper_bound": True},

@@ -40,7 +40,7 @@ def test_it_says_what_to_choose_what_it_costs_and_what_went_on(run: dict[str, An
     for words in (
         "Choose recommended",
         "43.6 MB of indexes (+114 %)",
-        "2,110 B of WAL per inserted message (+108 %)",
+        "2,110 B of WAL per insert (+108 %)",
         "41 % of updates stay inside their page",
         "The longest a writer waited: 112 ms (insert_conversation, during 0010 contract_display_id)",
         "The longest a reader waited: 61 ms",

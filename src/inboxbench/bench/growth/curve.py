@@ -1,4 +1,4 @@
-"""A curve: what one case reads under one set at several sizes of the same profile, and the law through it."""
+"""A curve: what one case reads under one set at several sizes of the same profile, and the power law through it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from inboxbench.bench.growth.power_law import FEWEST, Law, Range, fit
+from inboxbench.bench.growth.power_law import FEWEST, PowerLaw, Range, fit
 from inboxbench.bench.model import Cell
 
 # A prediction holds when it is this close: the closeness that measurement on three scales has shown to be usual.
 TOLERANCE = 0.15
-# Buffers: classes are drawn anew at each size, and another conversation lies on a page or two more or less.
+# Buffers: classes of parameters are drawn at each size, and other rows lie on a page or two more or less.
 FEW = 2
+# What a size is called in the JSON, whatever the rows are that a profile is measured in.
+SIZE_KEY = "messages"
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """scale: times the profile's messages, which are `messages` then; cell: None when this size lacks the case."""
+    """scale: times the profile; size: its rows then; cell: None when this size lacks the case."""
 
     scale: float
-    messages: int
+    size: int
     cell: Cell | None
 
     @property
@@ -35,7 +37,7 @@ class Point:
         failure = self.cell.failure if self.cell else "this size has no parameters for it"
         return {
             "scale": self.scale,
-            "messages": self.messages,
+            SIZE_KEY: self.size,
             "buffers": self.buffers,
             "plan": self.plan,
             "failure": failure,
@@ -49,29 +51,31 @@ class Flip:
     name: str
     small: Point
     large: Point
+    unit: str
 
     @property
     def jump(self) -> float:
         """How many times more is read than the size alone would explain."""
-        return (self.large.buffers or 1) / (self.small.buffers or 1) / (self.large.messages / self.small.messages)
+        return (self.large.buffers or 1) / (self.small.buffers or 1) / (self.large.size / self.small.size)
 
     def __str__(self) -> str:
         return (
-            f"{self.name}, {self.small.messages:,} → {self.large.messages:,} messages, {self.small.buffers:,} → "
+            f"{self.name}, {self.small.size:,} → {self.large.size:,} {self.unit}, {self.small.buffers:,} → "
             f"{self.large.buffers:,} buffers: {self.large.plan} instead of {self.small.plan}"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """`points` are those that the law goes through; `check` is a further one that it was not told."""
+    """points: those that the law is fitted to; check: a further one, which it predicts; unit: what a size counts."""
 
     query: str
     parameter_class: str
     index_set: str
     points: tuple[Point, ...]
     check: Point | None
-    law: Law | None
+    law: PowerLaw | None
+    unit: str = "rows"
 
     @property
     def name(self) -> str:
@@ -79,7 +83,7 @@ class Curve:
 
     @property
     def predicted(self) -> Range | None:
-        return self.law.at(self.check.messages) if self.law and self.check else None
+        return self.law.at(self.check.size) if self.law and self.check else None
 
     @property
     def error(self) -> float | None:
@@ -89,7 +93,7 @@ class Curve:
         return self.check.buffers / self.predicted.value - 1
 
     @property
-    def held(self) -> bool | None:
+    def holds(self) -> bool | None:
         """Within TOLERANCE, or within FEW buffers."""
         if self.error is None or self.predicted is None:
             return None
@@ -98,15 +102,15 @@ class Curve:
     @property
     def flips(self) -> tuple[Flip, ...]:
         every = [point for point in (*self.points, self.check) if point and point.plan]
-        return tuple(Flip(self.name, *pair) for pair in pairwise(every) if pair[0].plan != pair[1].plan)
+        return tuple(Flip(self.name, *pair, self.unit) for pair in pairwise(every) if pair[0].plan != pair[1].plan)
 
     @property
     def one_plan(self) -> bool:
         """Whether all sizes were read by the same plan."""
         return not self.flips
 
-    def at(self, messages: float) -> Range | None:
-        return self.law.at(messages) if self.law else None
+    def at(self, size: float) -> Range | None:
+        return self.law.at(size) if self.law else None
 
     def to_json(self, sizes: tuple[float, ...]) -> dict[str, Any]:
         return {
@@ -117,7 +121,7 @@ class Curve:
             **_law_json(self.law),
             "check": self._check_json(),
             "flips": [str(flip) for flip in self.flips],
-            "extrapolated": [self._far_json(messages) for messages in sizes if self.law],
+            "extrapolated": [self._far_json(size) for size in sizes if self.law],
         }
 
     def _check_json(self) -> dict[str, Any] | None:
@@ -127,24 +131,24 @@ class Curve:
             **self.check.to_json(),
             "predicted": _range_json(self.predicted),
             "error": _rounded(self.error),
-            "held": self.held,
+            "held": self.holds,
         }
 
-    def _far_json(self, messages: float) -> dict[str, Any]:
+    def _far_json(self, size: float) -> dict[str, Any]:
         """`beyond`: how many times larger than anything measured; `one_plan`: whether the plan was the same so far."""
-        largest = max(point.messages for point in (*self.points, self.check) if point)
-        read = self.at(messages)
+        largest = max(point.size for point in (*self.points, self.check) if point)
+        read = self.at(size)
         found = {**(_range_json(read) or {}), "uncertain": read.uncertain if read else True}
-        return {"messages": messages, "beyond": _rounded(messages / largest), "one_plan": self.one_plan, **found}
+        return {SIZE_KEY: size, "beyond": _rounded(size / largest), "one_plan": self.one_plan, **found}
 
 
-def curve(points: tuple[Point, ...], check: Point | None, names: tuple[str, str, str]) -> Curve:
+def curve(points: tuple[Point, ...], check: Point | None, names: tuple[str, str, str], unit: str = "rows") -> Curve:
     """`names`: query, parameter class, set. Without three points that have figures there is no law."""
-    known = [(point.messages, point.buffers) for point in points if point.buffers is not None]
-    return Curve(*names, points, check, fit(known) if len(known) >= FEWEST else None)
+    known = [(point.size, point.buffers) for point in points if point.buffers is not None]
+    return Curve(*names, points, check, fit(known) if len(known) >= FEWEST else None, unit)
 
 
-def _law_json(law: Law | None) -> dict[str, Any]:
+def _law_json(law: PowerLaw | None) -> dict[str, Any]:
     return {
         "k": _rounded(law.k) if law else None,
         "k_error": _rounded(law.k_error) if law else None,

@@ -27,7 +27,7 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
-class Law:
+class PowerLaw:
     """k: the exponent, k_error: its standard error; spread: standard error of the regression, in ln(buffers).
 
     The rest is what a prediction interval needs: the centre of the points and how far they are from it.
@@ -50,7 +50,7 @@ class Law:
         return Range(_exp(middle), _exp(middle - student * error), _exp(middle + student * error))
 
 
-def fit(points: Sequence[tuple[int, int]]) -> Law:
+def fit(points: Sequence[tuple[int, int]]) -> PowerLaw:
     """A law through (n, buffers), at least three of different n; a buffer at least, so that there is a logarithm.
 
     >>> law = fit([(100, 10), (200, 20), (400, 40)])
@@ -67,7 +67,7 @@ def fit(points: Sequence[tuple[int, int]]) -> Law:
     start = height - k * centre
     rest = sum((y - start - k * x) ** 2 for x, y in zip(xs, ys, strict=True))
     spread = math.sqrt(rest / (len(xs) - 2))
-    return Law(math.exp(start), k, spread / math.sqrt(breadth), spread, len(xs), centre, breadth)
+    return PowerLaw(math.exp(start), k, spread / math.sqrt(breadth), spread, len(xs), centre, breadth)
 
 
 def _exp(power: float) -> float:

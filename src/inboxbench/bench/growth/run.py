@@ -1,28 +1,36 @@
 """Growth: matrices of the same profile at several sizes, as curves with their laws, predictions and flips.
 
-n is the number of messages. Everything else of a profile grows with it or stays, as its keys say; a law speaks of
-this profile, not of any database.
+n is the number of rows of the table that a profile is measured in. Everything else of a profile grows with it or
+stays, as its keys say; a law speaks of this profile, not of any database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from inboxbench.bench.growth.curve import FEW, TOLERANCE, Curve, Flip, Point, curve
+from inboxbench import units
+from inboxbench.bench.growth.curve import FEW, SIZE_KEY, TOLERANCE, Curve, Flip, Point, curve
 from inboxbench.bench.growth.power_law import FEWEST
 from inboxbench.bench.model import Cell, Matrix
 from inboxbench.errors import SubjectFailed
+from inboxbench.report.lab import MOST_ROWS, Lab
+from inboxbench.report.table import Cell as Shown
+from inboxbench.report.table import Row, Table, figures, words
+
+# Flips that are named, those that cost most; a planner on small tables flips at every size, mostly between equals.
+_FLIPS = 20
+_CAUTION = "extrapolated, not measured; a plan that flips on the way ends the law (? where one did already)"
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One size, measured: `scale` times the profile are `messages`."""
+    """One size, measured: `scale` times the profile are `size` rows."""
 
     scale: float
-    messages: int
+    size: int
     matrix: Matrix
 
     def cell(self, key: tuple[str, str, str]) -> Cell | None:
@@ -32,17 +40,19 @@ class Sample:
             return None
 
     def point(self, key: tuple[str, str, str]) -> Point:
-        return Point(self.scale, self.messages, self.cell(key))
+        return Point(self.scale, self.size, self.cell(key))
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """`samples`: what the laws go through; `check`: a larger one that they predict; `sizes`: messages to go on to."""
+    """samples: what the laws are fitted to; check: a larger one that they predict; sizes: to extrapolate to; unit: what
+    a size counts."""
 
     samples: tuple[Sample, ...]
     check: Sample | None
     sizes: tuple[float, ...]
     curves: tuple[Curve, ...]
+    unit: str = "rows"
 
     @property
     def profile(self) -> str:
@@ -72,7 +82,7 @@ class Growth:
         mine = [one for one in self.curves if (one.query, one.index_set) == (query, index_set)]
         points = tuple(_most(at_one_size) for at_one_size in zip(*(one.points for one in mine), strict=True))
         checks = [one.check for one in mine if one.check]
-        return curve(points, _most(checks) if checks else None, (query, "worst", index_set))
+        return curve(points, _most(checks) if checks else None, (query, "worst", index_set), self.unit)
 
     @property
     def worst_classes(self) -> tuple[Curve, ...]:
@@ -91,22 +101,22 @@ class Growth:
         )
         if self.check is None:
             return f"No prediction was checked; {grows}."
-        (every_held, every), (worst_held, of_worst) = held(self.curves), held(self.worst_classes)
+        (every_holds, every), (worst_holds, of_worst) = holding(self.curves), holding(self.worst_classes)
         return (
-            f"{worst_held} of {of_worst} predictions for {self.check.messages:,} messages hold within {TOLERANCE:.0%} "
-            f"or {FEW} buffers for the class that reads most, {every_held} of {every} for all classes; {grows}."
+            f"{worst_holds} of {of_worst} predictions for {self.check.size:,} {self.unit} hold within {TOLERANCE:.0%} "
+            f"or {FEW} buffers for the class that reads most, {every_holds} of {every} for all classes; {grows}."
         )
 
     def require_sound(self) -> None:
         """Raises SubjectFailed when a cell failed at some size: to be called when everything has been shown."""
         for sample in (*self.samples, *([self.check] if self.check else [])):
             if sample.matrix.failures:
-                raise SubjectFailed(f"at {sample.messages:,} messages: {sample.matrix.failures[0]}")
+                raise SubjectFailed(f"at {sample.size:,} {self.unit}: {sample.matrix.failures[0]}")
 
     def to_json(self) -> dict[str, Any]:
         return {
             "profile": self.profile,
-            "unit": "messages",
+            "unit": self.unit,
             "scales": [_size_json(sample) for sample in self.samples],
             "check": _size_json(self.check) if self.check else None,
             "sizes": list(self.sizes),
@@ -121,7 +131,7 @@ class Growth:
 
     def _set_json(self, name: str) -> dict[str, Any]:
         (good, every), (worst_good, of_worst) = (
-            held([one for one in curves if one.index_set == name]) for curves in (self.curves, self.worst_classes)
+            holding([one for one in curves if one.index_set == name]) for curves in (self.curves, self.worst_classes)
         )
         return {
             "name": name,
@@ -137,9 +147,9 @@ class Growth:
         return round(median(exponents), 4) if exponents else None
 
 
-def held(curves: Iterable[Curve]) -> tuple[int, int]:
+def holding(curves: Iterable[Curve]) -> tuple[int, int]:
     """Predictions that held, and how many there were."""
-    outcomes = [one.held for one in curves if one.held is not None]
+    outcomes = [one.holds for one in curves if one.holds is not None]
     return sum(outcomes), len(outcomes)
 
 
@@ -149,16 +159,98 @@ def _most(points: Sequence[Point]) -> Point:
     return max(present, key=lambda point: float("inf") if point.buffers is None else point.buffers)
 
 
-def grow(samples: Sequence[Sample], check: Sample | None = None, sizes: Sequence[float] = ()) -> Growth:
-    """Curves through `samples`, at least three, smallest first; each case that any size knows."""
+def grow(
+    samples: Sequence[Sample], check: Sample | None = None, sizes: Sequence[float] = (), *, unit: str = "rows"
+) -> Growth:
+    """Return curves through `samples`, at least three, smallest first; each case that any size knows."""
     keys = dict.fromkeys(
         (cell.case.query.name, cell.case.parameter_class.name, cell.index_set)
         for sample in samples
         for cell in sample.matrix.cells
     )
-    curves = (curve(tuple(one.point(key) for one in samples), check.point(key) if check else None, key) for key in keys)
-    return Growth(tuple(samples), check, tuple(sizes), tuple(curves))
+    curves = (
+        curve(tuple(sample.point(key) for sample in samples), check.point(key) if check else None, key, unit)
+        for key in keys
+    )
+    return Growth(tuple(samples), check, tuple(sizes), tuple(curves), unit)
 
 
 def _size_json(sample: Sample) -> dict[str, Any]:
-    return {"scale": sample.scale, "messages": sample.messages}
+    return {"scale": sample.scale, SIZE_KEY: sample.size}
+
+
+def growth_lab(document: Mapping[str, Any]) -> Lab:
+    """Return the tables and sentences of what `inboxbench bench growth` wrote."""
+    found = document["growth"]
+    unit = found["unit"]
+    caution = f" What is {_CAUTION}." if found["sizes"] else ""
+    flips = found["flips"]
+    told = [found["headline"], *(f"plan flips: {flip}" for flip in flips[:_FLIPS])]
+    if len(flips) > _FLIPS:
+        told.append(f"and {len(flips) - _FLIPS} more flips that cost less: --format json names them")
+    largest = max(size[SIZE_KEY] for size in (*found["scales"], found["check"]) if size)
+    told += [
+        f"{size:,.0f} {unit} are {size / largest:,.1f} times the largest that was built: {_CAUTION}"
+        for size in found["sizes"]
+    ]
+    lead = f"Buffers ~ n^k, n the number of {unit}, fitted to sizes that were built.{caution}"
+    return Lab("growth", "How reads grow", lead, [_curves_table(found), _exponents_table(found)], told, found["notes"])
+
+
+def _curves_table(found: Mapping[str, Any]) -> Table:
+    unit = found["unit"]
+    sizes = [f"{size[SIZE_KEY]:,}" for size in found["scales"]]
+    check = [f"{found['check'][SIZE_KEY]:,}: predicted", "measured", "off"] if found["check"] else []
+    far = [f"extrapolated to {size:,.0f} (80 %)" for size in found["sizes"]]
+    columns = [
+        *words("query [class]", "set"),
+        *figures(units.number, *sizes, "n^k, k =", *check, *far),
+        *words("plan"),
+    ]
+    rows = [_curve_row(one, found) for one in found["curves"]]
+    return Table(f"buffers by number of {unit}, the fastest growing first", columns, rows, most=MOST_ROWS)
+
+
+def _curve_row(drawn: Mapping[str, Any], found: Mapping[str, Any]) -> Row:
+    points = [point["buffers"] for point in drawn["points"]]
+    check = _check(drawn["check"]) if found["check"] else []
+    known = {size[SIZE_KEY]: size for size in drawn["extrapolated"]}
+    far = [_far(known.get(size)) for size in found["sizes"]]
+    flips = Shown("flips", "bad") if drawn["flips"] else ""
+    name = f"{drawn['query']} [{drawn['class']}]"
+    return Row([name, drawn["set"], *points, _exponent(drawn), *check, *far, flips])
+
+
+def _exponent(drawn: Mapping[str, Any] | None) -> str | None:
+    return f"{drawn['k']:.2f} ± {drawn['k_error']:.2f}" if drawn and drawn["k"] is not None else None
+
+
+def _check(check: Mapping[str, Any] | None) -> list[Shown | float | None]:
+    if check is None:
+        return [None] * 3
+    predicted = check["predicted"]["value"] if check["predicted"] else None
+    off = None if check["error"] is None else f"{check['error']:+.0%}"
+    return [predicted and round(predicted), check["buffers"], Shown(off, "bad" if check["held"] is False else "")]
+
+
+def _far(size: Mapping[str, Any] | None) -> str | None:
+    """None where no law could be fitted."""
+    if size is None or size["uncertain"] or size.get("value") is None:
+        return "too uncertain" if size and size["uncertain"] else None
+    low, high = (units.number(round(size[name])) for name in ("low", "high"))
+    return f"{'' if size['one_plan'] else '? '}{units.number(round(size['value']))} ({low} to {high})"
+
+
+def _exponents_table(found: Mapping[str, Any]) -> Table:
+    sets = [one["name"] for one in found["sets"]]
+    laws = {(drawn["query"], drawn["set"]): drawn for drawn in found["queries"]}
+    queries = dict.fromkeys(query for query, _set in laws)
+    rows = [Row([query, *(_exponent(laws.get((query, name))) for name in sets)]) for query in queries]
+    if found["check"]:
+        for title, good, every in (
+            ("predictions that held", "worst_class_held", "worst_class_predictions"),
+            ("those of all classes", "held", "predictions"),
+        ):
+            rows.append(Row([title, *(f"{one[good]} of {one[every]}" for one in found["sets"])]))
+    columns = [*words("query"), *figures(units.number, *sets)]
+    return Table("k by query and set, of the class that reads most at each size", columns, rows)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from functools import cached_property
 
 from inboxbench.bench.model import Matrix
-from inboxbench.bench.verdict.pareto import WAL_PER_PAGE, BreakEven, Price, Standing, break_even, price, standings
+from inboxbench.bench.verdict.pareto import WAL_PER_PAGE, Price, Standing, price, standings
 from inboxbench.bench.workload.mix import DEFAULT, Mix, Weights, mixed
 
 # Costs this close are the same: then size decides.
@@ -21,47 +21,65 @@ NEAR = 1.05
 RULE = "least cost of a request of the mix among the sets that answer all of it; within 5 % the smaller indexes"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Contest:
-    """The sets under one mix: what a request costs under each, in pages."""
+    """The sets under one mix: what a request costs under each, in pages, and which of them is chosen."""
 
     matrix: Matrix
     standings: Sequence[Standing]
     mix: Mix
     wal_per_page: float = WAL_PER_PAGE
 
-    def price(self, one: Standing) -> Price:
-        return price(one, self.mix, self.wal_per_page)
+    def price(self, standing: Standing) -> Price:
+        return price(standing, self.mix, self.wal_per_page)
 
-    def cost(self, one: Standing) -> float:
-        return self.price(one).at(self.mix.write_share)
+    def cost(self, standing: Standing) -> float:
+        return self.price(standing).at(self.mix.write_share)
 
     @property
     def costs(self) -> dict[str, float]:
-        return {one.name: self.cost(one) for one in self.standings}
+        return {standing.name: self.cost(standing) for standing in self.standings}
 
-    def able(self, one: Standing) -> bool:
-        """Whether it answers, in time and with the right rows, whatever of the mix any set answers."""
-        answered = {name for each in self.standings for name in each.reads_by_query}
-        asked = [one.reads_by_query.get(name) for name in self.mix.reads if name in answered]
-        return not one.wrong and all(read is not None and not read.stopped for read in asked)
+    @cached_property
+    def writes(self) -> bool:
+        """Whether any write was measured."""
+        return any(standing.result.writes for standing in self.standings)
+
+    def lack(self, standing: Standing) -> str | None:
+        """Return why a set cannot be chosen; None for one that answers, in time and with the right rows, whatever of
+        the mix any set answers."""
+        if standing.wrong:
+            return "gives other rows"
+        answered = {name for other in self.standings for name in other.reads_by_query}
+        asked = [standing.reads_by_query.get(name) for name in self.mix.reads if name in answered]
+        whole = all(read is not None and not read.stopped for read in asked)
+        return None if whole else "does not answer all of the mix in time"
+
+    @cached_property
+    def ranked(self) -> list[Standing]:
+        """What the rule chooses, then what it would choose without that, and so on. Sets that lack something are not
+        there, unless all do."""
+        left = [standing for standing in self.standings if self.lack(standing) is None] or list(self.standings)
+        ranked = []
+        while left:
+            limit = NEAR * min(self.cost(standing) for standing in left)
+            near = [standing for standing in left if self.cost(standing) <= limit]
+            ranked.append(min(near, key=lambda standing: (standing.result.bytes, self.cost(standing))))
+            left.remove(ranked[-1])
+        return ranked
 
     @property
     def chosen(self) -> Standing:
-        able = [one for one in self.standings if self.able(one)] or list(self.standings)
-        limit = NEAR * min(self.cost(one) for one in able)
-        near = [one for one in able if self.cost(one) <= limit]
-        return min(near, key=lambda one: (one.result.bytes, self.cost(one)))
+        return self.ranked[0]
+
+    @property
+    def others(self) -> list[Standing]:
+        return [standing for standing in self.standings if standing is not self.chosen]
 
 
 def contest(matrix: Matrix, weights: Weights | None = None, wal_per_page: float = WAL_PER_PAGE) -> Contest:
-    """The matrix's sets under the mix of `weights` (None: DEFAULT), spread over what was measured."""
+    """Return the matrix's sets under the mix of `weights` (None: DEFAULT), spread over what was measured."""
     queries = [(query.name, query.family) for query in matrix.workload.queries]
     writes = [(write.name, write.family) for write in matrix.sets[0].writes] if matrix.sets else []
     mix = mixed(DEFAULT if weights is None else weights, queries, writes)
     return Contest(matrix, standings(matrix), mix, wal_per_page)
-
-
-def evens(found: Contest) -> list[BreakEven]:
-    """Of every two sets."""
-    return [break_even(one, other, found.mix, found.wal_per_page) for one, other in combinations(found.standings, 2)]

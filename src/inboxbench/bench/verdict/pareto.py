@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, geometric_mean
-from typing import Any
 
 from inboxbench.bench.model import Cell, Matrix, SetResult
 from inboxbench.bench.workload.mix import Mix
 from inboxbench.bench.workload.writes import WriteCost
+from inboxbench.report.verdict import BreakEven
 
 WAL_PER_PAGE = 512
 # Sizes and buffers repeat exactly, WAL within 0.03 %: closer than this is the same.
@@ -66,17 +66,17 @@ class Standing:
 
     def typical(self, figure: Callable[[Read], float], family: str | None = None) -> float:
         """The geometric mean over the queries (of a family): one hopeless query does not drown the rest."""
-        reads = [one for one in self.reads_by_query.values() if family in (None, one.family)]
-        return geometric_mean(figure(one) for one in reads)
+        reads = [read for read in self.reads_by_query.values() if family in (None, read.family)]
+        return geometric_mean(figure(read) for read in reads)
 
     @property
     def reads(self) -> float:
-        return self.typical(lambda one: one.worst)
+        return self.typical(lambda read: read.worst)
 
     @property
     def by_family(self) -> dict[str, float]:
-        families = dict.fromkeys(one.family for one in self.reads_by_query.values())
-        return {family: self.typical(lambda one: one.worst, family) for family in families}
+        families = dict.fromkeys(read.family for read in self.reads_by_query.values())
+        return {family: self.typical(lambda read: read.worst, family) for family in families}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,37 +88,6 @@ class Price:
 
     def at(self, write_share: float) -> float:
         return (1 - write_share) * self.read + write_share * self.write
-
-
-@dataclass(frozen=True, slots=True)
-class BreakEven:
-    """Between two sets: from `reads_per_write` on, the `reader` costs less than the `leaner`.
-
-    None with `always`: that set costs no more on either side. by_time: the same by server time of reads and the time
-    a write takes on one connection; None where the clock sees no such point. bound: the leaner has cells that were
-    stopped, so that the true point lies lower.
-    """
-
-    leaner: str
-    reader: str
-    reads_per_write: float | None
-    by_time: float | None
-    always: str | None
-    bound: bool
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "leaner": self.leaner,
-            "reader": self.reader,
-            "reads_per_write": _rounded(self.reads_per_write),
-            "reads_per_write_by_time": _rounded(self.by_time),
-            "always": self.always,
-            "upper_bound": self.bound,
-        }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
 
 
 def standings(matrix: Matrix) -> list[Standing]:
@@ -191,12 +160,12 @@ def break_even(one: Standing, other: Standing, mix: Mix, wal_per_page: float = W
     """Which of the two writes leaner, which reads for less, and where they are even."""
     leaner, reader = sorted((one, other), key=lambda each: price(each, mix, wal_per_page).write)
     lean, read = price(leaner, mix, wal_per_page), price(reader, mix, wal_per_page)
-    found = point(lean, read)
+    even = point(lean, read)
     always = None
-    if found is None:
+    if even is None:
         always = leaner.name if lean.read <= read.read else reader.name
     timed = point(price_ms(leaner, mix), price_ms(reader, mix))
-    return BreakEven(leaner.name, reader.name, found, timed, always, bool(leaner.stopped))
+    return BreakEven(leaner.name, reader.name, even, timed, always, bool(leaner.stopped))
 
 
 def dominated_by(one: Standing, others: Iterable[Standing], cost: Mapping[str, float]) -> str | None:

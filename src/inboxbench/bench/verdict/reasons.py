@@ -1,58 +1,63 @@
-"""Why a set is chosen: what it saves, what it costs, at which mixes another would be, in sentences."""
+"""Why a set is chosen: what it saves, what it costs, at which mixes another would be, in sentences.
+
+Queries, classes of parameters, writes and sets are called by their own titles, families by their names. Nothing is said
+about writes when none was measured.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from inboxbench import units
 from inboxbench.bench.model import Cell, Matrix
 from inboxbench.bench.verdict.choice import Contest
 from inboxbench.bench.verdict.pareto import Standing, break_even, buffers, point
 
-# A cell that reads this many times more than under another set is told, however good the rest is.
+# A cell that reads this many times more than under another set is named, however good the rest is.
 WORSE = 1.5
-
-_FAMILIES = {"list": "Inbox list", "unread": "Unread counters", "search": "Search", "thread": "Opening a thread"}
-
-
-def reasons(found: Contest, best: Standing, others: Sequence[Standing]) -> list[str]:
-    """For and against, the most general first."""
-    return [
-        *_span(found, best, others),
-        *_pays(found, best, others),
-        *_passed_over(found, best, others),
-        *_family_reasons(best, others),
-        *_largest_gain(found.matrix, best, others),
-        *_write_reasons(best, others),
-        *_weakest(found.matrix, best, others),
-    ]
+# Of the row updates of a write, the share of HOT below which the set is said to pay for its columns.
+_FEW_HOT = 0.5
 
 
-def headline(found: Contest, best: Standing, others: Sequence[Standing]) -> str:
+def headline(found: Contest) -> str:
+    """Return the choice in one sentence."""
+    best, others = found.chosen, found.others
     if not others:
         return f"Only {best.title} was measured; there is nothing to compare it with."
     cost = found.cost(best)
-    reads = "; ".join(_compared(one, found.cost(one) / cost) for one in others)
-    return f"Choose {best.title}: a request of the mix ({found.mix.text}) costs {cost:,.0f} pages; {reads}."
+    compared = "; ".join(_compared(other, found.cost(other) / cost) for other in others)
+    return f"Choose {best.title}: a request of the mix ({found.mix.text}) costs {cost:,.0f} pages; {compared}."
 
 
-def _compared(one: Standing, ratio: float) -> str:
-    bound = "at least " if one.stopped else ""
-    return f"{bound}{units.times(ratio)} as many under {one.title}"
+def reasons(found: Contest) -> list[str]:
+    """Return what speaks for the choice and against it, the most general first."""
+    return [
+        *(_write_shares(found) + _reads_for_a_write(found) if found.writes else []),
+        *_passed_over(found),
+        *_by_family(found),
+        *_largest_gain(found),
+        *_write_costs(found),
+        *_weakest(found),
+    ]
 
 
-def _span(found: Contest, best: Standing, others: Sequence[Standing]) -> list[str]:
+def _compared(other: Standing, ratio: float) -> str:
+    bound = "at least " if other.stopped else ""
+    return f"{bound}{units.times(ratio)} as many under {other.title}"
+
+
+def _write_shares(found: Contest) -> list[str]:
     """How far the share of writes may move before another set costs less, all else of the mix staying as it is."""
+    best, others = found.chosen, found.others
     least, most = 0.0, 1.0
     below = above = ""
     mine = found.price(best)
-    for one in others:
-        theirs = found.price(one)
+    for other in others:
+        theirs = found.price(other)
         if (reads := point(mine, theirs)) is not None and 1 / (1 + reads) > least:
-            least, below = 1 / (1 + reads), one.title
+            least, below = 1 / (1 + reads), other.title
         if (reads := point(theirs, mine)) is not None and 1 / (1 + reads) < most:
-            most, above = 1 / (1 + reads), one.title
-    if not others or least > most or any(found.able(one) and found.cost(one) < found.cost(best) for one in others):
+            most, above = 1 / (1 + reads), other.title
+    cheaper = [other for other in others if found.lack(other) is None and found.cost(other) < found.cost(best)]
+    if not others or least > most or cheaper:
         return []
     edges = [f"below that {below} does"] if below else []
     edges += [f"above that {above} does"] if above else []
@@ -61,20 +66,21 @@ def _span(found: Contest, best: Standing, others: Sequence[Standing]) -> list[st
     return [f"It costs least from {_hundred(least)} to {_hundred(most)} writes in 100 requests; {', '.join(edges)}."]
 
 
-def _pays(found: Contest, best: Standing, others: Sequence[Standing]) -> list[str]:
+def _reads_for_a_write(found: Contest) -> list[str]:
     """Where it breaks even with each other set, in reads for a write."""
-    told: list[str] = []
+    best = found.chosen
+    points: list[str] = []
     always = []
-    for one in others:
-        even = break_even(best, one, found.mix, found.wal_per_page)
+    for other in found.others:
+        even = break_even(best, other, found.mix, found.wal_per_page)
         if even.always == best.name:
-            always.append(one.title)
+            always.append(other.title)
         elif even.reads_per_write is not None:
-            bound = "at most " if even.bound else ""
+            bound = "at most " if even.upper_bound else ""
             side = "from" if even.reader == best.name else "up to"
-            told.append(f"{side} {bound}{even.reads_per_write:.2g} against {one.title}")
-    told += [f"at any number against {' and against '.join(always)}"] if always else []
-    return [f"Reads for a write at which it pays: {'; '.join(told)}."] if told else []
+            points.append(f"{side} {bound}{even.reads_per_write:.2g} against {other.title}")
+    points += [f"at any number against {' and against '.join(always)}"] if always else []
+    return [f"Reads for a write at which it pays: {'; '.join(points)}."] if points else []
 
 
 def _hundred(share: float) -> str:
@@ -86,87 +92,97 @@ def _hundred(share: float) -> str:
     return f"{percent:.0f}" if percent >= 1 or percent == 0 else f"{percent:.2f}"
 
 
-def _passed_over(found: Contest, best: Standing, others: Sequence[Standing]) -> list[str]:
+def _passed_over(found: Contest) -> list[str]:
     """Cheaper sets that were not chosen, and why."""
-    told = []
-    for one in others:
-        if found.cost(one) >= found.cost(best):
+    cost = found.cost(found.chosen)
+    sentences = []
+    for other in found.others:
+        if found.cost(other) >= cost:
             continue
-        if found.able(one):
-            told.append(
-                f"{one.title} costs {found.cost(one) / found.cost(best):.0%} of that, but its indexes are larger."
-            )
+        if lack := found.lack(other):
+            sentences.append(f"{other.title} is left out: it {lack}.")
         else:
-            lacks = "gives other rows" if one.wrong else "does not answer all of the mix in time"
-            told.append(f"{one.title} is left out: it {lacks}.")
-    return told
+            share = units.share(found.cost(other) / cost)
+            sentences.append(f"{other.title} costs {share} of that, but its indexes are larger.")
+    return sentences
 
 
-def _family_reasons(best: Standing, others: Sequence[Standing]) -> list[str]:
-    reasons = []
+def _by_family(found: Contest) -> list[str]:
+    best = found.chosen
+    sentences = []
     for family, own in best.by_family.items():
-        told = ", ".join(
-            f"{one.by_family[family]:,.0f} under {one.title} ({units.times(one.by_family[family] / own)})"
-            for one in others
-            if family in one.by_family
+        compared = ", ".join(
+            f"{units.number(theirs)} under {other.title} ({units.times(theirs / own)})"
+            for other in found.others
+            if (theirs := other.by_family.get(family)) is not None
         )
-        if told:
-            reasons.append(f"{_FAMILIES.get(family, family)}: {own:,.0f} buffers in the worst class; {told}.")
-    return reasons
+        if compared:
+            sentences.append(f"{family}: {units.number(own)} buffers in the worst class; {compared}.")
+    return sentences
 
 
 def pairs_of(matrix: Matrix, best: Standing, other: Standing) -> list[tuple[Cell, Cell]]:
-    """Cells that both answered."""
+    """Return the cells that both answered."""
     own = {cell.case.name: cell for cell in matrix.cells if cell.index_set == best.name and cell.plan}
     theirs = [cell for cell in matrix.cells if cell.index_set == other.name and cell.plan]
     return [(own[cell.case.name], cell) for cell in theirs if cell.case.name in own]
 
 
-def _largest_gain(matrix: Matrix, best: Standing, others: Sequence[Standing]) -> list[str]:
-    pairs = [(own, cell, other) for other in others for own, cell in pairs_of(matrix, best, other)]
+def _pairs(found: Contest) -> list[tuple[Cell, Cell, Standing]]:
+    return [
+        (own, theirs, other) for other in found.others for own, theirs in pairs_of(found.matrix, found.chosen, other)
+    ]
+
+
+def _largest_gain(found: Contest) -> list[str]:
+    pairs = _pairs(found)
     if not pairs:
         return []
-    own, cell, other = max(pairs, key=lambda pair: buffers(pair[1]) / buffers(pair[0]))
-    ratio = buffers(cell) / buffers(own)
+    own, theirs, other = max(pairs, key=lambda pair: buffers(pair[1]) / buffers(pair[0]))
     return [
-        f"The largest difference is {cell.case.query.title} ({cell.case.parameter_class.title}): "
-        f"{buffers(own):,} buffers instead of {buffers(cell):,} under {other.title}, {units.times(ratio)}."
+        f"The largest difference is {_title(own)}: {buffers(own):,} buffers instead of {buffers(theirs):,} under "
+        f"{other.title}, {units.times(buffers(theirs) / buffers(own))}."
     ]
 
 
-def _write_reasons(best: Standing, others: Sequence[Standing]) -> list[str]:
+def _title(cell: Cell) -> str:
+    return f"{cell.case.query.title} ({cell.case.parameter_class.title})"
+
+
+def _write_costs(found: Contest) -> list[str]:
+    best, others = found.chosen, found.others
     if not others or not best.insert_wal:
         return []
-    wal = ", ".join(f"{units.times(best.insert_wal / one.insert_wal)} {one.title}" for one in others if one.insert_wal)
-    size = ", ".join(f"{units.times(best.result.bytes / one.result.bytes)} {one.title}" for one in others)
-    reasons = [
+    wal = ", ".join(
+        f"{units.times(best.insert_wal / other.insert_wal)} {other.title}" for other in others if other.insert_wal
+    )
+    size = ", ".join(f"{units.times(best.result.bytes / other.result.bytes)} {other.title}" for other in others)
+    return [
         f"An insert writes {units.size(best.insert_wal)} of WAL: {wal}.",
         f"All indexes take {units.size(best.result.bytes)}: {size}.",
+        *_hot(best),
     ]
-    return reasons + _hot_reason(best)
 
 
-def _hot_reason(best: Standing) -> list[str]:
+def _hot(best: Standing) -> list[str]:
     for write in best.result.writes:
-        if write.family == "insert" and write.hot_share is not None and write.hot_share < 0.5:
-            share = f"{write.hot_share:.0%}"
+        if write.family == "insert" and write.hot_share is not None and write.hot_share < _FEW_HOT:
             return [
-                f"Its price: a message moves its conversation in indexes that hold last_activity_at, so {share} of "
-                "those row updates stay out of the indexes (HOT)."
+                f"Its price: {write.title!r} updates rows in columns that these indexes hold, so "
+                f"{units.share(write.hot_share)} of those row updates stay out of the indexes (HOT)."
             ]
     return []
 
 
-def _weakest(matrix: Matrix, best: Standing, others: Sequence[Standing]) -> list[str]:
+def _weakest(found: Contest) -> list[str]:
     """The cell in which another set beats the chosen one by most, and what that other set pays for it."""
-    pairs = [(own, cell, other) for other in others for own, cell in pairs_of(matrix, best, other)]
-    pairs = [pair for pair in pairs if buffers(pair[0]) > WORSE * buffers(pair[1])]
+    pairs = [pair for pair in _pairs(found) if buffers(pair[0]) > WORSE * buffers(pair[1])]
     if not pairs:
         return []
-    own, cell, other = max(pairs, key=lambda pair: (buffers(pair[0]) / buffers(pair[1]), -pair[2].reads))
-    extra = other.insert_wal - best.insert_wal
+    own, theirs, other = max(pairs, key=lambda pair: (buffers(pair[0]) / buffers(pair[1]), -pair[2].reads))
+    extra = other.insert_wal - found.chosen.insert_wal
     price = f", for {units.size(abs(extra))} {'more' if extra > 0 else 'less'} WAL an insert" if extra else ""
     return [
-        f"It is not best at everything: {cell.case.query.title} ({cell.case.parameter_class.title}) reads "
-        f"{buffers(own):,} buffers, {buffers(cell):,} under {other.title}{price}."
+        f"It is not best at everything: {_title(own)} reads {buffers(own):,} buffers, {buffers(theirs):,} under "
+        f"{other.title}{price}."
     ]

@@ -7,56 +7,43 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
-from inboxbench import __version__
 from inboxbench.bench import DEFAULT_ROUNDS, Speed
-from inboxbench.bench.servers import Side, contrasts
-from inboxbench.bench.verdict.verdict import verdict
+from inboxbench.bench.servers import contrasts
+from inboxbench.bench.verdict.verdict import decide
 from inboxbench.cli.bench.decay import decay
 from inboxbench.cli.bench.drop_one import drop_one
 from inboxbench.cli.bench.growth import growth
 from inboxbench.cli.bench.load import load
-from inboxbench.cli.bench.markdown import matrix_markdown
-from inboxbench.cli.bench.mix import mix_option, wal_page_option, weights_of
+from inboxbench.cli.bench.matrix import (
+    matrix_document,
+    matrix_markdown,
+    measure_side,
+    print_contrast,
+    print_matrix,
+    sides_json,
+)
 from inboxbench.cli.bench.options import (
-    SCHEMA_VERSION,
-    Source,
     as_is_option,
-    check_names,
-    check_servers,
     fresh_option,
-    hand_over,
-    markdown_options,
+    indexes_option,
+    mix_option,
+    own_questions,
     queries_option,
     sets_option,
     source_options,
     timeout_option,
+    wal_page_option,
+    weights_of,
 )
-from inboxbench.cli.bench.servers import measure_side, print_contrast, sides_json
-from inboxbench.cli.bench.table import print_matrix
+from inboxbench.cli.bench.source import Source, check_names, check_servers
 from inboxbench.cli.bench.traps import spring_traps, traps
-from inboxbench.cli.bench.user_schema import indexes_option, own_questions
 from inboxbench.cli.options import Session, names_in, pass_bench_session
-from inboxbench.cli.output import results_console
+from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.project_group import ProjectGroup
 from inboxbench.database_copy import is_url
 from inboxbench.errors import UsageError
-from inboxbench.files import check_writable
-from inboxbench.machine import describe_machine
-
-
-def as_document(side: Side, found: dict[str, Any], begun: dt.datetime) -> dict[str, Any]:
-    """The parts of a run's record that a matrix and its verdict fill: `inboxbench report` shows it."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "tool": {"name": "inboxbench", "version": __version__},
-        "started_at": begun.isoformat(timespec="seconds"),
-        "finished_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "machine": describe_machine(),
-        "server": {"label": side.label, "version": side.version},
-        "matrix": side.matrix.to_json(),
-        "verdict": found,
-    }
 
 
 @click.group("bench", cls=ProjectGroup, invoke_without_command=True)
@@ -64,12 +51,31 @@ def as_document(side: Side, found: dict[str, Any], begun: dt.datetime) -> dict[s
 @sets_option
 @queries_option
 @indexes_option
-@click.option("--writes/--no-writes", default=True, show_default=True, help="measure what writes cost, too")
-@click.option("--throughput/--no-throughput", default=True, show_default=True, help="writes a second by pgbench, too")
-@click.option("--throughput-seconds", default=2, show_default=True, type=click.IntRange(1), help="a family and set")
+@click.option(
+    "--writes/--no-writes", default=True, show_default=True, help="measure what writes cost under each set, too"
+)
+@click.option(
+    "--throughput/--no-throughput",
+    default=True,
+    show_default=True,
+    help="measure how many writes a second pgbench gets through under each set, too",
+)
+@click.option(
+    "--throughput-seconds",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1),
+    help="how long pgbench runs for each family of writes and each set",
+)
 @mix_option
 @wal_page_option
-@click.option("--rounds", default=DEFAULT_ROUNDS, show_default=True, type=click.IntRange(1), help="times a cell is run")
+@click.option(
+    "--rounds",
+    default=DEFAULT_ROUNDS,
+    show_default=True,
+    type=click.IntRange(1),
+    help="how often each query is executed for its time; slow ones less, see --budget",
+)
 @as_is_option
 @fresh_option
 @click.option(
@@ -77,13 +83,13 @@ def as_document(side: Side, found: dict[str, Any], begun: dt.datetime) -> dict[s
     default=90.0,
     show_default=True,
     type=click.FloatRange(min=1),
-    help="seconds that reading may take in all, roughly",
+    help="about how many seconds all reading may take; slow queries are executed less often for it",
 )
 @timeout_option
 @click.option(
-    "--traps", "only_traps", is_flag=True, help="the known planner traps instead, as `bench traps` shows them"
+    "--traps", "only_traps", is_flag=True, help="show the known planner traps instead, as `inboxbench bench traps` does"
 )
-@markdown_options
+@output_options("markdown", what="the record, which `inboxbench report` shows,")
 @pass_bench_session
 @click.pass_context
 def command(
@@ -109,13 +115,12 @@ def command(
     budget: float,
     timeout: float,
     only_traps: bool,
-    form: str,
-    output: Path | None,
+    output: Output,
 ) -> None:
     """Run every query with every class of parameters under every index set, and say which set to choose.
 
-    A cell that an earlier run measured on the same ground is taken from there: --fresh. With --server given again, the
-    same on that one, and what changes from the first.
+    What an earlier run measured with the same code, data and server is taken from there, unless --fresh says otherwise.
+    With --server given again: the same on that one, and what changes from the first.
 
     Exit code 3 when a query fails, is answered in time under no set, or returns other rows under another set.
     """
@@ -123,9 +128,8 @@ def command(
         _check_place(context)
         return
     if only_traps:
-        spring_traps(session, (), verbose=False, form=form, output=output)
+        spring_traps(session, (), verbose=False, output=output)
         return
-    check_writable(output)
     session, queries = own_questions(session, database, queries, indexes)
     chosen, wanted = names_in(sets), names_in(queries)
     own = allow_foreign or is_url(database)
@@ -136,21 +140,20 @@ def command(
     weights = weights_of(session, mix, wanted, writes=writes)
     options: dict[str, Any] = {"sets": chosen, "queries": wanted, "writes": writes, "rounds": rounds}
     options |= {"budget_s": budget, "timeout_s": timeout, "speed": Speed(throughput_seconds if throughput else 0)}
-    measured = [measure_side(one, source, options, fresh=fresh) for one in session.each()]
-    sides, memories = [side for side, _memory in measured], [memory for _side, memory in measured]
+    measured = [measure_side(each, source, options, fresh=fresh) for each in session.each()]
+    sides, caches = [side for side, _cache in measured], [cache for _side, cache in measured]
     matrix = sides[0].matrix
-    found = verdict(matrix, weights, wal_page)
-    document = as_document(sides[0], found, begun) | {"memory": [memory.to_json() for memory in memories]}
+    verdicts = [decide(side.matrix, weights, wal_page) for side in sides]
+    document = matrix_document(sides[0], verdicts[0], begun) | {"memory": [cache.to_json() for cache in caches]}
     if len(sides) > 1:
-        verdicts = [verdict(side.matrix, weights, wal_page) for side in sides]
         document |= sides_json(sides, verdicts)
 
-    def show() -> None:
-        print_matrix(matrix, found)
-        for one in contrasts(sides):
-            print_contrast(one, results_console())
+    def show(console: Console) -> None:
+        print_matrix(matrix, document, console)
+        for contrast in contrasts(sides):
+            print_contrast(contrast, console)
 
-    hand_over(document, form, output, show, markdown=lambda: matrix_markdown(matrix, document))
+    output.hand_over(document, text=show, markdown=lambda: matrix_markdown(matrix, document))
     for side in sides:
         side.matrix.require_sound()
 

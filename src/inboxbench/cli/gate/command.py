@@ -13,7 +13,6 @@ import click
 from inboxbench.bench.sets.indexset import read_catalogue
 from inboxbench.bench.workload.queries import read_workload
 from inboxbench.cli.gate.history import history
-from inboxbench.cli.gate.text import scoreboard
 from inboxbench.cli.options import Session, names_in, pass_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import counting
@@ -22,11 +21,12 @@ from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.files import check_writable, write_text
 from inboxbench.gate import Comparison, Snapshot, compare, read_budgets, read_snapshot, write_snapshot
 from inboxbench.gate.compare import ranked
-from inboxbench.gate.export import as_markdown, bencher, junit, smaller_is_better, workflow_commands
+from inboxbench.gate.export import bencher, junit, smaller_is_better, workflow_commands
 from inboxbench.gate.measure_head import Request, measure_head, measure_migrated, migrated
 from inboxbench.gate.paired_timing import Timed, Trial, time_cases, times_in_words
 from inboxbench.gate.revision import checked_out, uncommitted
 from inboxbench.gate.rewrite_baseline import settled
+from inboxbench.gate.scoreboard import as_markdown, scoreboard
 from inboxbench.gate.snapshot import check_environment
 from inboxbench.project import Project
 from inboxbench.seed import load_profile

@@ -1,26 +1,93 @@
-"""`inboxbench report`: a recorded run shown again, as summary, page or Markdown."""
+"""`inboxbench report`: a recorded run shown again, as summary, page or Markdown, and what can be joined to it."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import click
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
 from inboxbench import __version__
+from inboxbench.bench.labs import project_labs
 from inboxbench.cli.output import results_console
-from inboxbench.cli.report.parts import joined
 from inboxbench.config import load_settings
 from inboxbench.errors import UsageError
 from inboxbench.files import write_text
 from inboxbench.project import Project, find_project
 from inboxbench.race.atlas import described
-from inboxbench.report import checked_run, load_rows, load_run, print_summary, render_html, render_markdown
-
-_WITH = (
-    "join into the page, as often as you like, the JSON that `dryrun --output` or `bench counters|pages|traps|decay|"
-    "drop-one|growth|load --output` wrote"
+from inboxbench.report import (
+    checked_run,
+    load_document,
+    load_rows,
+    load_run,
+    print_summary,
+    render_html,
+    render_markdown,
 )
+from inboxbench.report.lab import Labs, kind_of, read_lab
+
+
+@click.command()
+@click.argument("record", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="write the report as one HTML page into this file"
+)
+@click.option(
+    "--markdown", is_flag=True, help="print Markdown instead of the summary, for a README or the summary of a CI job"
+)
+@click.option(
+    "--atlas",
+    type=click.Path(path_type=Path),
+    help="show also this file that `inboxbench race atlas --format json` wrote",
+)
+@click.option(
+    "--races",
+    type=click.Path(path_type=Path),
+    help="show also this file that `inboxbench race bench` or `race stress` wrote with --format json",
+)
+@click.option(
+    "--with",
+    "others",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="show also, on the page, this JSON file that `inboxbench dryrun --output` or a lab such as `inboxbench bench "
+    "decay --output` wrote; may be given again",
+)
+def command(
+    *,
+    record: Path | None,
+    html: Path | None,
+    markdown: bool,
+    atlas: Path | None,
+    races: Path | None,
+    others: tuple[Path, ...],
+) -> None:
+    """Show RECORD, a run.json of `inboxbench demo` or `inboxbench bench`, again: no server is needed and nothing is
+    measured."""
+    if others and not html:
+        raise UsageError("--with is for the page; say where to write it with --html FILE")
+    run = _begin(record, [path for path in (atlas, races, *others) if path])
+    labs = project_labs(_project()) if others or run.get("labs") else {}
+    for path in others:
+        run = _joined(run, path, labs)
+    if atlas:
+        run = checked_run(run | {"atlas": _described(atlas)}, str(atlas))
+    if races:
+        run = checked_run(run | {"races": [*(run.get("races") or []), *load_rows(races)]}, str(races))
+    if html:
+        shown = [(read_lab(part["document"], part["source"], labs), part["source"]) for part in run.get("labs") or ()]
+        write_text(html, render_html(run, shown), option="--html")
+    if markdown:
+        click.echo(render_markdown(run), nl=False)
+    else:
+        print_summary(run, results_console())
 
 
 def _begin(record: Path | None, added: list[Path]) -> dict[str, Any]:
@@ -45,35 +112,35 @@ def _described(path: Path) -> list[dict[str, Any]]:
         raise UsageError(f"{path}: a row has no {error}; name what `race atlas` prints with --format json.") from None
 
 
-@click.command()
-@click.argument("record", required=False, type=click.Path(path_type=Path))
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="write the page into this file")
-@click.option("--markdown", is_flag=True, help="print Markdown, for a README or a job summary")
-@click.option("--atlas", type=click.Path(path_type=Path), help="show this too: `race atlas --format json`")
-@click.option("--races", type=click.Path(path_type=Path), help="show this too: `race bench --format json`, or stress")
-@click.option("--with", "others", multiple=True, metavar="FILE", type=click.Path(path_type=Path), help=_WITH)
-def command(
-    *,
-    record: Path | None,
-    html: Path | None,
-    markdown: bool,
-    atlas: Path | None,
-    races: Path | None,
-    others: tuple[Path, ...],
-) -> None:
-    """Show RECORD, a run.json of `inboxbench demo`, again: no server is needed and nothing is measured."""
-    if others and not html:
-        raise UsageError("--with is for the page; say where to write it with --html FILE")
-    run = _begin(record, [path for path in (atlas, races, *others) if path])
-    for path in others:
-        run = joined(run, path)
-    if atlas:
-        run = checked_run(run | {"atlas": _described(atlas)}, str(atlas))
-    if races:
-        run = checked_run(run | {"races": [*(run.get("races") or []), *load_rows(races)]}, str(races))
-    if html:
-        write_text(html, render_html(run), option="--html")
-    if markdown:
-        click.echo(render_markdown(run), nl=False)
-    else:
-        print_summary(run, results_console())
+def _joined(run: Mapping[str, Any], path: Path, labs: Labs) -> dict[str, Any]:
+    """The run with the file's document. Raises UsageError, naming the file, when it is of neither kind or broken."""
+    document = load_document(path)
+    part = {"source": path.name, "document": document}
+    if "statements" in document and "findings" in document:
+        _check_dry_run(document, path)
+        return _with(run, "dry_runs", part, path)
+    if kind_of(document, labs):
+        read_lab(document, str(path), labs)
+        return _with(run, "labs", part, path)
+    raise UsageError(
+        f"{path}: is neither a dry run nor a lab's result; name what `inboxbench dryrun` or a lab of "
+        "`inboxbench bench` wrote with --output FILE.json."
+    )
+
+
+def _with(run: Mapping[str, Any], key: str, part: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    return checked_run({**run, key: [*(run.get(key) or ()), part]}, str(path))
+
+
+def _check_dry_run(document: Mapping[str, Any], path: Path) -> None:
+    problem = best_match(_validator().iter_errors(document))
+    if problem is not None:
+        where = ".".join(str(step) for step in problem.absolute_path) or "the document"
+        why = problem.message if len(problem.message) <= 120 else f"{problem.validator} is not met"
+        raise UsageError(f"{path}: {where}: {why}; run `inboxbench dryrun --output` again with this version.")
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    schema = files("inboxbench.dryrun").joinpath("dryrun.schema.json").read_text(encoding="utf-8")
+    return Draft202012Validator(json.loads(schema))

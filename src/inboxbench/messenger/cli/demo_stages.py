@@ -15,9 +15,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from inboxbench import __version__, units
 from inboxbench.bench.execute.pgbench import Speed
 from inboxbench.bench.run import Matrix, run_matrix
-from inboxbench.bench.verdict.verdict import verdict
+from inboxbench.bench.verdict.verdict import decide
 from inboxbench.bench.workload.mix import project_weights
-from inboxbench.cli.bench.options import seeded
+from inboxbench.cli.bench.source import seeded
 from inboxbench.cli.options import Session
 from inboxbench.cli.progress import SeedProgress, progress_console
 from inboxbench.database import connect, scratch_database
@@ -155,6 +155,6 @@ def run_job(server: Server, session: Session, order: Order) -> tuple[dict[str, A
         "matrix": matrix.to_json(),
         "races": races,
         "atlas": atlas,
-        "verdict": verdict(matrix, project_weights(session.project)),
+        "verdict": decide(matrix, project_weights(session.project)).to_json(),
     }
     return run, matrix

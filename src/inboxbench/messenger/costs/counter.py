@@ -141,6 +141,7 @@ class WayCost:
             "written": self.written,
             "stale": self.stale,
             "declared_drift": self.way.drifts,
+            "ours": self.way.ours,
         }
 
 

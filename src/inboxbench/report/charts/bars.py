@@ -3,14 +3,17 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from inboxbench.report.charts.scale import Scale, Tick
+from inboxbench import units
+from inboxbench.report.charts.scale import Scale, Tick, linear_scale
+from inboxbench.report.model import Seed
 
 _LABEL, _BAR, _GAP, _AXIS = 20, 18, 12, 36
+_THIN = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One stretch of a bar; `tone` names a colour of the style sheet."""
+    """A part of a bar; `tone` names a colour of the style sheet."""
 
     start: float
     width: float
@@ -65,3 +68,15 @@ def stacked(scale: Scale, parts: Iterable[tuple[float, str, str, str]]) -> tuple
 def single(scale: Scale, value: float | None, tone: str, hint: str) -> tuple[Piece, ...]:
     """One piece from the left edge; nothing where the value is unknown."""
     return (Piece(0.0, scale.at(value), tone, "", hint),) if value is not None else ()
+
+
+def rows_chart(seed: Seed) -> BarChart | None:
+    """Rows per table, largest first; None for a seed that made no rows."""
+    if not any(seed.rows.values()):
+        return None
+    scale = linear_scale(seed.rows.values())
+    ordered = sorted(seed.rows.items(), key=lambda item: item[1], reverse=True)
+    bars = (
+        Bar(table, f"{rows:,}", single(scale, rows, "d-rows", f"{table}: {rows:,} rows")) for table, rows in ordered
+    )
+    return chart(bars, scale, units.compact, _THIN)

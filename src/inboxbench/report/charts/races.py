@@ -1,12 +1,51 @@
-"""Safety against cost: assignments per second of each strategy, with the conversations given out twice."""
+"""Safety against cost of each strategy: claims a second as bars, and as lines over the number of workers.
+
+A line is dashed where its strategy gave rows away twice.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 from inboxbench import units
 from inboxbench.report.charts.bars import Bar, BarChart, chart, single
-from inboxbench.report.charts.crowds import crowd_loads
-from inboxbench.report.charts.scale import Scale, linear_scale
+from inboxbench.report.charts.pareto import RowTick, Segment
+from inboxbench.report.charts.scale import Scale, Tick, linear_scale, log_scale
 from inboxbench.report.model import Race
+
+_HEIGHT, _TOP, _BOTTOM = 320, 14, 46
+_LEFT, _RIGHT = 4.0, 96.0  # percent of the width, so that marks at both ends are whole
+_LEAST_COUNTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdPoint:
+    x: float
+    y: float
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdLine:
+    """mark: of the strategy, in every chart the same; note: what it gave away."""
+
+    strategy: str
+    mark: int
+    unsafe: bool
+    note: str
+    points: Sequence[CrowdPoint]
+    segments: Sequence[Segment]
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdChart:
+    lines: Sequence[CrowdLine]
+    x_ticks: Sequence[Tick]
+    y_ticks: Sequence[RowTick]
+    height: int
+    axis_y: int
 
 
 def race_charts(races: Sequence[Race]) -> dict[str, BarChart]:
@@ -30,32 +69,102 @@ def race_groups(races: Sequence[Race]) -> dict[str, list[Race]]:
     """Races run under the same conditions, by what these were."""
     grouped: dict[str, list[Race]] = {}
     for race in races:
-        grouped.setdefault(_heading(race), []).append(race)
+        grouped.setdefault(_conditions(race), []).append(race)
     return grouped
 
 
 def _bar(race: Race, scale: Scale) -> Bar:
     tone = "r-unsafe" if unsafe(race) else "r-safe"
-    return Bar(race.strategy, units.rate(race.per_s), single(scale, race.per_s, tone, _hint(race)), _note(race), tone)
+    return Bar(
+        race.strategy, units.rate(race.per_s), single(scale, race.per_s, tone, _bar_hint(race)), _doubles(race), tone
+    )
 
 
 def unsafe(race: Race) -> bool:
-    """Whether this race gave a conversation to two agents, or was declared unsafe."""
+    """Whether this race gave a row to two workers, or was declared unsafe."""
     return race.doubled or race.safe is False
 
 
-def _heading(race: Race) -> str:
+def _conditions(race: Race) -> str:
     workers = f"{race.workers} workers" if race.workers and race.workers > 1 else "one worker" if race.workers else ""
     driven = f"{race.think_ms:g} ms inside, by {race.driver}" if race.driver and race.think_ms is not None else ""
     return ", ".join(part for part in (workers, driven, race.server) if part) or "races"
 
 
-def _note(race: Race) -> str:
+def _doubles(race: Race) -> str:
     if race.doubles is None:
         return "doubles not counted"
     return f"{race.doubles:,} doubled"
 
 
-def _hint(race: Race) -> str:
+def _bar_hint(race: Race) -> str:
     retries = f", {race.retries:,} retries" if race.retries is not None else ""
-    return f"{race.strategy}: {units.rate(race.per_s)}, {_note(race)}{retries}"
+    return f"{race.strategy}: {units.rate(race.per_s)}, {_doubles(race)}{retries}"
+
+
+def crowd_charts(races: Sequence[Race]) -> dict[str, CrowdChart]:
+    """A chart for each server, driver and application time that was raced with three numbers of workers or more."""
+    marks = {name: number for number, name in enumerate(dict.fromkeys(race.strategy for race in races))}
+    grouped: dict[str, list[Race]] = {}
+    for race in races:
+        if race.load in crowd_loads(races) and _drawable(race):
+            grouped.setdefault(_heading(race), []).append(race)
+    return {heading: _chart(group, marks) for heading, group in grouped.items()}
+
+
+def crowd_loads(races: Sequence[Race]) -> set[tuple[str, str | None, float | None]]:
+    """The loads that were raced with enough numbers of workers to draw a line."""
+    counts: dict[tuple[str, str | None, float | None], set[int | None]] = {}
+    for race in races:
+        if _drawable(race):
+            counts.setdefault(race.load, set()).add(race.workers)
+    return {load for load, found in counts.items() if len(found) >= _LEAST_COUNTS}
+
+
+def _drawable(race: Race) -> bool:
+    return bool(race.workers) and units.known(race.per_s)
+
+
+def _heading(race: Race) -> str:
+    inside = f"{race.think_ms:g} ms of application time inside" if race.think_ms is not None else ""
+    driver = f"driven by {race.driver}" if race.driver else ""
+    return ", ".join(part for part in (inside, driver, race.server) if part)
+
+
+def _chart(races: Sequence[Race], marks: dict[str, int]) -> CrowdChart:
+    counts = sorted({race.workers for race in races if race.workers})
+    step = (_RIGHT - _LEFT) / (len(counts) - 1)
+    across = {count: round(_LEFT + number * step, 2) for number, count in enumerate(counts)}
+    down = log_scale(race.per_s for race in races)
+    lines = []
+    for strategy in dict.fromkeys(race.strategy for race in races):
+        mine = sorted((r for r in races if r.strategy == strategy), key=lambda r: r.workers or 0)
+        points = [CrowdPoint(across[r.workers or 0], _row(down.at(r.per_s)), _hint(r)) for r in mine]
+        segments = [Segment(one.x, one.y, other.x, other.y) for one, other in pairwise(points)]
+        unsafe = any(race.doubled or race.safe is False for race in mine)
+        lines.append(CrowdLine(strategy, marks[strategy], unsafe, _note(mine), points, segments))
+    x_ticks = [Tick(at, f"{count:,}") for count, at in across.items()]
+    y_ticks = [RowTick(_row(tick.at), tick.label) for tick in down.ticks(units.compact)]
+    return CrowdChart(lines, x_ticks, y_ticks, _HEIGHT, _HEIGHT - _BOTTOM)
+
+
+def _row(percent: float) -> float:
+    return round(_HEIGHT - _BOTTOM - percent / 100 * (_HEIGHT - _BOTTOM - _TOP), 1)
+
+
+def _share(race: Race) -> float:
+    claims = (race.assigned or 0) + (race.doubles or 0)
+    return (race.doubles or 0) / claims if claims else 0.0
+
+
+def _note(races: Sequence[Race]) -> str:
+    worst = max(races, key=_share)
+    if not worst.doubles:
+        return "none twice"
+    return f"✗ {_share(worst):.0%} of its claims took what somebody held ({worst.workers} workers)"
+
+
+def _hint(race: Race) -> str:
+    doubled = f", {race.doubles:,} doubled" if race.doubles else ", none doubled"
+    naive = f", {race.times_naive:g} times naive" if race.times_naive is not None else ""
+    return f"{race.strategy}, {race.workers} workers: {units.rate(race.per_s)}{naive}{doubled}"

@@ -40,7 +40,7 @@ def samples(server: Server, head_template: str, project: Project) -> list[Sample
 
 @pytest.fixture(scope="module")
 def grown(samples: list[Sample]) -> Growth:
-    return grow(samples[:3], samples[3], sizes=(1e9,))
+    return grow(samples[:3], samples[3], sizes=(1e9,), unit="messages")
 
 
 def test_a_scan_grows_as_the_table_does_and_its_prediction_holds(grown: Growth) -> None:
@@ -49,7 +49,7 @@ def test_a_scan_grows_as_the_table_does_and_its_prediction_holds(grown: Growth) 
     assert scan.law is not None
     assert scan.law.k == pytest.approx(1, abs=0.1)
     assert scan.law.k_error < 0.1
-    assert scan.held
+    assert scan.holds
     assert scan.error is not None
     assert abs(scan.error) < 0.05
 
@@ -66,7 +66,7 @@ def test_an_index_in_the_order_of_the_list_stays_flat(grown: Growth) -> None:
 def test_the_check_is_no_part_of_the_law(samples: list[Sample], grown: Growth) -> None:
     alone = grow(samples[:3])
     assert [one.law for one in alone.curves] == [one.law for one in grown.curves]
-    assert all(one.predicted is None and one.held is None for one in alone.curves)
+    assert all(one.predicted is None and one.holds is None for one in alone.curves)
     assert alone.headline.startswith("No prediction was checked; ")
 
 
@@ -85,7 +85,7 @@ def test_flips_name_both_plans_and_sizes(grown: Growth) -> None:
         assert one.one_plan == (len(set(lines)) == 1)
         for flip in one.flips:
             assert f"{flip.large.plan} instead of {flip.small.plan}" in str(flip)
-            assert f"{flip.small.messages:,} → {flip.large.messages:,} messages" in str(flip)
+            assert f"{flip.small.size:,} → {flip.large.size:,} messages" in str(flip)
     worst_key = ("list_all", "primary_keys")
     worst = grown.worst_class(*worst_key)
     assert [point.buffers for point in worst.points] == [
@@ -101,7 +101,7 @@ def test_a_query_that_fails_at_one_size_is_named_with_it(
 ) -> None:
     path = own_project.bench / "queries" / "list_all.sql"
     path.write_text(path.read_text(encoding="utf-8").replace("c.waiting_since", "1 / (c.id - c.id)"), encoding="utf-8")
-    found = grow([*samples[:2], _sample(server, head_template, own_project, 2400)])
+    found = grow([*samples[:2], _sample(server, head_template, own_project, 2400)], unit="messages")
     broken = [one for one in found.curves if (one.query, one.parameter_class) == ("list_all", "huge")]
     assert all(one.law is None for one in broken)
     assert broken

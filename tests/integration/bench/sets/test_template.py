@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from inboxbench.bench import Matrix, run_matrix
-from inboxbench.bench.cache.recall import Memory
+from inboxbench.bench.cache.outcomes import Cache
 from inboxbench.bench.cache.store import Store
 from inboxbench.bench.sets.template import lay_out, strip
 from inboxbench.database import connect, scratch_database
@@ -29,7 +29,7 @@ class Rebuild:
 
     lying: tuple[int, ...]
     matrix: Matrix
-    memory: Memory
+    cache: Cache
     told: tuple[str, ...]
 
 
@@ -43,7 +43,7 @@ def _lying(server: Server, name: str) -> tuple[int, ...]:
 def _rebuilds(server: Server, project: Project, folder: Path) -> Iterator[Rebuild]:
     dataset = load_dataset(server, "tiny", 61, scale=0.1, project=project)
     for batch_ms in (1, 8, 50):
-        memory, told = Memory(Store(folder), dataset.fingerprint), list[str]()
+        cache, told = Cache(Store(folder), dataset.fingerprint), list[str]()
         settings = read_settings({}, batch_ms=batch_ms, pause_share=0)
         with scratch_database(server, "again", dataset.name) as name:
             runner.upgrade(server.conninfo(name), project, settings=settings)
@@ -55,10 +55,10 @@ def _rebuilds(server: Server, project: Project, folder: Path) -> Iterator[Rebuil
                 queries=QUERIES,
                 writes=False,
                 rounds=1,
-                memory=memory if batch_ms != 8 else None,
+                cache=cache if batch_ms != 8 else None,
                 progress=lambda _done, _total, text, told=told: told.append(text),  # type: ignore[misc]
             )
-            yield Rebuild(_lying(server, name), matrix, memory, tuple(told))
+            yield Rebuild(_lying(server, name), matrix, cache, tuple(told))
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +93,8 @@ def test_rows_lay_elsewhere_each_time(rebuilds: list[Rebuild]) -> None:
 
 def test_a_rebuild_is_known_again_and_nothing_is_built(rebuilds: list[Rebuild]) -> None:
     first, _second, third = rebuilds
-    assert (first.memory.reused, third.memory.measured) == (0, 0)
-    assert third.memory.reused == len(third.matrix.cells)
+    assert (first.cache.reused, third.cache.measured) == (0, 0)
+    assert third.cache.reused == len(third.matrix.cells)
     assert [text for text in first.told if "building" in text]
     assert not [text for text in third.told if "building" in text]
 

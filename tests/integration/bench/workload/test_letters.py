@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inboxbench.bench.workload.letters import locale_remark
-from inboxbench.cli.bench.options import Source, opened_database
+from inboxbench.cli.bench.source import Source, opened_database
 from inboxbench.cli.options import Session
 from inboxbench.config import Settings
 from inboxbench.database import connect, create_database, database_name, drop_database

@@ -23,7 +23,7 @@ def point(messages: int, buffers: int | None, line: str = "Index Scan i → Limi
 
 
 def drawn(*points: Point, check: Point | None = None) -> Curve:
-    return curve(points, check, ("all", "huge", "baseline"))
+    return curve(points, check, ("all", "huge", "baseline"), "messages")
 
 
 LINEAR = (point(100, 100), point(200, 200), point(400, 400))
@@ -32,14 +32,14 @@ LINEAR = (point(100, 100), point(200, 200), point(400, 400))
 @pytest.mark.parametrize(("buffers", "held"), [(800, True), (900, True), (700, True), (950, False), (600, False)])
 def test_a_prediction_holds_within_15_percent(buffers: int, held: bool) -> None:
     found = drawn(*LINEAR, check=point(800, buffers))
-    assert found.held is held
+    assert found.holds is held
     assert found.error == pytest.approx(buffers / 800 - 1)
 
 
 def test_a_prediction_of_few_buffers_may_be_two_off() -> None:
     flat = (point(100, 3), point(200, 3), point(400, 3))
-    assert drawn(*flat, check=point(800, 5)).held
-    assert drawn(*flat, check=point(800, 6)).held is False
+    assert drawn(*flat, check=point(800, 5)).holds
+    assert drawn(*flat, check=point(800, 6)).holds is False
 
 
 def test_a_flip_names_sizes_buffers_and_both_plans() -> None:
@@ -56,8 +56,8 @@ def test_a_flip_names_sizes_buffers_and_both_plans() -> None:
 
 def test_a_flip_at_the_size_that_was_predicted_is_one_too() -> None:
     found = drawn(*LINEAR, check=point(800, 9, "Index Scan j → Limit"))
-    assert [flip.large.messages for flip in found.flips] == [800]
-    assert found.held is False
+    assert [flip.large.size for flip in found.flips] == [800]
+    assert found.holds is False
 
 
 @pytest.mark.parametrize("gone", [point(400, None), Point(4, 400, None)], ids=["stopped", "no parameters"])
@@ -65,7 +65,7 @@ def test_two_figures_are_no_law(gone: Point) -> None:
     found = drawn(*LINEAR[:2], gone, check=point(800, 800))
     assert found.law is None
     assert found.predicted is None
-    assert found.held is None
+    assert found.holds is None
     assert found.at(1e9) is None
     document = found.to_json((1e9,))
     assert document["k"] is None

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from inboxbench.bench.execute.session import Execution, Rows
-from inboxbench.bench.traps.run import Catalogue
-from inboxbench.bench.traps.trap import FORM, Sprung, Trap, judge, read_traps, trap_of
+from inboxbench.bench.traps.trap import FORM, Catalogue, Sprung, Trap, judge, read_traps, trap_of
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.explain import plan_lines, read_explained, read_node
 from inboxbench.project import Project

@@ -12,12 +12,10 @@ from inboxbench.cli.report.command import command
 from inboxbench.errors import UsageError
 from inboxbench.report import checked_run, render_html
 from inboxbench.report.charts.atlas import LEGEND, atlas_map
-from inboxbench.report.charts.crowds import crowd_charts
-from inboxbench.report.charts.races import race_charts
+from inboxbench.report.charts.races import crowd_charts, race_charts
 from inboxbench.report.findings import findings
 from inboxbench.report.index_figures import compare
-from inboxbench.report.model import AtlasCell, Race
-from inboxbench.report.read import read_run
+from inboxbench.report.model import AtlasCell, Race, read_run
 from inboxbench.report.words import plain
 
 

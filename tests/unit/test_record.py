@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from inboxbench.bench.cache.record import restored
 from inboxbench.bench.execute.cell import Measured
 from inboxbench.bench.execute.timing import Timing
 from inboxbench.explain import Plan
+from inboxbench.record import restored
 
 
 @pytest.fixture

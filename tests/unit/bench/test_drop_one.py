@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.unit.bench.growth.test_curve import CASE, point
 
-from inboxbench.bench.drop_one.result import Removal, WriteChange, removal
+from inboxbench.bench.drop_one import Removal, WriteChange, removal
 from inboxbench.bench.model import Cell, Matrix, SetResult
 from inboxbench.bench.sets.indexset import BuiltIndex, Index, IndexSet
 from inboxbench.bench.workload.queries import Workload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from importlib.resources import files
 from pathlib import Path
@@ -11,20 +12,31 @@ from xml.etree.ElementTree import Element
 import jsonschema
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 from tests.unit.report.conftest import Parse
 
+from inboxbench.bench.labs import project_labs
 from inboxbench.cli.report.command import command
 from inboxbench.errors import UsageError
+from inboxbench.project import find_project
 from inboxbench.report import render_html
-from inboxbench.report.labs import KINDS, LabTable, read_lab
+from inboxbench.report.lab import Lab, lab_markdown, print_lab
+from inboxbench.report.lab import read_lab as read_one
+from inboxbench.report.table import Table, escape
 
 _HERE = Path(__file__).parent
 LABS: dict[str, dict[str, Any]] = json.loads((_HERE / "labs.json").read_text(encoding="utf-8"))
 DRY_RUN = _HERE / "dryrun.json"
+KINDS = project_labs(find_project())
 
 
-def _rows(table: LabTable) -> dict[str, list[str]]:
-    return {" ".join(row.cells[:2]) if table.words > 1 else row.cells[0]: list(row.cells) for row in table.rows}
+def read_lab(document: dict[str, Any], source: str) -> Lab:
+    return read_one(document, source, KINDS)
+
+
+def _rows(table: Table) -> dict[str, list[str]]:
+    named = 2 if table.headings()[1].words else 1
+    return {" ".join(cells[:named]): cells for cells in table.texts()}
 
 
 def _files(folder: Path) -> list[Path]:
@@ -54,7 +66,18 @@ def test_every_row_has_a_cell_for_each_heading(name: str) -> None:
     lab = read_lab(LABS[name], name)
     for table in lab.tables:
         assert table.rows
-        assert {len(row.cells) for row in table.rows} == {len(table.headings)}
+        assert {len(cells) for cells in table.texts()} == {len(table.headings())}
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_terminal_and_markdown_hold_what_the_page_holds(name: str) -> None:
+    lab = read_lab(LABS[name], name)
+    out = io.StringIO()
+    print_lab(lab, Console(file=out, width=120))
+    markdown = lab_markdown(lab, ["# A lab"])
+    for text in (cell for table in lab.tables for cells in table.texts() for cell in cells):
+        assert text in out.getvalue()
+        assert escape(text) in markdown
 
 
 def test_figures_of_each_lab() -> None:
@@ -62,11 +85,13 @@ def test_figures_of_each_lab() -> None:
     assert shown["pages"][0]["lazy"][1:4] == ["83", "369", "107"]
     assert shown["counters"][0]["on_demand"][1:4] == ["304", "2,794", "6,409"]
     assert shown["counters"][1]["list_view"][-2:] == ["4", "15"]
-    assert shown["traps"][0]["offset_depth springs"][2:] == ["25,178", "28", "899×"]
-    assert shown["traps"][0]["cursor_id_order_created_at springs"][-1] == "37.5×, other rows"
-    assert shown["decay"][1]["list_priority [huge] recommended"][2:5] == ["19", "30", "1.58×"]
+    traps = {cells[0]: cells for cells in shown["traps"][0].values()}
+    assert traps["offset_depth"][2:] == ["springs", "25,178", "28", "899×"]
+    assert traps["cursor_id_order_created_at"][-1] == "37.5×, other rows"
+    assert shown["decay"][0]["list_priority [huge] recommended"][2:5] == ["19", "30", "1.58×"]
     assert (
-        shown["drop_one"][0]["conversations_open_priority_idx needed"][2] == "list_priority [huge] 19 → 33, and 2 more"
+        shown["drop_one"][0]["conversations_open_priority_idx needed"][2]
+        == "list_priority [huge] 19 → 33 (1.74×), and 2 more"
     )
     assert "→" in shown["drop_one"][0]["messages_conversation_created_idx needed"][2], "it is a write that needs it"
     growth = shown["growth"][0]
@@ -81,8 +106,8 @@ def test_figures_of_each_lab() -> None:
 def test_a_long_table_shows_the_worst_and_says_how_many_there_are() -> None:
     document = json.loads(json.dumps(LABS["decay"]))
     document["decay"]["cells"] *= 40
-    table = read_lab(document, "decay.json").tables[1]
-    assert (len(table.rows), table.caption[-35:]) == (60, "first; 60 of 120, the file has all.")
+    table = read_lab(document, "decay.json").tables[0].cut()
+    assert (len(table.rows), table.title[-35:]) == (60, "first; 60 of 120, the file has all.")
 
 
 def test_labs_and_a_dry_run_join_a_run(tmp_path: Path, run: dict[str, Any], parse: Parse) -> None:

@@ -1,7 +1,8 @@
-"""What is known of a run before it begins: cells and sets that an earlier one measured on the same ground.
+"""What is known of a run before it begins: cells and sets that an earlier one measured under the same conditions.
 
-The same ground is: the same data, schema, server, machine and measuring code. A cell then depends on its statement, its
-values and all indexes of its set; what a set costs depends on its indexes in their order, its writes and their targets.
+The same conditions are: the same data, schema, server, machine and measuring code. A cell then depends on its
+statement, its values and all indexes of its set; what a set costs depends on its indexes in their order, its writes
+and their targets.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from inboxbench.bench.cache import key as identity
-from inboxbench.bench.cache.record import restored
 from inboxbench.bench.cache.store import Store, digest
 from inboxbench.bench.execute.cell import Measured
 from inboxbench.bench.execute.pgbench import Speed
@@ -21,16 +21,17 @@ from inboxbench.bench.request import Request
 from inboxbench.bench.sets.indexset import IndexSet
 from inboxbench.bench.workload.queries import Case
 from inboxbench.database import connect
+from inboxbench.record import restored
 from inboxbench.server import Server
 
 _DAMAGED = (KeyError, TypeError, ValueError)
 
 
 @dataclass
-class Memory:
-    """Where outcomes are kept, and a name for the data that they are of (None: told by its rows, each read once).
+class Cache:
+    """Where outcomes are kept, and a name for the data that they are of (None: its rows say, each read once).
 
-    reused, measured: cells of the runs with this memory."""
+    reused, measured: cells of the runs with this cache."""
 
     store: Store
     data: str | None = None
@@ -48,12 +49,12 @@ class Memory:
 
 
 @dataclass
-class Recall:
-    """Of one run. `ground`: what all its outcomes have in common."""
+class Outcomes:
+    """What a cache has of one run. conditions: what all its outcomes have in common."""
 
-    memory: Memory
+    cache: Cache
     request: Request
-    ground: Mapping[str, Any]
+    conditions: Mapping[str, Any]
     _cells: dict[tuple[str, str], tuple[Measured, str]] = field(default_factory=dict)
     _sets: dict[str, SetResult] = field(default_factory=dict)
 
@@ -65,8 +66,8 @@ class Recall:
     def cell(self, case: Case, one: IndexSet) -> tuple[Measured, str] | None:
         """The outcome, and the set that it was executed under."""
         found = self._cells.get((one.name, case.name))
-        self.memory.reused += found is not None
-        self.memory.measured += found is None
+        self.cache.reused += found is not None
+        self.cache.measured += found is None
         return found
 
     def cost(self, one: IndexSet) -> SetResult | None:
@@ -76,30 +77,30 @@ class Recall:
         """Errors are not kept: a full disk is over at some time. A statement that ran out of its time is."""
         if outcome.failure and not outcome.stopped:
             return
-        about = {"query": case.query.name, "class": case.parameter_class.name, "set": one.name, **self.ground}
+        about = {"query": case.query.name, "class": case.parameter_class.name, "set": one.name, **self.conditions}
         self._keep(self._cell_key(case, one), about, {"measured": asdict(outcome), "under": under})
 
     def keep_cost(self, one: IndexSet, found: SetResult, speed: Speed | None) -> None:
         """Without the throughput that was asked for it is not complete, and not kept."""
         if speed and speed.seconds and self.request.writes and not found.throughput:
             return
-        self._keep(self._set_key(one, speed), {"set": one.name, **self.ground}, asdict(found))
+        self._keep(self._set_key(one, speed), {"set": one.name, **self.conditions}, asdict(found))
 
     def look_up(self, speed: Speed | None) -> None:
         for one in self.request.sets:
             key = self._set_key(one, speed)
-            if found := self.memory.store.find(key):
+            if found := self.cache.store.find(key):
                 self._restore_set(key, one, found)
             for case in self.request.workload.cases:
                 key = self._cell_key(case, one)
-                if found := self.memory.store.find(key):
+                if found := self.cache.store.find(key):
                     self._restore_cell(key, (one.name, case.name), found)
 
     def _restore_cell(self, key: str, names: tuple[str, str], found: Mapping[str, Any]) -> None:
         try:
             self._cells[names] = restored(Measured, found["measured"]), str(found["under"])
         except _DAMAGED:
-            self.memory.store.refuse(key)
+            self.cache.store.refuse(key)
 
     def _restore_set(self, key: str, one: IndexSet, found: Mapping[str, Any]) -> None:
         try:
@@ -108,17 +109,17 @@ class Recall:
             built = tuple(replace(part, index=now[part.index.name]) for part in result.built)
             self._sets[one.name] = replace(result, index_set=one, built=built)
         except _DAMAGED:
-            self.memory.store.refuse(key)
+            self.cache.store.refuse(key)
 
     def _keep(self, key: str, about: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
-        self.memory.store.keep(key, about, outcome)
+        self.cache.store.keep(key, about, outcome)
 
     def _cell_key(self, case: Case, one: IndexSet) -> str:
         query = case.query
         values = {name: plain(value) for name, value in case.values.items()}
         return digest(
             [
-                *("cell", self.ground, query.prepared, list(query.params.items()), query.order, values),
+                *("cell", self.conditions, query.prepared, list(query.params.items()), query.order, values),
                 sorted((index.name, index.definition, index.needs) for index in one.indexes),
             ]
         )
@@ -130,20 +131,20 @@ class Recall:
             for name, rows in self.request.targets.items()
         }
         indexes = [(index.name, index.definition, index.needs) for index in one.indexes]
-        return digest(["set", self.ground, indexes, writes, targets, asdict(speed) if speed else None])
+        return digest(["set", self.conditions, indexes, writes, targets, asdict(speed) if speed else None])
 
 
-def recalled(memory: Memory, server: Server, request: Request, *, rounds: int, speed: Speed | None) -> Recall:
-    """What `memory` has of `request`, whose template is asked what it is."""
+def known_outcomes(cache: Cache, server: Server, request: Request, *, rounds: int, speed: Speed | None) -> Outcomes:
+    """What `cache` has of `request`, whose template is asked what it is."""
     with connect(server.conninfo(request.template)) as connection:
-        ground = {
-            "data": memory.data or identity.contents(connection, as_is=request.as_is),
+        conditions = {
+            "data": cache.data or identity.contents(connection, as_is=request.as_is),
             "code": identity.code(),
             "rounds": rounds,
             "timeout_s": request.timeout_s,
             "session": SETTINGS,
             **identity.surroundings(connection),
         }
-    found = Recall(memory, request, ground)
+    found = Outcomes(cache, request, conditions)
     found.look_up(speed)
     return found

@@ -1,0 +1,346 @@
+"""Freshness decay: every read again after a declared churn without VACUUM, and again after VACUUM.
+
+A set is judged fresh: frozen rows, every page all-visible, not one dead index entry. Writes take that away: index-only
+scans go to the table again, entries of dead rows are stepped over, a search index parks new entries in a list. What
+VACUUM gives back and what it does not is the difference between the second figure and the third.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import geometric_mean
+from typing import Any
+
+from psycopg import sql
+
+from inboxbench import units
+from inboxbench.bench.execute.cell import STOPPED, Reading, read_case
+from inboxbench.bench.execute.session import open_probe
+from inboxbench.bench.request import (
+    TIMEOUT_S,
+    Progress,
+    Request,
+    Sets,
+    Steps,
+    index_bytes,
+    prepared_request,
+    settle,
+    titled,
+)
+from inboxbench.bench.sets.builder import Announce, SetBuilder
+from inboxbench.bench.sets.indexset import IndexSet
+from inboxbench.bench.sets.template import tables
+from inboxbench.bench.workload.queries import Case
+from inboxbench.bench.workload.writes import Churn, Updates, inflict
+from inboxbench.database import Connection, connect
+from inboxbench.errors import SubjectFailed
+from inboxbench.project import Project
+from inboxbench.report.lab import MOST_ROWS, Lab
+from inboxbench.report.table import Cell, Column, Row, Table, figures, words
+from inboxbench.server import Server
+
+
+@dataclass(frozen=True, slots=True)
+class Aging:
+    """One case under one set, in three states of the same database."""
+
+    case: Case
+    index_set: str
+    fresh: Reading
+    churned: Reading
+    vacuumed: Reading
+
+    @property
+    def name(self) -> str:
+        return f"{self.case.name} under {self.index_set}"
+
+    @property
+    def ratio(self) -> float | None:
+        """Buffers after the churn to those of the fresh copy."""
+        return _ratio(self.churned, self.fresh)
+
+    @property
+    def left(self) -> float | None:
+        """Buffers after VACUUM to those of the fresh copy: what is left, for there are more rows now, or for good."""
+        return _ratio(self.vacuumed, self.fresh)
+
+    @property
+    def failure(self) -> str | None:
+        """A query that fails, or whose rows VACUUM changes; being stopped is a finding and no failure."""
+        for reading in (self.fresh, self.churned, self.vacuumed):
+            if reading.failure and not reading.stopped:
+                return reading.failure
+        answers = {self.churned.answer, self.vacuumed.answer} - {None}
+        return "other rows after VACUUM than before it" if len(answers) > 1 else None
+
+    @property
+    def flips(self) -> tuple[str, ...]:
+        """In words: the plan changed, although no statistics were collected."""
+        pairs = (("after the churn", self.fresh, self.churned), ("after VACUUM", self.churned, self.vacuumed))
+        return tuple(
+            f"{self.name}, {when}: {later.plan} instead of {earlier.plan}"
+            for when, earlier, later in pairs
+            if earlier.plan and later.plan and earlier.plan != later.plan
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "query": self.case.query.name,
+            "class": self.case.parameter_class.name,
+            "set": self.index_set,
+            "fresh": self.fresh.to_json(),
+            "churned": self.churned.to_json(),
+            "vacuumed": self.vacuumed.to_json(),
+            "ratio": _rounded(self.ratio),
+            "ratio_after_vacuum": _rounded(self.left),
+            "flips": list(self.flips),
+            "failure": self.failure,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SetAging:
+    """What the churn did to a set: its row updates, and the bytes of all indexes before and after."""
+
+    index_set: IndexSet
+    updates: Updates
+    fresh_bytes: int
+    churned_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decay:
+    """`cells` in the order they were read."""
+
+    profile: str
+    churn: Churn
+    sets: tuple[SetAging, ...]
+    cells: tuple[Aging, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def worst_first(self) -> list[Aging]:
+        """Cells without a ratio (stopped, failed) come before all others."""
+        return sorted(self.cells, key=lambda cell: float("inf") if cell.ratio is None else cell.ratio, reverse=True)
+
+    @property
+    def flips(self) -> tuple[str, ...]:
+        return tuple(flip for cell in self.cells for flip in cell.flips)
+
+    def of(self, index_set: str) -> list[Aging]:
+        """The cells of a set that have figures in all three states."""
+        return [cell for cell in self.cells if cell.index_set == index_set and cell.ratio and cell.left]
+
+    def mean(self, index_set: str) -> tuple[float, float] | None:
+        """Geometric means of the ratios of a set: after the churn, after VACUUM."""
+        cells = self.of(index_set)
+        if not cells:
+            return None
+        return geometric_mean(cell.ratio or 1 for cell in cells), geometric_mean(cell.left or 1 for cell in cells)
+
+    @property
+    def headline(self) -> str:
+        known = [cell for cell in self.worst_first if cell.ratio is not None and cell.left is not None]
+        if not known:
+            return "No query could be read in all three states."
+        worst = known[0]
+        return (
+            f"After {self.churn}, {worst.name} reads {units.times(worst.ratio or 1)} as many buffers as fresh "
+            f"({worst.fresh.buffers:,} → {worst.churned.buffers:,}); after VACUUM {units.times(worst.left or 1)} "
+            f"({worst.vacuumed.buffers:,})."
+        )
+
+    def require_sound(self) -> None:
+        """Raises SubjectFailed when a cell failed: to be called when everything has been shown."""
+        if broken := [f"{cell.name}: {cell.failure}" for cell in self.cells if cell.failure]:
+            more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+            raise SubjectFailed(f"{broken[0]}{more}; the other cells were measured")
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "profile": self.profile,
+            "churn": dict(self.churn.counts),
+            "sets": [self._set_json(one) for one in self.sets],
+            "cells": [cell.to_json() for cell in self.worst_first],
+            "flips": list(self.flips),
+            "headline": self.headline,
+            "notes": list(self.notes),
+        }
+
+    def _set_json(self, one: SetAging) -> dict[str, Any]:
+        means = self.mean(one.index_set.name)
+        return {
+            "name": one.index_set.name,
+            "title": one.index_set.title,
+            "mean_ratio": _rounded(means[0]) if means else None,
+            "mean_ratio_after_vacuum": _rounded(means[1]) if means else None,
+            "rows_updated": one.updates.rows,
+            "hot_share": _rounded(one.updates.hot_share, 4),
+            "bytes_fresh": one.fresh_bytes,
+            "bytes_churned": one.churned_bytes,
+        }
+
+
+def _ratio(later: Reading, fresh: Reading) -> float | None:
+    if later.buffers is None or fresh.buffers is None:
+        return None
+    return max(later.buffers, 1) / max(fresh.buffers, 1)
+
+
+def _rounded(value: float | None, digits: int = 3) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def run_decay(
+    server: Server,
+    source: str,
+    project: Project,
+    churn: Churn,
+    *,
+    sets: Sets | None = None,
+    queries: Sequence[str] | None = None,
+    timeout_s: float = TIMEOUT_S,
+    progress: Progress | None = None,
+) -> Decay:
+    """Read fresh, after `churn` and after VACUUM, each set on its own clone of `source`, which is never written.
+
+    Raises as run_matrix does; SubjectFailed when a write of the churn fails.
+    """
+    with prepared_request(
+        server, source, project, sets=sets, queries=queries, timeout_s=timeout_s, progress=progress
+    ) as request:
+        ager = _Ager(server, request, churn, Steps(_steps(request), progress))
+        with SetBuilder(server, request.template, request.sets) as builder:
+            found = [ager.age(builder, one) for one in request.sets]
+    cells = tuple(cell for _set, cells in found for cell in cells)
+    return Decay(request.profile, churn, tuple(one for one, _cells in found), cells, request.notes)
+
+
+def _steps(request: Request) -> int:
+    return 3 * request.cells + sum(len(one.indexes) + 2 for one in request.sets)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ager:
+    """Takes one set after the other through the three states: fresh, after the churn, after VACUUM."""
+
+    server: Server
+    request: Request
+    churn: Churn
+    tell: Steps
+
+    def age(self, builder: SetBuilder, one: IndexSet) -> tuple[SetAging, list[Aging]]:
+        with builder.built(one, titled(self.tell, one, "building ")) as (name, _built):
+            fresh_bytes = settle(self.server, name)
+            fresh = self._read(name, titled(self.tell, one, "fresh: "))
+            self.tell(f"{one.title}: {self.churn}")
+            done, churned_bytes = self._churn(name)
+            churned = self._read(name, titled(self.tell, one, "after churn: "))
+            self.tell(f"{one.title}: VACUUM")
+            self._vacuum(name)
+            vacuumed = self._read(name, titled(self.tell, one, "after VACUUM: "))
+        states = zip(self.request.workload.cases, fresh, churned, vacuumed, strict=True)
+        cells = [Aging(case, one.name, *three) for case, *three in states]
+        return SetAging(one, done, fresh_bytes, churned_bytes), cells
+
+    def _churn(self, name: str) -> tuple[Updates, int]:
+        """What was updated, and the bytes of all indexes afterwards."""
+        with connect(self.server.conninfo(name)) as connection:
+            hold_still(connection)
+            done = inflict(connection, self.churn, self.request.writes, self.request.targets)
+            return done, index_bytes(connection)
+
+    def _vacuum(self, name: str) -> None:
+        with connect(self.server.conninfo(name)) as connection:
+            vacuum(connection)
+
+    def _read(self, name: str, tell: Announce) -> list[Reading]:
+        """Every case in the order of the workload, which is part of the protocol: a read tidies up for the next one."""
+        readings = []
+        with open_probe(self.server, name, timeout_s=self.request.timeout_s) as probe:
+            for case in self.request.workload.cases:
+                tell(case.name)
+                readings.append(read_case(probe, case))
+        return readings
+
+
+def hold_still(connection: Connection) -> None:
+    """No autovacuum on these tables: on a server of somebody else's it would come in at a moment of its own."""
+    for table in tables(connection):
+        connection.execute(sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = off)").format(sql.Identifier(table)))
+
+
+def vacuum(connection: Connection) -> None:
+    """VACUUM as a DBA types it, table by table: it may leave few dead entries where they are, as it does there."""
+    for table in tables(connection):
+        connection.execute(sql.SQL("VACUUM {}").format(sql.Identifier(table)))
+
+
+def decay_lab(document: Mapping[str, Any]) -> Lab:
+    """Return the tables and sentences of what `inboxbench bench decay` wrote."""
+    found = document["decay"]
+    churn = ", ".join(f"{count:,} × {name}" for name, count in found["churn"].items())
+    return Lab(
+        "decay",
+        "What writes leave of it",
+        f"Every read fresh, after {churn} without VACUUM, and after VACUUM.",
+        [_cells_table(found, churn), _sets_table(found)],
+        [found["headline"], *(f"plan flips: {flip}" for flip in found["flips"])],
+        found["notes"],
+    )
+
+
+def _cells_table(found: Mapping[str, Any], churn: str) -> Table:
+    columns = [
+        *words("query [class]", "set"),
+        *figures(units.number, "fresh", "after churn"),
+        Column("ratio", units.times),
+        Column("after VACUUM"),
+        Column("ratio", units.times),
+        *words("plan"),
+    ]
+    rows = [_cell_row(cell) for cell in found["cells"]]
+    return Table(f"buffers before and after {churn}, the worst first", columns, rows, most=MOST_ROWS)
+
+
+def _cell_row(cell: Mapping[str, Any]) -> Row:
+    fresh, churned, vacuumed = (_buffers(cell[name]) for name in ("fresh", "churned", "vacuumed"))
+    ratios = cell["ratio"], cell["ratio_after_vacuum"]
+    flips = Cell("flips", "bad") if cell["flips"] else ""
+    name = f"{cell['query']} [{cell['class']}]"
+    return Row([name, cell["set"], fresh, churned, ratios[0], vacuumed, ratios[1], flips], note=cell["failure"] or "")
+
+
+def _buffers(reading: Mapping[str, Any]) -> Cell:
+    if reading["buffers"] is None:
+        return Cell("stopped" if reading["failure"] == STOPPED else "failed", "bad")
+    return Cell(reading["buffers"])
+
+
+def _sets_table(found: Mapping[str, Any]) -> Table:
+    columns = [
+        *words("set"),
+        *figures(units.times, "after churn", "after VACUUM", "worst"),
+        Column("rows updated"),
+        Column("HOT", units.share),
+        *figures(units.size, "indexes fresh", "indexes after churn"),
+    ]
+    ratios = ("mean_ratio", "mean_ratio_after_vacuum")
+    rows = [
+        Row(
+            [
+                index_set["name"],
+                *(index_set[name] for name in ratios),
+                _worst(found, index_set["name"]),
+                *(index_set[name] for name in ("rows_updated", "hot_share", "bytes_fresh", "bytes_churned")),
+            ]
+        )
+        for index_set in found["sets"]
+    ]
+    return Table("by set: geometric means over all cells", columns, rows)
+
+
+def _worst(found: Mapping[str, Any], index_set: str) -> float | None:
+    mine = (cell["ratio"] for cell in found["cells"] if cell["set"] == index_set and cell["ratio_after_vacuum"])
+    return max((ratio for ratio in mine if ratio), default=None)

@@ -1,0 +1,25 @@
+"""The labs of `inboxbench bench`: how the JSON of each is shown, by the key of it that no other lab has."""
+
+from __future__ import annotations
+
+from inboxbench.bench.decay import decay_lab
+from inboxbench.bench.drop_one import drop_one_lab
+from inboxbench.bench.growth.run import growth_lab
+from inboxbench.bench.load import load_lab
+from inboxbench.bench.traps.trap import traps_lab
+from inboxbench.extensions import extension
+from inboxbench.project import Project
+from inboxbench.report.lab import Labs
+
+LABS: Labs = {
+    "traps": traps_lab,
+    "decay": decay_lab,
+    "drop_one": drop_one_lab,
+    "growth": growth_lab,
+    "load": load_lab,
+}
+
+
+def project_labs(project: Project) -> Labs:
+    """Return LABS and those that the project names in `[tool.inboxbench] labs`."""
+    return {**LABS, **(extension(project, "labs") or {})}

@@ -1,0 +1,155 @@
+"""`inboxbench bench` itself: the matrix measured on each server, and how it and its verdict are shown."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from inboxbench import __version__, units
+from inboxbench.bench import run_matrix
+from inboxbench.bench.cache.outcomes import Cache
+from inboxbench.bench.model import Cell, Matrix
+from inboxbench.bench.servers import Change, Contrast, Side, contrasts
+from inboxbench.cli.bench.options import SCHEMA_VERSION
+from inboxbench.cli.bench.source import Source, cache_of, open_source, print_reuse, sets_of
+from inboxbench.cli.options import Session
+from inboxbench.cli.progress import counting, progress_console
+from inboxbench.machine import describe_machine
+from inboxbench.report import render_markdown
+from inboxbench.report.index_figures import compare
+from inboxbench.report.model import read_run
+from inboxbench.report.table import Cell as Shown
+from inboxbench.report.table import Row, Table, as_markdown, escape, figures, print_table, words
+from inboxbench.report.tables import cells_table, mix_table, sets_table
+from inboxbench.report.verdict import Verdict
+
+_MOST = 40
+
+
+def measure_side(session: Session, source: Source, options: dict[str, Any], *, fresh: bool) -> tuple[Side, Cache]:
+    """The whole matrix on the session's server, and what of it was known before."""
+    with session.server() as server:
+        progress_console.print(Text(server.label))
+        with open_source(session, server, source) as database, counting() as progress:
+            cache = cache_of(database, fresh=fresh, as_is=source.as_is)
+            given = options | {"as_is": source.as_is, "cache": cache, "progress": progress, "lenient": True}
+            given["sets"] = sets_of(server, database, session.project, options["sets"])
+            matrix = run_matrix(server, database.name, session.project, **given)
+        print_reuse(cache)
+        return Side(server.label, server.version, matrix), cache
+
+
+def matrix_document(side: Side, verdict: Verdict, begun: dt.datetime) -> dict[str, Any]:
+    """Return the parts of a run's record that a matrix and its verdict fill: `inboxbench report` shows it."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "inboxbench", "version": __version__},
+        "started_at": begun.isoformat(timespec="seconds"),
+        "finished_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "machine": describe_machine(),
+        "server": {"label": side.label, "version": side.version},
+        "matrix": side.matrix.to_json(),
+        "verdict": verdict.to_json(),
+    }
+
+
+def sides_json(sides: Sequence[Side], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Return what a run on several servers adds to its record: each of them whole, and all that changes from the
+    first."""
+    every = [
+        {"label": side.label, "version": side.version, "matrix": side.matrix.to_json(), "verdict": verdict.to_json()}
+        for side, verdict in zip(sides, verdicts, strict=True)
+    ]
+    return {"servers": every, "contrast": [contrast.to_json() for contrast in contrasts(sides)]}
+
+
+def print_matrix(matrix: Matrix, document: Mapping[str, Any], console: Console) -> None:
+    """Print the cells, the sets and the verdict on them. document: the record of the matrix."""
+    run = read_run(document)
+    assert run.matrix is not None
+    tables = [cells_table(run.matrix), sets_table(compare(run)), mix_table(run.verdict)]
+    for table in tables:
+        if table is not None:
+            print_table(table, console, notes=False)
+    console.print(Text(run.verdict.headline, style="bold"))
+    for reason in run.verdict.reasons:
+        console.print(Text(f"  {reason}"))
+    if matrix.client:
+        console.print(Text(f"  {matrix.client}", style="dim" if matrix.client.met else "bold red"))
+    for note in matrix.notes:
+        console.print(Text(f"  note: {note}", style="dim"))
+
+
+def matrix_markdown(matrix: Matrix, document: Mapping[str, Any]) -> str:
+    """Return the verdict and the sets as the report has them, then every cell, the widest spread first."""
+    run = read_run(document)
+    assert run.matrix is not None
+    cells = cells_table(run.matrix)
+    said = [*run.verdict.reasons, *([str(matrix.client)] if matrix.client else [])]
+    said += [f"note: {note}" for note in matrix.notes]
+    blocks = [
+        render_markdown(document).rstrip(),
+        "\n".join(f"- {escape(sentence)}" for sentence in said),
+        "Buffers and median milliseconds of server time; ~ where the round trip says nothing.",
+        as_markdown(cells),
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def print_contrast(contrast: Contrast, console: Console) -> None:
+    """Print what changes from one server to another, the largest change first, and by which plan."""
+    console.print(Text(contrast.headline, style="bold"))
+    for result in contrast.before.matrix.sets:
+        name = result.index_set.name
+        if (typical := contrast.typical(name)) is not None:
+            console.print(Text(f"  {name}: a typical read touches {units.times(typical)} the pages"))
+    if contrast.ranked:
+        print_table(_changes(contrast), console)
+    if (rest := len(contrast.ranked) - _MOST) > 0:
+        console.print(Text(f"  and {rest} more: --format json names them"))
+    if contrast.lacking:
+        console.print(Text(f"  on one of them only: {', '.join(contrast.lacking)}", style="dim"))
+
+
+def _changes(contrast: Contrast) -> Table:
+    columns = [
+        *words("query [class]", "set"),
+        *figures(units.number, contrast.before.label, contrast.now.label),
+        *words("plan"),
+    ]
+    rows = [
+        Row(
+            [
+                change.before.case.name,
+                change.before.index_set,
+                _figure(change.before),
+                _figure(change.now),
+                _plan(change),
+            ]
+        )
+        for change in contrast.ranked[:_MOST]
+    ]
+    return Table("pages, index searches and plan, what got dearer first", columns, rows)
+
+
+def _figure(cell: Cell) -> str:
+    if cell.plan is None:
+        return "stopped" if cell.stopped else "failed"
+    searches = "" if cell.plan.searches is None else f" · {cell.plan.searches:,} searches"
+    return f"{cell.plan.buffers:,}{searches}"
+
+
+def _plan(change: Change) -> Shown:
+    if change.other_values:
+        return Shown("other parameters were drawn there", "bad")
+    if change.other_rows:
+        return Shown("other rows", "bad")
+    now = change.now.plan.line if change.now.plan else str(change.now.failure)
+    if not change.other_plan:
+        return Shown(now, "weak")
+    before = change.before.plan.line if change.before.plan else str(change.before.failure)
+    return Shown(f"{now}  instead of  {before}")

@@ -1,0 +1,178 @@
+"""The database that a bench command measures: one that is there already, a copy of somebody's, or a seeded one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from inboxbench.bench.cache.outcomes import Cache
+from inboxbench.bench.cache.store import Store, default_folder
+from inboxbench.bench.request import Sets
+from inboxbench.bench.sets.indexset import live_set, read_catalogue
+from inboxbench.bench.workload.letters import locale_remark
+from inboxbench.bench.workload.queries import read_workload
+from inboxbench.cli.options import Session
+from inboxbench.cli.progress import SeedProgress, progress_console
+from inboxbench.database import connect, read_marker, require_ours, scratch_database, write_marker
+from inboxbench.database_copy import CopyFailed, copied, is_url
+from inboxbench.errors import SubjectFailed, UsageError
+from inboxbench.migrate import runner
+from inboxbench.project import Loose, Project
+from inboxbench.seed import load_profile
+from inboxbench.seed.datasets.dataset import load_dataset, schema_file
+from inboxbench.server import Server, parse_spec, redact
+from inboxbench.server.binaries import find_bindir
+from inboxbench.server.spec import Binaries, Embedded
+from inboxbench.sqlfile import read_queries
+
+# The set of indexes that a database of one's own has.
+CURRENT = "current"
+# What a profile's size counts. The row source should say so.
+UNIT = "messages"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What to measure on: a database that is at head already, or a profile that is seeded there."""
+
+    database: str | None
+    profile: str
+    seed: int
+    allow_foreign: bool
+    as_is: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database to measure on. rows: of the table that a profile is measured in (0: of no profile). data: what the
+    rows were made of (None: nobody knows, so that the cache reads them)."""
+
+    name: str
+    rows: int
+    data: str | None = None
+
+
+@contextmanager
+def opened_database(session: Session, server: Server, source: Source) -> Iterator[str]:
+    """The name of a database at head; one made here is gone afterwards, its dataset stays with the server."""
+    with open_source(session, server, source) as database:
+        yield database.name
+
+
+@contextmanager
+def open_source(session: Session, server: Server, source: Source) -> Iterator[Database]:
+    """The same, with what is known of its rows. Warns of a locale that queries of the project find too little in."""
+    with _opened(session, server, source) as database:
+        _warn_of_locale(session.project, server, database.name)
+        yield database
+
+
+def _warn_of_locale(project: Project, server: Server, database: str) -> None:
+    if not project.queries.is_dir():
+        return
+    with connect(server.conninfo(database)) as connection:
+        remark = locale_remark(connection, read_queries(project.queries, strict=False))
+    if remark:
+        progress_console.print(Text(remark, style="yellow"))
+
+
+@contextmanager
+def _opened(session: Session, server: Server, source: Source) -> Iterator[Database]:
+    if is_url(source.database):
+        with _copied(source.database or "", server) as database:
+            yield database
+        return
+    if source.database:
+        if not source.allow_foreign:
+            require_ours(server, source.database)
+        yield Database(source.database, 0)
+        return
+    with seeded(session, server, source.profile, source.seed) as database:
+        yield database
+
+
+@contextmanager
+def _copied(url: str, server: Server) -> Iterator[Database]:
+    with ExitStack() as stack:
+        with progress_console.status(f"copying {redact(url)} to {server.label}"):
+            try:
+                copy = stack.enter_context(copied(server, url))
+            except CopyFailed as error:  # what is measured is at fault, and no server: exit code 3
+                raise SubjectFailed(str(error)) from None
+        for remark in copy.remarks:
+            progress_console.print(Text(remark, style="yellow"))
+        yield Database(copy.name, 0)
+
+
+def sets_of(server: Server, database: Database, project: Project, names: list[str] | None) -> Sets | None:
+    """What to compare: of a project by name; a database of one's own also as it is, under the name CURRENT."""
+    if not isinstance(project, Loose):
+        return names
+    with connect(server.conninfo(database.name)) as connection:
+        current = live_set(connection, CURRENT, "the indexes it has")
+    own = [current] if names is None or CURRENT in names else []
+    rest = None if names is None else [name for name in names if name != CURRENT]
+    return [*own, *read_catalogue(project.indexes).choose(rest)]
+
+
+@contextmanager
+def seeded(session: Session, server: Server, profile: str, seed: int, scale: float = 1.0) -> Iterator[Database]:
+    """A database at head with `scale` times the rows of the profile; gone afterwards.
+
+    It is filled at head, with what the baseline could not hold: priorities, put-away conversations, notes, keys of
+    other systems. A project without schema/head.sql is filled at the baseline and migrated.
+    """
+    project = session.project
+    at = "head" if schema_file(project, "head").is_file() else "baseline"
+    with SeedProgress() as progress:
+        dataset = load_dataset(server, profile, seed, scale=scale, at=at, project=project, progress=progress)
+    with scratch_database(server, "bench", dataset.name) as name:
+        write_marker(server, name, (read_marker(server, name) or {}) | {"profile": dataset.profile})
+        if at == "baseline":
+            with progress_console.status("migrating to head"):
+                runner.upgrade(server.conninfo(name), project)
+        yield Database(name, dataset.size, f"{dataset.fingerprint} at {_history(project)}")
+
+
+def _history(project: Project) -> str:
+    """A digest of the migrations, their SQL included."""
+    found = hashlib.sha256()
+    for path in sorted(path for path in project.migrations.rglob("*") if path.suffix in (".py", ".sql")):
+        found.update(path.name.encode() + path.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def cache_of(database: Database, *, fresh: bool, as_is: bool) -> Cache:
+    """Outcomes of earlier runs. Where rows lie as they lie, what they were made of does not say how."""
+    return Cache(Store(default_folder(), fresh=fresh), None if as_is else database.data)
+
+
+def print_reuse(cache: Cache) -> None:
+    """On stderr: how much was known already, and what could not be read."""
+    if cache.reused:
+        progress_console.print(Text(str(cache)))
+    for problem in cache.store.problems:
+        progress_console.print(Text(problem, style="yellow"))
+
+
+def check_servers(session: Session) -> None:
+    """Before minutes of work on the first: is there a program for each? Raises UsageError, ServerError."""
+    for one in session.each():
+        spec = parse_spec(one.settings.server)
+        if isinstance(spec, Embedded | Binaries):
+            find_bindir(spec)
+
+
+def check_names(session: Session, source: Source, sets: list[str] | None, queries: list[str] | None) -> None:
+    """A wrong name is said before a server is started."""
+    own = isinstance(session.project, Loose)
+    read_catalogue(session.project.indexes).choose([name for name in sets if name != CURRENT] if own and sets else sets)
+    read_workload(session.project, queries)
+    if not source.database:
+        if not session.project.seeds.is_dir():
+            raise UsageError(f"{session.project.root} has no seeds/ to fill a database by; name one with --database")
+        load_profile(session.project, source.profile)

@@ -1,0 +1,72 @@
+"""Dataclasses read back from JSON: `dataclasses.asdict` writes what `restored` reads; `read` takes any version's."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+def restored(kind: type[T], value: Any) -> T:
+    """Return a dataclass from the object that `asdict` made of it. Raises KeyError, TypeError or ValueError otherwise.
+
+    >>> from inboxbench.bench.execute.timing import Timing
+    >>> restored(Timing, {"median_ms": 1.0, "p95_ms": 2.0, "rounds": 3, "client_ms": None})
+    Timing(median_ms=1.0, p95_ms=2.0, rounds=3, client_ms=None)
+    """
+    return cast("T", _Reader(strict=True).value(kind, value))
+
+
+def read(kind: type[T], value: Mapping[str, Any]) -> T:
+    """Return a dataclass from an object that a schema has checked, by this version or another.
+
+    Keys that the dataclass does not have are left out, and a null or missing one is its default. A field whose
+    metadata has `json` is read from the key of that name.
+    """
+    return cast("T", _Reader(strict=False).value(kind, value))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """strict: every field is there, and is of its type."""
+
+    strict: bool
+
+    def value(self, kind: Any, value: Any) -> Any:
+        if is_dataclass(kind):
+            return self._dataclass(cast("type[Any]", kind), self._scalar(dict, value))
+        origin, inner = get_origin(kind), get_args(kind)
+        if origin in (Union, types.UnionType):
+            return None if value is None else self.value(_first(inner), value)
+        if isinstance(origin, type) and issubclass(origin, Mapping):
+            return {key: self.value(inner[1], item) for key, item in self._scalar(dict, value).items()}
+        if isinstance(origin, type) and issubclass(origin, Sequence):
+            return self._tuple(inner, value)
+        return self._scalar(kind, value)
+
+    def _dataclass(self, kind: type[Any], value: Mapping[str, Any]) -> Any:
+        hints = get_type_hints(kind)
+        names = {field.name: field.metadata.get("json", field.name) for field in fields(kind)}
+        if not self.strict:
+            names = {name: key for name, key in names.items() if value.get(key) is not None}
+        return kind(**{name: self.value(hints[name], value[key]) for name, key in names.items()})
+
+    def _tuple(self, inner: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
+        items = value if isinstance(value, tuple) else self._scalar(list, value)
+        same = len(inner) == 1 or inner[1:] == (Ellipsis,)
+        kinds = [inner[0]] * len(items) if same else inner
+        return tuple(self.value(kind, item) for kind, item in zip(kinds, items, strict=True))
+
+    def _scalar(self, kind: Any, value: Any) -> Any:
+        accepted = (int, float) if kind is float else kind
+        if self.strict and kind is not Any and isinstance(accepted, type | tuple) and not isinstance(value, accepted):
+            raise TypeError(f"expected {kind.__name__}, found {value!r}")
+        return value
+
+
+def _first(kinds: tuple[Any, ...]) -> Any:
+    """Return what a value is when it is not None."""
+    return next(kind for kind in kinds if kind is not types.NoneType)

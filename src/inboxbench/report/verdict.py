@@ -1,0 +1,187 @@
+"""The verdict on a matrix as a value: which set to choose for a mix of requests, and the figures that say so.
+
+`bench/verdict` reaches it and writes it into the record; whatever shows a record reads it from there and decides
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from inboxbench.record import read
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """A mix of requests: in words, and the share of each query and each write by its name."""
+
+    text: str = ""
+    reads: Mapping[str, float] = field(default_factory=dict)
+    writes: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SetCost:
+    """What a set costs at the mix.
+
+    Reads (pages) and milliseconds are geometric means over the queries, of the mean and of the worst class of
+    parameters. Costs are pages of a mean read, write and request of the mix. lower_bound: cells were stopped, so that
+    reads and costs are higher than this. dominated_by: a set that is no worse in any figure that repeats, and better
+    in one.
+    """
+
+    index_set: str = field(metadata={"json": "set"})
+    title: str = ""
+    reads_mean: float | None = None
+    reads_worst: float | None = None
+    ms_mean: float | None = None
+    ms_worst: float | None = None
+    insert_wal_bytes: float | None = None
+    update_wal_bytes: float | None = None
+    insert_per_s: float | None = None
+    update_per_s: float | None = None
+    bytes: float | None = None
+    build_s: float | None = None
+    hot_share: float | None = None
+    read_cost: float | None = None
+    write_cost: float | None = None
+    cost: float | None = None
+    lower_bound: bool = False
+    dominated_by: str | None = None
+    recommended: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        figures = {one.metadata.get("json", one.name): getattr(self, one.name) for one in fields(self)}
+        return {key: round(value, 4) if isinstance(value, float) else value for key, value in figures.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """From `reads_per_write` reads for a write on, the `reader` costs less than the `leaner`.
+
+    None with `always`: that set costs no more at any number. reads_per_write_by_time: the same by server time of reads
+    and the time a write takes on one connection; None where the clock sees no such point. upper_bound: the leaner has
+    cells that were stopped, so that the true point lies lower.
+    """
+
+    leaner: str
+    reader: str
+    reads_per_write: float | None = None
+    reads_per_write_by_time: float | None = None
+    always: str | None = None
+    upper_bound: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class WorstRatio:
+    """The cell in which a set reads most times what the chosen one reads (`against`), in buffers."""
+
+    query: str
+    parameter_class: str = field(metadata={"json": "class"})
+    buffers: int = 0
+    against: int = 0
+    ratio: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return {"query": self.query, "class": self.parameter_class} | {
+            name: getattr(self, name) for name in ("buffers", "against", "ratio")
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Ratios:
+    """A set relative to the chosen one: above 1, the chosen one is better. None: one of the two was not measured."""
+
+    reads: float = 1.0
+    lower_bound: bool = False
+    families: Mapping[str, float] = field(default_factory=dict)
+    insert_wal: float | None = None
+    bytes: float = 1.0
+    cost: float | None = None
+    worst: WorstRatio | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self)} | {
+            "families": dict(self.families),
+            "worst": self.worst.to_json() if self.worst else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A set that could not be chosen, and why."""
+
+    index_set: str = field(metadata={"json": "set"})
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Which set to choose, by which rule, and why.
+
+    chosen: its name; None when no set answered anything. runner_up: what would be chosen without it. reasons: the most
+    general first. costs: of every set that answered something. left_out: sets that could not be chosen.
+    not_measured: what nobody asked for, so that nothing is said about it. baseline: the set to compare with, where a
+    record names one.
+    """
+
+    chosen: str | None = field(default=None, metadata={"json": "recommended"})
+    headline: str = ""
+    reasons: Sequence[str] = ()
+    ratios: Mapping[str, Ratios] = field(default_factory=dict)
+    rule: str = ""
+    mix: Shares = field(default_factory=Shares)
+    currency: str = ""
+    wal_bytes_per_page: float | None = None
+    costs: Sequence[SetCost] = field(default=(), metadata={"json": "pareto"})
+    break_even: Sequence[BreakEven] = ()
+    runner_up: str | None = None
+    left_out: Sequence[LeftOut] = ()
+    not_measured: Sequence[str] = ()
+    baseline: str | None = None
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Verdict:
+        """Return the verdict of a record that its schema has checked; what an older version did not write is empty."""
+        return read(cls, document)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the `verdict` part of run.json."""
+        document = {
+            "recommended": self.chosen,
+            "headline": self.headline,
+            "reasons": list(self.reasons),
+            "ratios": {name: ratios.to_json() for name, ratios in self.ratios.items()},
+        }
+        if self.chosen is None:
+            return document
+        return document | {
+            "rule": self.rule,
+            "mix": asdict(self.mix),
+            "currency": self.currency,
+            "wal_bytes_per_page": self.wal_bytes_per_page,
+            "pareto": [row.to_json() for row in self.costs],
+            "break_even": [even.to_json() for even in self.break_even],
+            "runner_up": self.runner_up,
+            "left_out": [{"set": one.index_set, "why": one.why} for one in self.left_out],
+            "not_measured": list(self.not_measured),
+        }
+
+    def cost_of(self, index_set: str) -> SetCost | None:
+        """Return a set's line; None for a set that answered nothing, and in a record of an older version."""
+        return next((row for row in self.costs if row.index_set == index_set), None)
+
+    @property
+    def has_writes(self) -> bool:
+        """Whether writes were measured."""
+        return any(row.write_cost for row in self.costs)
+
+    @property
+    def by_cost(self) -> list[SetCost]:
+        """The lines, the costliest first."""
+        return sorted(self.costs, key=lambda row: -(row.cost or 0.0))
