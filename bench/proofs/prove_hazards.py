@@ -37,7 +37,7 @@ def main() -> int:
 def _run(server: str) -> tuple[int, dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "seen.json"
-        command = [sys.executable, "-m", "pytest", "-q", "--server", server, str(_TESTS / "test_lock_modes.py")]
+        command = [sys.executable, "-m", "pytest", "-q", "--server", server, str(_TESTS / "test_lock_attribution.py")]
         ended = subprocess.run(command, env={**os.environ, "INBOXBENCH_HAZARDS": str(output)}, cwd=_ROOT, check=False)
         if not output.is_file():
             sys.exit(f"the catalogue's tests wrote no record on {server} (pytest ended with {ended.returncode})")

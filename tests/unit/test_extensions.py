@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from inboxbench.cli import application
-from inboxbench.cli.project_group import _commands
+from inboxbench.cli.options import _commands
 from inboxbench.errors import UsageError
 from inboxbench.extensions import extension, project_commands
 from inboxbench.project import Project

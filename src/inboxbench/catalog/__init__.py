@@ -4,8 +4,7 @@
 differ; ``render`` writes one down as the SQL that builds it (``schema/head.sql``).
 """
 
-from inboxbench.catalog.compare import Difference, compare, explain
-from inboxbench.catalog.model import BOOKKEEPING, STRUCTURE, Catalog, Entry, Kind
+from inboxbench.catalog.model import BOOKKEEPING, STRUCTURE, Catalog, Difference, Entry, Kind, compare, explain
 from inboxbench.catalog.read import RelationSize, extensions, invalid_indexes, read_catalog, relation_sizes
 from inboxbench.catalog.render import render
 

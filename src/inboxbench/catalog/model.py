@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -57,3 +59,70 @@ class Catalog:
             line = "\0".join((entry.kind, entry.table, entry.name, entry.definition))
             digest.update(line.encode() + b"\n")
         return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Difference:
+    """One object that is not the same on both sides; None stands for an absent one."""
+
+    table: str
+    kind: Kind
+    name: str
+    expected: str | None
+    found: str | None
+
+
+def compare(expected: Catalog, found: Catalog) -> tuple[Difference, ...]:
+    """Every difference, sorted by table; the contents of a table that one side lacks are not listed."""
+    wanted, present = _by_identity(expected), _by_identity(found)
+    one_sided = set(expected.tables) ^ set(found.tables)
+    differences = (
+        Difference(key[1], key[0], key[2], wanted.get(key), present.get(key))
+        for key in wanted.keys() | present.keys()
+        if wanted.get(key) != present.get(key) and not (key[1] in one_sided and key[0] != "table")
+    )
+    return tuple(sorted(differences, key=lambda d: (d.table, d.kind, d.name)))
+
+
+def _by_identity(catalog: Catalog) -> dict[tuple[Kind, str, str], str]:
+    return {_identity(entry): entry.definition for entry in catalog.entries}
+
+
+def _identity(entry: Entry) -> tuple[Kind, str, str]:
+    return entry.kind, entry.table, entry.name
+
+
+def explain(differences: Iterable[Difference], *, expected: str = "expected", found: str = "found") -> str:
+    """The differences as text; ``expected`` and ``found`` name the two sides for the reader."""
+    return "\n".join(line for each in differences for line in _explain_one(each, expected, found))
+
+
+def _explain_one(difference: Difference, expected: str, found: str) -> Iterator[str]:
+    yield _title(difference)
+    if _is_long(difference.expected) and _is_long(difference.found):
+        yield from _changed_lines(difference, expected, found)
+        return
+    width = max(len(expected), len(found))
+    yield f"  {expected:<{width}}  {_present(difference.expected)}"
+    yield f"  {found:<{width}}  {_present(difference.found)}"
+
+
+def _title(difference: Difference) -> str:
+    subject = f"{difference.kind} {difference.name}".strip()
+    return f"{difference.table}: {subject}" if difference.table else subject
+
+
+def _is_long(definition: str | None) -> bool:
+    return definition is not None and "\n" in definition
+
+
+def _present(definition: str | None) -> str:
+    if definition is None:
+        return "absent"
+    return definition.splitlines()[0] if definition else "present"
+
+
+def _changed_lines(difference: Difference, expected: str, found: str) -> Iterator[str]:
+    before, after = (difference.expected or "").splitlines(), (difference.found or "").splitlines()
+    for line in difflib.unified_diff(before, after, expected, found, lineterm="", n=1):
+        yield f"  {line}"

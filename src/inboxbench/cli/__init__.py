@@ -13,7 +13,7 @@ import click
 import psycopg
 
 from inboxbench import __version__
-from inboxbench.cli.project_group import own_commands
+from inboxbench.cli.options import own_commands
 from inboxbench.errors import InboxbenchError
 from inboxbench.server import reason
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from inboxbench.cli.output import results_console
-from inboxbench.dryrun.rules.messages import head_of
+from inboxbench.dryrun.rules.checks import head_of
 from inboxbench.dryrun.squawk import Judged, Piece, judged, pieces_of, warnings
 from inboxbench.errors import ThresholdExceeded, UsageError
 

@@ -17,10 +17,9 @@ from inboxbench.dryrun.tools.base import Tool
 from inboxbench.errors import UsageError
 from inboxbench.migrate.history import Revision
 from inboxbench.server import Server
-from inboxbench.traffic.engine import DEFAULT_RATE, live_traffic
+from inboxbench.traffic.engine import DEFAULT_RATE, RequestClass, live_traffic
 from inboxbench.traffic.file import read_project_traffic, read_traffic
 from inboxbench.traffic.generated import Generated, generate
-from inboxbench.traffic.request import RequestClass
 from inboxbench.traffic.tables import read_tables
 
 NO_TABLES = "no traffic: the copy has no table to read or write before the migrations begin"

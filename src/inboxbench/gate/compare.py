@@ -1,13 +1,82 @@
-"""Head against baseline, figure by figure: what got worse beyond its budget, what got better, what is only new."""
+"""Head against baseline, figure by figure: what got worse beyond its budget, what got better, what is only new.
+
+Budgets are read from gate.toml; `settled` makes the baseline that `--update` writes of the two.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
-from inboxbench.gate.budget import Budgets
-from inboxbench.gate.snapshot import Cost, Reading, Snapshot
+from inboxbench.errors import UsageError, unknown
+from inboxbench.gate.snapshot import Cost, Reading, Snapshot, Writing
+from inboxbench.sqlfile import read_text
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Factors over the baseline (1.0: nothing), and how far the HOT share may fall.
+
+    WAL repeats within 0.03 % and sizes exactly over rebuilds; 1 % leaves room for minor versions.
+    """
+
+    buffers: float = 1.0
+    removed: float = 1.0
+    wal: float = 1.01
+    size: float = 1.01
+    hot: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """The default one, and those of queries and writes by name."""
+
+    default: Budget = Budget()
+    named: Mapping[str, Budget] = field(default_factory=dict)
+
+    def of(self, name: str) -> Budget:
+        return self.named.get(name, self.default)
+
+
+def read_budgets(path: Path) -> Budgets:
+    """Of `bench/gate.toml`: [default] and [budget.NAME], a query's or a write's; no file, no budgets.
+
+    Raises UsageError naming file, table and key.
+    """
+    if not path.is_file():
+        return Budgets()
+    try:
+        document = tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not TOML: {error}") from None
+    for key in document:
+        if key not in ("default", "budget"):
+            raise unknown("table", key, ("default", "budget"), where=str(path))
+    default = _budget(path, "default", document.get("default", {}), Budget())
+    named = document.get("budget", {})
+    return Budgets(default, {name: _budget(path, f"budget.{name}", raw, default) for name, raw in named.items()})
+
+
+def _budget(path: Path, where: str, raw: object, base: Budget) -> Budget:
+    if not isinstance(raw, dict):
+        raise UsageError(f"{path} [{where}]: expected a table")
+    names = [field.name for field in fields(Budget)]
+    for key, value in raw.items():
+        if key not in names:
+            raise unknown("key", key, names, where=f"{path} [{where}]")
+        _check(path, where, key, value)
+    return Budget(**{name: float(raw.get(name, getattr(base, name))) for name in names})
+
+
+def _check(path: Path, where: str, key: str, value: Any) -> None:
+    lowest, highest = (0.0, 1.0) if key == "hot" else (1.0, float("inf"))
+    if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value < highest:
+        what = "a share of at least 0 and below 1" if key == "hot" else "a factor of at least 1"
+        raise UsageError(f"{path} [{where}] {key}: {value!r} is not {what}")
+
 
 Verdict = Literal["broken", "worse", "better", "note"]
 ORDER: tuple[Verdict, ...] = ("broken", "worse", "better", "note")
@@ -184,3 +253,71 @@ def _hot(where: str, before: float | None, after: float | None, allowed: float) 
         return None
     text = f"{before:.1%} → {after:.1%} of updates touch no index (HOT)"
     return Change("worse" if after < before else "better", where, "hot", before, after, 1 + allowed, text)
+
+
+_N = TypeVar("_N", int, float)
+
+
+def settled(before: Snapshot, now: Snapshot, budgets: Budgets, *, accept: bool, partial: bool = False) -> Snapshot:
+    """The baseline to keep: head's figures where they are better or new, the old ones where they repeat within their
+    budget. Worse ones only with `accept`; cells that were not measured now go, unless only a `partial` run was asked
+    for."""
+    if partial:
+        now = _completed(now, before)
+    readings = {
+        key: _merged_reading(before.readings.get(key), reading, accept=accept) for key, reading in now.readings.items()
+    }
+    costs = {
+        name: _merged_cost(before.costs.get(name), cost, budgets, accept=accept) for name, cost in now.costs.items()
+    }
+    return replace(now, readings=readings, costs=costs)
+
+
+def _completed(now: Snapshot, before: Snapshot) -> Snapshot:
+    """With the baseline's figures where there are none of now."""
+    return replace(now, readings={**before.readings, **now.readings}, costs={**before.costs, **now.costs})
+
+
+def _merged_reading(old: Reading | None, new: Reading, *, accept: bool) -> Reading:
+    if old is None or accept or old.parameters != new.parameters:
+        return new
+    worse = new.failure is not None or _more(new.buffers, old.buffers) or _more(new.removed, old.removed)
+    other = old.answer != new.answer and old.query == new.query
+    return old if worse or other else new
+
+
+def _more(new: int | None, old: int | None) -> bool:
+    return new is not None and old is not None and new > old
+
+
+def _merged_cost(old: Cost | None, new: Cost, budgets: Budgets, *, accept: bool) -> Cost:
+    if old is None:
+        return new
+    size = _kept(old.bytes, new.bytes, budgets.default.size, accept=accept)
+    indexes: Mapping[str, int] = new.indexes if size == new.bytes else old.indexes
+    writes = {
+        name: _writing(old.writes.get(name), writing, budgets.of(name), accept=accept)
+        for name, writing in new.writes.items()
+    }
+    return Cost(size, indexes, writes)
+
+
+def _writing(old: Writing | None, new: Writing, budget: Budget, *, accept: bool) -> Writing:
+    if old is None:
+        return new
+    wal = _kept(old.wal_bytes, new.wal_bytes, budget.wal, accept=accept)
+    return Writing(wal, _merged_hot(old, new, budget.hot, accept=accept))
+
+
+def _kept(old: _N, new: _N, budget: float, *, accept: bool) -> _N:
+    if max(old, new) <= min(old, new) * budget or (new > old and not accept):
+        return old
+    return new
+
+
+def _merged_hot(old: Writing, new: Writing, allowed: float, *, accept: bool) -> float | None:
+    if old.hot_share is None or new.hot_share is None:
+        return new.hot_share
+    if abs(old.hot_share - new.hot_share) <= allowed or (new.hot_share < old.hot_share and not accept):
+        return old.hot_share
+    return new.hot_share

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from inboxbench.errors import UsageError
-from inboxbench.gate.revision import git
+from inboxbench.gate.measure_head import git
 from inboxbench.gate.snapshot import Reading, Snapshot, check_environment, parse_snapshot, read_snapshot
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from inboxbench.errors import InboxbenchError, UsageError
-from inboxbench.testing.place import PLACE
+from inboxbench.testing.seeded import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

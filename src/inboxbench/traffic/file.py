@@ -30,7 +30,7 @@ from inboxbench.database import Connection
 from inboxbench.errors import UsageError, unknown
 from inboxbench.server import reason
 from inboxbench.sqlfile import as_psycopg, parameters, read_text
-from inboxbench.traffic.request import Kind, RequestClass
+from inboxbench.traffic.engine import Kind, RequestClass
 
 KEYS = ("name", "kind", "weight", "draw")
 _HEADER = re.compile(r"^--\s*([a-z_]+):\s*(.*?)\s*$")

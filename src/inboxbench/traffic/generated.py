@@ -19,7 +19,7 @@ from psycopg import sql
 
 from inboxbench.database import Connection
 from inboxbench.server import reason
-from inboxbench.traffic.request import Draw, Query, RequestClass
+from inboxbench.traffic.engine import Draw, Query, RequestClass
 from inboxbench.traffic.tables import Column, Key, Row, Table, read_tables, sample_rows
 
 MOST_TABLES = 12

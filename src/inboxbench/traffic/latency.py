@@ -12,8 +12,7 @@ from itertools import groupby
 
 from inboxbench.percentile import percentile
 from inboxbench.traffic.clock import Standstills
-from inboxbench.traffic.engine import Traffic
-from inboxbench.traffic.request import Answer, RequestClass
+from inboxbench.traffic.engine import Answer, RequestClass, Traffic
 
 _INTERVALS = 200  # more than a page is wide, in bars of two pixels
 _LEAST_INTERVAL_MS = 250.0

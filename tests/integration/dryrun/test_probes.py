@@ -13,13 +13,12 @@ import pytest
 from inboxbench.database import scratch_database
 from inboxbench.dryrun.more import Loss
 from inboxbench.dryrun.probes.blockers import long_reader, old_snapshot
-from inboxbench.dryrun.probes.deadlock_search import search_deadlocks
 from inboxbench.dryrun.probes.downgrade import there_and_back
-from inboxbench.dryrun.probes.lock_queue import probe_queue
+from inboxbench.dryrun.probes.lock_queue import probe_queue, search_deadlocks
 from inboxbench.dryrun.tools.alembic import Alembic
 from inboxbench.dryrun.under_traffic import Load, run_live
 from inboxbench.server import Server
-from inboxbench.traffic.request import RequestClass
+from inboxbench.traffic.engine import RequestClass
 
 if TYPE_CHECKING:
     from tests.conftest import Database

@@ -22,7 +22,7 @@ from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.tools.alembic_code import as_code
 from inboxbench.dryrun.under_traffic import Load
 from inboxbench.server import Server
-from inboxbench.traffic.request import RequestClass
+from inboxbench.traffic.engine import RequestClass
 
 DATA = """
     CREATE TABLE customers (id bigint PRIMARY KEY, email text NOT NULL);

@@ -16,7 +16,7 @@ from tests.integration.dryrun.tools.test_alembic import history
 
 from inboxbench.cli import application
 from inboxbench.cli.dryrun.output import show_run
-from inboxbench.cli.dryrun.scales import read_ruler
+from inboxbench.cli.dryrun.probes import read_ruler
 from inboxbench.database import connect, scratch_database
 from inboxbench.dryrun.downsample import count_rows
 from inboxbench.dryrun.model import DryRun

@@ -18,8 +18,7 @@ from inboxbench.dryrun.model import Felt, Lock, Statement
 from inboxbench.dryrun.stalls.lock_waits import Wait, Waits, watch_waits
 from inboxbench.dryrun.stalls.summary import summarise
 from inboxbench.traffic.clock import wall_clock
-from inboxbench.traffic.engine import Traffic, live_traffic
-from inboxbench.traffic.request import RequestClass
+from inboxbench.traffic.engine import RequestClass, Traffic, live_traffic
 
 if TYPE_CHECKING:
     from tests.conftest import Database

@@ -14,9 +14,8 @@ from inboxbench.migrate import runner
 from inboxbench.migrate.record import summarise
 from inboxbench.migrate.session import Settings
 from inboxbench.project import Project
-from inboxbench.traffic.engine import live_traffic
+from inboxbench.traffic.engine import RequestClass, live_traffic
 from inboxbench.traffic.file import read_project_traffic
-from inboxbench.traffic.request import RequestClass
 
 if TYPE_CHECKING:
     from tests.conftest import Database

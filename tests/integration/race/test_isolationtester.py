@@ -13,8 +13,7 @@ from inboxbench.race.explore.oracle import query_is_empty
 from inboxbench.race.explore.result import Exploration
 from inboxbench.race.explore.run import explore
 from inboxbench.race.isolationtester.parser import parse_spec_file
-from inboxbench.race.isolationtester.permutations import Isolation, run_spec
-from inboxbench.race.isolationtester.scenario import spec_scenario
+from inboxbench.race.isolationtester.permutations import Isolation, run_spec, spec_scenario
 from inboxbench.server import Server
 from inboxbench.server.binaries import find_bindir
 from inboxbench.server.spec import Embedded

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from psycopg import sql
 
-from inboxbench.seed.binary.distributions import inverse_table, zipf_weights
+from inboxbench.seed.binary.distributions import Stream, inverse_table, zipf_weights
 from inboxbench.seed.binary.fields import Joined, Number, digit_part, encode, ids, listed, literal
-from inboxbench.seed.binary.random_streams import Stream
 from inboxbench.seed.profile import BaseProfile, NotNegative, Positive, Share
 from inboxbench.seed.row_source import Blocks, Built, Churn, Job, Layout, Measures, Part, Plan, Problem, Task
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from inboxbench.traffic.engine import Traffic, live_traffic
-from inboxbench.traffic.request import RequestClass
+from inboxbench.traffic.engine import RequestClass, Traffic, live_traffic
 
 if TYPE_CHECKING:
     from tests.conftest import Database

@@ -12,10 +12,8 @@ import pytest
 
 from inboxbench.errors import UsageError
 from inboxbench.gate import Budgets, Comparison, Environment, Snapshot, compare, read_budgets, read_snapshot
-from inboxbench.gate.budget import Budget
-from inboxbench.gate.export import bencher, junit, smaller_is_better, workflow_commands
-from inboxbench.gate.rewrite_baseline import settled
-from inboxbench.gate.scoreboard import as_markdown
+from inboxbench.gate.compare import Budget, settled
+from inboxbench.gate.export import as_markdown, bencher, junit, smaller_is_better, workflow_commands
 from inboxbench.gate.snapshot import Cost, Reading, Writing, check_environment, write_snapshot
 from inboxbench.project import find_project
 

@@ -9,8 +9,7 @@ import pytest
 from inboxbench.migrate.history import Revision
 from inboxbench.migrate.record import MigrationRun, summarise
 from inboxbench.migrate.runner import Applied, Run
-from inboxbench.traffic.engine import Traffic
-from inboxbench.traffic.request import Answer, RequestClass
+from inboxbench.traffic.engine import Answer, RequestClass, Traffic
 
 
 def _class(name: str) -> RequestClass:

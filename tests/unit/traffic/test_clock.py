@@ -14,8 +14,7 @@ from inboxbench.dryrun.model import Statement
 from inboxbench.dryrun.stalls.lock_waits import Waits
 from inboxbench.dryrun.stalls.summary import summarise
 from inboxbench.traffic.clock import Standstills, second_clock, tick, wall_clock
-from inboxbench.traffic.engine import Traffic
-from inboxbench.traffic.request import Answer, RequestClass
+from inboxbench.traffic.engine import Answer, RequestClass, Traffic
 
 _ITEM = RequestClass("read", "read", 1, ("SELECT 1",), lambda _random: {})
 

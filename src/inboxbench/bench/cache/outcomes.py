@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from inboxbench.bench.cache import key as identity
-from inboxbench.bench.cache.store import Store, digest
+from inboxbench.bench.cache.store import Store, code, contents, digest, surroundings
 from inboxbench.bench.execute.cell import Measured
 from inboxbench.bench.execute.pgbench import Speed
 from inboxbench.bench.execute.session import SETTINGS
@@ -138,12 +137,12 @@ def known_outcomes(cache: Cache, server: Server, request: Request, *, rounds: in
     """What `cache` has of `request`, whose template is asked what it is."""
     with connect(server.conninfo(request.template)) as connection:
         conditions = {
-            "data": cache.data or identity.contents(connection, as_is=request.as_is),
-            "code": identity.code(),
+            "data": cache.data or contents(connection, as_is=request.as_is),
+            "code": code(),
             "rounds": rounds,
             "timeout_s": request.timeout_s,
             "session": SETTINGS,
-            **identity.surroundings(connection),
+            **surroundings(connection),
         }
     found = Outcomes(cache, request, conditions)
     found.look_up(speed)

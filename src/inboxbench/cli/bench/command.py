@@ -39,9 +39,8 @@ from inboxbench.cli.bench.options import (
 )
 from inboxbench.cli.bench.source import Source, check_names, check_servers
 from inboxbench.cli.bench.traps import spring_traps, traps
-from inboxbench.cli.options import Session, names_in, pass_bench_session
+from inboxbench.cli.options import ProjectGroup, Session, names_in, pass_bench_session
 from inboxbench.cli.output import Output, output_options
-from inboxbench.cli.project_group import ProjectGroup
 from inboxbench.database_copy import is_url
 from inboxbench.errors import UsageError
 

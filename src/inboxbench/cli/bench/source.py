@@ -13,8 +13,7 @@ from inboxbench.bench.cache.outcomes import Cache
 from inboxbench.bench.cache.store import Store, default_folder
 from inboxbench.bench.request import Sets
 from inboxbench.bench.sets.indexset import live_set, read_catalogue
-from inboxbench.bench.workload.letters import locale_remark
-from inboxbench.bench.workload.queries import read_workload
+from inboxbench.bench.workload.queries import locale_remark, read_workload
 from inboxbench.cli.options import Session
 from inboxbench.cli.progress import SeedProgress, progress_console
 from inboxbench.database import connect, read_marker, require_ours, scratch_database, write_marker

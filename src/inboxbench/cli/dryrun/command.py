@@ -21,8 +21,7 @@ from inboxbench.cli.dryrun.options import (
     read_tool,
 )
 from inboxbench.cli.dryrun.output import hand_over_run
-from inboxbench.cli.dryrun.probes import make_load, run_probes
-from inboxbench.cli.dryrun.scales import read_ruler
+from inboxbench.cli.dryrun.probes import make_load, read_ruler, run_probes
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import SeedProgress, progress_console

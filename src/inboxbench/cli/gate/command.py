@@ -20,13 +20,10 @@ from inboxbench.database import scratch_database
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.files import check_writable, write_text
 from inboxbench.gate import Comparison, Snapshot, compare, read_budgets, read_snapshot, write_snapshot
-from inboxbench.gate.compare import ranked
-from inboxbench.gate.export import bencher, junit, smaller_is_better, workflow_commands
-from inboxbench.gate.measure_head import Request, measure_head, measure_migrated, migrated
+from inboxbench.gate.compare import ranked, settled
+from inboxbench.gate.export import as_markdown, bencher, junit, scoreboard, smaller_is_better, workflow_commands
+from inboxbench.gate.measure_head import Request, checked_out, measure_head, measure_migrated, migrated, uncommitted
 from inboxbench.gate.paired_timing import Timed, Trial, time_cases, times_in_words
-from inboxbench.gate.revision import checked_out, uncommitted
-from inboxbench.gate.rewrite_baseline import settled
-from inboxbench.gate.scoreboard import as_markdown, scoreboard
 from inboxbench.gate.snapshot import check_environment
 from inboxbench.project import Project
 from inboxbench.seed import load_profile

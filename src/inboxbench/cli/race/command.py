@@ -2,18 +2,144 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
 import click
 from rich.console import Console
 from rich.table import Table
 
-from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.options import ProjectGroup, Session, pass_session
 from inboxbench.cli.output import Output, output_options
-from inboxbench.cli.project_group import ProjectGroup
-from inboxbench.cli.race.atlas import atlas
-from inboxbench.cli.race.explore import explore_command
-from inboxbench.cli.race.spec import spec
+from inboxbench.cli.progress import progress_console
+from inboxbench.cli.race.explore import explore_command, show_exploration
 from inboxbench.cli.race.stress import stress_command
+from inboxbench.database import scratch_database
+from inboxbench.errors import ThresholdExceeded, UsageError
+from inboxbench.race.atlas import ALL, LEVELS, Cell, Family, Level, find_families, require_claims, run_atlas
+from inboxbench.race.explore.model import Bounds
+from inboxbench.race.explore.oracle import query_is_empty
+from inboxbench.race.explore.result import Exploration
+from inboxbench.race.explore.run import explore
+from inboxbench.race.isolationtester.parser import Spec, parse_spec_file
+from inboxbench.race.isolationtester.permutations import run_spec, spec_scenario
 from inboxbench.race.strategy import find_strategies
+from inboxbench.server import Server
+from inboxbench.sqlfile import read_text
+
+
+def _explore(server: Server, spec: Spec, invariant: str, bounds: Bounds) -> Exploration:
+    with scratch_database(server, "spec") as name:
+        return explore(server.conninfo(name), spec_scenario(spec, query_is_empty(invariant)), bounds)
+
+
+def _run(server: Server, spec: Spec) -> None:
+    with scratch_database(server, "spec") as name:
+        run_spec(spec, server.conninfo(name), click.echo)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--explore", "whole", is_flag=True, help="play all feasible schedules instead of the listed permutations")
+@click.option("--invariant", help="with --explore: a query that returns the offending rows")
+@click.option("--preemptions", type=click.IntRange(0), help="with --explore: leave a session at most this often")
+@output_options()
+@pass_session
+def spec(
+    session: Session,
+    *,
+    files: tuple[Path, ...],
+    whole: bool,
+    invariant: str | None,
+    preemptions: int | None,
+    output: Output,
+) -> None:
+    """Run race specifications in the format of PostgreSQL's isolationtester, and print what it prints.
+
+    Each file has a database of its own. With --explore: exit code 1 when a schedule breaks the invariant.
+    """
+    if whole and invariant is None:
+        raise UsageError("--explore needs --invariant QUERY, which returns the rows that must not be there")
+    if output.file and not whole:
+        raise UsageError("--output goes with --explore; without it what isolationtester prints goes to stdout")
+    specs = [parse_spec_file(path, read_text(path)) for path in files]
+    with session.server() as server:
+        if not whole:
+            for parsed in specs:
+                _run(server, parsed)
+            return
+        explorations = {
+            str(parsed.path): _explore(server, parsed, invariant or "", Bounds(preemptions)) for parsed in specs
+        }
+
+    def show(console: Console) -> None:
+        for path, exploration in explorations.items():
+            show_exploration(console, exploration, path)
+
+    output.hand_over({path: exploration.to_json() for path, exploration in explorations.items()}, text=show)
+    for path, exploration in explorations.items():
+        if exploration.bad:
+            raise ThresholdExceeded(f"{path}: {exploration.bad} schedules break the invariant")
+
+
+_TITLES: dict[Level, str] = {"rc": "READ COMMITTED", "rr": "REPEATABLE READ", "ser": "SERIALIZABLE"}
+
+
+def _mark(cell: Cell) -> str:
+    exploration = cell.exploration
+    ratio = f"{exploration.bad}/{exploration.schedules}"
+    text = f"[red]{ratio}[/]" if exploration.bad else f"[green]{ratio}[/]"
+    if exploration.deadlocked:
+        text += f" [magenta]{exploration.deadlocked} deadlocks[/]"
+    elif exploration.aborted:
+        text += f" [yellow]{exploration.aborted} aborts[/]"
+    return text if cell.as_claimed else f"[reverse]{text}[/]"
+
+
+def _table(families: Sequence[Family], cells: Sequence[Cell], levels: Sequence[Level]) -> Table:
+    known = {family.name: family for family in families}
+    table = Table("", "what the code does", *(_TITLES[level] for level in levels))
+    for name, of_family in groupby(cells, key=lambda cell: cell.family):
+        meanings = {entry.name: entry.meaning for entry in known[name].entries}
+        table.add_section()
+        table.add_row(f"[bold]{known[name].title}[/]")
+        for entry, row in groupby(of_family, key=lambda cell: cell.entry):
+            table.add_row(f"  {entry}", meanings[entry], *(_mark(cell) for cell in row))
+    return table
+
+
+@click.command()
+@click.option("--family", "names", multiple=True, help="explore only this family of races; repeat for more")
+@click.option(
+    "--level", "levels", multiple=True, type=click.Choice(list(LEVELS)), help="explore only at this isolation level"
+)
+@output_options()
+@pass_session
+def atlas(session: Session, *, names: tuple[str, ...], levels: tuple[Level, ...], output: Output) -> None:
+    """Explore every strategy of the atlas at every isolation level: bad / feasible schedules.
+
+    Exit code 1 when a strategy that is meant to be safe breaks, or an unsafe one is never caught.
+    """
+    families = find_families(session.project, names)
+    with session.server() as server, progress_console.status("building") as status:
+        cells = run_atlas(server, session.project, names=names, levels=levels or ALL, progress=status.update)
+
+    def show(console: Console) -> None:
+        console.print(_table(families, cells, levels or ALL))
+        console.print(_legend(cells))
+
+    output.hand_over([cell.to_json() for cell in cells], text=show)
+    require_claims(cells)
+
+
+def _legend(cells: Sequence[Cell]) -> str:
+    schedules = sum(cell.exploration.schedules for cell in cells)
+    diverged = sum(cell.exploration.diverged for cell in cells)
+    return (
+        f"{len(cells)} cells, {schedules} schedules, {diverged} diverged. Red: schedules that break the rule, of those "
+        "that are feasible. Yellow: schedules in which the server refused a session, which has to try again."
+    )
 
 
 @click.group("race", cls=ProjectGroup)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from inboxbench.dryrun.model import Lock, Rewrite, Scan, Statement, Transaction
-from inboxbench.dryrun.observe import plans
+from inboxbench.dryrun.observe import server_log
 from inboxbench.dryrun.observe.catalog_view import View
 from inboxbench.dryrun.observe.lock_attribution import LATE_MS, LockAttribution, Taken
 from inboxbench.dryrun.observe.log_statements import Draft, Segment, segments
@@ -138,7 +138,7 @@ class _Work:
             scans=tuple(Scan(relation, rows) for relation, rows in sorted(self._scans(draft).items())),
             dead_tuples=self._dead(draft),
             peak_bytes=peak,
-            temp_bytes=max(draft.temp_bytes, sum(map(plans.temp_bytes, draft.plans))),
+            temp_bytes=max(draft.temp_bytes, sum(map(server_log.temp_bytes, draft.plans))),
             error=draft.error,
             lock_timeout_ms=draft.events[0].lock_timeout if draft.events else None,
             values=draft.values,
@@ -152,7 +152,7 @@ class _Work:
         )  # fmt: skip
 
     def _wal(self, draft: Draft) -> int:
-        planned = sum(map(plans.wal_bytes, draft.plans))
+        planned = sum(map(server_log.wal_bytes, draft.plans))
         if len(draft.events) > 1:
             return max(draft.events[-1].wal - draft.events[0].wal, planned)
         if draft.plans:
@@ -162,7 +162,7 @@ class _Work:
     def _scans(self, draft: Draft) -> dict[str, int]:
         found: dict[str, int] = {}
         for explained in draft.plans:
-            for relation, rows in plans.scans(explained):
+            for relation, rows in server_log.scans(explained):
                 found[relation] = found.get(relation, 0) + rows
         return found | self._counted_scans(draft) | self._silent_scans(draft)
 
@@ -192,7 +192,7 @@ class _Work:
 
     @staticmethod
     def _dead(draft: Draft) -> int:
-        planned = sum(map(plans.dead, draft.plans))
+        planned = sum(map(server_log.dead, draft.plans))
         if len(draft.events) < 2:
             return planned
         first, last = draft.events[0].counted, draft.events[-1].counted

@@ -1,4 +1,4 @@
-"""Which statement of a transaction took which lock, from when to when, by all that was seen of it."""
+"""Which statement of a transaction took which lock, from when to when; what each lock mode keeps from whom."""
 
 from __future__ import annotations
 
@@ -8,13 +8,56 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from inboxbench.dryrun.model import LockMode, Seen
-from inboxbench.dryrun.observe import plans
+from inboxbench.dryrun.model import MODES, LockMode, Seen
+from inboxbench.dryrun.observe import server_log
 from inboxbench.dryrun.observe.catalog_view import View, kind_name
-from inboxbench.dryrun.observe.lock_modes import SYSTEM_NAMES, rank
 from inboxbench.dryrun.observe.log_statements import Draft, Segment
 from inboxbench.dryrun.observe.sampler import Relation
 from inboxbench.dryrun.observe.samples import LockSpan, Samples
+
+# Weakest first, as the manual's chapter "Explicit Locking" lists them; the digits are the modes that conflict.
+_CONFLICTS: dict[str, str] = {
+    "ACCESS SHARE": "7",
+    "ROW SHARE": "67",
+    "ROW EXCLUSIVE": "4567",
+    "SHARE UPDATE EXCLUSIVE": "34567",
+    "SHARE": "23567",
+    "SHARE ROW EXCLUSIVE": "234567",
+    "EXCLUSIVE": "1234567",
+    "ACCESS EXCLUSIVE": "01234567",
+}
+# As pg_locks and deadlocks write them: ShareUpdateExclusiveLock.
+SYSTEM_NAMES: dict[str, LockMode] = {mode.title().replace(" ", "") + "Lock": mode for mode in MODES}
+
+
+def in_words(mode: str) -> str:
+    """As SQL spells it.
+
+    >>> in_words("ShareUpdateExclusiveLock")
+    'SHARE UPDATE EXCLUSIVE'
+    """
+    return SYSTEM_NAMES.get(mode, mode)
+
+
+def rank(mode: LockMode) -> int:
+    """Its place among the eight, 0 for the weakest."""
+    return MODES.index(mode)
+
+
+def conflict(wanted: str, held: str) -> bool:
+    """Whether a session that wants the one mode waits for a session that has the other.
+
+    >>> conflict("ROW EXCLUSIVE", "SHARE"), conflict("ACCESS SHARE", "SHARE")
+    (True, False)
+    """
+    return held in {MODES[int(digit)] for digit in _CONFLICTS.get(wanted, "")}
+
+
+def strongest(modes: Iterable[str]) -> str | None:
+    """None of none, or of modes that relations do not have."""
+    given = set(modes)
+    return next((mode for mode in reversed(MODES) if mode in given), None)
+
 
 LATE_MS = 1.0  # the log's clock has whole milliseconds
 
@@ -98,7 +141,7 @@ class LockAttribution:
             if event.event != "ddl_command_start":
                 yield from _logged(event.locks)
         for explained in draft.plans:
-            for name, mode in plans.locks(explained):
+            for name, mode in server_log.locks(explained):
                 oid = self._view.by_name(name)
                 if oid is not None:
                     yield _Grab(oid, SYSTEM_NAMES[mode], "plan")

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from inboxbench import units
 from inboxbench.dryrun.model import Comparison, DryRun, Finding, Lock
 from inboxbench.dryrun.more import Curve, Grown, Scales
-from inboxbench.dryrun.observe.lock_modes import conflict
+from inboxbench.dryrun.observe.lock_attribution import conflict
 from inboxbench.dryrun.output.annotations import place_of
-from inboxbench.dryrun.rules.messages import head, short
+from inboxbench.dryrun.rules.checks import head, short
 
 HEADINGS = ("revision", "statement", "rows", "lock held", "stall", "duration", "WAL", "comes from")
 _MOST, _LONGEST = 15, 5

@@ -7,23 +7,26 @@ it. A run that the timeout ends is started again, as a deployment would, until i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from random import Random
+from typing import Any
 
 from psycopg import sql
 
 from inboxbench.database import connect
 from inboxbench.database_copy import cloned
-from inboxbench.dryrun.more import Queueing
+from inboxbench.dryrun.more import Queueing, Shuffle
 from inboxbench.dryrun.probes.blockers import Holder
 from inboxbench.dryrun.stalls.lock_waits import watch_waits
 from inboxbench.dryrun.stalls.summary import summarise
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.tools.process import Ended, run_tool
-from inboxbench.dryrun.under_traffic import Load
+from inboxbench.dryrun.under_traffic import Load, run_live
 from inboxbench.server import Server
 from inboxbench.traffic.clock import wall_clock
-from inboxbench.traffic.engine import live_traffic
+from inboxbench.traffic.engine import RequestClass, live_traffic
+from inboxbench.traffic.tables import Table, read_tables
 
 LOCK_TIMEOUTS_MS = (None, 100.0, 1000.0)
 _PAUSE_S = 0.5
@@ -100,3 +103,59 @@ def _attempts(server: Server, copy: str, tool: Tool, target: str, budget_s: floa
 def timed_out(ended: Ended) -> bool:
     """Whether lock_timeout ended it; every driver passes the server's words on, or the name of its SQLSTATE."""
     return any(word in ended.said for word in ("lock timeout", "LockNotAvailable", "55P03"))
+
+
+WALKS = 6
+_LENGTH = 3
+_SEARCH_PAUSE_S = 0.02  # between two tables of a walk, as of an application that thinks: so long it holds the first
+_MOST_TABLES = 40
+
+
+def walks(tables: Sequence[Table], seed: int) -> tuple[RequestClass, ...]:
+    """Readers of three tables each, in an order of their own, and of the same three the other way round."""
+    random, made = Random(seed), []
+    for _ in range(WALKS // 2):
+        order = random.sample(list(tables), min(_LENGTH, len(tables)))
+        made += [_walk(order), _walk(order[::-1])]
+    return tuple({item.name: item for item in made}.values())
+
+
+def _walk(order: Sequence[Table]) -> RequestClass:
+    name = "read " + ", ".join(table.title for table in order)
+    statements = tuple(
+        sql.SQL("SELECT FROM {} LIMIT 1").format(
+            sql.Identifier(table.schema.replace("%", "%%"), table.name.replace("%", "%%"))
+        )
+        for table in order
+    )
+    return RequestClass(
+        name, "read", 1, statements, _nothing, pause_s=_SEARCH_PAUSE_S, tables=tuple(table.full_name for table in order)
+    )
+
+
+def _nothing(_random: Random) -> Mapping[str, Any]:
+    return {}
+
+
+def search_deadlocks(
+    server: Server, template: str, tool: Tool, rounds: int, *, rate: float, target: str = "head"
+) -> tuple[Shuffle, ...]:
+    """`rounds` runs, each on a copy of `template`, to which no session may be connected."""
+    with connect(server.conninfo(template)) as connection:
+        tables = read_tables(connection)[:_MOST_TABLES]
+    if len(tables) < 2:
+        return ()
+    return tuple(
+        _round(server, template, tool, tables, seed=seed, rate=rate, target=target) for seed in range(1, rounds + 1)
+    )
+
+
+def _round(
+    server: Server, template: str, tool: Tool, tables: Sequence[Table], *, seed: int, rate: float, target: str
+) -> Shuffle:
+    classes = walks(tables, seed)
+    with cloned(server, template) as copy:
+        live = run_live(server, copy, tool, Load(classes, rate, seed=seed), target)
+    cycles = dict.fromkeys(one.deadlock_cycle for one in live.felt if one.deadlock_cycle)
+    deadlocks = sum(one.deadlocks for one in live.felt)
+    return Shuffle(seed, tuple(item.tables for item in classes), deadlocks, tuple(cycles), live.leg.error)

@@ -14,15 +14,15 @@ import psycopg
 
 from inboxbench.database import Connection, connect
 from inboxbench.dryrun.model import DryRun, Finding, Statement
-from inboxbench.dryrun.observe.lock_modes import conflict
+from inboxbench.dryrun.observe.lock_attribution import conflict
 from inboxbench.dryrun.probes.blockers import Blocker
 from inboxbench.dryrun.rewrites.catalogue import rewrite, with_references
 from inboxbench.dryrun.rewrites.operation import read_operation
 from inboxbench.dryrun.rewrites.side_by_side import LATE, Trial, compare, run_step
 from inboxbench.dryrun.rewrites.steps import Step, Steps
 from inboxbench.dryrun.rules import RULES
+from inboxbench.dryrun.rules.checks import head_of
 from inboxbench.dryrun.rules.facts import is_work
-from inboxbench.dryrun.rules.messages import head_of
 from inboxbench.dryrun.schema import dependents, primary_key
 from inboxbench.dryrun.tools.alembic import ALEMBIC, TIMEOUT_S
 from inboxbench.dryrun.tools.base import Tool

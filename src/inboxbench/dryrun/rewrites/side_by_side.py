@@ -16,7 +16,7 @@ from psycopg import sql
 from inboxbench.database import Connection, connect
 from inboxbench.database_copy import cloned
 from inboxbench.dryrun.model import Comparison, Felt
-from inboxbench.dryrun.observe.lock_modes import conflict
+from inboxbench.dryrun.observe.lock_attribution import conflict
 from inboxbench.dryrun.observe.observer import Observer, observed
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.probes.blockers import Blocker, in_the_way

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inboxbench.dryrun.rules.checks import blocked, head, short, worst_stall
 from inboxbench.dryrun.rules.facts import Facts, held_by_others, is_work, modifies, rows_read
-from inboxbench.dryrun.rules.messages import blocked, head, short, worst_stall
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.units import millis
 

@@ -1,16 +1,53 @@
-"""Checks that several rules share, each given the statements that it is about."""
+"""Checks and phrases that several rules share; a check is given the statements that it is about."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from inboxbench.dryrun.model import Statement
+from inboxbench import units
+from inboxbench.dryrun.model import Stall, Statement
 from inboxbench.dryrun.rewrites.catalogue import with_references
 from inboxbench.dryrun.rules.facts import FEW_ROWS, Facts, InForce, rewritten_table, rows_read
-from inboxbench.dryrun.rules.messages import blocked, head, short, worst_stall
 from inboxbench.dryrun.rules.rule import Check, Hit
+from inboxbench.sqltree import parse
 from inboxbench.sqltree.commands import Command
 from inboxbench.units import size
+
+_LONGEST = 72
+
+
+def short(relation: str) -> str:
+    """Without the schema that everybody uses."""
+    return relation.removeprefix("public.")
+
+
+def head(statement: Statement) -> str:
+    return head_of(statement.sql)
+
+
+def head_of(sql: str) -> str:
+    """On one line, what is quoted too, cut.
+
+    >>> head_of("UPDATE t\\nSET a = 'b\\n\\nc'")
+    "UPDATE t SET a = 'b c'"
+    """
+    text = " ".join(parse(sql).flat.split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
+
+
+def blocked(force: InForce) -> str:
+    who = "all reads and writes" if force.blocks_reads else "inserts, updates and deletes"
+    return f"{who} of {short(force.lock.relation)} for {units.millis(force.lock.held_ms)} ({force.lock.mode})"
+
+
+def worst_stall(facts: Facts, *statements: Statement) -> str:
+    """A sentence about the traffic, if it was held up."""
+    worst = facts.worst_stall(*statements)
+    return f" Worst stall: {worst[0]}, {units.millis(worst[1].duration_ms)}{_queued(worst[1])}." if worst else ""
+
+
+def _queued(stall: Stall) -> str:
+    return ", in the queue behind it" if stall.queued else ""
 
 
 def adds_constraint(kind: str) -> Callable[[Command], bool]:

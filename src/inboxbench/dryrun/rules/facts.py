@@ -11,7 +11,7 @@ from string import ascii_letters
 
 from inboxbench.dryrun.model import DryRun, Lock, Stall, Statement
 from inboxbench.dryrun.more import Schema
-from inboxbench.dryrun.observe.lock_modes import conflict
+from inboxbench.dryrun.observe.lock_attribution import conflict
 from inboxbench.dryrun.rewrites.catalogue import proposal
 from inboxbench.dryrun.rewrites.change_type import Dependents
 from inboxbench.dryrun.rewrites.operation import read_operation

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inboxbench.dryrun.rewrites.steps import Step
+from inboxbench.dryrun.rules.checks import short
 from inboxbench.dryrun.rules.facts import Facts
-from inboxbench.dryrun.rules.messages import short
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.sqltree.tokens import quoted
 

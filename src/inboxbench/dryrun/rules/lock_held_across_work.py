@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from inboxbench.dryrun.rewrites.steps import Step
 from inboxbench.dryrun.rules.backfill_in_ddl_transaction import backfills
+from inboxbench.dryrun.rules.checks import blocked, head, worst_stall
 from inboxbench.dryrun.rules.facts import Facts, held_by_others, is_work, modifies
-from inboxbench.dryrun.rules.messages import blocked, head, worst_stall
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.units import millis
 

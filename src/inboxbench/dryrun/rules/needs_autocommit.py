@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inboxbench.dryrun.rewrites.steps import Step
+from inboxbench.dryrun.rules.checks import head
 from inboxbench.dryrun.rules.facts import Facts, refused_in_transaction
-from inboxbench.dryrun.rules.messages import head
 from inboxbench.dryrun.rules.rule import Hit, Rule
 
 

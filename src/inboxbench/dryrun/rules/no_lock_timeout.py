@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inboxbench.dryrun.rewrites.steps import Step
+from inboxbench.dryrun.rules.checks import head, short, worst_stall
 from inboxbench.dryrun.rules.facts import Facts
-from inboxbench.dryrun.rules.messages import head, short, worst_stall
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.units import millis
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 
 from inboxbench.dryrun.model import Problem, Statement
+from inboxbench.dryrun.rules.checks import head
 from inboxbench.dryrun.rules.facts import Facts
-from inboxbench.dryrun.rules.messages import head
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.sqltree.commands import Command
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inboxbench.dryrun.rules.checks import blocked, head
 from inboxbench.dryrun.rules.facts import LONG_MS, Facts, is_work
-from inboxbench.dryrun.rules.messages import blocked, head
 from inboxbench.dryrun.rules.rule import Hit, Rule
 
 _PER_MIGRATION = """# env.py

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inboxbench.dryrun.rules.checks import blocked, head, worst_stall
 from inboxbench.dryrun.rules.facts import Facts
-from inboxbench.dryrun.rules.messages import blocked, head, worst_stall
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.sqltree.commands import Command
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inboxbench.dryrun.model import Lock, Statement
+from inboxbench.dryrun.rules.checks import head, worst_stall
 from inboxbench.dryrun.rules.facts import Facts, held_by_others, modifies
-from inboxbench.dryrun.rules.messages import head, worst_stall
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.units import millis
 

@@ -10,8 +10,7 @@ from itertools import takewhile
 
 from inboxbench.dryrun.model import Lock, Statement
 from inboxbench.dryrun.stalls.lock_waits import Wait, Waits
-from inboxbench.traffic.engine import Traffic
-from inboxbench.traffic.request import Answer
+from inboxbench.traffic.engine import Answer, Traffic
 
 _HOPS = 8  # requests that wait for requests that wait for the chain; longer queues have the same head
 

@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from inboxbench.dryrun.model import Statement
-from inboxbench.dryrun.observe.lock_modes import in_words
+from inboxbench.dryrun.observe.lock_attribution import in_words
 from inboxbench.dryrun.stalls.lock_waits import Waits
-from inboxbench.traffic.engine import Traffic
-from inboxbench.traffic.request import Answer
+from inboxbench.traffic.engine import Answer, Traffic
 
 DEADLOCK = "40P01"
 _EDGE = re.compile(r"Process (\d+) waits for (\w+) on (.+?); blocked by process (\d+)\.")

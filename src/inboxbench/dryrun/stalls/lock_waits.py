@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from inboxbench.database import Connection, connect
-from inboxbench.dryrun.observe.lock_modes import conflict, in_words, strongest
+from inboxbench.dryrun.observe.lock_attribution import conflict, in_words, strongest
 
 APPLICATION = "inboxbench dryrun waits"
 INTERVAL_S = 0.005

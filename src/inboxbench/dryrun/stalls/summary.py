@@ -11,9 +11,8 @@ from inboxbench.dryrun.stalls.cause import Cause, Causes
 from inboxbench.dryrun.stalls.deadlocks import DEADLOCK, Cycles
 from inboxbench.dryrun.stalls.lock_waits import Waits
 from inboxbench.traffic.clock import NOTICED_MS, Standstills
-from inboxbench.traffic.engine import Traffic
+from inboxbench.traffic.engine import Answer, RequestClass, Traffic
 from inboxbench.traffic.latency import by_class, measure
-from inboxbench.traffic.request import Answer, RequestClass
 
 _MOST_PROBLEMS = 20
 

@@ -1,4 +1,7 @@
-"""How an alternative is measured: what one execution of it costs, and what many clients at once do to each other."""
+"""How an alternative is measured, in the office that all of them are tried in.
+
+One execution is counted (statements, pages, WAL), then many clients at once (what they do to each other).
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 
+from inboxbench.bench.sets.template import analyse, tables
 from inboxbench.bench.workload.writes import updates
 from inboxbench.counting import CountingConnection, totals
-from inboxbench.database import Connection, connect
+from inboxbench.database import Connection, connect, scratch_database
+from inboxbench.project import Project
 from inboxbench.server import Server
 from inboxbench.server.pgbench import Load, find_pgbench, run_scripts
 
@@ -122,3 +128,44 @@ def _waits(conninfo: str) -> Iterator[Callable[[], float]]:
     finally:
         ended.set()
         sampler.join()
+
+
+# In both.
+ACCOUNT, INBOX, CUSTOMER, AGENT = 1, 1, 1, 1
+CONVERSATIONS = 300
+# In `office.sql`.
+UNREAD = 10  # messages of each of the CONVERSATIONS
+NEGLECTED = range(301, 326)  # with BACKLOG messages each
+BACKLOG = 200
+
+
+def conversation_of(number: int) -> int:
+    """Return the conversation of an execution: they take turns, so that none grows much faster than the others."""
+    return 1 + number % CONVERSATIONS
+
+
+@contextmanager
+def open_office(server: Server, project: Project) -> Iterator[str]:
+    """Build a database with the rows of `office.sql`, to be cloned; yield its name, and drop it afterwards."""
+    with scratch_database(server, "office") as name:
+        _build(server.conninfo(name), project, "office.sql")
+        with connect(server.conninfo(name)) as connection:
+            for table in tables(connection):
+                analyse(connection, table, freeze=True)
+        yield name
+
+
+@contextmanager
+def open_rules_office(server: Server, project: Project) -> Iterator[str]:
+    """Do the same with the rows of `rules_office.sql`."""
+    with scratch_database(server, "costs") as name:
+        _build(server.conninfo(name), project, "rules_office.sql")
+        with connect(server.conninfo(name)) as connection:
+            connection.execute("VACUUM (ANALYZE)")
+        yield name
+
+
+def _build(conninfo: str, project: Project, rows: str) -> None:
+    with connect(conninfo) as connection:
+        connection.execute((project.schema / "head.sql").read_bytes())
+        connection.execute(files("inboxbench.messenger.costs").joinpath(rows).read_bytes())

@@ -8,8 +8,7 @@ from inboxbench.database import Connection
 from inboxbench.messenger.app import posting
 from inboxbench.messenger.app.message import NOTIFY, NewMessage, incoming
 from inboxbench.messenger.app.posting import post
-from inboxbench.messenger.costs.measure import Act
-from inboxbench.messenger.costs.office import CUSTOMER, conversation_of
+from inboxbench.messenger.costs.measure import CUSTOMER, Act, conversation_of
 from inboxbench.messenger.costs.rule import Alternative, Rule
 
 _NO_CLOCKS = f"ALTER TABLE messages DISABLE TRIGGER {posting.TRIGGER}"

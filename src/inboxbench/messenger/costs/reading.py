@@ -6,7 +6,7 @@ from inboxbench.database import Connection
 from inboxbench.messenger.app.message import incoming
 from inboxbench.messenger.app.posting import post
 from inboxbench.messenger.app.unread import unread_of_page
-from inboxbench.messenger.costs.office import CONVERSATIONS, CUSTOMER, conversation_of
+from inboxbench.messenger.costs.measure import CONVERSATIONS, CUSTOMER, conversation_of
 from inboxbench.messenger.costs.rule import Alternative, Rule
 
 _COLUMN = """

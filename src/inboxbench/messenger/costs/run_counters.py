@@ -13,8 +13,17 @@ from inboxbench.bench.sets.template import analyse, tables
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.errors import SubjectFailed
 from inboxbench.messenger.costs.counter import Counters, Way, WayCost
-from inboxbench.messenger.costs.measure import Cost, contend, count_transactions, measure
-from inboxbench.messenger.costs.office import CONVERSATIONS, INBOX, NEGLECTED, conversation_of, open_office
+from inboxbench.messenger.costs.measure import (
+    CONVERSATIONS,
+    INBOX,
+    NEGLECTED,
+    Cost,
+    contend,
+    conversation_of,
+    count_transactions,
+    measure,
+    open_office,
+)
 from inboxbench.project import Project
 from inboxbench.server import Server, reason
 from inboxbench.server.pgbench import Load, find_pgbench

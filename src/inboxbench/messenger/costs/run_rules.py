@@ -10,8 +10,7 @@ import psycopg
 from inboxbench.database import connect, scratch_database
 from inboxbench.errors import SubjectFailed, UsageError, unknown
 from inboxbench.messenger.costs.holding import ACTIVITY, AUTOMATIC, MUTE, SNOOZE, TAKE
-from inboxbench.messenger.costs.measure import measure
-from inboxbench.messenger.costs.office import CONVERSATIONS, open_rules_office
+from inboxbench.messenger.costs.measure import CONVERSATIONS, measure, open_rules_office
 from inboxbench.messenger.costs.posting import CLOCKS, DELIVERY, FLOOD, NOTIFICATION, REDELIVERY
 from inboxbench.messenger.costs.reading import ARRIVAL, LOOK, PAGE
 from inboxbench.messenger.costs.rule import Alternative, CostRow, Rule

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inboxbench import units
-from inboxbench.messenger.costs.office import BACKLOG, CONVERSATIONS, NEGLECTED, UNREAD
+from inboxbench.messenger.costs.measure import BACKLOG, CONVERSATIONS, NEGLECTED, UNREAD
 from inboxbench.report.lab import Lab, Labs
 from inboxbench.report.table import Cell, Column, Row, Table, figures, words
 

@@ -13,8 +13,7 @@ import numpy as np
 from inboxbench.messenger.data.profile import Fleet, Profile
 from inboxbench.messenger.data.working_hours import DAY, MINUTE, WEEK
 from inboxbench.seed.binary import AnyArray, Flags, Floats, Ints
-from inboxbench.seed.binary.distributions import apportion, with_largest, zipf_weights
-from inboxbench.seed.binary.random_streams import Stream
+from inboxbench.seed.binary.distributions import Stream, apportion, with_largest, zipf_weights
 
 
 @dataclass(frozen=True, slots=True)

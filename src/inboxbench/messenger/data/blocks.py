@@ -18,9 +18,8 @@ from inboxbench.messenger.data import tables as rows
 from inboxbench.messenger.data.context import CONTACT_BLOCK, Context, load_context
 from inboxbench.messenger.data.dialogue import BLOCK, Block, block_count, converse
 from inboxbench.messenger.data.message_keys import MOMENT_SHIFT, STATE
-from inboxbench.messenger.data.names import save_people
 from inboxbench.messenger.data.outline import HeadOutline, Outline, build_head, build_outline, save_head, save_outline
-from inboxbench.messenger.data.text import build_sentences, save_sentences
+from inboxbench.messenger.data.text import build_sentences, save_people, save_sentences
 from inboxbench.seed.binary import AnyArray, Ints, Octets
 from inboxbench.seed.load.process_pool import in_background
 from inboxbench.seed.row_source import Blocks, Built, Job, Part, Plan, Task

@@ -11,8 +11,7 @@ from inboxbench.messenger.data.context import Context
 from inboxbench.messenger.data.profile import Text
 from inboxbench.seed.binary import Flags, IntLike, Ints, Octets
 from inboxbench.seed.binary.copy_format import Pool, digits, pool_of, rows_of, scatter
-from inboxbench.seed.binary.distributions import inverse_table
-from inboxbench.seed.binary.random_streams import Stream
+from inboxbench.seed.binary.distributions import Stream, inverse_table
 
 _ZEROS = b"00000000"
 # Order, parcel, contract, link: by language, Russian first. The zeros are the row's own digits.

@@ -8,16 +8,14 @@ from functools import cache
 
 import numpy as np
 
-from inboxbench.messenger.data.names import People, load_people
 from inboxbench.messenger.data.outline import HeadOutline, Outline, load_head, load_outline, make_clock
 from inboxbench.messenger.data.profile import Profile
-from inboxbench.messenger.data.text import Sentences, load_sentences
+from inboxbench.messenger.data.text import People, Sentences, load_people, load_sentences
 from inboxbench.messenger.data.working_hours import Clock
 from inboxbench.seed.binary import Ints
 from inboxbench.seed.binary.copy_format import Pool, pool_of, texts, timestamps
-from inboxbench.seed.binary.distributions import inverse_table, zipf_weights
+from inboxbench.seed.binary.distributions import Stream, inverse_table, zipf_weights
 from inboxbench.seed.binary.fields import framed
-from inboxbench.seed.binary.random_streams import Stream
 from inboxbench.seed.row_source import Job, Layout
 
 CONTACT_BLOCK = 4096  # rows of contacts and of their entries; part of the generator's version

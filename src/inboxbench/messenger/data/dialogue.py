@@ -24,8 +24,7 @@ from inboxbench.messenger.data.outline import Outline, span
 from inboxbench.messenger.data.profile import Dialogue, Profile, Status
 from inboxbench.messenger.data.working_hours import DAY, HOUR, Clock
 from inboxbench.seed.binary import AnyArray, Flags, Ints
-from inboxbench.seed.binary.distributions import QUANTILES, lognormal_quantiles, rank_tables, thresholds
-from inboxbench.seed.binary.random_streams import Stream
+from inboxbench.seed.binary.distributions import QUANTILES, Stream, lognormal_quantiles, rank_tables, thresholds
 
 BLOCK = 2048  # conversations; part of the generator's version, since streams are keyed by block
 

@@ -14,8 +14,7 @@ from inboxbench.messenger.data.message_keys import BOT, NEVER, NOTE, TEMPLATE, U
 from inboxbench.messenger.data.profile import Features
 from inboxbench.messenger.data.working_hours import DAY
 from inboxbench.seed.binary import Flags, Ints
-from inboxbench.seed.binary.distributions import lognormal_quantiles, thresholds
-from inboxbench.seed.binary.random_streams import Stream
+from inboxbench.seed.binary.distributions import Stream, lognormal_quantiles, thresholds
 
 SNOOZED = 3  # as a status, beside those of dialogue.py
 _OPEN = 0

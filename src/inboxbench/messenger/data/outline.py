@@ -16,8 +16,7 @@ from inboxbench.messenger.data.accounts import Owners, build_owners
 from inboxbench.messenger.data.profile import Profile
 from inboxbench.messenger.data.working_hours import MINUTE, WEEK, Clock, Hours
 from inboxbench.seed.binary import AnyArray, Flags, Ints
-from inboxbench.seed.binary.distributions import apportion, growth_table, long_tailed, rank_tables
-from inboxbench.seed.binary.random_streams import Stream
+from inboxbench.seed.binary.distributions import Stream, apportion, growth_table, long_tailed, rank_tables
 
 # The last conversation begins this long before the end, so that its messages have room.
 _LAST_START = MINUTE

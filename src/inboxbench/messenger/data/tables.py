@@ -14,7 +14,7 @@ from inboxbench.messenger.data.outline import span
 from inboxbench.messenger.data.working_hours import DAY, HOUR, MINUTE
 from inboxbench.seed.binary import Flags, Ints, Octets
 from inboxbench.seed.binary.copy_format import Pool, digits, texts, timestamps
-from inboxbench.seed.binary.distributions import inverse_table
+from inboxbench.seed.binary.distributions import Stream, inverse_table
 from inboxbench.seed.binary.fields import (
     Field,
     Fixed,
@@ -29,7 +29,6 @@ from inboxbench.seed.binary.fields import (
     listed,
     literal,
 )
-from inboxbench.seed.binary.random_streams import Stream
 
 _CHANNELS = ("Website", "Telegram", "WhatsApp", "E-mail", "VK", "Mobile app", "Instagram", "Marketplace")
 _STATUSES = framed(texts(["open", "pending", "resolved", "snoozed"]))

@@ -10,7 +10,7 @@ from psycopg import IsolationLevel
 from inboxbench.invariants import Invariant
 from inboxbench.messenger.races.assignment_database import Lab, open_lab, put_back
 from inboxbench.messenger.throughput.python_workers import run_races
-from inboxbench.messenger.throughput.report import RaceReport
+from inboxbench.messenger.throughput.result import RaceReport
 from inboxbench.project import Project
 from inboxbench.race.explore.gated_connection import GatedConnection
 from inboxbench.race.explore.model import Judge, Oracle, Scenario

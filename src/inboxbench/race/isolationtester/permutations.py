@@ -1,23 +1,108 @@
 """Runs the permutations of a spec as PostgreSQL's isolationtester does, and prints what it prints, text for text.
 
-What that program does is its contract here (src/test/isolation/isolationtester.c): steps are launched in order; one
-that has not ended is reported as waiting when the server says it is blocked; after each launch the steps that wait
-are looked at again, oldest first. Result tables follow libpq's PQprint.
+`spec_scenario` makes the same spec a scenario of the explorer. What that program does is its contract here
+(src/test/isolation/isolationtester.c): steps are launched in order; one that has not ended is reported as waiting when
+the server says it is blocked; after each launch the steps that wait are looked at again, oldest first. Result tables
+follow libpq's PQprint.
 """
 
 from __future__ import annotations
 
+import select
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 
 import psycopg
 from psycopg import pq
 
 from inboxbench.database import Connection, connect
 from inboxbench.errors import SubjectFailed
-from inboxbench.race.isolationtester.model import Launch, Marker, Spec
-from inboxbench.race.isolationtester.session import Runner, primary_message, result_table
+from inboxbench.race.explore.gated_connection import GatedConnection
+from inboxbench.race.explore.model import Oracle, Reset, Scenario, SessionFunction
+from inboxbench.race.isolationtester.parser import Launch, Marker, Spec, SpecSession
+
+_LOOK_AGAIN_MS = 10
+
+
+@dataclass
+class Runner:
+    """A session's connection. active: the step that it was last given, until its end has been reported."""
+
+    name: str
+    connection: Connection
+    active: Launch | None = None
+    notices: int = 0
+    targets: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def pid(self) -> int:
+        return self.connection.info.backend_pid
+
+    @property
+    def pgconn(self) -> pq.abc.PGconn:
+        return self.connection.pgconn
+
+    def readable(self) -> bool:
+        """Return whether the server sends something within a moment."""
+        poller = select.poll()
+        poller.register(self.pgconn.socket, select.POLLIN)
+        return bool(poller.poll(_LOOK_AGAIN_MS))
+
+    def report(self, names: Mapping[int, str]) -> Iterator[str]:
+        """Yield the lines of a step that has ended. names: backend → session, to name who notified."""
+        while (result := self.pgconn.get_result()) is not None:
+            if result.status == pq.ExecStatus.TUPLES_OK:
+                yield from result_table(result)
+            elif result.status == pq.ExecStatus.FATAL_ERROR:
+                yield primary_message(result)
+        self.pgconn.consume_input()
+        while (notify := self.pgconn.notifies()) is not None:
+            sender = names.get(notify.be_pid, "<unknown>")
+            channel, payload = notify.relname.decode(), notify.extra.decode()
+            yield f'{self.name}: NOTIFY "{channel}" with payload "{payload}" from {sender}'
+
+
+def primary_message(result: pq.abc.PGresult) -> str:
+    """Return the message alone: details may hold transaction ids, which differ from run to run."""
+    severity = result.error_field(pq.DiagnosticField.SEVERITY) or b"ERROR"
+    message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b""
+    return f"{severity.decode()}:  {message.decode()}"
+
+
+_NUMERIC = frozenset("0123456789.Ee -")
+
+
+def result_table(result: pq.abc.PGresult) -> Iterator[str]:
+    """Yield the lines of PQprint with a header and aligned columns; widths are in bytes, as there."""
+    if not result.nfields:
+        return
+    names = [(result.fname(column) or b"").decode() for column in range(result.nfields)]
+    rows = [
+        [(result.get_value(row, column) or b"").decode() for column in range(result.nfields)]
+        for row in range(result.ntuples)
+    ]
+    widths = [max(len(text.encode()) for text in texts) for texts in zip(names, *rows, strict=True)]
+    left = [any(cell and not _numeric(cell) for cell in cells) for cells in zip(*rows, strict=True)] or [False] * len(
+        names
+    )
+    yield "|".join(_pad(name, width, to_left) for name, width, to_left in zip(names, widths, left, strict=True))
+    yield "+".join("-" * width for width in widths)
+    for row in rows:
+        yield "|".join(_pad(cell, width, to_left) for cell, width, to_left in zip(row, widths, left, strict=True))
+    yield f"({len(rows)} row{'' if len(rows) == 1 else 's'})"
+    yield ""
+
+
+def _numeric(cell: str) -> bool:
+    return set(cell) <= _NUMERIC and cell[0] not in "Ee" and cell[-1] in "0123456789"
+
+
+def _pad(text: str, width: int, to_left: bool) -> str:
+    filler = " " * (width - len(text.encode()))
+    return text + filler if to_left else filler + text
+
 
 WriteLine = Callable[[str], None]
 
@@ -173,3 +258,49 @@ class Isolation:
 def run_spec(spec: Spec, conninfo: str, write_line: WriteLine) -> None:
     """Run every permutation of a spec (see `Isolation.run`)."""
     Isolation(spec, conninfo, write_line).run()
+
+
+# What `BEGIN … COMMIT` in the steps means is the spec's own affair, so the connection adds no transaction to it.
+_REFUSED = psycopg.errors.OperationalError  # 40001, 40P01, 55P03: concurrency; others are the steps' own errors
+
+
+def _session_function(session: SpecSession) -> SessionFunction:
+    def run_steps(connection: GatedConnection, _number: int) -> list[str]:
+        """Return the SQLSTATEs of steps that failed. Raises the first error that concurrency brought."""
+        failed: list[str] = []
+        refused: psycopg.Error | None = None
+        with connection.ungated():
+            connection.autocommit = True
+            if session.setup is not None:
+                connection.execute(session.setup.encode())
+        for sql in session.steps.values():
+            try:
+                connection.execute(sql.encode())
+            except psycopg.Error as error:
+                failed.append(error.sqlstate or "")
+                refused = refused or (error if isinstance(error, _REFUSED) else None)
+        with connection.ungated():
+            connection.rollback()
+            if session.teardown is not None:
+                connection.execute(session.teardown.encode())
+        if refused is not None:
+            raise refused
+        return failed
+
+    return run_steps
+
+
+def _rebuild(spec: Spec) -> Reset:
+    clean = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+
+    def reset(control: Connection) -> None:
+        control.execute(clean)
+        for setup in spec.setups:
+            control.execute(setup.encode())
+
+    return reset
+
+
+def spec_scenario(spec: Spec, oracle: Oracle) -> Scenario:
+    """Return the scenario of every feasible order of the spec's steps, each on tables built again."""
+    return Scenario(tuple(_session_function(session) for session in spec.sessions), _rebuild(spec), oracle)

@@ -15,8 +15,7 @@ from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.percentile import percentile
 from inboxbench.race.explore.model import Judge, Level
 from inboxbench.race.explore.user_code import Script
-from inboxbench.race.stress.job import Task, function_job
-from inboxbench.race.stress.worker import Tally
+from inboxbench.race.stress.worker import Tally, Task, function_job
 from inboxbench.race.stress.worker_pool import WorkerPool, check_room, check_workers, open_worker_pool
 from inboxbench.server import Server
 
@@ -114,7 +113,7 @@ def stress(
             task = Task(
                 name=target,
                 conninfo="",
-                factory="inboxbench.race.stress.job:function_job",
+                factory="inboxbench.race.stress.worker:function_job",
                 arguments={"target": target, "level": level},
                 sessions=list(range(workers)),
                 seconds=load.seconds,

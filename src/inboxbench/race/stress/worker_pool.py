@@ -15,8 +15,7 @@ from typing import IO
 
 from inboxbench.database import connect
 from inboxbench.errors import SubjectFailed, UsageError
-from inboxbench.race.stress.job import Task
-from inboxbench.race.stress.worker import Tally
+from inboxbench.race.stress.worker import Tally, Task
 from inboxbench.server import Server
 
 MOST_WORKERS = 150

@@ -1,13 +1,14 @@
-"""Own inverse tables: a distribution is an array that raw integers index."""
+"""Streams of raw integers and own inverse tables: a distribution is an array that raw integers index."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
 
-from inboxbench.seed.binary import Floats, Ints
+from inboxbench.seed.binary import AnyArray, Floats, Ints, Raw
 
 QUANTILES = 4096
 
@@ -80,3 +81,32 @@ def growth_table(power: float, count: int = 1 << 12) -> Ints:
     Traffic grows as t ** (power - 1): power 1 is steady, 2 grows linearly. count + 1 points.
     """
     return np.rint(np.linspace(0.0, 1.0, count + 1) ** (1 / power) * (1 << 26)).astype(np.int64)
+
+
+class Stream:
+    """The integers of one block of one table. Draws are consumed in call order."""
+
+    def __init__(self, seed: int, table: str, block: int = 0) -> None:
+        key = np.random.SeedSequence([seed, zlib.crc32(table.encode()), block])
+        self._bits = np.random.PCG64(key)
+
+    def words(self, count: int) -> Raw:
+        """`count` integers over the whole range of 64 bits."""
+        return np.asarray(self._bits.random_raw(count), dtype="<u8")
+
+    def bits16(self, count: int) -> Ints:
+        """`count` integers in [0, 2**16), four to a raw word."""
+        return self.words((count + 3) // 4).view("<u2")[:count].astype(np.int64)
+
+    def bits32(self, count: int) -> Ints:
+        """`count` integers in [0, 2**32), two to a raw word."""
+        return self.words((count + 1) // 2).view("<u4")[:count].astype(np.int64)
+
+    def below(self, bound: int | AnyArray, count: int) -> Ints:
+        """`count` integers in [0, bound); `bound` (at most 2**31) may differ from draw to draw."""
+        return (self.bits32(count) * np.asarray(bound, dtype=np.int64)) >> 32
+
+    def chance(self, share: float | AnyArray, count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+        """True with probability `share`, to a resolution of 2**-16; a share of 1 is always true."""
+        limit = np.rint(np.asarray(share, dtype=np.float64) * 65536).astype(np.int64)
+        return self.bits16(count) < limit

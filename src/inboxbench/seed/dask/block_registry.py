@@ -20,7 +20,7 @@ from typing import LiteralString
 
 from psycopg import sql
 
-from inboxbench.seed.load.copy_transport import Connection
+from inboxbench.seed.load.worker import Connection
 from inboxbench.seed.row_source import Done, Part, Task
 
 # One piece is in memory at a time, of however large a file.

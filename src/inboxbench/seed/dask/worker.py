@@ -19,8 +19,7 @@ from distributed import get_worker
 
 from inboxbench.errors import ServerError, UsageError
 from inboxbench.seed.dask.block_registry import BlockRegistry, Piece
-from inboxbench.seed.load.copy_transport import Connection
-from inboxbench.seed.load.worker import Worker
+from inboxbench.seed.load.worker import Connection, Worker
 from inboxbench.seed.row_source import Done, Job, Layout, Part, Task
 
 # The server must notice within a minute that a worker's machine is gone, or nobody else gets its block.

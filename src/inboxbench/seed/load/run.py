@@ -21,8 +21,8 @@ from inboxbench.errors import UsageError
 from inboxbench.seed.binary.copy_format import table_checksum
 from inboxbench.seed.dask.option import Cluster, cluster_pool
 from inboxbench.seed.load import churn, deferred_indexes
-from inboxbench.seed.load.copy_transport import reads_files
 from inboxbench.seed.load.process_pool import WorkerPool, local_pool
+from inboxbench.seed.load.worker import reads_files
 from inboxbench.seed.profile import BaseProfile
 from inboxbench.seed.row_source import SLICE, Churn, Done, Job, Layout, RowSource, find_layout, row_source
 

@@ -25,7 +25,7 @@ from inboxbench.dryrun.tools.alembic import Alembic
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import Load, rehearse_live
 from inboxbench.server import Server
-from inboxbench.traffic.request import RequestClass
+from inboxbench.traffic.engine import RequestClass
 
 _DATA = """
     CREATE TABLE orders (id int, note text, quantity int);

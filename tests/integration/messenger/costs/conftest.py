@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from inboxbench.messenger.costs.office import open_office
+from inboxbench.messenger.costs.measure import open_office
 from inboxbench.project import Project
 from inboxbench.server import Server
 

@@ -23,8 +23,7 @@ from inboxbench.dryrun.stalls.lock_waits import Waits
 from inboxbench.dryrun.stalls.summary import summarise
 from inboxbench.dryrun.tools.alembic_code import as_code
 from inboxbench.sqltree.tokens import inlined, placeholders
-from inboxbench.traffic.engine import Traffic
-from inboxbench.traffic.request import Answer, RequestClass
+from inboxbench.traffic.engine import Answer, RequestClass, Traffic
 
 _POSTGRES = registry.load("postgresql")()
 

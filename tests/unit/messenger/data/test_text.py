@@ -10,8 +10,15 @@ import pytest
 
 from inboxbench.errors import UsageError
 from inboxbench.messenger.data import ROW_SOURCE
-from inboxbench.messenger.data.names import fingerprint, people
-from inboxbench.messenger.data.text import SENTENCE_BYTES, build_sentences, phrases, sentence_pool, vocabulary
+from inboxbench.messenger.data.text import (
+    SENTENCE_BYTES,
+    build_sentences,
+    fingerprint,
+    people,
+    phrases,
+    sentence_pool,
+    vocabulary,
+)
 from inboxbench.project import find_project
 from inboxbench.seed.profile import read_profile
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from inboxbench.errors import UsageError
-from inboxbench.race.isolationtester.model import Launch, Marker
-from inboxbench.race.isolationtester.parser import parse_spec_file
+from inboxbench.race.isolationtester.parser import Launch, Marker, parse_spec_file
 
 PATH = Path("a.spec")
 TWO = "session s1 step a { A } step b { B } session s2 step c { C }"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from inboxbench.messenger.data.working_hours import HOUR, WEEK, Clock, Hours
 from inboxbench.seed.binary.distributions import (
+    Stream,
     apportion,
     growth_table,
     inverse_table,
@@ -17,7 +18,6 @@ from inboxbench.seed.binary.distributions import (
     with_largest,
     zipf_weights,
 )
-from inboxbench.seed.binary.random_streams import Stream
 
 
 @given(

@@ -12,7 +12,7 @@ import pytest
 
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.seed.binary.fields import Number, encode, ids, listed
-from inboxbench.seed.load.copy_transport import reads_files, send, send_file
+from inboxbench.seed.load.worker import reads_files, send, send_file
 from inboxbench.server import Server
 
 COUNT = 5_000

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inboxbench.bench.workload.letters import locale_remark
+from inboxbench.bench.workload.queries import locale_remark
 from inboxbench.cli.bench.source import Source, opened_database
 from inboxbench.cli.options import Session
 from inboxbench.config import Settings
