@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inboxbench.bench.growth.power_law import fit
+from inboxbench.bench.growth.curve import fit
 from inboxbench.machine import describe_machine
 from inboxbench.units import size
 

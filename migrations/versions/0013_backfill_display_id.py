@@ -13,8 +13,7 @@ Down:   forgets the record; counters stay open and numbers go with their column 
 """
 
 from inboxbench.migrate import backfill, facts, online
-from inboxbench.migrate.locks import short_transaction
-from inboxbench.migrate.session import Session
+from inboxbench.migrate.session import Session, short_transaction
 
 revision = "0013"
 down_revision = "0012"

@@ -16,8 +16,7 @@ from typing import LiteralString
 from psycopg import sql
 
 from inboxbench.migrate import online
-from inboxbench.migrate.locks import short_transaction
-from inboxbench.migrate.session import Session
+from inboxbench.migrate.session import Session, short_transaction
 
 revision = "0029"
 down_revision = "0028"

@@ -13,8 +13,7 @@ Down:   drops the index, CONCURRENTLY too. The extension stays: others may use i
 
 from inboxbench.errors import SubjectFailed
 from inboxbench.migrate import online
-from inboxbench.migrate.locks import short_transaction
-from inboxbench.migrate.session import Session
+from inboxbench.migrate.session import Session, short_transaction
 
 revision = "0034"
 down_revision = "0033"

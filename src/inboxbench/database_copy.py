@@ -30,7 +30,7 @@ from inboxbench.database import Connection, connect, exists, scratch_database
 from inboxbench.errors import ServerError, UsageError
 from inboxbench.server import Server, check_url, reason, redact, without_password
 from inboxbench.server.binaries import find_bindir
-from inboxbench.server.spec import Embedded
+from inboxbench.server.handle import Embedded
 
 # Settings that decide what a migration or a query meets; neither a template nor a dump carries them.
 CARRIED = ("lock_timeout", "search_path")

@@ -13,7 +13,7 @@ T = TypeVar("T")
 def restored(kind: type[T], value: Any) -> T:
     """Return a dataclass from the object that `asdict` made of it. Raises KeyError, TypeError or ValueError otherwise.
 
-    >>> from inboxbench.bench.execute.timing import Timing
+    >>> from inboxbench.bench.execute.session import Timing
     >>> restored(Timing, {"median_ms": 1.0, "p95_ms": 2.0, "rounds": 3, "client_ms": None})
     Timing(median_ms=1.0, p95_ms=2.0, rounds=3, client_ms=None)
     """

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from inboxbench.bench.execute.cell import Measured
-from inboxbench.bench.execute.timing import Timing
+from inboxbench.bench.execute.session import Timing
 from inboxbench.explain import Plan
 from inboxbench.record import restored
 

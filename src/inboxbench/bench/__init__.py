@@ -3,7 +3,7 @@
 from inboxbench.bench.decay import Decay, run_decay
 from inboxbench.bench.drop_one import Ablation, run_ablation
 from inboxbench.bench.execute.pgbench import Speed
-from inboxbench.bench.execute.timing import DEFAULT_ROUNDS
+from inboxbench.bench.execute.session import DEFAULT_ROUNDS
 from inboxbench.bench.growth.curve import Curve
 from inboxbench.bench.growth.run import Growth, Sample, grow
 from inboxbench.bench.model import Cell, Matrix, SetResult

@@ -36,7 +36,7 @@ from inboxbench.bench.workload.writes import Churn, Updates, inflict
 from inboxbench.database import Connection, connect
 from inboxbench.errors import SubjectFailed
 from inboxbench.project import Project
-from inboxbench.report.lab import MOST_ROWS, Lab
+from inboxbench.report.document import MOST_ROWS, Lab
 from inboxbench.report.table import Cell, Column, Row, Table, figures, words
 from inboxbench.server import Server
 

@@ -18,7 +18,7 @@ from inboxbench.bench.sets.builder import SetPruner
 from inboxbench.bench.sets.indexset import BuiltIndex, Index, IndexSet
 from inboxbench.bench.workload.writes import WriteCost
 from inboxbench.project import Project
-from inboxbench.report.lab import Lab
+from inboxbench.report.document import Lab
 from inboxbench.report.table import Cell as Shown
 from inboxbench.report.table import Row, Table, Tone, figures, words
 from inboxbench.server import Server

@@ -32,7 +32,7 @@ from inboxbench.database import connect
 from inboxbench.errors import SubjectFailed, unknown
 from inboxbench.percentile import percentile
 from inboxbench.project import Project
-from inboxbench.report.lab import Lab
+from inboxbench.report.document import Lab
 from inboxbench.report.table import Row, Table, figures, words
 from inboxbench.server import Server
 from inboxbench.server.pgbench import Load, Report, find_pgbench

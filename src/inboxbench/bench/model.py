@@ -9,7 +9,7 @@ from typing import Any
 
 from inboxbench.bench.execute.overhead import Overhead
 from inboxbench.bench.execute.pgbench import Throughput
-from inboxbench.bench.execute.timing import Timing
+from inboxbench.bench.execute.session import Timing
 from inboxbench.bench.sets.indexset import BuiltIndex, IndexSet
 from inboxbench.bench.workload.queries import Case, Workload
 from inboxbench.bench.workload.writes import WriteCost

@@ -10,8 +10,7 @@ from typing import Any, Protocol
 from inboxbench.bench.cache.outcomes import Cache, Outcomes, known_outcomes
 from inboxbench.bench.execute.cell import CellCollector
 from inboxbench.bench.execute.pgbench import Speed, Speedometer
-from inboxbench.bench.execute.session import Probe, open_probe
-from inboxbench.bench.execute.timing import DEFAULT_ROUNDS, Pace
+from inboxbench.bench.execute.session import DEFAULT_ROUNDS, Pace, Probe, open_probe
 from inboxbench.bench.model import Cell, Matrix, SetResult
 from inboxbench.bench.request import TIMEOUT_S, Progress, Request, Sets, Steps, prepared_request, settle, titled
 from inboxbench.bench.sets.builder import Announce, SetBuilder

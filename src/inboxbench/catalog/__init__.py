@@ -4,9 +4,8 @@
 differ; ``render`` writes one down as the SQL that builds it (``schema/head.sql``).
 """
 
-from inboxbench.catalog.model import BOOKKEEPING, STRUCTURE, Catalog, Difference, Entry, Kind, compare, explain
+from inboxbench.catalog.model import BOOKKEEPING, STRUCTURE, Catalog, Difference, Entry, Kind, compare, explain, render
 from inboxbench.catalog.read import RelationSize, extensions, invalid_indexes, read_catalog, relation_sizes
-from inboxbench.catalog.render import render
 
 __all__ = [
     "BOOKKEEPING",

@@ -7,8 +7,8 @@ import click
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.errors import UsageError
 from inboxbench.server import parse_spec, server_of, standing, start_standing, stop_standing
-from inboxbench.server.spec import Binaries, Embedded
-from inboxbench.server.standing import Standing
+from inboxbench.server.cluster import Standing
+from inboxbench.server.handle import Binaries, Embedded
 
 
 @click.group()

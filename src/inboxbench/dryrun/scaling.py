@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from inboxbench.bench.growth.power_law import FEWEST, fit
+from inboxbench.bench.growth.curve import FEWEST, fit
 from inboxbench.dryrun.limits import blocks
 from inboxbench.dryrun.model import DryRun, Lock, Statement
 from inboxbench.dryrun.more import Curve, Grown, Scales

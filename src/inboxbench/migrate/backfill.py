@@ -18,8 +18,7 @@ from typing import LiteralString
 from psycopg import sql
 
 from inboxbench.migrate import facts, online
-from inboxbench.migrate.locks import RETRIED, short_transaction
-from inboxbench.migrate.session import Progress, Session
+from inboxbench.migrate.session import RETRIED, Progress, Session, short_transaction
 
 _FIRST_BATCH, _SMALLEST_BATCH, _LARGEST_BATCH = 500, 10, 10_000
 _ROUGH_GROWTH = 2.0  # a batch may at most double, or halve, from one to the next

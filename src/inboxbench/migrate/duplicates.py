@@ -14,8 +14,7 @@ from psycopg import sql
 
 from inboxbench.errors import SubjectFailed
 from inboxbench.migrate import facts, online
-from inboxbench.migrate.locks import short_transaction
-from inboxbench.migrate.session import Session
+from inboxbench.migrate.session import Session, short_transaction
 
 _BATCH = 500
 _ROUNDS = 10

@@ -20,8 +20,7 @@ from psycopg import sql
 
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.migrate import facts
-from inboxbench.migrate.locks import short_transaction
-from inboxbench.migrate.session import Event, Listener, Session, read_settings
+from inboxbench.migrate.session import Event, Listener, Session, read_settings, short_transaction
 
 # What revisions hand over: text they hold literally, or a composition.
 Text = LiteralString | sql.SQL | sql.Composed

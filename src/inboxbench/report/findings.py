@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from inboxbench import units
 from inboxbench.report.charts.atlas import LEVELS
 from inboxbench.report.dry_run import dry_run_finding, standstill
-from inboxbench.report.index_figures import Comparison
-from inboxbench.report.index_words import index_findings
+from inboxbench.report.index_figures import Comparison, index_findings
 from inboxbench.report.model import AtlasCell, Migration, Race, Run, Seed, Traffic
 from inboxbench.report.words import Finding, Sentence, Strong, listed
 

@@ -12,17 +12,15 @@ from jinja2 import Environment
 
 from inboxbench import units
 from inboxbench.report.charts.atlas import LEGEND, atlas_map
-from inboxbench.report.charts.bars import rows_chart
+from inboxbench.report.charts.bars import rows_chart, size_charts
 from inboxbench.report.charts.migration import timeline, traffic_chart, upgrade_clock
 from inboxbench.report.charts.pareto import scatter
 from inboxbench.report.charts.races import crowd_charts, race_charts, race_groups
 from inboxbench.report.charts.reads import LEVELS, dot_plot, heat_map
-from inboxbench.report.charts.sizes import size_charts
-from inboxbench.report.document import checked_run
+from inboxbench.report.document import Lab, checked_run
 from inboxbench.report.dry_run import FILTERS, dry_run_clock
 from inboxbench.report.findings import fastest_safe, findings, unsafe_strategies
 from inboxbench.report.index_figures import Comparison, compare, families
-from inboxbench.report.lab import Lab
 from inboxbench.report.model import Cell, Matrix, Query, Run, read_run
 from inboxbench.report.page import environment, style
 from inboxbench.report.tables import (

@@ -1,4 +1,4 @@
-"""What the matrix says of each set: its reads, its worst cell, what it answered wrongly or not at all.
+"""What the matrix says of each set, in figures and in sentences: its reads, its worst cell, what it answered wrongly.
 
 Reads are buffers (8 kB pages touched, hit or read): the one figure that repeats exactly on a noisy machine.
 A query's read under a set is that of its worst parameter class, because a mean hides the account it fails.
@@ -7,12 +7,15 @@ Which set is chosen and which one another beats is the verdict's to say (`report
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import geometric_mean, median
 
+from inboxbench import units
 from inboxbench.report.model import Cell, IndexSet, Matrix, Query, Run
 from inboxbench.report.verdict import SetCost
+from inboxbench.report.words import Finding, Sentence, Strong, describe_cell, listed
 from inboxbench.units import known, ratio
 
 # A cell that another set reads with so many times fewer pages is named, however good the rest is.
@@ -152,3 +155,171 @@ def _pair(matrix: Matrix, query: Query, base: SetResult, chosen: SetResult) -> t
 
 def _most_reads(cells: Iterable[Cell]) -> Cell | None:
     return max((cell for cell in cells if known(cell.buffers)), key=lambda cell: cell.buffers or 0.0, default=None)
+
+
+_NO_VERDICT = "The record has no verdict; measure again with `inboxbench bench` to get one."
+
+
+def index_findings(run: Run, comparison: Comparison) -> tuple[Finding | None, ...]:
+    """The choice, its price, the sets not worth building, and the answers that were wrong or missing."""
+    return (
+        _choice(run, comparison),
+        _cost(comparison),
+        _dominated(comparison),
+        _wrong_rows(comparison),
+        _failed(comparison),
+    )
+
+
+def _choice(run: Run, comparison: Comparison) -> Finding | None:
+    chosen, base = comparison.chosen, comparison.baseline
+    if run.matrix is None or not comparison.results:
+        return None
+    if chosen is None:
+        return Finding("Index set", ((run.verdict.headline or _NO_VERDICT,),))
+    if base is None or base.name == chosen.name:
+        keep: Sentence = ("Keep ", Strong(chosen.name), ": no other set that was measured reads less.")
+        return Finding("Index set", (keep, _still_worst(run.matrix, chosen)), "good")
+    title = f" ({chosen.index_set.title})" if chosen.index_set.title not in ("", chosen.name) else ""
+    sentences = [("Choose ", Strong(chosen.name), f"{title}."), _typical(chosen, base), _median(chosen, base)]
+    sentences.append(_by_family(run.matrix, chosen, base))
+    gained = most_saved(run.matrix, base, chosen)
+    if gained is not None:
+        _, before, after = gained
+        sentences.append(_gain(describe_cell(run.matrix, before), before, after))
+    sentences += [_still_worst(run.matrix, chosen), _beaten(run.matrix, chosen, comparison)]
+    return Finding("Index set", tuple(sentence for sentence in sentences if sentence), "good")
+
+
+def _typical(chosen: SetResult, base: SetResult) -> Sentence:
+    return (
+        "With its worst parameters a typical query reads ",
+        Strong(f"{units.pages(chosen.typical_reads)} instead of {units.number(base.typical_reads)}"),
+        f" under {base.name}{_less(chosen.typical_reads, base.typical_reads)}.",
+    )
+
+
+def _median(chosen: SetResult, base: SetResult) -> Sentence:
+    return (
+        "The median of all measurements goes from "
+        f"{units.number(base.median_reads)} to {units.pages(chosen.median_reads)}"
+        f"{_less(chosen.median_reads, base.median_reads)}.",
+    )
+
+
+def _by_family(matrix: Matrix, chosen: SetResult, base: SetResult) -> Sentence:
+    """Each family's typical reads before and after; nothing to say where there is only one."""
+    reads = []
+    for family, queries in families(matrix).items():
+        before, after = (typical_reads(matrix, queries, r.name) for r in (base, chosen))
+        if units.known(before) and units.known(after):
+            reads.append(f"{family} {units.number(before)} → {units.number(after)}")
+    return (f"By family, in pages: {', '.join(reads)}.",) if len(reads) > 1 else ()
+
+
+def _beaten(matrix: Matrix, chosen: SetResult, comparison: Comparison) -> Sentence:
+    """The cell in which another set beats the chosen one by most, and what that set pays."""
+    lost = most_lost(matrix, chosen, comparison.results)
+    if lost is None:
+        return ()
+    mine, theirs, other = lost
+    wal = units.change(other.index_set.insert_wal_bytes, chosen.index_set.insert_wal_bytes)
+    price = f" at {wal} WAL per insert" if wal else ""
+    return (
+        f"It is not best at everything: {describe_cell(matrix, mine)} reads {units.pages(mine.buffers)}, "
+        f"{units.number(theirs.buffers)} under {other.name}{price}.",
+    )
+
+
+def _gain(name: str, before: Cell, after: Cell) -> Sentence:
+    return (
+        f"Largest gain: {name}, from {units.number(before.buffers)} to {units.pages(after.buffers)}"
+        f"{_less(after.buffers, before.buffers)}.",
+    )
+
+
+def _less(now: float | None, before: float | None) -> str:
+    saved = units.ratio(before, now)
+    if saved is None or round(saved, 1) == 1.0:
+        return ""
+    return f", {units.times(saved)} less" if saved > 1 else f", {units.times(1 / saved)} more"
+
+
+def _still_worst(matrix: Matrix, chosen: SetResult) -> Sentence:
+    if chosen.worst is None:
+        return ("It has no measured reads.",)
+    where = describe_cell(matrix, chosen.worst)
+    return (f"Its own worst read is {where} with {units.pages(chosen.worst_reads)}.",)
+
+
+def _cost(comparison: Comparison) -> Finding | None:
+    chosen, base = comparison.chosen, comparison.baseline
+    if chosen is None:
+        return None
+    mine = chosen.index_set
+    other = base.index_set if base and base.name != chosen.name else IndexSet(name="")
+    parts = [
+        (units.size(mine.bytes), "of indexes", units.change(mine.bytes, other.bytes)),
+        (
+            units.wal(mine.insert_wal_bytes),
+            "of WAL per insert",
+            units.change(mine.insert_wal_bytes, other.insert_wal_bytes),
+        ),
+        (units.seconds(mine.build_s), "to build", ""),
+    ]
+    sentences: list[Sentence] = [_priced(parts, base.name if base else None), _hot(chosen, base)]
+    return Finding("What it costs", tuple(s for s in sentences if s))
+
+
+def _priced(parts: Sequence[tuple[str, str, str]], base: str | None) -> Sentence:
+    words: list[str] = []
+    known = [part for part in parts if part[0] != units.DASH]
+    for position, (figure, what, change) in enumerate(known):
+        words.append("" if position == 0 else " and " if position == len(known) - 1 else ", ")
+        words.append(Strong(f"{figure} {what}"))
+        words.append(f" ({change})" if change else "")
+    compared = f"; changes are against {base}" if base and any(part[2] for part in known) else ""
+    return (*words, f"{compared}.") if known else ()
+
+
+def _hot(chosen: SetResult, base: SetResult | None) -> Sentence:
+    mine = chosen.index_set.hot_share
+    if mine is None:
+        return ()
+    before = base.index_set.hot_share if base and base.name != chosen.name else None
+    against = f"; {base.name}: {units.share(before)}" if base and before is not None else ""
+    return (Strong(units.share(mine)), f" of updates stay inside their page (HOT{against}).")
+
+
+def _dominated(comparison: Comparison) -> Finding | None:
+    """The losers by the set that beats them."""
+    losers: dict[str, list[str]] = {}
+    for result in comparison.results:
+        if result.dominated_by and result is not comparison.chosen:
+            losers.setdefault(result.dominated_by, []).append(result.name)
+    sentences = tuple(
+        (Strong(listed(names)), f": {winner} is no worse in any column that repeats, and better in one.")
+        for winner, names in losers.items()
+    )
+    return Finding("Not worth building", sentences) if sentences else None
+
+
+def _wrong_rows(comparison: Comparison) -> Finding | None:
+    wrong = [cell for result in comparison.results for cell in result.wrong]
+    if not wrong:
+        return None
+    cells = listed(sorted({f"{c.query} under {c.index_set}" for c in wrong}))
+    sentence: Sentence = (Strong(f"{len(wrong)} measurements"), f" returned other rows: {cells}.")
+    return Finding("Wrong rows", (sentence,), "bad")
+
+
+def _failed(comparison: Comparison) -> Finding | None:
+    failed = [cell for result in comparison.results for cell in result.failed]
+    if not failed:
+        return None
+    counts = Counter((c.query, c.index_set, c.failure) for c in failed)
+    sentences = [
+        (Strong(f"{query} under {name}"), f": {failure} ({number} of its classes).")
+        for (query, name, failure), number in counts.items()
+    ]
+    return Finding("No answer", tuple(sentences), "bad")

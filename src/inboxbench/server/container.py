@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from inboxbench.errors import ServerError
-from inboxbench.server.spec import tuned_settings
+from inboxbench.server.handle import tuned_settings
 
 if TYPE_CHECKING:
     from testcontainers.community.postgres import PostgresContainer

@@ -19,8 +19,7 @@ from typing import NamedTuple
 
 from inboxbench.errors import ServerError, SubjectFailed
 from inboxbench.server.binaries import find_bindir
-from inboxbench.server.handle import Server, without_password
-from inboxbench.server.spec import Embedded
+from inboxbench.server.handle import Embedded, Server, without_password
 
 # Far above what opening 64 connections or ending a transaction takes on a loaded machine.
 _PATIENCE_S = 120.0

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from inboxbench.bench import Decay, run_decay
-from inboxbench.bench.schemas_check import check_document, undocumented
+from inboxbench.bench.labs import check_document, undocumented
 from inboxbench.bench.workload.writes import Churn
 from inboxbench.cli.bench.command import command
 from inboxbench.database import list_databases

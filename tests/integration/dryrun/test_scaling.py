@@ -18,13 +18,12 @@ from inboxbench.cli import application
 from inboxbench.cli.dryrun.output import show_run
 from inboxbench.cli.dryrun.probes import read_ruler
 from inboxbench.database import connect, scratch_database
-from inboxbench.dryrun.downsample import count_rows
 from inboxbench.dryrun.model import DryRun
 from inboxbench.dryrun.more import Grown, Scales
 from inboxbench.dryrun.output.markdown import as_markdown
 from inboxbench.dryrun.run import rehearse
 from inboxbench.dryrun.scaling import Size, grow
-from inboxbench.dryrun.source import Source, copy_of
+from inboxbench.dryrun.source import Source, copy_of, count_rows
 from inboxbench.dryrun.tools.alembic import Alembic
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.errors import UsageError

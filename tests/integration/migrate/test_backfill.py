@@ -10,8 +10,7 @@ import psycopg
 import pytest
 
 from inboxbench.migrate import backfill
-from inboxbench.migrate.locks import LockUnavailable
-from inboxbench.migrate.session import Event, LockRefused, Progress, Session
+from inboxbench.migrate.session import Event, LockRefused, LockUnavailable, Progress, Session
 
 if TYPE_CHECKING:
     from tests.conftest import Database

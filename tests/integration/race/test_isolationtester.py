@@ -16,7 +16,7 @@ from inboxbench.race.isolationtester.parser import parse_spec_file
 from inboxbench.race.isolationtester.permutations import Isolation, run_spec, spec_scenario
 from inboxbench.server import Server
 from inboxbench.server.binaries import find_bindir
-from inboxbench.server.spec import Embedded
+from inboxbench.server.handle import Embedded
 
 SHIPPED = Path(__file__).parents[3] / "bench" / "races"
 OURS = Path(__file__).parent / "specs"

@@ -18,7 +18,7 @@ from inboxbench.database import connect
 from inboxbench.errors import ServerError
 from inboxbench.server import Server, open_server, start_standing, stop_standing
 from inboxbench.server.binaries import find_bindir
-from inboxbench.server.spec import Embedded, tuned_settings
+from inboxbench.server.handle import Embedded, tuned_settings
 
 OWNER = """
 import sys, time

@@ -11,7 +11,7 @@ from testcontainers.core.labels import LABEL_SESSION_ID, SESSION_ID
 from inboxbench.database import connect, scratch_database
 from inboxbench.errors import ServerError
 from inboxbench.server import open_server
-from inboxbench.server.spec import DEFAULT_IMAGE
+from inboxbench.server.handle import DEFAULT_IMAGE
 
 IMAGE = os.environ.get("INBOXBENCH_CONTAINER_IMAGE", DEFAULT_IMAGE)
 

@@ -17,9 +17,9 @@ from inboxbench.dryrun.more import as_json
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.output.markdown import as_markdown
 from inboxbench.dryrun.tools.alembic import Alembic
+from inboxbench.dryrun.tools.alembic_code import read_sources
 from inboxbench.dryrun.tools.base import Stamp
 from inboxbench.dryrun.tools.process import Ended, run_tool
-from inboxbench.dryrun.tools.source_lines import read_sources
 from inboxbench.errors import UsageError
 from inboxbench.migrate.history import read_folders
 from inboxbench.units import read_size, read_time

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from inboxbench.report.charts.bars import rows_chart
+from inboxbench.report.charts.bars import rows_chart, size_charts
 from inboxbench.report.charts.clock import clock, span, time_scale
 from inboxbench.report.charts.migration import timeline, traffic_chart
 from inboxbench.report.charts.pareto import scatter
 from inboxbench.report.charts.races import race_charts
 from inboxbench.report.charts.reads import LEVELS, dot_plot, heat_map, level
-from inboxbench.report.charts.sizes import size_charts
 from inboxbench.report.index_figures import Comparison, compare
 from inboxbench.report.model import Matrix, Migration, Race, Run, Seed, read_run
 

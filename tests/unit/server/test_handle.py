@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from inboxbench.errors import UsageError
-from inboxbench.server.handle import check_reachable, check_url, without_password
-from inboxbench.server.spec import parse_spec
+from inboxbench.server.handle import check_reachable, check_url, parse_spec, without_password
 
 
 def test_of_a_malformed_url() -> None:

@@ -17,8 +17,7 @@ import psycopg
 from psycopg import sql
 
 from inboxbench.bench.execute.overhead import as_text, round_trip
-from inboxbench.bench.execute.session import STATEMENT, Probe, prepared
-from inboxbench.bench.execute.timing import Pace, Timing, summarise
+from inboxbench.bench.execute.session import STATEMENT, Pace, Probe, Timing, prepared, summarise
 from inboxbench.bench.model import Cell, normal
 from inboxbench.bench.sets.indexset import IndexSet
 from inboxbench.bench.workload.queries import Case

@@ -12,11 +12,10 @@ from statistics import median
 from typing import Any
 
 from inboxbench import units
-from inboxbench.bench.growth.curve import FEW, SIZE_KEY, TOLERANCE, Curve, Flip, Point, curve
-from inboxbench.bench.growth.power_law import FEWEST
+from inboxbench.bench.growth.curve import FEW, FEWEST, SIZE_KEY, TOLERANCE, Curve, Flip, Point, curve
 from inboxbench.bench.model import Cell, Matrix
 from inboxbench.errors import SubjectFailed
-from inboxbench.report.lab import MOST_ROWS, Lab
+from inboxbench.report.document import MOST_ROWS, Lab
 from inboxbench.report.table import Cell as Shown
 from inboxbench.report.table import Row, Table, figures, words
 

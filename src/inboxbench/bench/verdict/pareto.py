@@ -1,23 +1,14 @@
-"""Sets in figures: what each reads, what each write costs under it, who is dominated, and at which mix two are even.
-
-The currency is the page. A read costs the 8 kB buffers that its query looks at, in the parameter class in which it
-looks at most. A write costs those of its statement, of every rule that it fires and of every index it maintains, and a
-page more for each WAL_PER_PAGE bytes of WAL: 8 kB of log, which go to disk, to every replica and to the archive, are
-priced as 16 pages found in memory. Pages repeat to the last one where times on a shared machine wander by half.
-
-With R the mean cost of a read and W that of a write, at the mix's proportions among reads and among writes, a set
-costs r·R + W at r reads for a write. Two sets are even where both cost the same:
-r = (W of the reader − W of the leaner) / (R of the leaner − R of the reader).
-"""
+"""What sets cost at a mix of requests, which are dominated, where two break even, and which one is to be chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean, geometric_mean
 
 from inboxbench.bench.model import Cell, Matrix, SetResult
-from inboxbench.bench.workload.mix import Mix
+from inboxbench.bench.workload.mix import DEFAULT, Mix, Weights, mixed
 from inboxbench.bench.workload.writes import WriteCost
 from inboxbench.report.verdict import BreakEven
 
@@ -194,3 +185,72 @@ def _clearly(one: float, other: float) -> int:
     if abs(one - other) <= _SAME * max(one, other):
         return 0
     return -1 if one < other else 1
+
+
+# Costs this close are the same: then size decides.
+NEAR = 1.05
+RULE = "least cost of a request of the mix among the sets that answer all of it; within 5 % the smaller indexes"
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The sets under one mix: what a request costs under each, in pages, and which of them is chosen."""
+
+    matrix: Matrix
+    standings: Sequence[Standing]
+    mix: Mix
+    wal_per_page: float = WAL_PER_PAGE
+
+    def price(self, standing: Standing) -> Price:
+        return price(standing, self.mix, self.wal_per_page)
+
+    def cost(self, standing: Standing) -> float:
+        return self.price(standing).at(self.mix.write_share)
+
+    @property
+    def costs(self) -> dict[str, float]:
+        return {standing.name: self.cost(standing) for standing in self.standings}
+
+    @cached_property
+    def writes(self) -> bool:
+        """Whether any write was measured."""
+        return any(standing.result.writes for standing in self.standings)
+
+    def lack(self, standing: Standing) -> str | None:
+        """Return why a set cannot be chosen; None for one that answers, in time and with the right rows, whatever of
+        the mix any set answers."""
+        if standing.wrong:
+            return "gives other rows"
+        answered = {name for other in self.standings for name in other.reads_by_query}
+        asked = [standing.reads_by_query.get(name) for name in self.mix.reads if name in answered]
+        whole = all(read is not None and not read.stopped for read in asked)
+        return None if whole else "does not answer all of the mix in time"
+
+    @cached_property
+    def ranked(self) -> list[Standing]:
+        """What the rule chooses, then what it would choose without that, and so on. Sets that lack something are not
+        there, unless all do."""
+        left = [standing for standing in self.standings if self.lack(standing) is None] or list(self.standings)
+        ranked = []
+        while left:
+            limit = NEAR * min(self.cost(standing) for standing in left)
+            near = [standing for standing in left if self.cost(standing) <= limit]
+            ranked.append(min(near, key=lambda standing: (standing.result.bytes, self.cost(standing))))
+            left.remove(ranked[-1])
+        return ranked
+
+    @property
+    def chosen(self) -> Standing:
+        return self.ranked[0]
+
+    @property
+    def others(self) -> list[Standing]:
+        return [standing for standing in self.standings if standing is not self.chosen]
+
+
+def contest(matrix: Matrix, weights: Weights | None = None, wal_per_page: float = WAL_PER_PAGE) -> Contest:
+    """Return the matrix's sets under the mix of `weights` (None: DEFAULT), spread over what was measured."""
+    queries = [(query.name, query.family) for query in matrix.workload.queries]
+    writes = [(write.name, write.family) for write in matrix.sets[0].writes] if matrix.sets else []
+    mix = mixed(DEFAULT if weights is None else weights, queries, writes)
+    return Contest(matrix, standings(matrix), mix, wal_per_page)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from inboxbench import units
 from inboxbench.bench.model import Cell, Matrix
-from inboxbench.bench.verdict.choice import Contest
-from inboxbench.bench.verdict.pareto import Standing, break_even, buffers, point
+from inboxbench.bench.verdict.pareto import Contest, Standing, break_even, buffers, point
 
 # A cell that reads this many times more than under another set is named, however good the rest is.
 WORSE = 1.5

@@ -5,8 +5,16 @@ from __future__ import annotations
 from itertools import combinations
 
 from inboxbench.bench.model import Matrix
-from inboxbench.bench.verdict.choice import RULE, Contest, contest
-from inboxbench.bench.verdict.pareto import WAL_PER_PAGE, Standing, break_even, buffers, dominated_by
+from inboxbench.bench.verdict.pareto import (
+    RULE,
+    WAL_PER_PAGE,
+    Contest,
+    Standing,
+    break_even,
+    buffers,
+    contest,
+    dominated_by,
+)
 from inboxbench.bench.verdict.reasons import headline, pairs_of, reasons
 from inboxbench.bench.workload.mix import Weights
 from inboxbench.report.verdict import LeftOut, Ratios, SetCost, Shares, Verdict, WorstRatio

@@ -6,7 +6,7 @@ import click
 from rich.text import Text
 
 from inboxbench.bench import Sample, grow, run_matrix
-from inboxbench.bench.growth.power_law import FEWEST
+from inboxbench.bench.growth.curve import FEWEST
 from inboxbench.bench.growth.run import growth_lab
 from inboxbench.cli.bench.options import (
     SCHEMA_VERSION,

@@ -20,7 +20,7 @@ from inboxbench.cli.output import Output, heading
 from inboxbench.database_copy import is_url
 from inboxbench.errors import UsageError
 from inboxbench.project import Loose
-from inboxbench.report.lab import Lab, lab_markdown, print_lab
+from inboxbench.report.document import Lab, lab_markdown, print_lab
 
 SCHEMA_VERSION = 1
 Command = TypeVar("Command", bound=Callable[..., Any])

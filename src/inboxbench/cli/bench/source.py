@@ -25,7 +25,7 @@ from inboxbench.seed import load_profile
 from inboxbench.seed.datasets.dataset import load_dataset, schema_file
 from inboxbench.server import Server, parse_spec, redact
 from inboxbench.server.binaries import find_bindir
-from inboxbench.server.spec import Binaries, Embedded
+from inboxbench.server.handle import Binaries, Embedded
 from inboxbench.sqlfile import read_queries
 
 # The set of indexes that a database of one's own has.

@@ -8,11 +8,11 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from inboxbench.bench.traps.trap import Catalogue, Sprung, read_traps, run_traps, traps_lab
+from inboxbench.bench.traps import Catalogue, Sprung, read_traps, run_traps, traps_lab
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import Output, heading, output_options
 from inboxbench.cli.progress import counting
-from inboxbench.report.lab import Lab, lab_markdown, print_lab
+from inboxbench.report.document import Lab, lab_markdown, print_lab
 
 
 @click.command()

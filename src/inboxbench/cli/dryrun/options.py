@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from inboxbench.bench.growth.power_law import FEWEST
+from inboxbench.bench.growth.curve import FEWEST
 from inboxbench.cli.options import Session
 from inboxbench.dryrun.limits import Limits
 from inboxbench.dryrun.source import Source

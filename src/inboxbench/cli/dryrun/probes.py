@@ -12,11 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from inboxbench.bench.growth.power_law import FEWEST
+from inboxbench.bench.growth.curve import FEWEST
 from inboxbench.cli.dryrun.options import MOST_SIZES, Asked
 from inboxbench.cli.progress import progress_console
 from inboxbench.database import connect
-from inboxbench.dryrun.downsample import count_rows, estimate_rows
 from inboxbench.dryrun.model import DryRun
 from inboxbench.dryrun.more import Back, More, Queueing, Shuffle
 from inboxbench.dryrun.probes.blockers import Holder, long_reader, old_snapshot
@@ -24,6 +23,7 @@ from inboxbench.dryrun.probes.downgrade import there_and_back
 from inboxbench.dryrun.probes.lock_queue import probe_queue, search_deadlocks
 from inboxbench.dryrun.run import current_of
 from inboxbench.dryrun.scaling import Size, grow
+from inboxbench.dryrun.source import count_rows, estimate_rows
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import Load, choose_traffic, load_for
 from inboxbench.errors import SubjectFailed, UsageError

@@ -24,8 +24,7 @@ from inboxbench.race.explore.oracle import SerialEquivalence, invariants_hold, q
 from inboxbench.race.explore.result import Counterexample, Exploration, explain
 from inboxbench.race.explore.run import explore, replay
 from inboxbench.race.explore.user_code import Script, load_function, rebuild_by, reset_by
-from inboxbench.race.strategy import find_strategies
-from inboxbench.race.targets import find_targets, invariant_groups
+from inboxbench.race.strategy import find_strategies, find_targets, invariant_groups
 from inboxbench.server import Server
 
 invariant_help = (

@@ -16,9 +16,8 @@ from inboxbench.cli.race.explore import OracleChoice, invariant_help
 from inboxbench.errors import UsageError
 from inboxbench.race.explore.model import LEVELS, Level
 from inboxbench.race.explore.user_code import Script
-from inboxbench.race.strategy import find_strategies
+from inboxbench.race.strategy import StrategyLoad, find_strategies, find_targets
 from inboxbench.race.stress.run import Load, StressResult, require_kept, stress
-from inboxbench.race.targets import StrategyLoad, find_targets
 
 _ROWS = 4000
 

@@ -30,7 +30,7 @@ from inboxbench.report import (
     render_html,
     render_markdown,
 )
-from inboxbench.report.lab import Labs, kind_of, read_lab
+from inboxbench.report.document import Labs, kind_of, read_lab
 
 
 @click.command()

@@ -16,9 +16,8 @@ from psycopg import sql
 
 from inboxbench.database import Connection
 from inboxbench.dryrun.rewrites.steps import Step
-from inboxbench.dryrun.tools.alembic_code import as_code
+from inboxbench.dryrun.tools.alembic_code import Sources, as_code, read_sources, suppression
 from inboxbench.dryrun.tools.base import Command, Stamp
-from inboxbench.dryrun.tools.source_lines import Sources, read_sources, suppression
 from inboxbench.errors import UsageError
 from inboxbench.migrate.history import History, read_folders, search
 from inboxbench.server import reason

@@ -14,8 +14,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from inboxbench.database import Connection
-from inboxbench.messenger.app.message import NOTIFY, Actor, MessageType
-from inboxbench.messenger.app.refusal import refusals
+from inboxbench.messenger.app.message import NOTIFY, Actor, MessageType, refusals
 
 
 @dataclass(frozen=True, slots=True)

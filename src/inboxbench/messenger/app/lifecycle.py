@@ -12,8 +12,7 @@ from typing import Literal
 from inboxbench.database import Connection
 from inboxbench.errors import UsageError
 from inboxbench.messenger.app.activity import Activity, record
-from inboxbench.messenger.app.message import SYSTEM, Actor
-from inboxbench.messenger.app.refusal import NoSuchConversation
+from inboxbench.messenger.app.message import SYSTEM, Actor, NoSuchConversation
 
 Status = Literal["open", "pending", "resolved"]
 AnyStatus = Literal["open", "pending", "resolved", "snoozed"]

@@ -18,8 +18,7 @@ from psycopg.types.json import Jsonb
 from inboxbench.database import Connection
 from inboxbench.messenger.app.activity import record
 from inboxbench.messenger.app.lifecycle import status_changed
-from inboxbench.messenger.app.message import NOTIFY, MessageType, NewMessage
-from inboxbench.messenger.app.refusal import NoSuchConversation, refusals
+from inboxbench.messenger.app.message import NOTIFY, MessageType, NewMessage, NoSuchConversation, refusals
 
 TRIGGER = "messages_conversation_clocks"  # on messages; a benchmark disables it by this name
 

@@ -38,7 +38,7 @@ from inboxbench.race.atlas import described, run_atlas
 from inboxbench.report import print_summary, render_html
 from inboxbench.seed.datasets.dataset import load_dataset, resolve
 from inboxbench.server import Server
-from inboxbench.server.spec import tuned_settings
+from inboxbench.server.handle import tuned_settings
 
 RUN_SCHEMA_VERSION = 1
 # Families of the atlas that say most in least time.

@@ -17,7 +17,7 @@ from inboxbench.cli.progress import progress_console
 from inboxbench.cli.race.stress import parse_thinks, parse_workers
 from inboxbench.errors import UsageError
 from inboxbench.files import write_text
-from inboxbench.messenger.costs.rule import CostRow
+from inboxbench.messenger.costs.measure import CostRow
 from inboxbench.messenger.costs.run_rules import RULES, find_rules, run_costs
 from inboxbench.messenger.throughput.million import Proof, prove, require_proof
 from inboxbench.messenger.throughput.pgbench import run_bench

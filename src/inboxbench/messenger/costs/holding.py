@@ -11,8 +11,7 @@ from inboxbench.messenger.app.activity import record
 from inboxbench.messenger.app.automatic import assign_next
 from inboxbench.messenger.app.lifecycle import change_status, mute, reopen_due
 from inboxbench.messenger.app.message import Actor
-from inboxbench.messenger.costs.measure import AGENT, INBOX, Act, conversation_of
-from inboxbench.messenger.costs.rule import Alternative, Rule
+from inboxbench.messenger.costs.measure import AGENT, INBOX, Act, Alternative, Rule, conversation_of
 from inboxbench.project import find_project
 from inboxbench.race.strategy import Strategy, read_strategies
 

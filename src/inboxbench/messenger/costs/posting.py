@@ -8,8 +8,7 @@ from inboxbench.database import Connection
 from inboxbench.messenger.app import posting
 from inboxbench.messenger.app.message import NOTIFY, NewMessage, incoming
 from inboxbench.messenger.app.posting import post
-from inboxbench.messenger.costs.measure import CUSTOMER, Act, conversation_of
-from inboxbench.messenger.costs.rule import Alternative, Rule
+from inboxbench.messenger.costs.measure import CUSTOMER, Act, Alternative, Rule, conversation_of
 
 _NO_CLOCKS = f"ALTER TABLE messages DISABLE TRIGGER {posting.TRIGGER}"
 _NO_FLOOD = "ALTER TABLE messages DISABLE TRIGGER messages_flood"

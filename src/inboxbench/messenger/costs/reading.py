@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from inboxbench.database import Connection
 from inboxbench.messenger.app.message import incoming
+from inboxbench.messenger.app.page import unread_of_page
 from inboxbench.messenger.app.posting import post
-from inboxbench.messenger.app.unread import unread_of_page
-from inboxbench.messenger.costs.measure import CONVERSATIONS, CUSTOMER, conversation_of
-from inboxbench.messenger.costs.rule import Alternative, Rule
+from inboxbench.messenger.costs.measure import CONVERSATIONS, CUSTOMER, Alternative, Rule, conversation_of
 
 _COLUMN = """
     ALTER TABLE conversations ADD COLUMN unread int NOT NULL DEFAULT 0;

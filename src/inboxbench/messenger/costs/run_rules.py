@@ -10,10 +10,9 @@ import psycopg
 from inboxbench.database import connect, scratch_database
 from inboxbench.errors import SubjectFailed, UsageError, unknown
 from inboxbench.messenger.costs.holding import ACTIVITY, AUTOMATIC, MUTE, SNOOZE, TAKE
-from inboxbench.messenger.costs.measure import CONVERSATIONS, measure, open_rules_office
+from inboxbench.messenger.costs.measure import CONVERSATIONS, Alternative, CostRow, Rule, measure, open_rules_office
 from inboxbench.messenger.costs.posting import CLOCKS, DELIVERY, FLOOD, NOTIFICATION, REDELIVERY
 from inboxbench.messenger.costs.reading import ARRIVAL, LOOK, PAGE
-from inboxbench.messenger.costs.rule import Alternative, CostRow, Rule
 from inboxbench.messenger.races import FAMILIES
 from inboxbench.project import Project, find_project
 from inboxbench.server import Server, reason

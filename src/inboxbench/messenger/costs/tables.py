@@ -7,7 +7,7 @@ from typing import Any
 
 from inboxbench import units
 from inboxbench.messenger.costs.measure import BACKLOG, CONVERSATIONS, NEGLECTED, UNREAD
-from inboxbench.report.lab import Lab, Labs
+from inboxbench.report.document import Lab, Labs
 from inboxbench.report.table import Cell, Column, Row, Table, figures, words
 
 _TITLES = {"unread": "unread messages", "list": "the operator's list"}

@@ -15,8 +15,7 @@ from inboxbench.project import Project
 from inboxbench.race.explore.gated_connection import GatedConnection
 from inboxbench.race.explore.model import Judge, Oracle, Scenario
 from inboxbench.race.explore.oracle import invariants_hold
-from inboxbench.race.strategy import Strategy
-from inboxbench.race.targets import StrategyLoad
+from inboxbench.race.strategy import Strategy, StrategyLoad
 from inboxbench.server import Server
 
 # What the clocks of a conversation have to be, whatever the order of its messages: serial equivalence cannot see it.

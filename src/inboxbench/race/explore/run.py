@@ -21,10 +21,9 @@ from inboxbench.race.explore.model import (
     ScheduleRun,
     SessionFunction,
 )
-from inboxbench.race.explore.result import Counterexample, Exploration
+from inboxbench.race.explore.result import Counterexample, Exploration, Judged, PlaySchedule, search
 from inboxbench.race.explore.round_trips import WaitMonitor
 from inboxbench.race.explore.scheduler import Scheduler
-from inboxbench.race.explore.search import Judged, PlaySchedule, search
 from inboxbench.race.explore.session import SessionPool
 from inboxbench.server import reason
 

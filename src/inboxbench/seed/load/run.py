@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -19,8 +19,9 @@ from inboxbench import units
 from inboxbench.database import Connection, connect
 from inboxbench.errors import UsageError
 from inboxbench.seed.binary.copy_format import table_checksum
-from inboxbench.seed.dask.option import Cluster, cluster_pool
-from inboxbench.seed.load import churn, deferred_indexes
+from inboxbench.seed.dask.dispatcher import Cluster, cluster_pool
+from inboxbench.seed.load import deferred_indexes
+from inboxbench.seed.load.deferred_indexes import in_parallel
 from inboxbench.seed.load.process_pool import WorkerPool, local_pool
 from inboxbench.seed.load.worker import reads_files
 from inboxbench.seed.profile import BaseProfile
@@ -209,7 +210,7 @@ def create_tables(connection: Connection, schema: Path, layout: Layout) -> defer
 
 def age(conninfo: str, past: Churn, progress: Progress) -> None:
     """Run the churn, and report each statement."""
-    churn.run_churn(conninfo, past, _counted("churn", churn.steps(past), progress))
+    run_churn(conninfo, past, _counted("churn", churn_steps(past), progress))
 
 
 def finish(conninfo: str, layout: Layout, parts: deferred_indexes.Parts, progress: Progress) -> None:
@@ -246,3 +247,36 @@ def _summary(tally: _Tally, layout: Layout, workers: int, seconds: dict[str, flo
         client_peak_mb=round(max(block.peak_mb for block in every)),
         workers=workers,
     )
+
+
+def churn_steps(churn: Churn) -> int:
+    """How often `run_churn` reports that something is done."""
+    return 2 + (len(churn.tables) if churn.rounds else 0) + sum(len(statements) for statements in churn.rounds)
+
+
+def run_churn(conninfo: str, churn: Churn, done: Callable[[], None]) -> None:
+    """Age the database; calls `done` after each step. Ends with fresh statistics and without a vacuum.
+
+    A vacuum comes before the last round, so that pages which that round leaves alone are all-visible. Statements of a
+    round run in parallel: nothing that one leaves behind is old enough for another to see, so the files come out the
+    same each time.
+    """
+    tables = [sql.Identifier(table) for table in churn.tables]
+    with connect(conninfo, synchronous_commit="off") as connection:
+        # Repeated values are no news: the schema's own triggers must not take them for traffic.
+        _switch_triggers(connection, tables, "DISABLE")
+        for statement in churn.first:
+            connection.execute(statement)
+        done()
+        for number, statements in enumerate(churn.rounds, 1):
+            if number == len(churn.rounds):
+                in_parallel(conninfo, [sql.SQL("VACUUM {}").format(table) for table in tables], done)
+            in_parallel(conninfo, statements, done)
+        _switch_triggers(connection, tables, "ENABLE")
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.SQL(", ").join(tables)))
+        done()
+
+
+def _switch_triggers(connection: Connection, tables: list[sql.Identifier], how: LiteralString) -> None:
+    for table in tables:
+        connection.execute(sql.SQL("ALTER TABLE {} {} TRIGGER USER").format(table, sql.SQL(how)))

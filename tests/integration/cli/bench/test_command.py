@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from inboxbench.bench.schemas_check import check_document, undocumented
+from inboxbench.bench.labs import check_document, undocumented
 from inboxbench.cli.bench.command import command
 from inboxbench.errors import ForeignDatabaseError, InboxbenchError, SubjectFailed, UsageError
 from inboxbench.project import Project

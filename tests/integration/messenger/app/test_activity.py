@@ -10,9 +10,8 @@ from tests.integration.messenger.conftest import ANN, BOB, BY_ANN, BY_BOB, BY_IV
 from inboxbench.database import Connection
 from inboxbench.messenger.app import handover
 from inboxbench.messenger.app.lifecycle import Status, change_status, mute
-from inboxbench.messenger.app.message import SYSTEM, Actor, incoming
+from inboxbench.messenger.app.message import SYSTEM, Actor, TooManyMessages, incoming
 from inboxbench.messenger.app.posting import post
-from inboxbench.messenger.app.refusal import TooManyMessages
 
 FACTS = "SELECT content_attributes -> 'activity' FROM messages WHERE message_type = 2 ORDER BY id"
 Change = Callable[[Connection, int], bool]

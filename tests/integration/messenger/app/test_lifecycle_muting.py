@@ -9,8 +9,7 @@ from tests.integration.messenger.conftest import BY_ANN, BY_BOB, IVAN, MARY, Off
 
 from inboxbench.database import Connection
 from inboxbench.messenger.app.lifecycle import mute, unmute
-from inboxbench.messenger.app.message import Actor
-from inboxbench.messenger.app.refusal import NoSuchConversation
+from inboxbench.messenger.app.message import Actor, NoSuchConversation
 
 BLOCKED = "SELECT id FROM contacts WHERE blocked"
 

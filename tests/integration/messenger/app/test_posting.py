@@ -12,9 +12,18 @@ from tests.integration.messenger.conftest import ANN, BY_ANN, CHAT, ELSEWHERE, I
 
 from inboxbench.database import Connection
 from inboxbench.messenger.app.lifecycle import mute
-from inboxbench.messenger.app.message import Actor, MessageType, NewMessage, incoming, note, reply
+from inboxbench.messenger.app.message import (
+    Actor,
+    MessageTooLong,
+    MessageType,
+    NewMessage,
+    NoSuchConversation,
+    TooManyMessages,
+    incoming,
+    note,
+    reply,
+)
 from inboxbench.messenger.app.posting import Posted, post
-from inboxbench.messenger.app.refusal import MessageTooLong, NoSuchConversation, TooManyMessages
 
 CLOCKS = "last_activity_at, waiting_since, first_reply_created_at"
 COUNT = "SELECT count(*) FROM messages"

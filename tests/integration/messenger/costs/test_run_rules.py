@@ -9,8 +9,7 @@ import pytest
 
 from inboxbench.database import Connection, connect, list_databases, scratch_database
 from inboxbench.errors import UsageError
-from inboxbench.messenger.costs.measure import measure, open_rules_office
-from inboxbench.messenger.costs.rule import Alternative, CostRow, Rule
+from inboxbench.messenger.costs.measure import Alternative, CostRow, Rule, measure, open_rules_office
 from inboxbench.messenger.costs.run_rules import RULES, find_rules, holds, run_costs
 from inboxbench.messenger.races import FAMILIES
 from inboxbench.project import Project

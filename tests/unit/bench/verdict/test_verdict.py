@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from inboxbench.bench.execute.timing import Timing
+from inboxbench.bench.execute.session import Timing
 from inboxbench.bench.model import Cell, Matrix, SetResult, normal
 from inboxbench.bench.sets.indexset import IndexSet
 from inboxbench.bench.verdict.verdict import decide

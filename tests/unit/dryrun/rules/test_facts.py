@@ -18,8 +18,7 @@ from inboxbench.dryrun.rewrites.catalogue import rewrite, with_references
 from inboxbench.dryrun.rewrites.operation import read_operation
 from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.rules.facts import Facts
-from inboxbench.dryrun.stalls.deadlocks import DEADLOCK
-from inboxbench.dryrun.stalls.lock_waits import Waits
+from inboxbench.dryrun.stalls.lock_waits import DEADLOCK, Waits
 from inboxbench.dryrun.stalls.summary import summarise
 from inboxbench.dryrun.tools.alembic_code import as_code
 from inboxbench.sqltree.tokens import inlined, placeholders

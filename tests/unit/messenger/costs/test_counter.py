@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from inboxbench.errors import SubjectFailed, UsageError
-from inboxbench.messenger.app.unread import UNREAD
+from inboxbench.messenger.app.page import UNREAD
 from inboxbench.messenger.costs.counter import Counters, Way, WayCost, pays, read_ways, verdict
 from inboxbench.messenger.costs.measure import Contention, Cost
 from inboxbench.project import Project

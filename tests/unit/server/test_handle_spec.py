@@ -7,14 +7,16 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from inboxbench.errors import UsageError
-from inboxbench.server.handle import Server, reason, redact
-from inboxbench.server.spec import (
+from inboxbench.server.handle import (
     Binaries,
     Container,
     Embedded,
     External,
+    Server,
     Spec,
     parse_spec,
+    reason,
+    redact,
     shared_buffers_bytes,
     tuned_settings,
 )

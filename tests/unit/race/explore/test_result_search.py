@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inboxbench.race.explore.model import Bounds, Choice, Outcome, ScheduleRun
-from inboxbench.race.explore.result import permutations
-from inboxbench.race.explore.search import search
+from inboxbench.race.explore.result import permutations, search
 
 DONE = Outcome("committed")
 

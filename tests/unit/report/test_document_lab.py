@@ -20,8 +20,8 @@ from inboxbench.cli.report.command import command
 from inboxbench.errors import UsageError
 from inboxbench.project import find_project
 from inboxbench.report import render_html
-from inboxbench.report.lab import Lab, lab_markdown, print_lab
-from inboxbench.report.lab import read_lab as read_one
+from inboxbench.report.document import Lab, lab_markdown, print_lab
+from inboxbench.report.document import read_lab as read_one
 from inboxbench.report.table import Table, escape
 
 _HERE = Path(__file__).parent

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from inboxbench.bench.schemas_check import KINDS, check_document, schema_of, undocumented
+from inboxbench.bench.labs import KINDS, check_document, schema_of, undocumented
 from inboxbench.errors import UsageError
 
 PLAN = {"clients": 1, "seconds": 1, "rate": None, "utilisation": 0.5}

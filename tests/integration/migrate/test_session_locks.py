@@ -11,8 +11,7 @@ import psycopg
 import pytest
 
 from inboxbench.migrate import online
-from inboxbench.migrate.locks import LockUnavailable, blockers_of, short_transaction
-from inboxbench.migrate.session import Event, LockRefused, Session
+from inboxbench.migrate.session import Event, LockRefused, LockUnavailable, Session, blockers_of, short_transaction
 
 if TYPE_CHECKING:
     from tests.conftest import Database

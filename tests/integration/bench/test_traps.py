@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from inboxbench.bench.traps.trap import FORM, Catalogue, read_traps, run_traps, spring, trap_of
+from inboxbench.bench.traps import FORM, Catalogue, read_traps, run_traps, spring, trap_of
 from inboxbench.cli.bench.command import command
 from inboxbench.database import list_databases
 from inboxbench.errors import SubjectFailed, ThresholdExceeded

@@ -16,7 +16,7 @@ from inboxbench.bench.execute.session import Execution, execute, lab_session
 from inboxbench.bench.sets.template import analyse, tables
 from inboxbench.database import Connection, scratch_database
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError, unknown
-from inboxbench.report.lab import Lab
+from inboxbench.report.document import Lab
 from inboxbench.report.table import Cell, Column, Row, Table, Tone, figures, words
 from inboxbench.server import Server, reason
 from inboxbench.sqlsheet import Form, Sheet, read_sheets

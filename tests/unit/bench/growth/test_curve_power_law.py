@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inboxbench.bench.growth.power_law import Range, fit
+from inboxbench.bench.growth.curve import Range, fit
 
 
 @given(c=st.floats(1, 1e4), k=st.floats(0, 2), scale=st.integers(1000, 10_000_000))

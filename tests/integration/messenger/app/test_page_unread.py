@@ -11,8 +11,8 @@ from tests.integration.messenger.conftest import ANN, BOB, CHAT, CHIEF, ELSEWHER
 from inboxbench.database import Connection
 from inboxbench.messenger.app.activity import Activity, record
 from inboxbench.messenger.app.message import SYSTEM, Actor, MessageType, NewMessage, incoming, note, reply
+from inboxbench.messenger.app.page import InboxUnread, unread_of_agent, unread_of_page
 from inboxbench.messenger.app.posting import post
-from inboxbench.messenger.app.unread import InboxUnread, unread_of_agent, unread_of_page
 
 LISTED = Path(__file__).with_name("listed.sql")
 SEEN = "UPDATE conversations SET agent_last_seen_at = %s WHERE id = %s"

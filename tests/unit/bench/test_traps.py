@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from inboxbench.bench.execute.session import Execution, Rows
-from inboxbench.bench.traps.trap import FORM, Catalogue, Sprung, Trap, judge, read_traps, trap_of
+from inboxbench.bench.traps import FORM, Catalogue, Sprung, Trap, judge, read_traps, trap_of
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.explain import plan_lines, read_explained, read_node
 from inboxbench.project import Project

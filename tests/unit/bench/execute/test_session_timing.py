@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inboxbench.bench.execute.timing import FEWEST, Pace, summarise
+from inboxbench.bench.execute.session import FEWEST, Pace, summarise
 from inboxbench.percentile import percentile
 
 samples = st.lists(st.floats(0, 1e6), min_size=1, max_size=60)
