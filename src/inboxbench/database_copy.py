@@ -28,7 +28,7 @@ from psycopg.conninfo import conninfo_to_dict
 from inboxbench import units
 from inboxbench.database import Connection, connect, exists, scratch_database
 from inboxbench.errors import ServerError, UsageError
-from inboxbench.server import Server, check_url, reason, redact, without_password
+from inboxbench.server import Server, check_url, reason, redact, without_password, without_secrets
 from inboxbench.server.binaries import find_bindir
 from inboxbench.server.handle import Embedded
 
@@ -139,7 +139,7 @@ def cloned(server: Server, template: str) -> Iterator[str]:
     Raises UsageError when it does not exist, ServerError when the clone does not fit or sessions are connected to it.
     """
     if not exists(server, template):
-        raise UsageError(f"database {template!r} does not exist on {server.label}")
+        raise UsageError(f"database {without_secrets(template)!r} does not exist on {server.label}")
     with connect(server.conninfo()) as connection:
         _check_room(server, connection, _size(connection, template), template)
         settings = _settings(connection, template)

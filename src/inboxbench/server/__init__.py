@@ -25,6 +25,7 @@ from inboxbench.server.handle import (
     reason,
     redact,
     without_password,
+    without_secrets,
 )
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "start_standing",
     "stop_standing",
     "without_password",
+    "without_secrets",
 ]
 
 

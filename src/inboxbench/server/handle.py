@@ -87,9 +87,15 @@ def redact(conninfo: str) -> str:
     return f"{user}{parts.get('host') or 'localhost'}{port}/{parts.get('dbname') or ''}"
 
 
+def without_secrets(text: str) -> str:
+    """`text` with *** for each `password=…` and for whatever stands before the @ of something like a URL."""
+    quoted = r"'(?:[^'\\]|\\.)*'|\S+"
+    return re.sub(rf"password\s*=\s*(?:{quoted})|(?<=//)\S+(?=@)|(?<!\S)[^\s:/]*:(?!//)\S+(?=@)", "***", text)
+
+
 def reason(error: BaseException) -> str:
     """The first line of a driver's message, without what a connection string may have carried into it."""
-    text = re.sub(r"password=\S+|(?<=://)[^@\s]+(?=@)", "***", str(error)).strip()
+    text = without_secrets(str(error)).strip()
     return text.splitlines()[0] if text else type(error).__name__
 
 
@@ -177,8 +183,7 @@ def parse_spec(text: str) -> Spec:
             return Binaries(Path(rest))
         case "container":
             return Container(rest) if rest else Container()
-    shown = re.sub(r"password\s*=\s*\S+|(?<=://)\S+(?=@)", "***", text)
-    raise UsageError(f"unknown server {shown!r}. Accepted: {FORMS}")
+    raise UsageError(f"unknown server {without_secrets(text)!r}. Accepted: {FORMS}")
 
 
 _GIB = 1 << 30

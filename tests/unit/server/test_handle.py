@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from inboxbench.errors import UsageError
-from inboxbench.server.handle import check_reachable, check_url, parse_spec, without_password
+from inboxbench.server.handle import check_reachable, check_url, parse_spec, without_password, without_secrets
 
 
 def test_of_a_malformed_url() -> None:
@@ -28,6 +28,22 @@ def test_of_a_program_that_gets_a_url() -> None:
     assert "s3cret" not in target
     assert "sslmode=prefer" in target
     assert environment["PGPASSWORD"] == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("host=db password=s3cret user=bob", "host=db *** user=bob"),
+        ("host=db password = 's3 cret' user=bob", "host=db *** user=bob"),
+        ("postgresx://bob:s3cret@db/x", "postgresx://***@db/x"),
+        ("postgresql//bob:s3@cret@db/x", "postgresql//***@db/x"),
+        ("bob:s3/cret@db", "***@db"),
+        ("embedded:a", "embedded:a"),
+        ("shop", "shop"),
+    ],
+)
+def test_no_password_is_shown(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown
 
 
 def test_of_an_unknown_server() -> None:
