@@ -91,7 +91,7 @@ def _statement(lines: Sequence[str]) -> str:
 
 def read_sheets(folder: Path, form: Form) -> tuple[Sheet, ...]:
     """Every `*.sql` of a folder, by name. Raises UsageError when there is none."""
-    paths = sorted(folder.glob("*.sql"))
+    paths = sorted(folder.glob("*.sql"), key=lambda path: path.stem)
     if not paths:
         raise UsageError(f"{folder} holds no *.sql; this project has no such lab")
     return tuple(parse_sheet(path, read_text(path), form) for path in paths)

@@ -119,3 +119,9 @@ def test_the_messenger_sends_the_statements_of_its_strategies(project: Project) 
     assert {name: _statements(strategy) for name, strategy in known.items()} == {
         name: [_one_line(statement) for statement in statements] for name, statements in expected.items()
     }
+
+
+def test_a_name_comes_before_those_that_continue_it(tickets: Path) -> None:
+    (tickets / "bench" / "strategies" / "skip-one.sql").write_text(TICKETS)
+    (tickets / "bench" / "strategies" / "wait.sql").write_text(TICKETS.replace("safe: yes", "safe: no"))
+    assert list(read_strategies(Project(tickets))) == ["wait", "skip", "skip-one"]
