@@ -178,7 +178,7 @@ def _choice(run: Run, comparison: Comparison) -> Finding | None:
     if chosen is None:
         return Finding("Index set", ((run.verdict.headline or _NO_VERDICT,),))
     if base is None or base.name == chosen.name:
-        keep: Sentence = ("Keep ", Strong(chosen.name), ": no other set that was measured reads less.")
+        keep: Sentence = ("Keep ", Strong(chosen.name), f": {_why_kept(chosen, comparison)}.")
         return Finding("Index set", (keep, _still_worst(run.matrix, chosen)), "good")
     title = f" ({chosen.index_set.title})" if chosen.index_set.title not in ("", chosen.name) else ""
     sentences = [("Choose ", Strong(chosen.name), f"{title}."), _typical(chosen, base), _median(chosen, base)]
@@ -189,6 +189,21 @@ def _choice(run: Run, comparison: Comparison) -> Finding | None:
         sentences.append(_gain(describe_cell(run.matrix, before), before, after))
     sentences += [_still_worst(run.matrix, chosen), _beaten(run.matrix, chosen, comparison)]
     return Finding("Index set", tuple(sentence for sentence in sentences if sentence), "good")
+
+
+def _why_kept(kept: SetResult, comparison: Comparison) -> str:
+    """What speaks against the sets that read less than the one that is there."""
+    reads = kept.typical_reads
+    less = [r for r in comparison.results if reads and r.typical_reads and r.typical_reads < reads]
+    reasons = {
+        "with other rows": [r.name for r in less if r.wrong],
+        "without an answer to every query": [r.name for r in less if r.failed and not r.wrong],
+        "not enough to pay at the mix": [r.name for r in less if not (r.wrong or r.failed)],
+    }
+    return (
+        "; ".join(f"{listed(names)} would read less, but {reason}" for reason, names in reasons.items() if names)
+        or "no other set that was measured reads less"
+    )
 
 
 def _typical(chosen: SetResult, base: SetResult) -> Sentence:
