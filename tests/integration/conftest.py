@@ -9,11 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 from tests.conftest import Database
+from tests.integration.loaded import tiny
 
 from inboxbench.database import scratch_database
 from inboxbench.migrate import runner
 from inboxbench.project import Project
 from inboxbench.server import Server
+
+__all__ = ["tiny"]  # a fixture, used below tests/integration/{seed,messenger/data}
 
 _EMPTY = """
     DELETE FROM messages;

@@ -258,28 +258,32 @@ def _truth(connection: Connection, trap: Trap) -> tuple[tuple[Any, ...], ...] | 
     return tuple(connection.execute(query.encode()).fetchall()) if query else None
 
 
-def traps_lab(document: Mapping[str, Any]) -> Lab:
-    """Return the table and sentences of what `inboxbench bench traps` wrote."""
+def traps_lab(document: Mapping[str, Any], *, linked: bool = False) -> Lab:
+    """Return the table and sentences of what `inboxbench bench traps` wrote. linked: each trap's name is a link to the
+    heading of that name, in a Markdown document that has one."""
     columns = [*words("trap", "what", "here"), *figures(units.number, "bad", "good"), Column("ratio", units.times)]
     lead = (
         "Buffers are 8 kB pages of one execution, the same on every run of a server. Every trap has its own rows, made "
         "by bench/traps/NAME.sql, which can be run by hand. Other rows: the bad way answers wrongly, however fast."
     )
     table = Table(
-        f"planner traps on {document['server']}, the worst first", columns, list(map(_row, document["traps"]))
+        f"planner traps on {document['server']}, the worst first",
+        columns,
+        [_row(trap, linked=linked) for trap in document["traps"]],
     )
-    told = []
+    sentences = []
     for trap in document["traps"]:
-        told.append(f"{trap['name']}: {trap['why']}")
+        sentences.append(f"{trap['name']}: {trap['why']}")
         if trap["remark"] and trap["outcome"] != "mended":
-            told.append(f"{trap['name']} {trap['outcome']}: {trap['remark']}")
-    return Lab("traps", "Planner traps", lead, [table], told)
+            sentences.append(f"{trap['name']} {trap['outcome']}: {trap['remark']}")
+    return Lab("traps", "Planner traps", lead, [table], sentences)
 
 
-def _row(trap: Mapping[str, Any]) -> Row:
+def _row(trap: Mapping[str, Any], *, linked: bool) -> Row:
     tones: dict[str, Tone] = {"springs": "", "mended": "good"}
     since = f" since {trap['mended']}" if trap["outcome"] == "mended" and trap.get("mended") else ""
     outcome = Cell(f"{trap['outcome']}{since}", tones.get(trap["outcome"], "bad"))
     ratio = Cell(f"{units.times(trap['ratio'])}, other rows") if trap["rows"] == "different" else trap["ratio"]
     bad, good = (trap[way]["buffers"] if trap[way] else None for way in ("bad", "good"))
-    return Row([trap["name"], trap["title"], outcome, bad, good, ratio])
+    name = Cell(trap["name"], anchor=trap["name"]) if linked else trap["name"]
+    return Row([name, trap["title"], outcome, bad, good, ratio])

@@ -42,12 +42,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A value with more to it. bound: a figure that is at least this. note: a smaller line under it, on a page."""
+    """A value with more to it. bound: a figure that is at least this. note: a smaller line under it, on a page.
+    anchor: the heading of the same Markdown document that tells more of it."""
 
     value: Value
     tone: Tone = ""
     bound: bool = False
     note: str = ""
+    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Shown:
     column: Column
     tone: Tone
     note: str
+    anchor: str
 
     @property
     def words(self) -> bool:
@@ -150,7 +153,7 @@ def _shown(column: Column, given: Cell | Value) -> Shown:
     value = cell.value
     text = value if isinstance(value, str) else units.DASH if value is None and column.words else column.say(value)
     bound = "≥ " if cell.bound and text != units.DASH else ""
-    return Shown(f"{bound}{text}", column, cell.tone, cell.note)
+    return Shown(f"{bound}{text}", column, cell.tone, cell.note, cell.anchor)
 
 
 def print_table(table: Table, console: Console, *, detail: bool = True, notes: bool = True) -> None:
@@ -209,10 +212,15 @@ def as_markdown(table: Table, *, detail: bool = False) -> str:
     lines = [head, rule]
     for row in table.rows:
         shown = table.shown(row, detail=detail)
-        cells = [_code(cell.text) if cell.column.code else _marked(cell.text, cell.tone) for cell in shown]
+        cells = [_markdown_cell(cell) for cell in shown]
         cells += [escape(row.group)] if grouped else []
         lines.append([*cells, *([_marked(row.remark, row.tone)] if table.remarks else [])])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _markdown_cell(cell: Shown) -> str:
+    text = _code(cell.text) if cell.column.code else _marked(cell.text, cell.tone)
+    return f"[{text}](#{cell.anchor})" if cell.anchor else text
 
 
 def _code(text: str) -> str:

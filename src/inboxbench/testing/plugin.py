@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +13,40 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from inboxbench.errors import InboxbenchError, UsageError
-from inboxbench.testing.seeded import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from inboxbench.server import Server
     from inboxbench.testing.seeded import SeededDatabase
+
+
+@dataclass
+class Place:
+    """spec: what `--server` of the command line would say; setup, reset: scripts for tests that name none."""
+
+    spec: str = field(default_factory=lambda: os.environ.get("INBOXBENCH_SERVER", "embedded"))
+    setup: Path | None = None
+    reset: Path | None = None
+    _server: Server | None = None
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def server(self) -> Server:
+        """Raises ServerError when it cannot be had."""
+        if self._server is None:
+            from inboxbench.server import open_server  # noqa: PLC0415 - a plugin is imported in every run
+
+            self._server = self._stack.enter_context(open_server(self.spec))
+            atexit.register(self.close)
+        return self._server
+
+    def close(self) -> None:
+        """What was started is stopped; a server of somebody's own goes on."""
+        self._server = None
+        self._stack.close()
+
+
+PLACE = Place()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -17,7 +17,7 @@ from inboxbench.race.explore.result import Counterexample, Exploration, timeline
 from inboxbench.race.explore.run import explore
 from inboxbench.race.explore.user_code import Script, adapt, rebuild_by, reset_by
 from inboxbench.server import Server, open_server
-from inboxbench.testing.seeded import PLACE
+from inboxbench.testing.plugin import PLACE
 
 Claim = Callable[..., Any]
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
-import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,11 +16,7 @@ from inboxbench.project import Project
 from inboxbench.server import Server
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy import URL
-
-    from inboxbench.server import Server
 
 Prepare = Callable[[str], object]
 
@@ -89,31 +83,3 @@ def seeded_copy(server: Server, template: str) -> Iterator[SeededDatabase]:
                 statement = sql.SQL("ALTER DATABASE {} SET {} = {}")
                 connection.execute(statement.format(sql.Identifier(name), sql.Identifier(setting), sql.Literal(value)))
         yield SeededDatabase(server, name)
-
-
-@dataclass
-class Place:
-    """spec: what `--server` of the command line would say; setup, reset: scripts for tests that name none."""
-
-    spec: str = field(default_factory=lambda: os.environ.get("INBOXBENCH_SERVER", "embedded"))
-    setup: Path | None = None
-    reset: Path | None = None
-    _server: Server | None = None
-    _stack: ExitStack = field(default_factory=ExitStack)
-
-    def server(self) -> Server:
-        """Raises ServerError when it cannot be had."""
-        if self._server is None:
-            from inboxbench.server import open_server  # noqa: PLC0415 - a plugin is imported in every run
-
-            self._server = self._stack.enter_context(open_server(self.spec))
-            atexit.register(self.close)
-        return self._server
-
-    def close(self) -> None:
-        """What was started is stopped; a server of somebody's own goes on."""
-        self._server = None
-        self._stack.close()
-
-
-PLACE = Place()

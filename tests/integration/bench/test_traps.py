@@ -115,7 +115,7 @@ def test_the_command_gives_text_json_and_markdown(server: Server, tmp_path: Path
     assert "null_is_no_order" in shown.output
     assert "Index Cond: ((inbox_id = 1)" in shown.output
     assert "| null_is_no_order" not in page.read_text()
-    assert "[null_is_no_order](#null_is_no_order) | IS NULL in the middle" in page.read_text()
+    assert "[null\\_is\\_no\\_order](#null_is_no_order) | IS NULL in the middle" in page.read_text()
     given = CliRunner().invoke(command, ["traps", "null_is_no_order", "--format", "json", "--server", server.base])
     (one,) = json.loads(given.stdout)["traps"]
     assert (one["outcome"], one["bad"]["sorts"], one["good"]["sorts"]) == ("springs", True, False)

@@ -40,7 +40,7 @@ def test_giving_up_names_the_holder_and_leaves_nothing(db: Session, database: Da
 
 
 def test_it_goes_on_once_the_holder_has_gone(db: Session, database: Database, events: Events) -> None:
-    """The holder ends at the second refusal, which by then knows who it was."""
+    """The holder ends at the first refusal that knows who it was: the second or, on a busy machine, a later one."""
     patient = replace(db.settings, lock_budget_s=60)
     with database.connect(application_name="a short report") as holder:
         holder.autocommit = False
@@ -48,14 +48,15 @@ def test_it_goes_on_once_the_holder_has_gone(db: Session, database: Database, ev
 
         def end_holder(event: Event) -> None:
             events(event)
-            if len(_refusals(events)) == 2:
+            refusals = _refusals(events)
+            if refusals and refusals[-1].blockers:
                 holder.rollback()
 
         online.add_column(replace(db, settings=patient, listener=end_holder), "things", "c", "integer")
-    first, second, *_ = _refusals(events)
+    first, *_, last = _refusals(events)
     assert (first.attempt, first.blockers) == (1, "")
-    assert "a short report" in second.blockers
-    assert second.pause_s > 0
+    assert "a short report" in last.blockers
+    assert last.pause_s > 0
 
 
 def test_others_queue_no_longer_than_the_lock_timeout(db: Session, database: Database, events: Events) -> None:

@@ -27,7 +27,7 @@ from inboxbench.messenger.data import ROW_SOURCE
 from inboxbench.project import Project
 from inboxbench.seed import Dataset, Step, read_profile, scaled, seed_into
 from inboxbench.seed.dask.block_registry import BlockRegistry, pieces_of
-from inboxbench.seed.dask.dispatcher import Cluster, cluster_pool
+from inboxbench.seed.dask.option import Cluster, cluster_pool
 from inboxbench.seed.dask.worker import Loader, Order
 from inboxbench.seed.load.process_pool import WorkerPool, local_pool
 from inboxbench.seed.load.run import create_tables, silent

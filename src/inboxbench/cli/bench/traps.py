@@ -38,7 +38,7 @@ def spring_traps(session: Session, names: tuple[str, ...], *, verbose: bool, out
     output.hand_over(
         found.to_json(),
         text=lambda console: _print(lab, found, console, verbose=verbose),
-        markdown=lambda: _markdown(lab, found, begun),
+        markdown=lambda: _markdown(traps_lab(found.to_json(), linked=True), found, begun),
     )
     found.require()
 

@@ -22,7 +22,7 @@ from inboxbench.errors import UsageError
 from inboxbench.extensions import extension_name
 from inboxbench.project import find_project
 from inboxbench.seed import Dataset, load_dataset, load_profile, project_row_source, seed_into
-from inboxbench.seed.dask.dispatcher import parse_cluster
+from inboxbench.seed.dask.option import parse_cluster
 from inboxbench.seed.datasets.benchmark import Benchmark
 from inboxbench.seed.datasets.benchmark import benchmark as run_benchmark
 from inboxbench.seed.datasets.describe import Description, Words

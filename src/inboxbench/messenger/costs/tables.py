@@ -42,7 +42,7 @@ def counters_lab(document: Mapping[str, Any]) -> Lab:
 def _ways_table(document: Mapping[str, Any], family: str) -> Table:
     ways = [way for way in document["ways"] if way["family"] == family]
     first = ways[0]
-    crowds = [f"{crowd['clients']} client{'s' if crowd['clients'] > 1 else ''}" for crowd in first["crowds"]]
+    crowds = [f"{crowd['clients']} client{'s' if crowd['clients'] > 1 else ''}/s" for crowd in first["crowds"]]
     columns = [
         *words("way"),
         *figures(units.number, *(_READS.get(name, name) for name in first["reads"])),

@@ -22,7 +22,7 @@ from inboxbench.database import (
 )
 from inboxbench.errors import UsageError
 from inboxbench.project import Project, find_project
-from inboxbench.seed.dask.dispatcher import Cluster
+from inboxbench.seed.dask.option import Cluster
 from inboxbench.seed.datasets.registry import KIND, LOADING, Dataset, from_marker, marker_of
 from inboxbench.seed.load.run import Progress, check_empty, load, silent
 from inboxbench.seed.load.target import check_rights, emptied_on_failure, load_lock

@@ -19,7 +19,7 @@ from inboxbench import units
 from inboxbench.database import Connection, connect
 from inboxbench.errors import UsageError
 from inboxbench.seed.binary.copy_format import table_checksum
-from inboxbench.seed.dask.dispatcher import Cluster, cluster_pool
+from inboxbench.seed.dask.option import Cluster, cluster_pool
 from inboxbench.seed.load import deferred_indexes
 from inboxbench.seed.load.deferred_indexes import in_parallel
 from inboxbench.seed.load.process_pool import WorkerPool, local_pool

@@ -174,6 +174,7 @@ def test_wrong_words_are_one_line(server: Server, kept: Path, words: list[str], 
 def test_a_project_without_git_is_told(server: Server, project: Project, tmp_path: Path) -> None:
     for part in ("schema", "migrations", "seeds", "bench"):
         shutil.copytree(getattr(project, part), tmp_path / part)
+    shutil.copy(project.pyproject, tmp_path)
     with pytest.raises(UsageError, match="not a git repository"):
         run(server, tmp_path, "--against", "HEAD")
 

@@ -99,7 +99,7 @@ def test_the_command(server: Server, tmp_path: Path) -> None:
     (crowd,) = document["ways"][1]["crowds"]
     assert crowd["clients"] == 2
     assert crowd["per_s"] > 0
-    assert "| → on_demand |" in page.read_text()
+    assert "| → on\\_demand |" in page.read_text()
     assert "2 clients/s" in page.read_text()
 
 

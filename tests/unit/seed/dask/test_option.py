@@ -11,7 +11,7 @@ import pytest
 from inboxbench.errors import UsageError
 from inboxbench.project import find_project
 from inboxbench.seed.dask.block_registry import pieces_of
-from inboxbench.seed.dask.dispatcher import Cluster, parse_cluster
+from inboxbench.seed.dask.option import Cluster, parse_cluster
 from inboxbench.seed.dask.worker import Order, check_version
 from inboxbench.seed.profile import load_profile
 from inboxbench.seed.row_source import project_row_source, row_source_name

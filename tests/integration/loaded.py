@@ -1,4 +1,4 @@
-"""One loaded tiny dataset for every test that only reads."""
+"""One loaded tiny dataset a session, for every test that only reads: two would be in the way of each other's clones."""
 
 from __future__ import annotations
 
