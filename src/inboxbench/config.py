@@ -29,7 +29,7 @@ class Settings:
 
 _SETTINGS = frozenset(field.name for field in fields(Settings))
 # What a project brings: "module:attribute" each, but for the table of commands.
-EXTENSIONS = frozenset({"row-source", "race-targets", "race-families", "labs", "commands"})
+EXTENSIONS = frozenset({"row-source", "race-targets", "race-families", "labs", "models", "commands"})
 _KEYS = _SETTINGS | EXTENSIONS
 
 

@@ -40,8 +40,11 @@ def schema(server: Server, project: Path, *words: str) -> Result:
 
 def test_what_it_writes_is_what_it_checks(server: Server, copy: Path, project: Project) -> None:
     file = copy / "schema" / "head.sql"
+    comment = file.read_text(encoding="utf-8").partition("\n\n")[0]
     file.unlink()
     assert isinstance(schema(server, copy, "check").exception, UsageError)
+    assert schema(server, copy, "dump").stdout.startswith("-- The schema at head: what the migrations build")
+    file.write_text(comment, encoding="utf-8")  # which stays
     assert schema(server, copy, "dump", "--write").exit_code == 0
     assert file.read_bytes() == (project.schema / "head.sql").read_bytes()
     result = schema(server, copy, "check")

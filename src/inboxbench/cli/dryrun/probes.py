@@ -187,7 +187,7 @@ def read_ruler(options: dict[str, Any]) -> Ruler:
 def _read_rows(text: str) -> tuple[str, int]:
     table, _, number = text.rpartition("=")
     if not table or not number.isdecimal() or not int(number):
-        raise UsageError(f"--rows {text} is not TABLE=N; write it as --rows messages=20000000")
+        raise UsageError(f"--rows {text} is not TABLE=N; write it as --rows orders=20000000")
     return (table if "." in table else f"public.{table}"), int(number)
 
 

@@ -43,7 +43,7 @@ def parse_thinks(text: str) -> list[float]:
 @click.option("--strategy", "names", multiple=True, help="stress only this one of `race strategies`; repeat for more")
 @click.option("--workers", default="16,64", show_default=True, help="numbers of concurrent workers, a round for each")
 @click.option("--rows", type=click.IntRange(1), help=f"of strategies: rows to take in each round (default: {_ROWS})")
-@click.option("--conversations", type=int, hidden=True, help="the former name of --rows")
+@click.option("--conversations", "old_rows", type=int, hidden=True, help="the former name of --rows")
 @click.option("--think-ms", help="of strategies: application times inside the transaction, such as 0,2 (default: 2)")
 @click.option("--seconds", default=1.0, show_default=True, help="a round ends then, or when nothing is left to do")
 @click.option("--attempts", type=click.IntRange(1), help="of a function: how often each worker calls it at most")
@@ -63,7 +63,7 @@ def stress_command(
     names: tuple[str, ...],
     workers: str,
     rows: int | None,
-    conversations: int | None,
+    old_rows: int | None,
     think_ms: str | None,
     seconds: float,
     attempts: int | None,
@@ -79,7 +79,7 @@ def stress_command(
     1 when a strategy that is meant to be safe gave away a row twice.
     """
     if target is not None and ":" in target:
-        _refuse({"--strategy": names, "--rows": rows or conversations, "--think-ms": think_ms}, f"with {target}")
+        _refuse({"--strategy": names, "--rows": rows or old_rows, "--think-ms": think_ms}, f"with {target}")
         load = Load(parse_workers(workers), seconds, attempts)
         _stress_function(session, target, load, setup=setup, invariant=invariant, level=level or "rc", output=output)
         return
@@ -88,7 +88,7 @@ def stress_command(
     targets = find_targets(session.project)
     queue = StrategyLoad(
         workers=parse_workers(workers),
-        rows=next((count for count in (rows, conversations) if count is not None), _ROWS),
+        rows=next((count for count in (rows, old_rows) if count is not None), _ROWS),
         thinks_ms=parse_thinks("2" if think_ms is None else think_ms),
         seconds=seconds,
     )
