@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from inboxbench.server import Server
 
 _MANY = 1_000_000 if "INBOXBENCH_HAZARDS" in os.environ else 100_000
 _FEW = _MANY // 5
+_SNAPSHOT_S = 0.4
 _ROWS = {"orders": _MANY, "customers": _FEW, "spare": _FEW, "doomed": _FEW}
 _SHORT = {
     "ACCESS EXCLUSIVE": "AE", "EXCLUSIVE": "E", "SHARE ROW EXCLUSIVE": "SRE", "SHARE": "S",
@@ -109,13 +111,30 @@ def _run(case: dict[str, str], connection: Connection, probing: Connection) -> s
     sql = f"/* hazard {case['id']} */ {case['sql']}".encode()
     blocked = ""
     with suppress(psycopg.Error):
-        if case.get("run") == "alone":
+        if case.get("run") == "alone" and "CONCURRENTLY" in case["sql"]:
+            with _old_snapshot(probing):
+                connection.execute(sql)
+        elif case.get("run") == "alone":
             connection.execute(sql)
         else:
             with connection.transaction(force_rollback=case.get("run") != "commit"):
                 connection.execute(sql)
                 blocked = _blocked(probing)
     return blocked
+
+
+@contextmanager
+def _old_snapshot(session: Connection) -> Iterator[None]:
+    """Keeps a snapshot for a while, which what is done CONCURRENTLY waits for with its locks: a small index is built
+    between two looks of an observer that a busy machine keeps waiting."""
+    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    session.execute("SELECT 1")
+    timer = threading.Timer(_SNAPSHOT_S, session.execute, ("ROLLBACK",))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
 
 
 def _around(case: dict[str, str], when: str, connection: Connection) -> None:

@@ -52,14 +52,14 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A user's module in the working directory, where worker processes find it as well."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "stress_shop.py").write_text(SHOP)
     yield
-    sys.modules.pop("shop", None)
+    sys.modules.pop("stress_shop", None)
 
 
 def run(server: Server, name: str, workers: int = 4, attempts: int = 1) -> StressResult:
     load = Load([workers], seconds=60, attempts=attempts)
-    (result,) = stress(server, f"shop:{name}", setup=Script(SETUP, "setup"), judge=KEPT, load=load)
+    (result,) = stress(server, f"stress_shop:{name}", setup=Script(SETUP, "setup"), judge=KEPT, load=load)
     return result
 
 
@@ -69,7 +69,7 @@ def test_a_racy_function_is_caught(server: Server) -> None:
     result = run(server, "racy")
     assert (result.committed, result.workers) == (4, 4)
     assert result.broken == ("invariant: id=1, left_over=999, sold=4",)
-    with pytest.raises(SubjectFailed, match="shop:racy: the invariant does not hold after 4 calls by 4 workers"):
+    with pytest.raises(SubjectFailed, match="stress_shop:racy: the invariant does not hold after 4 calls by 4 workers"):
         require_kept([result])
 
 
@@ -93,7 +93,7 @@ def test_what_a_unique_key_refuses_is_counted(server: Server) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("broken", r"shop:broken failed in worker \d: RuntimeError: out of order"),
+        ("broken", r"stress_shop:broken failed in worker \d: RuntimeError: out of order"),
         ("never", "no call of 4 workers was committed and 4 were refused, so this proves nothing"),
     ],
 )
