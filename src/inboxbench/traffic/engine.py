@@ -194,10 +194,13 @@ class _Schedule:
     async def drive(self) -> None:
         """Send until the traffic is stopped; then answer what is due already, or give it up after a while."""
         try:
-            due = self.now() + self.interval_ms * self.random.random()
+            first = due = self.now() + self.interval_ms * self.random.random()
             while not self.traffic.stopping.is_set():
                 await self._sleep_until(due)
-                self.due.put_nowait(due)
+                now = self.now()
+                if now < due and due != first:
+                    break  # stopped before it was due; of a class that has sent nothing, one is sent all the same
+                self.due.put_nowait(min(due, now))
                 if not self.idle and len(self.workers) < self.limit:
                     self._start_worker()
                 due += self.interval_ms

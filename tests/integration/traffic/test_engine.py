@@ -56,6 +56,15 @@ def test_the_rate_is_shared_by_weight(database: Database) -> None:
     assert gaps == {"often": pytest.approx(1000 / 160), "seldom": pytest.approx(1000 / 40)}
 
 
+def test_a_class_that_is_stopped_early_sends_once_and_no_latency_is_negative(database: Database) -> None:
+    """What is not due when the traffic stops is not sent: it would have been answered before its time."""
+    classes = [_class("often", "SELECT 1", weight=50), _class("seldom", "SELECT 1", weight=1)]
+    with live_traffic(database.conninfo, classes, rate=51) as traffic:
+        _until(traffic, "often", 3)
+    assert [answer.name for answer in traffic.answers].count("seldom") >= 1
+    assert min(answer.latency_ms for answer in traffic.answers) >= 0
+
+
 def test_no_collection_of_garbage_stops_the_traffic(database: Database) -> None:
     """One of the observer's million objects took half a second, and everybody seemed to have waited."""
     assert gc.isenabled()
