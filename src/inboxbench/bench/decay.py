@@ -101,7 +101,7 @@ class Aging:
 
 @dataclass(frozen=True, slots=True)
 class SetAging:
-    """What the churn did to a set: its row updates, and the bytes of all indexes before and after."""
+    """Holds what the churn did to a set: its row updates, and the bytes of all indexes before and after."""
 
     index_set: IndexSet
     updates: Updates
@@ -245,7 +245,7 @@ class _Ager:
         return SetAging(one, done, fresh_bytes, churned_bytes), cells
 
     def _churn(self, name: str) -> tuple[Updates, int]:
-        """What was updated, and the bytes of all indexes afterwards."""
+        """Count what was updated, and the bytes of all indexes afterwards."""
         with connect(self.server.conninfo(name)) as connection:
             hold_still(connection)
             done = inflict(connection, self.churn, self.request.writes, self.request.targets)

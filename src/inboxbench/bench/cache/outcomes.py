@@ -1,4 +1,4 @@
-"""What is known of a run before it begins: cells and sets that an earlier one measured under the same conditions.
+"""Finds the cells and sets that an earlier run measured under the same conditions, before a run begins.
 
 The same conditions are: the same data, schema, server, machine and measuring code. A cell then depends on its
 statement, its values and all indexes of its set; what a set costs depends on its indexes in their order, its writes
@@ -49,7 +49,7 @@ class Cache:
 
 @dataclass
 class Outcomes:
-    """What a cache has of one run. conditions: what all its outcomes have in common."""
+    """Holds what a cache has of one run. conditions: what all its outcomes have in common."""
 
     cache: Cache
     request: Request
@@ -134,7 +134,7 @@ class Outcomes:
 
 
 def known_outcomes(cache: Cache, server: Server, request: Request, *, rounds: int, speed: Speed | None) -> Outcomes:
-    """What `cache` has of `request`, whose template is asked what it is."""
+    """Return what `cache` has of `request`; its template is asked for its data, schema and settings."""
     with connect(server.conninfo(request.template)) as connection:
         conditions = {
             "data": cache.data or contents(connection, as_is=request.as_is),

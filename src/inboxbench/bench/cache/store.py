@@ -32,7 +32,7 @@ def default_folder() -> Path:
 
 
 def digest(value: object) -> str:
-    """Of anything that JSON can hold; the order of an object's keys does not count."""
+    """Return a digest of anything that JSON can hold; the order of an object's keys does not count."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -47,7 +47,7 @@ class Store:
     _writable: bool = True
 
     def find(self, key: str) -> dict[str, Any] | None:
-        """What was kept under `key`; None when there is nothing, or nothing that can be read."""
+        """Return what was kept under `key`, or None when there is nothing, or nothing that can be read."""
         path = self._path(key)
         if self.fresh or not path.is_file():
             return None
@@ -61,7 +61,7 @@ class Store:
         return None
 
     def refuse(self, key: str) -> None:
-        """What is kept under `key` makes no sense: it will be measured again, and overwritten."""
+        """Report that what is kept under `key` makes no sense: it will be measured again, and overwritten."""
         problem = f"{self._path(key)} cannot be read as an outcome; measured again"
         if problem not in self.problems:
             self.problems.append(problem)
