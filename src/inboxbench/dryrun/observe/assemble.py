@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from math import inf
 
 from inboxbench.dryrun.model import Lock, Rewrite, Scan, Statement, Transaction
 from inboxbench.dryrun.observe import server_log
 from inboxbench.dryrun.observe.catalog_view import View
 from inboxbench.dryrun.observe.lock_attribution import LATE_MS, LockAttribution, Taken
 from inboxbench.dryrun.observe.log_statements import Draft, Segment, segments
-from inboxbench.dryrun.observe.sampler import Poll
+from inboxbench.dryrun.observe.sampler import Poll, Relation
 from inboxbench.dryrun.observe.samples import Samples
 
 # Utility commands without event triggers (or, before 17, without them): what they did shows in the catalogue.
 _SILENT = ("vacuum", "cluster", "reindex", "truncate", "analyze")
+_REPORTED_MS = 1100.0  # a session reports what it read once a second
 
 
 def assemble(
@@ -29,11 +31,13 @@ def assemble(
     view = View(samples.poll.catalogues)
     statements: list[Statement] = []
     transactions: list[Transaction] = []
-    for segment in segments(list(drafts), samples):
+    found = segments(list(drafts), samples)
+    every = sorted((draft for segment in found for draft in segment.statements), key=_start)
+    for segment in found:
         if not segment.statements:
             continue
         number = len(transactions) + 1
-        statements += _Work(segment, samples, view, number, epoch_ms).statements()
+        statements += _Work(segment, samples, view, epoch_ms, every).statements(number)
         transactions.append(
             Transaction(number, segment.pid, segment.started - epoch_ms, segment.finished - epoch_ms, segment.outcome)
         )
@@ -75,23 +79,24 @@ def _reads_all(draft: Draft) -> bool:
 
 
 class _Work:
-    """The statements of one transaction."""
+    """The statements of one transaction. every: the statements of all, by their beginning."""
 
-    def __init__(self, segment: Segment, samples: Samples, view: View, number: int, epoch_ms: float) -> None:
+    def __init__(self, segment: Segment, samples: Samples, view: View, epoch_ms: float, every: Sequence[Draft]) -> None:
         self._segment, self._samples, self._view = segment, samples, view
-        self._number, self._epoch = number, epoch_ms
+        self._epoch, self._every = epoch_ms, every
         self._holding = LockAttribution(segment, samples, view)
 
-    def statements(self) -> list[Statement]:
+    def statements(self, transaction: int) -> list[Statement]:
+        """Return them in their order. transaction: its number in the run."""
         self._view.begin()
         self._rewrites: dict[int, dict[str, int]] = {}
         for draft in self._segment.drafts:
             self._follow(draft)
         written = {key: frozenset(found) for key, found in self._rewrites.items()}
         taken = self._holding.taken(written)
-        found = [self._statement(draft, taken.get(id(draft), [])) for draft in self._segment.statements]
+        done = [self._statement(draft, transaction, taken.get(id(draft), [])) for draft in self._segment.statements]
         self._view.end(committed=self._segment.outcome == "commit")
-        return found
+        return done
 
     def _follow(self, draft: Draft) -> None:
         """The catalogue as this transaction changes it; a file that changed before a command began was changed by
@@ -118,7 +123,7 @@ class _Work:
         for relation, octets in self._view.compare(after, touched, draft.parsed).items():
             self._rewrites.setdefault(id(draft), {})[relation] = octets
 
-    def _statement(self, draft: Draft, taken: list[Taken]) -> Statement:
+    def _statement(self, draft: Draft, transaction: int, taken: list[Taken]) -> Statement:
         rewrites = self._rewrites.get(id(draft), {})
         peak = self._samples.peak_between(draft.started, draft.finished)
         if draft.error and any(event.event == "table_rewrite" for event in draft.events):
@@ -129,7 +134,7 @@ class _Work:
             revision=None,
             sql=draft.sql,
             pid=draft.pid,
-            transaction=self._number,
+            transaction=transaction,
             started_ms=draft.started - self._epoch,
             duration_ms=draft.finished - draft.started,
             wal_bytes=self._wal(draft),
@@ -187,8 +192,17 @@ class _Work:
         touched = {span.lock.relation for span in self._holding.seen(draft)}
         touched |= {oid for oid, relation in before.items() if relation.name in draft.parsed.words}
         tables = [relation for oid, relation in before.items() if oid in touched and relation.kind != "i"]
-        read = {relation.full_name: self._samples.read_after(relation, draft.started) for relation in tables}
+        read = {
+            relation.full_name: self._samples.read_after(relation, draft.started, self._alone_until(draft, relation))
+            for relation in tables
+        }
         return {name: rows for name, rows in read.items() if rows}
+
+    def _alone_until(self, draft: Draft, relation: Relation) -> float:
+        """Return the moment up to which what was read of a relation is a statement's, and of no later one's."""
+        later = self._every[bisect_right(self._every, draft.started, key=_start) :]
+        named = (other.started for other in later if relation.name in other.parsed.words)
+        return min(next(named, inf), draft.finished + _REPORTED_MS)
 
     @staticmethod
     def _dead(draft: Draft) -> int:
