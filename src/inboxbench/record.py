@@ -1,4 +1,7 @@
-"""Dataclasses read back from JSON: `dataclasses.asdict` writes what `restored` reads; `read` takes any version's."""
+"""Dataclasses as JSON: `as_json` writes them, `restored` reads what it wrote, and `read` what any version wrote.
+
+A field is named in the JSON as in the class, or as the `json` of its metadata says.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,25 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+
+
+def as_json(value: Any, *, digits: int | None = None) -> Any:
+    """Return a dataclass as an object that JSON can hold, with all that is in it; tuples become lists.
+
+    A field whose metadata has None for `json` is left out. digits: to which floats are rounded; None: as they are.
+
+    >>> from inboxbench.bench.execute.session import Timing
+    >>> as_json([Timing(median_ms=1.26, p95_ms=2.0, rounds=3)], digits=1)
+    [{'median_ms': 1.3, 'p95_ms': 2.0, 'rounds': 3, 'client_ms': None}]
+    """
+    if is_dataclass(value):
+        items = ((field.metadata.get("json", field.name), getattr(value, field.name)) for field in fields(value))
+        return {key: as_json(item, digits=digits) for key, item in items if key is not None}
+    if isinstance(value, Mapping):
+        return {key: as_json(item, digits=digits) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item, digits=digits) for item in value]
+    return round(value, digits) if digits is not None and isinstance(value, float) else value
 
 
 def restored(kind: type[T], value: Any) -> T:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from inboxbench.dryrun.more import More, as_json
+from inboxbench.dryrun.more import More
+from inboxbench.record import as_json
 from inboxbench.sqltree import Parsed, parse
 from inboxbench.traffic.latency import Interval
 
@@ -94,7 +95,7 @@ class Statement:
     line: int | None = None
     error: str | None = None
     lock_timeout_ms: float | None = None
-    values: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict, metadata={"json": None})
 
     @property
     def parsed(self) -> Parsed:
@@ -167,7 +168,7 @@ class Felt:
     its latency over the run, in 200 intervals at most.
     """
 
-    name: str
+    name: str = field(metadata={"json": "class"})
     kind: Literal["read", "write"]
     requests: int
     p50_ms: float
@@ -257,8 +258,5 @@ class DryRun:
     more: More = field(default_factory=More)
 
     def to_json(self) -> dict[str, Any]:
-        """The document of `inboxbench dryrun --format json`; a class of traffic is `class` there."""
-        document = {"schema_version": SCHEMA_VERSION, **as_json(self), "more": self.more.to_json()}
-        for felt in document["traffic"]:
-            felt["class"] = felt.pop("name")
-        return document
+        """Return the document of `inboxbench dryrun --format json`."""
+        return {"schema_version": SCHEMA_VERSION, **as_json(self), "more": self.more.to_json()}

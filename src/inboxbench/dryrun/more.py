@@ -6,8 +6,10 @@ The fields are named as the keys of the JSON document.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from inboxbench.record import as_json
 
 if TYPE_CHECKING:
     from inboxbench.dryrun.model import Felt, Revision, Statement
@@ -145,11 +147,6 @@ class More:
     scales: Scales | None = None
 
     def to_json(self) -> dict[str, Any]:
-        document = {name: value for name, value in as_json(self).items() if value is not None}
-        schema = document.pop("schema", None)
-        return document if schema is None else {**schema, **document}
-
-
-def as_json(value: Any) -> dict[str, Any]:
-    """A dataclass as it may be shown: without a statement's values, wherever it is in there."""
-    return asdict(value, dict_factory=lambda items: {name: item for name, item in items if name != "values"})
+        """Return what there is; the schema's parts stand beside the others."""
+        document: dict[str, Any] = {name: value for name, value in as_json(self).items() if value is not None}
+        return {**document.pop("schema", {}), **document}

@@ -7,10 +7,10 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
-from inboxbench.record import read
+from inboxbench.record import as_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,6 @@ class SetCost:
     dominated_by: str | None = None
     recommended: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        figures = {one.metadata.get("json", one.name): getattr(self, one.name) for one in fields(self)}
-        return {key: round(value, 4) if isinstance(value, float) else value for key, value in figures.items()}
-
 
 @dataclass(frozen=True, slots=True)
 class BreakEven:
@@ -73,9 +69,6 @@ class BreakEven:
     always: str | None = None
     upper_bound: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        return {key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(self).items()}
-
 
 @dataclass(frozen=True, slots=True)
 class WorstRatio:
@@ -86,11 +79,6 @@ class WorstRatio:
     buffers: int = 0
     against: int = 0
     ratio: float = 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        return {"query": self.query, "class": self.parameter_class} | {
-            name: getattr(self, name) for name in ("buffers", "against", "ratio")
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +92,6 @@ class Ratios:
     bytes: float = 1.0
     cost: float | None = None
     worst: WorstRatio | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return {one.name: getattr(self, one.name) for one in fields(self)} | {
-            "families": dict(self.families),
-            "worst": self.worst.to_json() if self.worst else None,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,32 +127,12 @@ class Verdict:
     not_measured: Sequence[str] = ()
     baseline: str | None = None
 
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Verdict:
-        """Return the verdict of a record that its schema has checked; what an older version did not write is empty."""
-        return read(cls, document)
-
     def to_json(self) -> dict[str, Any]:
         """Return the `verdict` part of run.json."""
-        document = {
-            "recommended": self.chosen,
-            "headline": self.headline,
-            "reasons": list(self.reasons),
-            "ratios": {name: ratios.to_json() for name, ratios in self.ratios.items()},
-        }
+        document = {key: value for key, value in as_json(self).items() if key != "baseline"}
         if self.chosen is None:
-            return document
-        return document | {
-            "rule": self.rule,
-            "mix": asdict(self.mix),
-            "currency": self.currency,
-            "wal_bytes_per_page": self.wal_bytes_per_page,
-            "pareto": [row.to_json() for row in self.costs],
-            "break_even": [even.to_json() for even in self.break_even],
-            "runner_up": self.runner_up,
-            "left_out": [{"set": one.index_set, "why": one.why} for one in self.left_out],
-            "not_measured": list(self.not_measured),
-        }
+            return {key: document[key] for key in ("recommended", "headline", "reasons", "ratios")}
+        return document | {name: as_json(document[name], digits=4) for name in ("pareto", "break_even")}
 
     def cost_of(self, index_set: str) -> SetCost | None:
         """Return a set's line; None for a set that answered nothing, and in a record of an older version."""

@@ -13,7 +13,6 @@ import pytest
 from inboxbench.cli.dryrun.options import read_asked
 from inboxbench.dryrun.limits import Limits, broken
 from inboxbench.dryrun.model import DryRun, Felt, Lock, Rewrite, Statement
-from inboxbench.dryrun.more import as_json
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.output.markdown import as_markdown
 from inboxbench.dryrun.tools.alembic import Alembic
@@ -22,6 +21,7 @@ from inboxbench.dryrun.tools.base import Stamp
 from inboxbench.dryrun.tools.process import Ended, run_tool
 from inboxbench.errors import UsageError
 from inboxbench.migrate.history import read_folders
+from inboxbench.record import as_json
 from inboxbench.units import read_size, read_time
 
 LOCK = Lock("public.orders", "table", "ACCESS EXCLUSIVE", 0.0, 3000.0)

@@ -20,6 +20,7 @@ from inboxbench.bench.workload.queries import Case, ParameterClass, Workload
 from inboxbench.bench.workload.writes import WriteCost
 from inboxbench.errors import SubjectFailed
 from inboxbench.explain import Plan
+from inboxbench.record import read
 from inboxbench.report import print_summary, render_html, render_markdown
 from inboxbench.report.verdict import Verdict
 from inboxbench.sqlfile import Order, QueryFile
@@ -29,7 +30,7 @@ def verdict(*given: Any) -> dict[str, Any]:
     """The verdict as the record holds it; what is read back from there is the same."""
     found = decide(*given)
     document: dict[str, Any] = json.loads(json.dumps(found.to_json()))
-    assert Verdict.from_json(document).to_json() == document
+    assert read(Verdict, document).to_json() == document
     return document
 
 
