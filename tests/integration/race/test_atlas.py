@@ -9,10 +9,11 @@ import pytest
 
 from inboxbench.database import list_databases
 from inboxbench.errors import ThresholdExceeded, UsageError
-from inboxbench.messenger.races import FAMILIES
-from inboxbench.project import Project
+from inboxbench.project import Project, find_project
 from inboxbench.race.atlas import ALL, Cell, find_families, require_claims, run_atlas
 from inboxbench.server import Server
+
+FAMILIES = find_families(find_project())
 
 # bad, feasible, aborted, deadlocked
 GOLDEN = Path(__file__).with_name("atlas.golden.json")

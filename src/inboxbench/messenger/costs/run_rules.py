@@ -13,8 +13,8 @@ from inboxbench.messenger.costs.holding import ACTIVITY, AUTOMATIC, MUTE, SNOOZE
 from inboxbench.messenger.costs.measure import CONVERSATIONS, Alternative, CostRow, Rule, measure, open_rules_office
 from inboxbench.messenger.costs.posting import CLOCKS, DELIVERY, FLOOD, NOTIFICATION, REDELIVERY
 from inboxbench.messenger.costs.reading import ARRIVAL, LOOK, PAGE
-from inboxbench.messenger.races import FAMILIES
 from inboxbench.project import Project, find_project
+from inboxbench.race.atlas import find_families
 from inboxbench.server import Server, reason
 
 RULES: dict[str, Rule] = {
@@ -38,8 +38,10 @@ def find_rules(names: Iterable[str]) -> tuple[Rule, ...]:
 
 def holds(atlas: tuple[str, str] | None) -> bool | None:
     """Return whether an entry of the atlas is safe at READ COMMITTED, as it claims and the atlas' tests check."""
-    entries = [entry for family in FAMILIES for entry in family.entries if (family.name, entry.name) == atlas]
-    return "rc" in entries[0].safe if entries else None
+    if atlas is None:
+        return None
+    (family,) = find_families(find_project(), [atlas[0]])
+    return next("rc" in entry.safe for entry in family.entries if entry.name == atlas[1])
 
 
 def run_costs(

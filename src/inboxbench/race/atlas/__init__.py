@@ -11,6 +11,7 @@ from inboxbench.extensions import extension
 from inboxbench.project import Project
 from inboxbench.race.atlas.model import ALL, Cell, Entry, Family, require_claims
 from inboxbench.race.atlas.process_pool import CellKey, explore_cells
+from inboxbench.race.atlas.sheet import read_families
 from inboxbench.race.explore.model import LEVELS, Level
 from inboxbench.server import Server
 
@@ -29,21 +30,27 @@ __all__ = [
 
 
 def find_families(project: Project, names: Iterable[str] = ()) -> tuple[Family, ...]:
-    """Return the project's families by name, all of them for no name.
+    """Return the project's families by name, all of them for no name: those of bench/atlas, then those in Python.
 
     Raises UsageError for a project that names none, and naming the nearest known for a name that is unknown.
     """
-    families: tuple[Family, ...] | None = extension(project, "race-families")
-    if families is None:
+    families = _families(project)
+    if not families:
         raise UsageError(
-            f'this project names no families of races; give race-families = "module:FAMILIES" under '
-            f"[tool.inboxbench] in {project.pyproject}"
+            f"this project names no families of races; write one as {project.bench / 'atlas'}/NAME.sql, or give "
+            f'race-families = "module:FAMILIES" under [tool.inboxbench] in {project.pyproject}'
         )
     known = {family.name: family for family in families}
     for name in names:
         if name not in known:
             raise unknown("family", name, known)
     return tuple(known[name] for name in names) or families
+
+
+def _families(project: Project) -> tuple[Family, ...]:
+    folder = project.bench / "atlas"
+    in_files = read_families(folder) if any(folder.glob("*.sql")) else ()
+    return *in_files, *(extension(project, "race-families") or ())
 
 
 def run_atlas(
@@ -75,7 +82,7 @@ def run_atlas(
 
 def described(project: Project, cells: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return cells as `Cell.to_json` gives them, each with its family's title and its entry's meaning for a reader."""
-    families = extension(project, "race-families") or ()
+    families = _families(project)
     titles = {family.name: family.title for family in families}
     meanings = {(family.name, entry.name): entry.meaning for family in families for entry in family.entries}
     return [

@@ -65,11 +65,6 @@ def value(connection: GatedConnection | Connection, query: str, *parameters: Any
     return None if row is None else row[0]
 
 
-def changed(connection: GatedConnection, statement: str, *parameters: Any) -> bool:
-    """Execute a statement; return whether it touched any row."""
-    return connection.execute(statement.encode(), parameters or None).rowcount > 0
-
-
 def committed(outcomes: Sequence[Outcome]) -> list[Any]:
     """Return what the sessions that committed returned."""
     return [outcome.value for outcome in outcomes if outcome.kind == "committed"]

@@ -11,8 +11,8 @@ from inboxbench.database import Connection, connect, list_databases, scratch_dat
 from inboxbench.errors import UsageError
 from inboxbench.messenger.costs.measure import Alternative, CostRow, Rule, measure, open_rules_office
 from inboxbench.messenger.costs.run_rules import RULES, find_rules, holds, run_costs
-from inboxbench.messenger.races import FAMILIES
-from inboxbench.project import Project
+from inboxbench.project import Project, find_project
+from inboxbench.race.atlas import find_families
 from inboxbench.server import Server
 
 WAYS = [(rule, way) for rule in RULES.values() for way in rule.alternatives]
@@ -48,7 +48,9 @@ def test_every_rule_has_one_way_of_ours_and_another() -> None:
 @pytest.mark.parametrize(("rule", "way"), WAYS, ids=IDS)
 def test_a_way_that_is_named_in_the_atlas_is_there_and_ours_is_safe(rule: Rule, way: Alternative) -> None:
     if way.atlas:
-        assert way.atlas in {(family.name, entry.name) for family in FAMILIES for entry in family.entries}
+        assert way.atlas in {
+            (family.name, entry.name) for family in find_families(find_project()) for entry in family.entries
+        }
     if way.ours:
         assert holds(way.atlas) is not False, rule.name
 
