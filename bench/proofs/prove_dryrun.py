@@ -33,7 +33,7 @@ from inboxbench.database import scratch_database
 from inboxbench.dryrun.model import Finding, Statement
 from inboxbench.dryrun.observe.observer import observed
 from inboxbench.dryrun.rules import find
-from inboxbench.dryrun.run import Segment, Watched, as_run, described, run_segment
+from inboxbench.dryrun.run import Segment, as_run, described, run_segment
 from inboxbench.dryrun.tools.alembic import Alembic
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.tools.process import run_tool
@@ -58,7 +58,8 @@ class Counts:
     @property
     def found(self) -> tuple[Finding, ...]:
         """What the rules say of it."""
-        return find(as_run(self.leg, server=self.server, source="an empty database", command=self.name, started=""))
+        run = as_run(self.leg, server=self.server, source="an empty database", command=self.name, started="")
+        return find(run, Alembic())
 
     @property
     def before(self) -> int:
@@ -120,7 +121,7 @@ def traced(server: Server, tool: Tool) -> tuple[Cost, Segment]:
         begun = processors(server)
         ended = run_tool(tool, server.url(name))
         cost = Cost(ended.seconds, processors(server) - begun)
-    return cost, described(Watched(tool, ended, observer, [], downgrade=False))
+    return cost, described(tool, ended, observer)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a dry run saw, as values: revisions, statements with their locks, what traffic felt, and findings.
+"""What a dry run saw, as values: revisions, statements with their locks, what traffic waited for, and findings.
 
 Times are milliseconds since the run's clock began (`*_ms` that name a moment) or lengths (`duration_ms`, `held_ms`).
 Everything here was observed on the server unless a field says otherwise.
@@ -160,7 +160,7 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Felt:
+class ClassSummary:
     """What one class of traffic waited for. blocked_ms: all time during which at least one request waited for a lock.
 
     max_stall_ms: the longest latency as it was measured; still_ms: how much of it the clock of the traffic itself stood
@@ -246,7 +246,7 @@ class DryRun:
     revisions: tuple[Revision, ...]
     statements: tuple[Statement, ...]
     transactions: tuple[Transaction, ...]
-    traffic: tuple[Felt, ...] = ()
+    traffic: tuple[ClassSummary, ...] = ()
     findings: tuple[Finding, ...] = ()
     one_transaction: bool = False
     peak_bytes: int = 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from inboxbench.record import as_json
 
 if TYPE_CHECKING:
-    from inboxbench.dryrun.model import Felt, Revision, Statement
+    from inboxbench.dryrun.model import ClassSummary, Revision, Statement
     from inboxbench.dryrun.rewrites.change_type import Dependents
 
 
@@ -90,7 +90,7 @@ class Queueing:
     """One migration run that queued behind a transaction, with one lock_timeout or without.
 
     attempts: how often the command was started; turns: how many transactions of the other session it met; error: what
-    ended it for good, None when it came through. The stalls in `felt` have no statement numbers.
+    ended it for good, None when it came through. The stalls of `traffic` have no statement numbers.
     """
 
     lock_timeout_ms: float | None
@@ -98,7 +98,7 @@ class Queueing:
     seconds: float
     turns: int
     error: str | None
-    felt: tuple[Felt, ...]
+    traffic: tuple[ClassSummary, ...] = field(metadata={"json": "felt"})
     worst_ms: float
     worst_class: str | None
 
@@ -132,7 +132,7 @@ class Back:
     lost: tuple[Loss, ...] = ()
     revisions: tuple[Revision, ...] = ()
     statements: tuple[Statement, ...] = ()
-    traffic: tuple[Felt, ...] = ()
+    traffic: tuple[ClassSummary, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from inboxbench.database import connect
 from inboxbench.database_copy import cloned
-from inboxbench.dryrun.model import DryRun, Felt, Revision, Statement, Transaction
-from inboxbench.dryrun.run import as_run, bring, check_aim, current_of, run_segment
+from inboxbench.dryrun.model import ClassSummary, DryRun, Lock, Problem, Revision, Stall, Statement, Transaction
+from inboxbench.dryrun.run import Segment, as_run, bring, check_aim, current_of, run_segment
 from inboxbench.dryrun.tools.base import Tool
-from inboxbench.dryrun.under_traffic import Live
+from inboxbench.dryrun.under_traffic import LoadOf, no_load
 from inboxbench.errors import UsageError
 from inboxbench.server import Server
+from inboxbench.traffic.latency import Interval
 
-Run = Callable[[Server, str, Tool, str], Live]
-
-
-def alone(server: Server, database: str, tool: Tool, target: str) -> Live:
-    """A revision without traffic."""
-    return Live(run_segment(server, database, tool, target))
+T = TypeVar("T", Statement, Transaction, Revision, Stall, Interval, Problem, Lock, ClassSummary)
+_MOMENTS = ("started_ms", "finished_ms", "taken_ms", "at_ms", "longest_at_ms")
+_SUMS = ("requests", "blocked_ms", "errors", "deadlocks", "stalls", "course", "problems")
 
 
 def rehearse_each(
@@ -33,7 +31,7 @@ def rehearse_each(
     source: str,
     begin: str | None,
     target: str,
-    run: Run = alone,
+    load: LoadOf = no_load,
 ) -> DryRun:
     """As `run.rehearse`, with a stop after each revision. A failed one is stamped as done, its work is not there.
 
@@ -45,14 +43,10 @@ def rehearse_each(
         bring(server, database, tool, begin)
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     steps = _steps(tool, current_of(server, database, tool), target)
-    lives = list(_lives(server, database, tool, steps, run)) or [run(server, database, tool, target)]
-    told: dict[str, Any] = {"server": server, "source": source, "command": tool.shown, "started": started}
-    runs = [_with_traffic(as_run(live.leg, **told), live) for live in lives]
-    return _joined(runs, [live.leg.observer.epoch for live in lives]) if steps else runs[0]
-
-
-def _with_traffic(run: DryRun, live: Live) -> DryRun:
-    return replace(run, traffic=live.felt, notes=(*run.notes, *live.notes))
+    segments = list(_segments(server, database, tool, steps, load))
+    segments = segments or [run_segment(server, database, tool, target, load(database))]
+    runs = [as_run(segment, server=server, source=source, command=tool.shown, started=started) for segment in segments]
+    return _joined(runs, [segment.observer.epoch for segment in segments]) if steps else runs[0]
 
 
 def _steps(tool: Tool, at: Sequence[str], target: str) -> list[str]:
@@ -68,7 +62,7 @@ def _steps(tool: Tool, at: Sequence[str], target: str) -> list[str]:
     return line[first:last]
 
 
-def _lives(server: Server, database: str, tool: Tool, steps: list[str], run: Run) -> Iterator[Live]:
+def _segments(server: Server, database: str, tool: Tool, steps: list[str], load: LoadOf) -> Iterator[Segment]:
     """`now` is the state that the next revision is tried on; all copies are gone at the end."""
     now = database
     with ExitStack() as kept:
@@ -76,9 +70,9 @@ def _lives(server: Server, database: str, tool: Tool, steps: list[str], run: Run
             trial = ExitStack()
             kept.push(trial)
             name = trial.enter_context(cloned(server, now))
-            live = run(server, name, tool, revision)
-            yield live
-            if live.leg.error is None:
+            segment = run_segment(server, name, tool, revision, load(name))
+            yield segment
+            if segment.error is None:
                 now = name
             else:
                 trial.close()
@@ -87,30 +81,19 @@ def _lives(server: Server, database: str, tool: Tool, steps: list[str], run: Run
 
 
 def _joined(runs: list[DryRun], epochs: list[float]) -> DryRun:
-    """One record: times from the first leg's beginning, numbers counted on."""
+    """Make one record: times from the first segment's beginning, numbers counted on."""
     statements: list[Statement] = []
     transactions: list[Transaction] = []
     revisions: list[Revision] = []
-    felt: dict[str, Felt] = {}
+    traffic: dict[str, ClassSummary] = {}
     for run, epoch in zip(runs, epochs, strict=True):
-        later, before, done = (epoch - epochs[0]) * 1000, len(statements), len(transactions)
-        for one in run.traffic:
-            moved = _moved(one, later, before)
-            felt[one.name] = _added(felt[one.name], moved) if one.name in felt else moved
-        statements += [_later(one, later, before, done) for one in run.statements]
-        transactions += [
-            replace(
-                one,
-                number=one.number + done,
-                started_ms=one.started_ms + later,
-                finished_ms=one.finished_ms + later,
-            )
-            for one in run.transactions
-        ]
-        revisions += [
-            replace(one, started_ms=one.started_ms + later, finished_ms=one.finished_ms + later)
-            for one in run.revisions
-        ]
+        later_ms, before, done = (epoch - epochs[0]) * 1000, len(statements), len(transactions)
+        for summary in run.traffic:
+            moved = _moved(summary, later_ms, before)
+            traffic[moved.name] = _added(traffic[moved.name], moved) if moved.name in traffic else moved
+        statements += [_renumbered(statement, later_ms, before, done) for statement in run.statements]
+        transactions += [_later(item, later_ms, number=item.number + done) for item in run.transactions]
+        revisions += [_later(revision, later_ms) for revision in run.revisions]
     errors = [run.error for run in runs if run.error]
     return replace(
         runs[-1],
@@ -118,7 +101,7 @@ def _joined(runs: list[DryRun], epochs: list[float]) -> DryRun:
         revisions=tuple(revisions),
         statements=tuple(statements),
         transactions=tuple(transactions),
-        traffic=tuple(felt.values()),
+        traffic=tuple(traffic.values()),
         one_transaction=False,
         peak_bytes=max(run.peak_bytes for run in runs),
         wal_bytes=sum(run.wal_bytes for run in runs),
@@ -131,57 +114,46 @@ def _joined(runs: list[DryRun], epochs: list[float]) -> DryRun:
     )
 
 
-def _later(one: Statement, later: float, before: int, done: int) -> Statement:
+def _later(value: T, by_ms: float, **changes: Any) -> T:
+    """Return a record whose moments are so much later, with other changes."""
+    moments = {name: getattr(value, name, None) for name in _MOMENTS}
+    return replace(value, **{name: at + by_ms for name, at in moments.items() if at is not None}, **changes)
+
+
+def _renumbered(statement: Statement, later_ms: float, before: int, done: int) -> Statement:
+    return _later(
+        statement,
+        later_ms,
+        number=statement.number + before,
+        transaction=statement.transaction + done,
+        locks=tuple(_later(lock, later_ms, through=lock.through + before) for lock in statement.locks),
+    )
+
+
+def _moved(summary: ClassSummary, later_ms: float, before: int) -> ClassSummary:
+    """Return it by the clock and the numbers of the whole."""
+
+    def numbered(stall: Stall) -> int | None:
+        return None if stall.statement is None else stall.statement + before
+
+    return _later(
+        summary,
+        later_ms,
+        stalls=tuple(_later(stall, later_ms, statement=numbered(stall)) for stall in summary.stalls),
+        course=tuple(_later(interval, later_ms) for interval in summary.course),
+        problems=tuple(_later(problem, later_ms) for problem in summary.problems),
+    )
+
+
+def _added(first: ClassSummary, second: ClassSummary) -> ClassSummary:
+    both = (first, second)
+    slower = max(both, key=lambda summary: summary.max_stall_ms)
+    longest = max(both, key=lambda summary: summary.max_wait_ms or 0.0)
     return replace(
-        one,
-        number=one.number + before,
-        transaction=one.transaction + done,
-        started_ms=one.started_ms + later,
-        locks=tuple(replace(lock, taken_ms=lock.taken_ms + later, through=lock.through + before) for lock in one.locks),
+        first,
+        **{name: getattr(first, name) + getattr(second, name) for name in _SUMS},
+        **{name: max(getattr(summary, name) for summary in both) for name in ("p50_ms", "p99_ms")},
+        **{name: getattr(slower, name) for name in ("max_stall_ms", "still_ms")},
+        **{name: getattr(longest, name) for name in ("max_wait_ms", "longest_at_ms")},
+        **{name: getattr(first, name) or getattr(second, name) for name in ("first_error", "deadlock_cycle")},
     )
-
-
-def _moved(one: Felt, later: float, before: int) -> Felt:
-    """Its stalls and its course by the clock and the numbers of the whole."""
-    stalls = (
-        replace(
-            stall,
-            started_ms=stall.started_ms + later,
-            statement=None if stall.statement is None else stall.statement + before,
-        )
-        for stall in one.stalls
-    )
-    course = (replace(interval, started_ms=interval.started_ms + later) for interval in one.course)
-    problems = (replace(problem, at_ms=problem.at_ms + later) for problem in one.problems)
-    longest = None if one.longest_at_ms is None else one.longest_at_ms + later
-    return replace(one, stalls=tuple(stalls), course=tuple(course), problems=tuple(problems), longest_at_ms=longest)
-
-
-def _added(one: Felt, other: Felt) -> Felt:
-    slower, longest = max(one, other, key=_stalled), max(one, other, key=_waited)
-    return replace(
-        one,
-        requests=one.requests + other.requests,
-        p50_ms=max(one.p50_ms, other.p50_ms),
-        p99_ms=max(one.p99_ms, other.p99_ms),
-        max_stall_ms=slower.max_stall_ms,
-        still_ms=slower.still_ms,
-        max_wait_ms=longest.max_wait_ms,
-        longest_at_ms=longest.longest_at_ms,
-        blocked_ms=one.blocked_ms + other.blocked_ms,
-        errors=one.errors + other.errors,
-        first_error=one.first_error or other.first_error,
-        deadlocks=one.deadlocks + other.deadlocks,
-        deadlock_cycle=one.deadlock_cycle or other.deadlock_cycle,
-        stalls=(*one.stalls, *other.stalls),
-        course=(*one.course, *other.course),
-        problems=(*one.problems, *other.problems),
-    )
-
-
-def _stalled(felt: Felt) -> float:
-    return felt.max_stall_ms
-
-
-def _waited(felt: Felt) -> float:
-    return felt.max_wait_ms or 0.0

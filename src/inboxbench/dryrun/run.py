@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from inboxbench.database import connect
-from inboxbench.dryrun.model import DryRun, Revision, Statement, Transaction
+from inboxbench.dryrun.model import ClassSummary, DryRun, Revision, Statement, Transaction
 from inboxbench.dryrun.more import Schema
 from inboxbench.dryrun.observe.observer import Observer, observed
 from inboxbench.dryrun.observe.sampler import Catalogue
@@ -16,24 +16,25 @@ from inboxbench.dryrun.schema import all_dependents, child_tables, of_retyped, p
 from inboxbench.dryrun.tools.attribution import attribute, named
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.tools.process import Ended, run_tool
+from inboxbench.dryrun.under_traffic import NO_LOAD, Load, LoadOf, no_load, watched_traffic
 from inboxbench.errors import SubjectFailed, UsageError
-from inboxbench.migrate.history import History
 from inboxbench.server import Server
-
-Work = Callable[[], Ended]
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One run of the tool's command that was observed: the whole history, or a part of it."""
+    """One run of the tool's command that was observed: the whole history, or a part of it.
+
+    traffic: what each class of requests waited for; notes: on the traffic.
+    """
 
     ended: Ended
     revisions: tuple[Revision, ...]
     statements: tuple[Statement, ...]
     transactions: tuple[Transaction, ...]
     observer: Observer
-    history: History
-    tables: frozenset[str] = field(default_factory=frozenset)
+    traffic: tuple[ClassSummary, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def error(self) -> str | None:
@@ -57,52 +58,32 @@ def current_of(server: Server, database: str, tool: Tool) -> list[str]:
 
 
 def run_segment(
-    server: Server,
-    database: str,
-    tool: Tool,
-    target: str = "head",
-    *,
-    downgrade: bool = False,
+    server: Server, database: str, tool: Tool, target: str = "head", load: Load = NO_LOAD, *, downgrade: bool = False
 ) -> Segment:
-    """Run the tool's command, observed. What goes wrong in it is no exception: see Segment.error."""
-    return described(watch(server, database, tool, target, downgrade=downgrade))
+    """Run the tool's command, observed and under a load. What goes wrong in it is no exception: see Segment.error.
 
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A run that has ended and whose observations are not read yet. before: the revisions that the database was at."""
-
-    tool: Tool
-    ended: Ended
-    observer: Observer
-    before: list[str]
-    downgrade: bool
-
-
-def watch(server: Server, database: str, tool: Tool, target: str = "head", *, downgrade: bool = False) -> Watched:
-    """Run the tool's command, observed, and read no observation yet: that would slow traffic down."""
+    No observation is read before the traffic has ended: that would slow it down.
+    """
     before = current_of(server, database, tool)
-    with observed(server, database) as observer:
+    with watched_traffic(server.conninfo(database), load) as traffic, observed(server, database) as observer:
         ended = run_tool(tool, server.url(database), target, downgrade=downgrade)
-    return Watched(tool, ended, observer, before, downgrade)
+    segment = described(tool, ended, observer, before, downgrade=downgrade)
+    summaries = traffic.summaries(segment.statements, observer.epoch * 1000)
+    return replace(segment, traffic=summaries, notes=traffic.notes)
 
 
-def described(watched: Watched) -> Segment:
-    """Read what the observer saw, by revision."""
-    observer, tool, before = watched.observer, watched.tool, watched.before
+def described(
+    tool: Tool, ended: Ended, observer: Observer, before: Sequence[str] = (), *, downgrade: bool = False
+) -> Segment:
+    """Read what the observer saw, by revision. before: the revisions that the database was at."""
     statements, transactions = observer.observed()
-    stamps = [stamp for one in statements if (stamp := tool.read_stamp(one.sql)) is not None]
+    stamps = [stamp for statement in statements if (stamp := tool.read_stamp(statement.sql)) is not None]
     ids = {name for stamp in stamps for name in (stamp.was, stamp.to) if name} | set(before)
-    history = tool.history(ids)
-    found = attribute(
-        tool, statements, transactions, history, samples=Samples(observer.poll), epoch_ms=observer.epoch * 1000,
-        downgrade=watched.downgrade, at=before[0] if before else None,
+    placed, revisions = attribute(
+        tool, statements, transactions, tool.history(ids), samples=Samples(observer.poll),
+        epoch_ms=observer.epoch * 1000, downgrade=downgrade, at=before[0] if before else None,
     )  # fmt: skip
-    placed = tuple(found.statements)
-    return Segment(
-        watched.ended, tuple(found.revisions), placed, named(transactions, placed), observer, history,
-        frozenset(found.tables),
-    )  # fmt: skip
+    return Segment(ended, tuple(revisions), tuple(placed), named(transactions, placed), observer)
 
 
 def rehearse(
@@ -113,12 +94,12 @@ def rehearse(
     source: str,
     begin: str | None,
     target: str,
-    run: Callable[[Server, str, Tool, str], Segment] = run_segment,
+    load: LoadOf = no_load,
 ) -> DryRun:
     """Migrate the copy `database` to `target` and record what was seen.
 
-    begin: the revision that it is brought to first, unobserved; run: how the tool is run and observed. Raises
-    UsageError for a command that cannot be told where to stop, or that is none of the tool's.
+    begin: the revision that it is brought to first, unobserved. Raises UsageError for a command that cannot be told
+    where to stop, or that is none of the tool's.
     """
     check_aim(tool, begin, target)
     if begin is not None:
@@ -127,7 +108,7 @@ def rehearse(
     before = current_of(server, database, tool)
     keys, columns = primary_keys(server, database), all_dependents(server, database)
     children = child_tables(server, database)
-    segment = run(server, database, tool, target)
+    segment = run_segment(server, database, tool, target, load(database))
     _check_history(segment, tool, before, current_of(server, database, tool))
     made = as_run(segment, server=server, source=source, command=tool.shown, started=started)
     keys |= primary_keys(server, database)
@@ -184,6 +165,7 @@ def as_run(segment: Segment, *, server: Server, source: str, command: str, start
         revisions=segment.revisions,
         statements=segment.statements,
         transactions=segment.transactions,
+        traffic=segment.traffic,
         one_transaction=_in_one(segment),
         peak_bytes=samples.peak_between(epoch, epoch + end),
         wal_bytes=samples.wal_between(epoch, epoch + end),
@@ -210,4 +192,4 @@ def _notes(segment: Segment) -> tuple[str, ...]:
         notes.append("nothing to do: the copy is where the chain leads already")
     if segment.observer.poll.problem:
         notes.append(f"the poll ended early ({segment.observer.poll.problem}): CONCURRENTLY and VACUUM may lack locks")
-    return tuple(notes)
+    return (*notes, *segment.notes)

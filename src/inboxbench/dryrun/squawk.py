@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from inboxbench.dryrun.rules import RULES
-from inboxbench.dryrun.tools.alembic import ALEMBIC
+from inboxbench.dryrun.tools import TOOLS
 from inboxbench.errors import UsageError
 from inboxbench.sqltree import parse
 
@@ -46,7 +46,10 @@ class Judged:
 
 
 def pieces_of(document: dict[str, Any]) -> list[Piece]:
-    """The statements of a dry run's JSON, but for questions and Alembic's own. Raises UsageError for another JSON."""
+    """Return the statements of a dry run's JSON, but for questions and a migration tool's own.
+
+    Raises UsageError for another JSON.
+    """
     try:
         rows = [(row, row["sql"]) for row in document["statements"]]
         return [
@@ -64,7 +67,7 @@ def warnings(pieces: Sequence[Piece], *, pg_version: str = "18") -> list[tuple[s
         return []
     begins, text = _joined(pieces)
     with tempfile.TemporaryDirectory(prefix="inboxbench-lint-") as folder:
-        path = Path(folder) / "chain.sql"
+        path = Path(folder) / "history.sql"
         path.write_text(text, encoding="utf-8")
         command = [_squawk(), "--reporter", "json", "--pg-version", pg_version, str(path)]
         ended = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
@@ -103,13 +106,11 @@ def _judged(rule: str, message: str, piece: Piece, shown: dict[tuple[int, str], 
 
 
 def _changes(sql: str) -> bool:
-    """Whether it is more than a question, and none of Alembic's own."""
+    """Whether it is more than a question, and none that a migration tool asks or writes for itself."""
     parsed = parse(sql)
     asks = all(command.kind in ("select", "show") and not command.writes for command in parsed.commands)
-    return (
-        (bool(parsed.problem) or not asks)
-        and ALEMBIC.read_stamp(sql) is None
-        and not parsed.words & set(ALEMBIC.version_tables)
+    return (bool(parsed.problem) or not asks) and not any(
+        tool.read_stamp(sql) or parsed.words & set(tool.version_tables) for tool in TOOLS
     )
 
 

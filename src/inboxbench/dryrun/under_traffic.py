@@ -1,23 +1,21 @@
-"""Migrations under live traffic: which requests are sent, what the migrations did, what everybody waited for."""
+"""Migrations under live traffic: which requests are sent, and what they waited for."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from inboxbench.database import Connection, connect
-from inboxbench.dryrun.model import DryRun, Felt
-from inboxbench.dryrun.run import Segment, described, rehearse, watch
-from inboxbench.dryrun.stalls.lock_waits import watch_waits
+from inboxbench.dryrun.model import ClassSummary, Statement
+from inboxbench.dryrun.stalls.lock_waits import Waits, watch_waits
 from inboxbench.dryrun.stalls.summary import summarise
-from inboxbench.dryrun.tools.base import Tool
 from inboxbench.errors import UsageError
 from inboxbench.migrate.history import Revision
 from inboxbench.server import Server
-from inboxbench.traffic.engine import DEFAULT_RATE, RequestClass, live_traffic
+from inboxbench.traffic.engine import DEFAULT_RATE, RequestClass, Traffic, live_traffic
 from inboxbench.traffic.file import read_project_traffic, read_traffic
 from inboxbench.traffic.generated import Generated, generate
 from inboxbench.traffic.tables import read_tables
@@ -29,19 +27,20 @@ NO_TABLES = "no traffic: the copy has no table to read or write before the migra
 class Load:
     """The traffic of a run: its classes, requests a second in all, and notes on what could not be made."""
 
-    classes: tuple[RequestClass, ...]
+    classes: tuple[RequestClass, ...] = ()
     rate: float = DEFAULT_RATE
     notes: tuple[str, ...] = ()
     seed: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
-    """What was observed of a run, what each class of traffic waited for, and notes on both."""
+NO_LOAD = Load()
+# The traffic for a database, which is named; asked for when the database stands where the run begins.
+LoadOf = Callable[[str], Load]
 
-    leg: Segment
-    felt: tuple[Felt, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+
+def no_load(_database: str) -> Load:
+    """Return the load of a run without traffic."""
+    return NO_LOAD
 
 
 def choose_traffic(
@@ -74,54 +73,50 @@ def _named(connection: Connection, revisions: Sequence[Revision]) -> frozenset[s
     return frozenset(table.full_name for table in read_tables(connection) if table.name in words) or None
 
 
-def load_for(server: Server, database: str, made: Generated | None = None, *, rate: float = DEFAULT_RATE) -> Load:
+def load_for(
+    server: Server,
+    database: str,
+    choose: Callable[[Connection], Generated] = choose_traffic,
+    *,
+    rate: float = DEFAULT_RATE,
+) -> Load:
     """Fix the requests before the migrations begin: deployed code does not change with the schema."""
-    if made is None:
-        with connect(server.conninfo(database)) as connection:
-            made = choose_traffic(connection)
+    with connect(server.conninfo(database)) as connection:
+        made = choose(connection)
     return Load(made.classes, rate, made.notes if made.classes else (*made.notes, NO_TABLES))
 
 
-def run_live(
-    server: Server,
-    database: str,
-    tool: Tool,
-    load: Load,
-    target: str = "head",
-    *,
-    downgrade: bool = False,
-    beside: Iterable[AbstractContextManager[object]] = (),
-) -> Live:
-    """Run the tool with traffic, and within the contexts `beside`, from before its start until its end."""
-    conninfo = server.conninfo(database)
-    with ExitStack() as stack:
-        waits = stack.enter_context(watch_waits(conninfo))
-        traffic = stack.enter_context(live_traffic(conninfo, load.classes, rate=load.rate, seed=load.seed))
-        for other in beside:
-            stack.enter_context(other)
-        watched = watch(server, database, tool, target, downgrade=downgrade)
-    leg = described(watched)
-    felt = summarise(traffic, waits, leg.statements, leg.observer.epoch * 1000)
-    problem = (f"the watch for waits ended early ({waits.problem}): stalls may lack their cause",)
-    return Live(leg, felt, (*load.notes, *traffic.standstills.notes(), *(problem if waits.problem else ())))
+@dataclass(frozen=True, slots=True)
+class WatchedTraffic:
+    """Requests on their way, and what was seen of their waits; complete once the block of `watched_traffic` has ended.
+
+    traffic: None where the load has no class.
+    """
+
+    load: Load
+    waits: Waits = field(default_factory=Waits)
+    traffic: Traffic | None = None
+
+    def summaries(self, statements: Sequence[Statement], origin_ms: float) -> tuple[ClassSummary, ...]:
+        """Return what each class waited for. statements: of the run; origin_ms: Unix ms at which its clock began."""
+        return summarise(self.traffic, self.waits, statements, origin_ms) if self.traffic else ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be made, and what no wait must be blamed on."""
+        problem = f"the watch for waits ended early ({self.waits.problem}): stalls may lack their cause"
+        stood_still = self.traffic.standstills.notes() if self.traffic else ()
+        return (*self.load.notes, *stood_still, *([problem] if self.waits.problem else []))
 
 
-def rehearse_live(
-    server: Server,
-    database: str,
-    tool: Tool,
-    load: Callable[[], Load],
-    *,
-    source: str,
-    begin: str | None,
-    target: str,
-) -> DryRun:
-    """As `run.rehearse`, under traffic; `load` is asked for it once the copy stands at `begin`."""
-    lives: list[Live] = []
-
-    def run(server: Server, database: str, tool: Tool, target: str) -> Segment:
-        lives.append(run_live(server, database, tool, load(), target))
-        return lives[-1].leg
-
-    done = rehearse(server, database, tool, source=source, begin=begin, target=target, run=run)
-    return replace(done, traffic=lives[-1].felt, notes=(*done.notes, *lives[-1].notes))
+@contextmanager
+def watched_traffic(conninfo: str, load: Load) -> Iterator[WatchedTraffic]:
+    """Send the requests of a load, and watch whom they wait for, for the length of the block."""
+    if not load.classes:
+        yield WatchedTraffic(load)
+        return
+    with (
+        watch_waits(conninfo) as waits,
+        live_traffic(conninfo, load.classes, rate=load.rate, seed=load.seed) as traffic,
+    ):
+        yield WatchedTraffic(load, waits, traffic)

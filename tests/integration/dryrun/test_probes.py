@@ -15,8 +15,9 @@ from inboxbench.dryrun.more import Loss
 from inboxbench.dryrun.probes.blockers import long_reader, old_snapshot
 from inboxbench.dryrun.probes.downgrade import there_and_back
 from inboxbench.dryrun.probes.lock_queue import probe_queue, search_deadlocks
+from inboxbench.dryrun.run import run_segment
 from inboxbench.dryrun.tools.alembic import Alembic
-from inboxbench.dryrun.under_traffic import Load, run_live
+from inboxbench.dryrun.under_traffic import Load
 from inboxbench.server import Server
 from inboxbench.traffic.engine import RequestClass
 
@@ -78,10 +79,10 @@ def test_ddl_behind_a_long_reader_with_and_without_a_timeout(template: Database,
     assert patient.error is None
     assert patient.attempts > 1  # the reader was there first, for longer than the timeout
     assert plain.worst_class == patient.worst_class == "read"
-    (felt,) = plain.felt
+    (felt,) = plain.traffic
     worst = max(felt.stalls, key=lambda stall: stall.duration_ms)
     assert (worst.held, worst.queued, worst.relation) == ("ACCESS EXCLUSIVE", True, "public.things")
-    assert felt.errors == patient.felt[0].errors == 0
+    assert felt.errors == patient.traffic[0].errors == 0
 
 
 def test_an_old_snapshot_holds_up_an_index_built_concurrently_and_nobody_else(
@@ -97,7 +98,7 @@ def test_an_old_snapshot_holds_up_an_index_built_concurrently_and_nobody_else(
         lock_timeouts_ms=(None,),
     )
     assert (found.attempts, found.error) == (1, None)
-    assert found.felt[0].blocked_ms == 0
+    assert found.traffic[0].blocked_ms == 0
 
 
 # Takes both tables in one order, up to 40 times: which of the two dies of a deadlock is chance, that one does is not.
@@ -118,7 +119,7 @@ def test_a_chain_of_drop_tables_deadlocks_with_readers_of_the_other_order_only(
     assert found.deadlocks >= 1
     assert any("`read others, things` waits for" in cycle for cycle in found.cycles)
     with scratch_database(template.server, "quiet", template.name) as quiet:
-        assert run_live(template.server, quiet, chain, Load(())).leg.error is None
+        assert run_segment(template.server, quiet, chain).error is None
 
 
 _REVISION = """

@@ -19,6 +19,7 @@ from inboxbench.dryrun.rewrites.compare import with_rewrites
 from inboxbench.dryrun.rewrites.side_by_side import Trial, compare, play
 from inboxbench.dryrun.rewrites.steps import Step
 from inboxbench.dryrun.rules import find
+from inboxbench.dryrun.tools.alembic import Alembic
 from inboxbench.dryrun.tools.alembic_code import as_code
 from inboxbench.dryrun.under_traffic import Load
 from inboxbench.server import Server
@@ -127,7 +128,7 @@ def runs(server: Server, template: str) -> dict[str, DryRun]:
 
 @pytest.mark.parametrize("story", BAD)
 def test_what_was_bad_is_found(story: str, runs: dict[str, DryRun]) -> None:
-    found = find(runs[story])
+    found = find(runs[story], Alembic())
     assert {one.rule for one in found} == BAD[story][1]
     assert all(one.what and one.instead for one in found)
 
@@ -135,11 +136,11 @@ def test_what_was_bad_is_found(story: str, runs: dict[str, DryRun]) -> None:
 @pytest.mark.parametrize("story", [*_GOOD, "backed"])
 def test_what_is_safe_is_passed_over(story: str, runs: dict[str, DryRun]) -> None:
     assert runs[story].statements
-    assert find(runs[story]) == ()
+    assert find(runs[story], Alembic()) == ()
 
 
 def test_the_message_says_who_waits_and_what_to_paste(runs: dict[str, DryRun]) -> None:
-    (found,) = find(runs["fk"])
+    (found,) = find(runs["fk"], Alembic())
     assert found.what.startswith(
         "ALTER TABLE orders ADD CONSTRAINT fk FOREIGN KEY (customer_id) REFERENC… checked 20,000 rows of orders and "
         "blocked inserts, updates and deletes of "
@@ -194,7 +195,7 @@ def test_the_steps_of_a_rewrite_pass_the_rules(server: Server, template: str) ->
         with observed(server, name) as observer, connect(server.conninfo(name)) as connection:
             for story in REWRITTEN:
                 play(connection, rewrite(BAD[story][0][0]) or ())
-        assert [(one.rule, one.what) for one in find(run_of(*observer.observed()))] == []
+        assert [(one.rule, one.what) for one in find(run_of(*observer.observed()), Alembic())] == []
         with connect(server.conninfo(name)) as connection:
             row = connection.execute(
                 "SELECT pg_typeof(quantity)::text, quantity = quantity_old + 1, token IS NOT NULL "
@@ -213,8 +214,8 @@ def _with_rewrites(server: Server, template: str, of: DryRun, rule: str) -> Find
 
     statements = tuple(replace(one, revision="r1", sql=one.sql.partition("*/")[2]) for one in of.statements)
     run = run_of(statements, of.transactions)
-    findings = tuple(one for one in find(run) if one.rule == rule)
-    done = with_rewrites(replace(run, findings=findings), server, at)
+    findings = tuple(one for one in find(run, Alembic()) if one.rule == rule)
+    done = with_rewrites(replace(run, findings=findings), server, at, Alembic())
     assert done.notes == ()
     (found,) = done.findings
     return found
@@ -259,4 +260,4 @@ def test_a_foreign_key_of_a_new_column_goes_inline(server: Server, template: str
             connection.execute(code)
         (statement,) = observer.statements
         assert statement.scans == ()
-        assert find(run_of(*observer.observed())) == ()
+        assert find(run_of(*observer.observed()), Alembic()) == ()

@@ -36,7 +36,7 @@ def rehearsed(server: Server, project: Project) -> Rehearse:
 def test_the_naive_chain_is_found_out(rehearsed: Rehearse) -> None:
     run = rehearsed(Alembic(script_location=_NAIVE))
     assert (run.error, len(run.revisions)) == (None, len(list((_NAIVE / "versions").glob("n*.py"))))
-    assert {one.rule for one in find(run)} >= {
+    assert {one.rule for one in find(run, Alembic())} >= {
         "index-not-concurrent",
         "backfill-in-ddl-transaction",
         "lock-held-across-work",
@@ -54,4 +54,4 @@ def test_the_naive_chain_is_found_out(rehearsed: Rehearse) -> None:
 def test_nothing_is_said_of_the_real_chain(rehearsed: Rehearse) -> None:
     run = rehearsed(Alembic())
     assert run.error is None
-    assert [(one.revision, one.rule, one.what) for one in find(run)] == []
+    assert [(one.revision, one.rule, one.what) for one in find(run, Alembic())] == []

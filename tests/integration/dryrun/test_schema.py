@@ -16,6 +16,7 @@ from inboxbench.dryrun.observe.observer import observed
 from inboxbench.dryrun.rewrites.compare import with_rewrites
 from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.schema import all_dependents, of_retyped, primary_keys
+from inboxbench.dryrun.tools.alembic import Alembic
 from inboxbench.server import Server
 
 ROWS = 12_000
@@ -68,7 +69,7 @@ def run(server: Server, template: str) -> DryRun:
     statements = tuple(replace(one, revision=f"r{one.number}") for one in seen)
     known = Schema(keys, columns)
     run = DryRun("s", "s", "c", "2026", 1.0, (), statements, transactions, more=More(known))
-    return replace(run, findings=find(run))
+    return replace(run, findings=find(run, Alembic()))
 
 
 def compared(run: DryRun, server: Server, template: str, *chosen: Statement, limit_s: float = 600) -> DryRun:
@@ -79,7 +80,7 @@ def compared(run: DryRun, server: Server, template: str, *chosen: Statement, lim
 
     numbers = {one.number for one in chosen}
     about = replace(run, findings=tuple(one for one in run.findings if one.statement in numbers))
-    return with_rewrites(about, server, at, limit_s=limit_s)
+    return with_rewrites(about, server, at, Alembic(), limit_s=limit_s)
 
 
 def test_keys_are_read_from_the_catalogue(run: DryRun) -> None:

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from inboxbench.database import Connection
-from inboxbench.dryrun.model import Felt, Lock, Statement
+from inboxbench.dryrun.model import ClassSummary, Lock, Statement
 from inboxbench.dryrun.stalls.lock_waits import Wait, Waits, watch_waits
 from inboxbench.dryrun.stalls.summary import summarise
 from inboxbench.traffic.clock import wall_clock
@@ -65,7 +65,7 @@ class Run:
     traffic: Traffic
     waits: Waits
 
-    def felt(self) -> dict[str, Felt]:
+    def felt(self) -> dict[str, ClassSummary]:
         return {one.name: one for one in summarise(self.traffic, self.waits, self.chain.statements, self.chain.origin)}
 
     def until_waiting(self, pids: Callable[[], set[int]], after_ms: float | None = None) -> None:

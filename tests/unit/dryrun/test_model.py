@@ -12,7 +12,7 @@ import pytest
 
 from inboxbench.cli.dryrun.options import read_asked
 from inboxbench.dryrun.limits import Limits, broken
-from inboxbench.dryrun.model import DryRun, Felt, Lock, Rewrite, Statement
+from inboxbench.dryrun.model import ClassSummary, DryRun, Lock, Rewrite, Statement
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.output.markdown import as_markdown
 from inboxbench.dryrun.tools.alembic import Alembic
@@ -38,7 +38,7 @@ RUN = DryRun(
     (),
     (STATEMENT,),
     (),
-    (Felt("read", "read", 1, 1, 1, 700, 700, 2, "no"),),
+    (ClassSummary("read", "read", 1, 1, 1, 700, 700, 2, "no"),),
 )
 
 

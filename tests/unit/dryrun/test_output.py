@@ -12,9 +12,9 @@ import jsonschema
 import pytest
 
 from inboxbench.dryrun.model import (
+    ClassSummary,
     Comparison,
     DryRun,
-    Felt,
     Lock,
     Problem,
     Revision,
@@ -27,6 +27,7 @@ from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.output.markdown import as_markdown
 from inboxbench.dryrun.rules import RULES, find, rule_named
 from inboxbench.dryrun.squawk import judged, pieces_of, warnings
+from inboxbench.dryrun.tools.alembic import Alembic
 from inboxbench.errors import UsageError
 from inboxbench.report.dry_run import render_dry_run
 from inboxbench.traffic.latency import Interval
@@ -52,7 +53,7 @@ def run(revision_file: Path) -> DryRun:
     add = Statement(2, "0007", "ALTER TABLE orders ALTER COLUMN state TYPE text", 1, 2, 500.0, 2.0,
                     locks=(Lock("public.orders", "table", "ACCESS EXCLUSIVE", 500.0, 2.5),))  # fmt: skip
     rename = Statement(3, "0008", "ALTER TABLE orders RENAME COLUMN note TO remark", 1, 3, 600.0, 2.0)
-    felt = Felt(
+    felt = ClassSummary(
         "post | reply", "write", 100, 2.0, 400.0, 419.0, 420.0, errors=4,
         first_error='column "note" of relation "orders" does not exist',
         stalls=(Stall(1.0, 419.0, 1, "public.orders", "ROW EXCLUSIVE", "SHARE"),),
@@ -66,7 +67,7 @@ def run(revision_file: Path) -> DryRun:
     transactions = tuple(Transaction(n, 1, 0.0, 421.0, "commit", ("0007",)) for n in (1, 2, 3))
     done = (index, add, rename)
     seen = DryRun("18", "shop", "alembic", "2026-11-22", 700.0, revisions, done, transactions, (felt,))
-    first, *others = find(seen)
+    first, *others = find(seen, Alembic())
     compared = Comparison("", dict.fromkeys(_FIGURES, 421.0), dict.fromkeys(_FIGURES, 0.0))
     return replace(seen, findings=(replace(first, compared=compared), *others))
 
@@ -139,7 +140,7 @@ def test_a_suppression_needs_its_rule_and_a_reason(
     lines = revision_file.read_text(encoding="utf-8").splitlines()
     revision_file.write_text("\n".join([lines[0], comment, lines[1]]), encoding="utf-8")
     moved = replace(run.statements[0], line=3)
-    found = find(replace(run, statements=(moved, *run.statements[1:])))[0]
+    found = find(replace(run, statements=(moved, *run.statements[1:])), Alembic())[0]
     assert found.suppressed == reason
     told = replace(run, findings=(found,), statements=(moved,))
     assert ("suppressions" in as_sarif(told)["runs"][0]["results"][0]) is (reason is not None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -29,13 +29,13 @@ from inboxbench.dryrun.limits import broken
 from inboxbench.dryrun.model import DryRun
 from inboxbench.dryrun.more import More
 from inboxbench.dryrun.observe.server_log import log_path
-from inboxbench.dryrun.per_revision import alone, rehearse_each
+from inboxbench.dryrun.per_revision import rehearse_each
 from inboxbench.dryrun.rewrites.compare import with_rewrites
 from inboxbench.dryrun.rules import with_findings
 from inboxbench.dryrun.run import bring, check_aim, rehearse
 from inboxbench.dryrun.source import Source, copy_of, state_before
 from inboxbench.dryrun.tools.base import Tool
-from inboxbench.dryrun.under_traffic import Live, Load, rehearse_live, run_live
+from inboxbench.dryrun.under_traffic import LoadOf
 from inboxbench.errors import SubjectFailed, ThresholdExceeded
 from inboxbench.server import Server
 
@@ -66,7 +66,7 @@ def command(session: Session, /, *, output: Output, **options: Any) -> None:
         if options["rewrites"] and run.findings:
             at = partial(state_before, server, source, session.project, tool)
             try:
-                run = with_rewrites(run, server, at, _traffic(server, tool, asked), tool.timeout_s, tool=tool)
+                run = with_rewrites(run, server, at, tool, partial(make_load, server, tool, asked))
             except KeyboardInterrupt:  # what is known is not lost
                 note = "interrupted: the rewrites were not compared"
                 hand_over_run(replace(run, notes=(*run.notes, note)), output)
@@ -92,12 +92,8 @@ def _copy(session: Session, server: Server, source: Source) -> Iterator[str]:
 def _run(server: Server, name: str, tool: Tool, where: dict[str, Any], asked: Asked, *, each: bool) -> DryRun:
     """On the copy `name`. where: source, begin and target."""
     probed = _probe(server, name, tool, where, asked)
-    if each:
-        return _with(rehearse_each(server, name, tool, **where, run=_segment(asked)), probed)
-    if asked.traffic:
-        load = partial(make_load, server, name, tool, asked, first=True)
-        return _with(rehearse_live(server, name, tool, load, **where), probed)
-    return _with(rehearse(server, name, tool, **where), probed)
+    run = (rehearse_each if each else rehearse)(server, name, tool, **where, load=_loads(server, tool, asked))
+    return replace(run, more=replace(probed, schema=run.more.schema))
 
 
 def _probe(server: Server, name: str, tool: Tool, where: dict[str, Any], asked: Asked) -> More:
@@ -110,24 +106,7 @@ def _probe(server: Server, name: str, tool: Tool, where: dict[str, Any], asked: 
     return run_probes(server, name, tool, where["target"], asked)
 
 
-def _with(run: DryRun, probed: More) -> DryRun:
-    return replace(run, more=replace(probed, schema=run.more.schema))
-
-
-def _segment(asked: Asked) -> Callable[[Server, str, Tool, str], Live]:
-    """How one revision of --each is run; the traffic must work before the first of them."""
-
+def _loads(server: Server, tool: Tool, asked: Asked) -> LoadOf:
+    """Make the traffic of each segment; it must work before the first of them."""
     firsts = chain((True,), repeat(False))
-
-    def segment(server: Server, database: str, tool: Tool, target: str) -> Live:
-        load = make_load(server, database, tool, asked, first=next(firsts))
-        return run_live(server, database, tool, load, target)
-
-    return segment if asked.traffic else alone
-
-
-def _traffic(server: Server, tool: Tool, asked: Asked) -> Callable[[str], Load] | None:
-    """The traffic for a comparison, made from the database that it is run on."""
-    if not asked.traffic:
-        return None
-    return lambda database: make_load(server, database, tool, asked)
+    return lambda database: make_load(server, tool, asked, database, first=next(firsts))

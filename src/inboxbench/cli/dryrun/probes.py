@@ -25,7 +25,7 @@ from inboxbench.dryrun.run import current_of
 from inboxbench.dryrun.scaling import Size, grow
 from inboxbench.dryrun.source import count_rows, estimate_rows
 from inboxbench.dryrun.tools.base import Tool
-from inboxbench.dryrun.under_traffic import Load, choose_traffic, load_for
+from inboxbench.dryrun.under_traffic import NO_LOAD, Load, choose_traffic, load_for
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.server import Server
 from inboxbench.units import millis
@@ -36,20 +36,19 @@ _HOLDERS: dict[str, Callable[..., AbstractContextManager[Holder]]] = {
 }
 
 
-def make_load(server: Server, database: str, tool: Tool, asked: Asked, *, first: bool = False) -> Load:
+def make_load(server: Server, tool: Tool, asked: Asked, database: str, *, first: bool = False) -> Load:
     """first: before the whole history, where each request of the file must work. Raises UsageError for a bad file."""
     if not asked.traffic:
-        return Load(())
+        return NO_LOAD
     at = current_of(server, database, tool)
     pending = tool.history(set(at)).pending(at)
-    with connect(server.conninfo(database)) as connection:
-        made = choose_traffic(connection, file=asked.file, project=asked.own, first=first, revisions=pending)
-    return load_for(server, database, made, rate=asked.rate)
+    choose = partial(choose_traffic, file=asked.file, project=asked.own, first=first, revisions=pending)
+    return load_for(server, database, choose, rate=asked.rate)
 
 
 def run_probes(server: Server, template: str, tool: Tool, target: str, asked: Asked) -> More:
     """Run each probe that was asked for on copies of `template`, and show what it saw."""
-    load = make_load(server, template, tool, asked, first=True)
+    load = make_load(server, tool, asked, template, first=True)
     more = More()
     for name, seconds in asked.holders.items():
         _say(f"probe {_option(name)}: three times through")
@@ -95,7 +94,7 @@ def _show_queue(console: Console, name: str, seconds: float, runs: tuple[Queuein
 
 
 def _lock_behind(one: Queueing) -> str:
-    stalls = [stall for felt in one.felt for stall in felt.stalls if stall.held]
+    stalls = [stall for summary in one.traffic for stall in summary.stalls if stall.held]
     worst = max(stalls, key=lambda stall: stall.duration_ms, default=None)
     if worst is None:
         return ""

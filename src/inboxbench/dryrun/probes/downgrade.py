@@ -13,10 +13,10 @@ from psycopg import sql
 from inboxbench.database import Connection, connect
 from inboxbench.database_copy import cloned
 from inboxbench.dryrun.more import Back, Loss
-from inboxbench.dryrun.run import current_of
+from inboxbench.dryrun.run import current_of, run_segment
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.tools.process import run_tool
-from inboxbench.dryrun.under_traffic import Load, run_live
+from inboxbench.dryrun.under_traffic import Load
 from inboxbench.server import Server
 from inboxbench.traffic.tables import Table, read_tables
 
@@ -41,9 +41,9 @@ def there_and_back(server: Server, template: str, tool: Tool, load: Load, *, tar
         up = run_tool(tool, server.url(copy), target)
         if up.status:
             return Back(floor, f"the way up failed: {up.complaint}")
-        down = run_live(server, copy, tool, load, floor, downgrade=True)
-    lost, error = ((), down.leg.error) if down.leg.error else _without_traffic(server, template, tool, target, floor)
-    return Back(floor, error, lost, down.leg.revisions, down.leg.statements, down.felt)
+        down = run_segment(server, copy, tool, floor, load, downgrade=True)
+    lost, error = ((), down.error) if down.error else _without_traffic(server, template, tool, target, floor)
+    return Back(floor, error, lost, down.revisions, down.statements, down.traffic)
 
 
 def _without_traffic(

@@ -18,14 +18,13 @@ from inboxbench.database import connect
 from inboxbench.database_copy import cloned
 from inboxbench.dryrun.more import Queueing, Shuffle
 from inboxbench.dryrun.probes.blockers import Holder
-from inboxbench.dryrun.stalls.lock_waits import watch_waits
-from inboxbench.dryrun.stalls.summary import summarise
+from inboxbench.dryrun.run import run_segment
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.tools.process import Ended, run_tool
-from inboxbench.dryrun.under_traffic import Load, run_live
+from inboxbench.dryrun.under_traffic import Load, watched_traffic
 from inboxbench.server import Server
 from inboxbench.traffic.clock import wall_clock
-from inboxbench.traffic.engine import RequestClass, live_traffic
+from inboxbench.traffic.engine import RequestClass
 from inboxbench.traffic.tables import Table, read_tables
 
 LOCK_TIMEOUTS_MS = (None, 100.0, 1000.0)
@@ -74,19 +73,15 @@ def _through(
     budget: float,
 ) -> Queueing:
     conninfo, begun = server.conninfo(copy), time.monotonic()
-    with (
-        watch_waits(conninfo) as waits,
-        live_traffic(conninfo, load.classes, rate=load.rate, seed=load.seed) as traffic,
-        holding(conninfo) as holder,
-    ):
+    with watched_traffic(conninfo, load) as traffic, holding(conninfo) as holder:
         origin = wall_clock()()
         attempts, ended = _attempts(server, copy, tool, target, budget)
         elapsed = time.monotonic() - begun
     error = None if ended.status == 0 else ended.complaint
-    felt = summarise(traffic, waits, (), origin)
-    worst = max(felt, key=lambda requests: requests.max_stall_ms, default=None)
+    summaries = traffic.summaries((), origin)
+    worst = max(summaries, key=lambda requests: requests.max_stall_ms, default=None)
     worst_ms, worst_class = (worst.max_stall_ms, worst.name) if worst else (0.0, None)
-    return Queueing(timeout, attempts, elapsed, holder.turns, error, felt, worst_ms, worst_class)
+    return Queueing(timeout, attempts, elapsed, holder.turns, error, summaries, worst_ms, worst_class)
 
 
 def _attempts(server: Server, copy: str, tool: Tool, target: str, budget_s: float) -> tuple[int, Ended]:
@@ -155,7 +150,7 @@ def _round(
 ) -> Shuffle:
     classes = walks(tables, seed)
     with cloned(server, template) as copy:
-        live = run_live(server, copy, tool, Load(classes, rate, seed=seed), target)
-    cycles = dict.fromkeys(one.deadlock_cycle for one in live.felt if one.deadlock_cycle)
-    deadlocks = sum(one.deadlocks for one in live.felt)
-    return Shuffle(seed, tuple(item.tables for item in classes), deadlocks, tuple(cycles), live.leg.error)
+        segment = run_segment(server, copy, tool, target, Load(classes, rate, seed=seed))
+    cycles = dict.fromkeys(summary.deadlock_cycle for summary in segment.traffic if summary.deadlock_cycle)
+    deadlocks = sum(summary.deadlocks for summary in segment.traffic)
+    return Shuffle(seed, tuple(item.tables for item in classes), deadlocks, tuple(cycles), segment.error)

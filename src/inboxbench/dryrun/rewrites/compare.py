@@ -24,16 +24,14 @@ from inboxbench.dryrun.rules import RULES
 from inboxbench.dryrun.rules.checks import head_of
 from inboxbench.dryrun.rules.facts import is_work
 from inboxbench.dryrun.schema import dependents, primary_key
-from inboxbench.dryrun.tools.alembic import ALEMBIC, TIMEOUT_S
 from inboxbench.dryrun.tools.base import Tool
-from inboxbench.dryrun.under_traffic import Load
+from inboxbench.dryrun.under_traffic import Load, LoadOf, no_load
 from inboxbench.errors import InboxbenchError
 from inboxbench.server import Server
 from inboxbench.sqltree.commands import Setting
 from inboxbench.sqltree.tokens import flat, inlined, placeholders, scan
 
 At = Callable[[str], AbstractContextManager[str]]
-Traffic = Callable[[str], Load]
 _NO_VALUES = "a statement of it has values ($1) that the log does not show, so it cannot be run again"
 _READER, _WRITER = "ACCESS SHARE", "ROW EXCLUSIVE"
 _SHORTEST_S, _LONGEST_S = 0.5, 3.0  # that a blocker keeps its lock
@@ -48,16 +46,16 @@ def with_rewrites(
     run: DryRun,
     server: Server,
     at: At,
-    traffic: Traffic | None = None,
-    limit_s: float = TIMEOUT_S,
+    tool: Tool,
+    load: LoadOf = no_load,
     *,
-    tool: Tool = ALEMBIC,
+    limit_s: float | None = None,
 ) -> DryRun:
     """Findings with both measurements, where a rewrite is known and could be run.
 
-    at: gives a database that nobody is connected to, in the state before a revision; it is copied. traffic: the
-    requests for such a database, under which both are run; None for none. limit_s: for each of them to end. tool: for
-    whose revisions the code is written.
+    at: gives a database that nobody is connected to, in the state before a revision; it is copied. tool: whose
+    revisions the code is written for. load: the requests for such a database, under which both are run. limit_s: for
+    each of them to end, else the tool's own.
     """
     own = tuple(statement for statement in run.statements if tool.read_stamp(statement.sql) is None)
     known = replace(run, statements=own)  # what the revisions do themselves
@@ -74,10 +72,11 @@ def with_rewrites(
             continue
         try:
             with at(finding.revision) as database:
-                load = traffic(database) if traffic else None
-                found.append(
-                    _tried(server, database, known, finding, statements, load=load, limit_s=limit_s, tool=tool)
-                )
+                tried = _tried(
+                    server, database, known, finding, statements, load=load(database), tool=tool,
+                    limit_s=limit_s or tool.timeout_s,
+                )  # fmt: skip
+                found.append(tried)
         except InboxbenchError as problem:  # a copy that does not fit, a server that died: the run is worth more
             found.append(finding)
             notes[f"rewrites were not run: {problem}"] = None
@@ -95,7 +94,7 @@ def _tried(
     finding: Finding,
     statements: Sequence[Statement],
     *,
-    load: Load | None,
+    load: Load,
     limit_s: float,
     tool: Tool,
 ) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -15,18 +15,15 @@ from psycopg import sql
 
 from inboxbench.database import Connection, connect
 from inboxbench.database_copy import cloned
-from inboxbench.dryrun.model import Comparison, Felt
+from inboxbench.dryrun.model import ClassSummary, Comparison
 from inboxbench.dryrun.observe.lock_attribution import conflict
 from inboxbench.dryrun.observe.observer import Observer, observed
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.probes.blockers import Blocker, in_the_way
 from inboxbench.dryrun.rewrites.steps import ATTEMPTS, LOCK_TIMEOUT, PAUSE_S, Step, Steps
-from inboxbench.dryrun.stalls.lock_waits import watch_waits
-from inboxbench.dryrun.stalls.summary import summarise
-from inboxbench.dryrun.under_traffic import Load
+from inboxbench.dryrun.under_traffic import NO_LOAD, Load, watched_traffic
 from inboxbench.server import Server
 from inboxbench.sqltree.tokens import inlined
-from inboxbench.traffic.engine import live_traffic
 
 LATE = "it was not through within --timeout"
 
@@ -45,7 +42,7 @@ class Trial:
     code: str = ""
 
 
-def compare(server: Server, template: str, trial: Trial, load: Load | None = None) -> Comparison:
+def compare(server: Server, template: str, trial: Trial, load: Load = NO_LOAD) -> Comparison:
     """Figures of both: longest block of reads and of writes, longest wait for a lock of their own, duration, WAL, peak
     of extra disk (ms and bytes), and under a load the longest time that a lock let a read and a write wait, and
     requests that failed.
@@ -56,11 +53,11 @@ def compare(server: Server, template: str, trial: Trial, load: Load | None = Non
     return Comparison(trial.code, first, second)
 
 
-def _measured(server: Server, template: str, steps: Steps, trial: Trial, load: Load | None) -> dict[str, float]:
+def _measured(server: Server, template: str, steps: Steps, trial: Trial, load: Load) -> dict[str, float]:
     with cloned(server, template) as name:
         conninfo = server.conninfo(name)
         with (
-            _traffic(server, name, load) as stalls,
+            watched_traffic(conninfo, load) as traffic,
             observed(server, name) as observer,
             connect(conninfo) as connection,
             in_the_way(conninfo, trial.blocker) if trial.blocker else nullcontext(),
@@ -69,7 +66,9 @@ def _measured(server: Server, template: str, steps: Steps, trial: Trial, load: L
             for setting in trial.session:
                 run_step(connection, setting.sql, setting.values)
             play(connection, steps, time.monotonic() + trial.limit_s)
-        return _figures(observer) | stalls(observer)
+        statements, _ = observer.observed()
+        stalls = _stalls(traffic.summaries(statements, observer.epoch * 1000)) if load.classes else {}
+        return _figures(observer) | stalls
 
 
 @contextmanager
@@ -84,21 +83,7 @@ def _bounded(connection: Connection, seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
-@contextmanager
-def _traffic(server: Server, name: str, load: Load | None) -> Iterator[Callable[[Observer], dict[str, float]]]:
-    """While the block runs; its stalls are asked for once that has ended."""
-    if load is None or not load.classes:
-        yield lambda _observer: {}
-        return
-    conninfo = server.conninfo(name)
-    with (
-        watch_waits(conninfo) as waits,
-        live_traffic(conninfo, load.classes, rate=load.rate, seed=load.seed) as traffic,
-    ):
-        yield lambda observer: _stalls(summarise(traffic, waits, observer.observed()[0], observer.epoch * 1000))
-
-
-def _stalls(classes: Iterable[Felt]) -> dict[str, float]:
+def _stalls(classes: Iterable[ClassSummary]) -> dict[str, float]:
     """Waits for a lock alone: without one it is the machine that was busy."""
     found = {"read_stalled_ms": 0.0, "write_stalled_ms": 0.0, "requests_failed": 0.0}
     for traffic in classes:

@@ -16,7 +16,6 @@ from typing import get_args
 from inboxbench.dryrun.model import DryRun, Finding
 from inboxbench.dryrun.rules.facts import Facts
 from inboxbench.dryrun.rules.rule import Group, Rule
-from inboxbench.dryrun.tools.alembic import ALEMBIC
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.errors import unknown
 
@@ -34,17 +33,22 @@ RULES: dict[str, Rule] = {
 }
 
 
-def find(run: DryRun, tool: Tool = ALEMBIC) -> tuple[Finding, ...]:
+def find(run: DryRun, tool: Tool) -> tuple[Finding, ...]:
     """The findings of a run by statement, with code for `tool`. Says nothing that the run did not show."""
     facts = Facts(run, tool)
     findings = [finding for rule in RULES.values() for finding in rule.findings(facts)]
-    explained = {finding.statement for finding in findings if not RULES[finding.rule].last_resort}
-    kept = (one for one in findings if one.statement not in explained or not RULES[one.rule].last_resort)
+    explained = {finding.statement for finding in findings if not _last_resort(finding)}
+    kept = (finding for finding in findings if finding.statement not in explained or not _last_resort(finding))
     return tuple(_suppressed(sorted(kept, key=lambda finding: finding.statement), facts))
 
 
-def with_findings(run: DryRun, tool: Tool = ALEMBIC) -> DryRun:
+def with_findings(run: DryRun, tool: Tool) -> DryRun:
+    """Return the run with what the rules say of it."""
     return replace(run, findings=find(run, tool))
+
+
+def _last_resort(finding: Finding) -> bool:
+    return RULES[finding.rule].last_resort
 
 
 def rule_named(name: str) -> Rule:

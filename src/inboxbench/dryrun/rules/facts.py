@@ -16,7 +16,6 @@ from inboxbench.dryrun.rewrites.catalogue import proposal
 from inboxbench.dryrun.rewrites.change_type import Dependents
 from inboxbench.dryrun.rewrites.operation import read_operation
 from inboxbench.dryrun.rewrites.steps import Step
-from inboxbench.dryrun.tools.alembic import ALEMBIC
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.sqltree.commands import Setting
 
@@ -47,7 +46,7 @@ class Facts:
     """One run, ready to be asked."""
 
     run: DryRun
-    tool: Tool = ALEMBIC
+    tool: Tool
 
     @cached_property
     def _by_transaction(self) -> dict[int, list[Statement]]:

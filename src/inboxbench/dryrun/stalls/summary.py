@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from inboxbench.dryrun.model import Felt, Lock, Problem, Stall, Statement
+from inboxbench.dryrun.model import ClassSummary, Lock, Problem, Stall, Statement
 from inboxbench.dryrun.stalls.lock_waits import DEADLOCK, Cycles, Wait, Waits
 from inboxbench.traffic.clock import NOTICED_MS, Standstills
 from inboxbench.traffic.engine import Answer, RequestClass, Traffic
@@ -145,21 +145,25 @@ class _Clock:
     standstills: Standstills
 
 
-def summarise(traffic: Traffic, waits: Waits, statements: Sequence[Statement], origin_ms: float) -> tuple[Felt, ...]:
+def summarise(
+    traffic: Traffic, waits: Waits, statements: Sequence[Statement], origin_ms: float
+) -> tuple[ClassSummary, ...]:
     """Summarise each class that sent anything. origin_ms: Unix time in ms at which the run's own clock began."""
     clock = _Clock(origin_ms, traffic.standstills)
     causes = Causes(traffic, waits, statements, origin_ms)
     cycles = Cycles(traffic, waits, statements, origin_ms)
-    return tuple(_felt(item, answers, causes, cycles, clock) for item, answers in by_class(traffic))
+    return tuple(_summary(item, answers, causes, cycles, clock) for item, answers in by_class(traffic))
 
 
-def _felt(item: RequestClass, answers: Sequence[Answer], causes: Causes, cycles: Cycles, clock: _Clock) -> Felt:
+def _summary(
+    item: RequestClass, answers: Sequence[Answer], causes: Causes, cycles: Cycles, clock: _Clock
+) -> ClassSummary:
     latencies = measure(answers, clock.standstills, clock.origin_ms)
     errors = [answer.error for answer in answers if answer.error]
     other = next((answer.error for answer in answers if answer.error and answer.state != DEADLOCK), None)
     explained = [(answer, causes.of(answer)) for answer in answers]
     deadlocks, cycle = cycles.of(item.name, answers)
-    return Felt(
+    return ClassSummary(
         name=item.name,
         kind=item.kind,
         requests=len(answers),

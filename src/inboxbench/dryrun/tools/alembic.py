@@ -155,9 +155,6 @@ class Alembic:
         return suppression(file, line, rule)
 
 
-ALEMBIC = Alembic()  # for what needs none of a project's settings: stamps, lines, code
-
-
 def read_stamp(statement: str) -> Stamp | None:
     """What a statement writes to a version table of any name; None for any other statement."""
     command = parse(statement).only if _COLUMN in statement else None

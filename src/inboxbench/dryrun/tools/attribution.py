@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from inboxbench.dryrun.model import Revision, Statement, Transaction
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.tools.base import Stamp, Tool
 from inboxbench.migrate.history import History
-
-
-@dataclass(slots=True)
-class Attribution:
-    """Statements with their revisions, and the revisions. tables: the version tables that were written to."""
-
-    statements: list[Statement] = field(default_factory=list)
-    revisions: list[Revision] = field(default_factory=list)
-    tables: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -37,25 +28,27 @@ def attribute(
     epoch_ms: float,
     downgrade: bool = False,
     at: str | None = None,
-) -> Attribution:
-    """`at`: the revision that the chain begins at, where a failure is named by what would come next."""
-    result = Attribution()
-    groups = _groups(tool, statements, result.tables, downgrade=downgrade)
+) -> tuple[list[Statement], list[Revision]]:
+    """Return the statements with their revisions, and the revisions.
+
+    at: the revision that the run begins at, where a failure is named by what would come next.
+    """
+    placed: list[Statement] = []
+    revisions: list[Revision] = []
     ends = {transaction.number: transaction.finished_ms for transaction in transactions}
-    done = at
-    for group in groups:
-        if not group.stamped and _failed(group.statements):
-            group.revision = _pending(history, done, downgrade=downgrade)
-        result.statements += _placed(tool, group, history)
+    for group in _groups(tool, statements, downgrade=downgrade):
+        if not group.stamped and any(statement.error for statement in group.statements):
+            group.revision = _pending(history, at, downgrade=downgrade)
+        placed += _placed(tool, group, history)
         if group.revision is not None:
-            result.revisions.append(_revision(group, history, samples, epoch_ms, ends))
-            done = group.revision
-    return result
+            revisions.append(_revision(group, history, samples, epoch_ms, ends))
+            at = group.revision
+    return placed, revisions
 
 
-def _groups(tool: Tool, statements: Sequence[Statement], tables: set[str], *, downgrade: bool) -> list[_Group]:
+def _groups(tool: Tool, statements: Sequence[Statement], *, downgrade: bool) -> list[_Group]:
     stamps = [None if statement.error else tool.read_stamp(statement.sql) for statement in statements]
-    tables |= {stamp.table for stamp in stamps if stamp is not None}
+    tables = {stamp.table for stamp in stamps if stamp is not None}
     groups, waiting = [], []
     for place, (statement, stamp) in enumerate(zip(statements, stamps, strict=True)):
         waiting.append(statement)
@@ -88,10 +81,6 @@ def _preamble(tool: Tool, statements: Sequence[Statement], tables: set[str]) -> 
         if any(name in statement.sql for name in names) and tool.read_stamp(statement.sql) is None
     ]
     return asking[-1] + 1 if asking else 0
-
-
-def _failed(statements: Iterable[Statement]) -> bool:
-    return any(statement.error for statement in statements)
 
 
 def _pending(history: History, done: str | None, *, downgrade: bool) -> str:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -18,12 +19,13 @@ from psycopg.conninfo import make_conninfo
 from inboxbench.cli.progress import MigrationProgress, progress_console
 from inboxbench.database import connect
 from inboxbench.dryrun.limits import blocks
-from inboxbench.dryrun.model import DryRun, Felt, Statement
+from inboxbench.dryrun.model import ClassSummary, DryRun, Statement
 from inboxbench.dryrun.observe.sampler import APPLICATION
 from inboxbench.dryrun.observe.server_log import log_path
 from inboxbench.dryrun.rules import with_findings
+from inboxbench.dryrun.run import rehearse
 from inboxbench.dryrun.tools.alembic import Alembic
-from inboxbench.dryrun.under_traffic import Load, choose_traffic, load_for, rehearse_live
+from inboxbench.dryrun.under_traffic import Load, choose_traffic, load_for
 from inboxbench.errors import InboxbenchError, ServerError, SubjectFailed
 from inboxbench.migrate import runner
 from inboxbench.migrate.history import Revision, read_history
@@ -50,16 +52,15 @@ def migrate(server: Server, project: Project, database: str, source: str) -> dic
     except ServerError:
         return _upgrade(server.conninfo(database), project, history)
 
-    def load() -> Load:
-        with connect(server.conninfo(database)) as connection:
-            return load_for(server, database, choose_traffic(connection, project=project.traffic))
+    def load(database: str) -> Load:
+        return load_for(server, database, partial(choose_traffic, project=project.traffic))
 
+    tool = Alembic(project=project.root)
     with _progress(server.conninfo(database), history):
-        tool = Alembic(project=project.root)
-        run = rehearse_live(server, database, tool, load, source=source, begin=None, target="head")
+        run = rehearse(server, database, tool, source=source, begin=None, target="head", load=load)
     if run.error:
         raise SubjectFailed(run.error)
-    return migration_document(with_findings(run), history)
+    return migration_document(with_findings(run, tool), history)
 
 
 def _upgrade(conninfo: str, project: Project, history: Sequence[Revision]) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def _backfilled(run: DryRun) -> dict[str, int]:
     return rows
 
 
-def _worst_revision(run: DryRun, felt: Felt) -> str | None:
+def _worst_revision(run: DryRun, felt: ClassSummary) -> str | None:
     """The revision that filled most of the longest wait of a class; None when none was running."""
     begin_ms = felt.longest_at_ms or 0.0
     end_ms = begin_ms + (felt.max_wait_ms or 0.0)

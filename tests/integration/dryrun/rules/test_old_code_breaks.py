@@ -23,7 +23,7 @@ from inboxbench.dryrun.rules import RULES, find
 from inboxbench.dryrun.run import rehearse
 from inboxbench.dryrun.tools.alembic import Alembic
 from inboxbench.dryrun.tools.base import Tool
-from inboxbench.dryrun.under_traffic import Load, rehearse_live
+from inboxbench.dryrun.under_traffic import Load
 from inboxbench.server import Server
 from inboxbench.traffic.engine import RequestClass
 
@@ -109,8 +109,8 @@ def _history(folder: Path, bodies: Mapping[str, tuple[str, ...]], *, each: bool 
 
 def _rehearsed(server: Server, template: str, chain: Tool, traffic: tuple[RequestClass, ...]) -> DryRun:
     with scratch_database(server, "felt", template) as name:
-        done = rehearse_live(server, name, chain, lambda: Load(traffic, 70), source="felt", begin=None, target="head")
-    return replace(done, findings=find(done))
+        done = rehearse(server, name, chain, source="felt", begin=None, target="head", load=lambda _: Load(traffic, 70))
+    return replace(done, findings=find(done, Alembic()))
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def test_a_reason_on_the_line_silences_each(naive: DryRun) -> None:
         ]
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         try:
-            again = replace(naive, findings=find(naive))
+            again = replace(naive, findings=find(naive, Alembic()))
             assert _of(again, revision).suppressed == "nobody is up at that hour"
             assert {one.rule for one in again.findings} == before
         finally:
@@ -199,7 +199,7 @@ def test_lock_timeout_and_retries_beside_the_patient_way(naive: DryRun, server: 
             yield name
 
     run = replace(naive, findings=(_of(naive, "queue"),))
-    done = with_rewrites(run, server, at, lambda _: Load(_OLD_CODE[:2], 70))
+    done = with_rewrites(run, server, at, Alembic(), lambda _: Load(_OLD_CODE[:2], 70))
     assert done.notes == naive.notes
     compared = done.findings[0].compared
     assert compared is not None
@@ -218,11 +218,11 @@ def test_a_lock_timeout_is_seen_wherever_it_was_set(server: Server, template: st
                 connection.execute(sql.SQL("ALTER DATABASE {} SET lock_timeout = '5s'").format(sql.Identifier(name)))
         chain = _history(tmp_path, {"queue": (*own, *lines)})
         load = Load(_OLD_CODE[2:3], 20)  # one count or another has the table at any time
-        done = rehearse_live(server, name, chain, lambda: load, source="felt", begin=None, target="head")
+        done = rehearse(server, name, chain, source="felt", begin=None, target="head", load=lambda _: load)
     altered = next(one for one in done.statements if one.sql.startswith("ALTER TABLE customers"))
     assert altered.lock_timeout_ms == (0 if where == "nowhere" else 5000)
     assert max(lock.waited_ms for lock in altered.locks) >= 50
-    assert [one.rule for one in find(done)] == (["no-lock-timeout"] if where == "nowhere" else [])
+    assert [one.rule for one in find(done, Alembic())] == (["no-lock-timeout"] if where == "nowhere" else [])
 
 
 def test_a_chain_in_one_transaction(server: Server, template: str, tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_a_chain_in_one_transaction(server: Server, template: str, tmp_path: Pat
     for each in (False, True):
         with scratch_database(server, "felt", template) as name:
             chain = _history(tmp_path / str(each), _ONE, each=each)
-            found[each] = find(rehearse(server, name, chain, source="felt", begin=None, target="head"))
+            found[each] = find(rehearse(server, name, chain, source="felt", begin=None, target="head"), Alembic())
     (one,) = [finding for finding in found[False] if finding.rule == "one-transaction"]
     assert one.what.startswith("all 2 revisions ran in one transaction: no lock was let go before the last of them")
     assert "transaction_per_migration=True" in one.code
@@ -241,7 +241,7 @@ def test_a_reason_silences_the_rule_of_one_transaction(server: Server, template:
     lines = {revision: f"{text}  # inboxbench: ignore one-transaction at night" for revision, (text,) in _ONE.items()}
     with scratch_database(server, "felt", template) as name:
         chain = _history(tmp_path, {revision: (text,) for revision, text in lines.items()}, each=False)
-        found = find(rehearse(server, name, chain, source="felt", begin=None, target="head"))
+        found = find(rehearse(server, name, chain, source="felt", begin=None, target="head"), Alembic())
     (one,) = [finding for finding in found if finding.rule == "one-transaction"]
     assert one.suppressed == "at night"
 

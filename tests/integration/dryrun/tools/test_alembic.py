@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from inboxbench.cli.dryrun.options import place
 from inboxbench.database import list_databases
+from inboxbench.dryrun import per_revision
 from inboxbench.dryrun.model import DryRun
-from inboxbench.dryrun.per_revision import rehearse_each
 from inboxbench.dryrun.rules import find
-from inboxbench.dryrun.run import rehearse
+from inboxbench.dryrun.run import Segment, rehearse, run_segment
 from inboxbench.dryrun.source import Source, copy_of
 from inboxbench.dryrun.tools.alembic import Alembic
 from inboxbench.dryrun.tools.base import Tool
-from inboxbench.dryrun.under_traffic import Live, load_for, run_live
+from inboxbench.dryrun.under_traffic import Load, load_for
 from inboxbench.errors import UsageError
 from inboxbench.project import Project
 from inboxbench.server import Server
@@ -74,7 +75,7 @@ def go(server: Server, project: Project, chain: Tool, *, target: str = "head", e
     before = {info.name for info in list_databases(server)}
     try:
         with copy_of(server, Source(), project) as copy:
-            run = rehearse_each if each else rehearse
+            run = per_revision.rehearse_each if each else rehearse
             return run(server, copy.name, chain, source="nothing", begin=None, target=target)
     finally:
         assert {info.name for info in list_databases(server)} <= before, "a copy was left behind"
@@ -123,19 +124,24 @@ def test_each_goes_on_after_a_revision_that_failed(ours: Server, project: Projec
     ]  # fmt: skip
 
 
-def test_each_adds_up_what_traffic_felt(ours: Server, project: Project, tmp_path: Path) -> None:
-    legs: list[Live] = []
+def test_each_adds_up_what_traffic_felt(
+    ours: Server, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments: list[Segment] = []
 
-    def leg(server: Server, database: str, chain: Tool, target: str) -> Live:
-        legs.append(run_live(server, database, chain, load_for(server, database), target))
-        return legs[-1]
+    def noted(server: Server, database: str, tool: Tool, target: str, load: Load) -> Segment:
+        segments.append(run_segment(server, database, tool, target, load))
+        return segments[-1]
 
+    monkeypatch.setattr(per_revision, "run_segment", noted)
     chain = Alembic(script_location=history(tmp_path / "m", BODIES))
     with copy_of(ours, Source(), project) as copy:
-        run = rehearse_each(ours, copy.name, chain, source="nothing", begin=None, target="head", run=leg)
-    assert [bool(one.felt) for one in legs] == [False, True, True]  # no table before the first
+        run = per_revision.rehearse_each(
+            ours, copy.name, chain, source="nothing", begin=None, target="head", load=partial(load_for, ours)
+        )
+    assert [bool(segment.traffic) for segment in segments] == [False, True, True]  # no table before the first
     for felt in run.traffic:
-        mine = [one for each in legs for one in each.felt if one.name == felt.name]
+        mine = [one for segment in segments for one in segment.traffic if one.name == felt.name]
         assert (felt.requests, felt.errors) == (sum(one.requests for one in mine), sum(one.errors for one in mine))
         assert felt.max_stall_ms == max(one.max_stall_ms for one in mine)
     known = {one.number: one for one in run.statements}
@@ -204,7 +210,9 @@ def test_partitions_are_no_parents(ours: Server, project: Project) -> None:
         run = go(ours, project, Alembic(script_location=history(Path(folder) / "history", bodies)))
     assert run.more.schema is not None
     assert run.more.schema.children == ("public.days_1",)
-    assert [(one.rule, one.revision, one.relation) for one in find(run)] == [("parent-locked", "a6", "public.users")]
+    assert [(one.rule, one.revision, one.relation) for one in find(run, Alembic())] == [
+        ("parent-locked", "a6", "public.users")
+    ]
 
 
 def test_places_are_found_from_the_folder_too(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import registry
 
-from inboxbench.dryrun.model import DryRun, Felt, Lock, Problem, Scan, Statement, Transaction
+from inboxbench.dryrun.model import ClassSummary, DryRun, Lock, Problem, Scan, Statement, Transaction
 from inboxbench.dryrun.more import More, Schema
 from inboxbench.dryrun.observe.log_statements import LONGEST_VALUE, read_drafts
 from inboxbench.dryrun.observe.server_log import Line
@@ -20,6 +20,7 @@ from inboxbench.dryrun.rules import find
 from inboxbench.dryrun.rules.facts import Facts
 from inboxbench.dryrun.stalls.lock_waits import DEADLOCK, Waits
 from inboxbench.dryrun.stalls.summary import summarise
+from inboxbench.dryrun.tools.alembic import Alembic
 from inboxbench.dryrun.tools.alembic_code import as_code
 from inboxbench.sqltree.tokens import inlined, placeholders
 from inboxbench.traffic.engine import Answer, RequestClass, Traffic
@@ -27,7 +28,7 @@ from inboxbench.traffic.engine import Answer, RequestClass, Traffic
 _POSTGRES = registry.load("postgresql")()
 
 
-def _run(*sql: str, transactions: tuple[int, ...] | None = None, traffic: tuple[Felt, ...] = ()) -> DryRun:
+def _run(*sql: str, transactions: tuple[int, ...] | None = None, traffic: tuple[ClassSummary, ...] = ()) -> DryRun:
     numbers = transactions or (1,) * len(sql)
     statements = tuple(
         Statement(n, "r1", text, 7, transaction, 10.0 * n, 5.0)
@@ -55,7 +56,7 @@ def _run(*sql: str, transactions: tuple[int, ...] | None = None, traffic: tuple[
 )
 def test_a_lock_timeout_guards_as_long_as_it_lasts(before: str, same: bool, guarded: bool) -> None:
     run = _run(before, "ALTER TABLE orders ADD c int", transactions=(1, 1 if same else 2))
-    assert Facts(run).guarded(run.statements[1]) is guarded
+    assert Facts(run, Alembic()).guarded(run.statements[1]) is guarded
 
 
 def test_a_key_is_never_guessed_where_keys_are_known() -> None:
@@ -65,22 +66,22 @@ def test_a_key_is_never_guessed_where_keys_are_known() -> None:
     known = DryRun(
         "18", "shop", "alembic", "2026-11-23", 1.0, (), (statement,), (), more=More(Schema({"public.t": "id"}))
     )
-    assert (Facts(run).key(statement), Facts(known).key(statement)) == ("id", "")
+    assert (Facts(run, Alembic()).key(statement), Facts(known, Alembic()).key(statement)) == ("id", "")
 
 
 def test_a_deadlock_belongs_to_the_statement_that_its_cycle_names() -> None:
     """Two statements begin alike; the cycle tells which by its number."""
     cycle = "`read` waits for ACCESS SHARE on public.b, which statement 2 (DROP TABLE a…) has"
-    felt = Felt("read", "read", 9, 1.0, 2.0, 3.0, 0.0, errors=1, deadlocks=1, deadlock_cycle=cycle)
-    (found,) = find(_run("DROP TABLE a, c", "DROP TABLE a, b", traffic=(felt,)))
+    felt = ClassSummary("read", "read", 9, 1.0, 2.0, 3.0, 0.0, errors=1, deadlocks=1, deadlock_cycle=cycle)
+    (found,) = find(_run("DROP TABLE a, c", "DROP TABLE a, b", traffic=(felt,)), Alembic())
     assert (found.rule, found.statement) == ("deadlock", 2)
 
 
 def test_what_fires_no_event_trigger_has_the_lock_timeout_of_its_session() -> None:
     run = _run("LOCK TABLE orders", "ALTER TABLE orders ADD c int", "TRUNCATE orders")
     told = tuple(replace(one, lock_timeout_ms=100.0 if one.number == 2 else None) for one in run.statements)
-    assert [Facts(replace(run, statements=told)).guarded(one) for one in told] == [True, True, True]
-    assert not Facts(run).guarded(run.statements[0])
+    assert [Facts(replace(run, statements=told), Alembic()).guarded(one) for one in told] == [True, True, True]
+    assert not Facts(run, Alembic()).guarded(run.statements[0])
 
 
 _GONE = 'column "note" does not exist'
@@ -104,12 +105,12 @@ _TWICE = 'duplicate key value violates unique constraint "{}"'
 )
 def test_old_code_breaks_by_what_the_chain_did(problem: Problem, spoken: bool) -> None:
     """Not by another request, and not before."""
-    felt = Felt("order", "write", 9, 1.0, 2.0, 3.0, 0.0, errors=1, problems=(problem,))
+    felt = ClassSummary("order", "write", 9, 1.0, 2.0, 3.0, 0.0, errors=1, problems=(problem,))
     chain = ("ALTER TABLE orders ADD UNIQUE (note)", "ALTER TABLE orders ADD CONSTRAINT once UNIQUE (a)")
     run = _run(*chain, traffic=(felt,))
     locks = (Lock("public.orders", "table", "ACCESS EXCLUSIVE", 0.0, 1.0),)
     run = replace(run, statements=tuple(replace(one, locks=locks) for one in run.statements))
-    assert ("old-code-breaks" in {one.rule for one in find(run)}) is spoken
+    assert ("old-code-breaks" in {one.rule for one in find(run, Alembic())}) is spoken
 
 
 def test_the_first_error_of_old_code_is_not_hidden_by_a_deadlock() -> None:
@@ -142,7 +143,7 @@ def test_rules_read_a_long_chain_in_no_time() -> None:
     batches = (f"UPDATE orders SET note = '' WHERE id BETWEEN {n} AND {n + 9}" for n in range(many))
     run = _run(*batches, transactions=tuple(range(many)))
     locks = (Lock("public.orders", "table", "ROW EXCLUSIVE", 0.0, 1.0),)
-    assert find(replace(run, statements=tuple(replace(one, locks=locks) for one in run.statements))) == ()
+    assert find(replace(run, statements=tuple(replace(one, locks=locks) for one in run.statements)), Alembic()) == ()
 
 
 def test_values_take_the_place_of_placeholders_alone() -> None:
@@ -269,8 +270,8 @@ _EXCLUSIVE = Lock("public.orders", "table", "ACCESS EXCLUSIVE", 0.0, 9.0)
 )
 def test_a_parent_is_one_that_a_foreign_key_pulls_in(sql: str, spoken: bool) -> None:
     run = _locked(_run(sql), _EXCLUSIVE)
-    assert ("parent-locked" in {one.rule for one in find(run)}) is spoken
-    assert find(replace(run, more=More(Schema(children=("public.orders",))))) == ()
+    assert ("parent-locked" in {one.rule for one in find(run, Alembic())}) is spoken
+    assert find(replace(run, more=More(Schema(children=("public.orders",)))), Alembic()) == ()
 
 
 def test_rows_of_a_table_of_its_own_keep_nobody_waiting() -> None:
@@ -279,7 +280,7 @@ def test_rows_of_a_table_of_its_own_keep_nobody_waiting() -> None:
     ways: tuple[tuple[Lock, set[str]], ...] = ((mine, set()), (replace(mine, created=False), {"unbatched-backfill"}))
     for lock, found in ways:
         changed = tuple(replace(one, dead_tuples=30_000, locks=(lock,)) for one in run.statements)
-        assert {one.rule for one in find(replace(run, statements=changed))} == found
+        assert {one.rule for one in find(replace(run, statements=changed), Alembic())} == found
 
 
 @pytest.mark.parametrize(
@@ -296,7 +297,7 @@ def test_rows_of_a_table_of_its_own_keep_nobody_waiting() -> None:
 def test_a_check_is_not_a_word_in_a_name(sql: str, rules: set[str]) -> None:
     run = _locked(_run(sql), _EXCLUSIVE)
     scanned = tuple(replace(one, scans=(Scan("public.orders", 9_000),)) for one in run.statements)
-    found = find(replace(run, statements=scanned))
+    found = find(replace(run, statements=scanned), Alembic())
     assert {one.rule for one in found} == rules
     assert not any("\n" in one.what for one in found)
 

@@ -90,19 +90,19 @@ def statements(*texts: str) -> list[Statement]:
 def test_statements_belong_to_the_revisions_that_its_own_table_names(tool: Tool) -> None:
     done = statements(*TEXTS, "INSERT INTO plain_history VALUES ('0002')")
     transactions = [Transaction(one.number, 7, one.started_ms, one.started_ms + 1, "commit") for one in done]
-    seen = attribute(tool, done, transactions, tool.history(set()), samples=NOTHING, epoch_ms=0.0)
-    assert [(one.revision, one.line) for one in seen.statements] == [
+    placed, revisions = attribute(tool, done, transactions, tool.history(set()), samples=NOTHING, epoch_ms=0.0)
+    assert [(one.revision, one.line) for one in placed] == [
         (None, None), ("0001", 1), ("0001", None), ("0002", 2), ("0002", None),
     ]  # fmt: skip
-    assert [(one.revision, one.title) for one in seen.revisions] == [("0001", "0001"), ("0002", "0002")]
-    assert seen.tables == {"plain_history"}
+    assert [(one.revision, one.title) for one in revisions] == [("0001", "0001"), ("0002", "0002")]
+    assert {stamp.table for one in done if (stamp := tool.read_stamp(one.sql))} == {"plain_history"}
 
 
 def test_a_failure_is_of_the_revision_that_comes_next(tool: Tool) -> None:
     *done, last = statements(*TEXTS)
     failed = [*done, replace(last, error="no")]
-    seen = attribute(tool, failed, [], tool.history(set()), samples=NOTHING, epoch_ms=0.0)
-    assert [(one.revision, one.error) for one in seen.revisions] == [("0001", None), ("0002", "no")]
+    _, revisions = attribute(tool, failed, [], tool.history(set()), samples=NOTHING, epoch_ms=0.0)
+    assert [(one.revision, one.error) for one in revisions] == [("0001", None), ("0002", "no")]
 
 
 def test_its_command_is_run_and_its_url_is_hidden(tool: Tool) -> None:

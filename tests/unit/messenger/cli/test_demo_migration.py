@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from inboxbench.dryrun.model import DryRun, Felt, Lock, Revision, Stall, Statement, Transaction
+from inboxbench.dryrun.model import ClassSummary, DryRun, Lock, Revision, Stall, Statement, Transaction
 from inboxbench.messenger.cli.demo_migration import migration_document
 from inboxbench.migrate import history
 from inboxbench.report.document import checked_run
@@ -27,7 +27,7 @@ def _run() -> DryRun:
         _statement(5, "0002", _COUNT, 910, 0.2, values={"1": "'900'", "2": "'20'", "3": "'things.note'"}),
         _statement(6, "0002", "COMMIT", 920, 0.3),
     )
-    waited = Felt(
+    waited = ClassSummary(
         "insert", "write", 9, 1, 2, 400, 0, stalls=(Stall(920, 60, 6),), max_wait_ms=390, longest_at_ms=250,
     )  # fmt: skip
     revisions = (Revision("0001", "One", None, 100, 150), Revision("0002", "Two", None, 150, 950))
