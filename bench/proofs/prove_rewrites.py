@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from inboxbench.database import connect, scratch_database
-from inboxbench.dryrun.output.markdown import figure
 from inboxbench.machine import describe_machine
+from inboxbench.report.dry_run import compared_figures
 from inboxbench.server import open_server
+from inboxbench.units import DASH
 
 _HERE = Path(__file__).resolve().parent
 _FOLDER = _HERE / "rewrites"
@@ -102,9 +103,7 @@ def pair(title: str, finding: dict[str, Any]) -> Iterator[str]:
         yield "Not compared."
         return
     yield from ("|  | as written | instead |", "|---|---:|---:|")
-    for key, words in compared["titles"].items():
-        if key in compared["original"]:
-            yield f"| {words} | {figure(key, compared['original'][key])} | {figure(key, compared['rewrite'][key])} |"
+    yield from (f"| {' | '.join(cells)} |" for cells in compared_figures(compared, DASH))
     yield from ("", "```python", compared["code"], "```")
 
 

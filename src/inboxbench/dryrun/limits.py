@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from inboxbench import units
-from inboxbench.dryrun.model import MODES, DryRun, Lock
-from inboxbench.units import millis
+from inboxbench.dryrun.model import DryRun, Statement
+from inboxbench.units import millis, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,55 +20,31 @@ class Limits:
     errors: int | None = None
 
 
-def blocks(lock: Lock) -> bool:
-    """Whether it keeps readers or writers of a table out that was there before: SHARE and stronger."""
-    return not lock.created and lock.kind == "table" and MODES.index(lock.mode) >= MODES.index("SHARE")
-
-
-def broken(run: DryRun, limits: Limits) -> list[str]:
-    """One line a limit that was passed, with where."""
-    return [line for line in _broken(run, limits) if line]
-
-
-def _broken(run: DryRun, limits: Limits) -> Iterator[str | None]:
-    if limits.stall is not None:
-        worst = max(run.traffic, key=lambda felt: felt.max_stall_ms, default=None)
-        if worst is not None and worst.max_stall_ms > limits.stall:
-            yield f"{worst.name} stalled for {millis(worst.max_stall_ms)}, over --max-stall {millis(limits.stall)}"
-    if limits.lock_hold is not None:
-        yield _lock_hold(run, limits.lock_hold)
+def broken(run: DryRun, limits: Limits) -> Iterator[str]:
+    """Yield one line a limit that was passed, with where."""
+    worst = max(run.traffic, key=lambda summary: summary.max_stall_ms, default=None)
+    if limits.stall is not None and worst is not None and worst.max_stall_ms > limits.stall:
+        yield f"{worst.name} stalled for {millis(worst.max_stall_ms)}, over --max-stall {millis(limits.stall)}"
+    held = ((lock.held_ms, f"{lock.mode} on {lock.relation} was held for {millis(lock.held_ms)}", statement)
+            for statement in run.statements for lock in statement.locks if lock.keeps_out)  # fmt: skip
+    yield from _largest(held, limits.lock_hold, "--max-lock-hold", millis)
     written = sum(statement.wal_bytes for statement in run.statements)
     if limits.wal is not None and written > limits.wal:
-        yield f"{units.size(written)} of WAL, over --max-wal {units.size(limits.wal)}"
-    if limits.rewrite is not None:
-        yield _rewrite(run, limits.rewrite)
-    errors = sum(felt.errors for felt in run.traffic)
+        yield f"{size(written)} of WAL, over --max-wal {size(limits.wal)}"
+    rewritten = ((rewrite.bytes, f"{rewrite.relation} was rewritten, {size(rewrite.bytes)}", statement)
+                 for statement in run.statements for rewrite in statement.rewrites)  # fmt: skip
+    yield from _largest(rewritten, limits.rewrite, "--max-rewrite", size)
+    errors = sum(summary.errors for summary in run.traffic)
     if limits.errors is not None and errors > limits.errors:
-        first = next((felt.first_error for felt in run.traffic if felt.errors), None)
+        first = next((summary.first_error for summary in run.traffic if summary.errors), None)
         yield f"{errors} errors of the old application, over --max-errors {limits.errors}: {first}"
 
 
-def _lock_hold(run: DryRun, limit: float) -> str | None:
-    held = [(lock.held_ms, lock, one) for one in run.statements for lock in one.locks if blocks(lock)]
-    if not held:
-        return None
-    longest, lock, statement = max(held, key=lambda item: item[0])
-    if longest <= limit:
-        return None
-    return (
-        f"{lock.mode} on {lock.relation} was held for {millis(longest)}, over --max-lock-hold {millis(limit)} "
-        f"(revision {statement.revision}, statement {statement.number})"
-    )
-
-
-def _rewrite(run: DryRun, limit: float) -> str | None:
-    found = [(rewrite.bytes, rewrite, one) for one in run.statements for rewrite in one.rewrites]
-    if not found:
-        return None
-    most, rewrite, statement = max(found, key=lambda item: item[0])
-    if most <= limit:
-        return None
-    return (
-        f"{rewrite.relation} was rewritten, {units.size(most)}, over --max-rewrite {units.size(limit)} "
-        f"(revision {statement.revision}, statement {statement.number})"
-    )
+def _largest(
+    figures: Iterable[tuple[float, str, Statement]], limit: float | None, option: str, say: Callable[[float], str]
+) -> Iterator[str]:
+    """Yield the line on the largest of (figure, in words, statement), where that is over the limit."""
+    largest = max(figures, key=lambda figure: figure[0], default=None)
+    if limit is not None and largest is not None and largest[0] > limit:
+        _, words, statement = largest
+        yield (f"{words}, over {option} {say(limit)} (revision {statement.revision}, statement {statement.number})")

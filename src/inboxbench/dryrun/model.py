@@ -51,6 +51,26 @@ class Lock:
     created: bool = False
     through: int = 0
 
+    @property
+    def blocks_reads(self) -> bool:
+        """Whether nobody else may read the relation."""
+        return self.mode == "ACCESS EXCLUSIVE"
+
+    @property
+    def blocks_writes(self) -> bool:
+        """Whether nobody else may write to the relation."""
+        return MODES.index(self.mode) >= MODES.index("SHARE")
+
+    @property
+    def of_others(self) -> bool:
+        """Whether it is on a table that was there before, which others may be using."""
+        return self.kind == "table" and not self.created
+
+    @property
+    def keeps_out(self) -> bool:
+        """Whether readers or writers of such a table have to wait for it."""
+        return self.of_others and self.blocks_writes
+
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:

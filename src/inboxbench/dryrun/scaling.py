@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from inboxbench.bench.growth.curve import FEWEST, fit
-from inboxbench.dryrun.limits import blocks
 from inboxbench.dryrun.model import DryRun, Lock, Statement
 from inboxbench.dryrun.more import Curve, Grown, Scales
 
@@ -173,7 +172,7 @@ def _worked_on(statements: Iterable[Statement], known: Mapping[str, int]) -> tup
 
 
 def _held(_run: DryRun, found: Sequence[Statement]) -> float:
-    return max((lock.held_ms for one in found for lock in one.locks if blocks(lock)), default=0.0)
+    return max((lock.held_ms for one in found for lock in one.locks if lock.keeps_out), default=0.0)
 
 
 def _stall(run: DryRun, found: Sequence[Statement]) -> float:

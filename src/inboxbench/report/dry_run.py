@@ -5,7 +5,7 @@ It reads the JSON of `inboxbench dryrun`, also of an older version.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,11 +17,13 @@ from inboxbench.report.charts.clock import Clock, Span, clock, span, time_scale
 from inboxbench.report.charts.scale import Scale
 from inboxbench.report.model import NOTICED_MS
 from inboxbench.report.page import environment, style
+from inboxbench.report.table import Column, Row, Table, figures, words
 from inboxbench.report.words import Finding, Sentence, Strong
 
 BLOCKING = ("ACCESS EXCLUSIVE", "EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE")
 _STALLS, _STATEMENTS, _SQL = 40, 60, 120  # rows, rows, characters
 _UNITS = {"ms": units.millis, "bytes": units.size}
+_FELT = "Live traffic: what each class of requests waited for, from the moment each was due"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +154,39 @@ def _locks(statement: Mapping[str, Any], scale: Scale, origin: float) -> Iterato
             yield f"locked: {bare(lock['relation'])}", locked
 
 
-def compared_figures(compared: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """A row a figure: its name, of the original, of the rewrite. Those known come first, others by their own names."""
+def compared_figures(compared: Mapping[str, Any], zero: str = "") -> list[tuple[str, str, str]]:
+    """Return a row a figure: its name, of the original, of the rewrite; those that have a title come first.
+
+    Without traffic nobody waited and nothing failed that could be measured: such figures are not there. zero: what is
+    written for a zero, else the figure with its unit.
+    """
+
+    def say(name: str, value: float | None) -> str:
+        return zero if zero and not value else _UNITS.get(name.rpartition("_")[2], units.number)(value)
+
     original, rewrite = compared["original"], compared["rewrite"]
     titles = compared.get("titles") or {}
     names = dict.fromkeys((*(name for name in titles if name in original), *original, *rewrite))
-    return [
-        (
-            titles.get(name) or name.replace("_", " "),
-            _figure(name, original.get(name)),
-            _figure(name, rewrite.get(name)),
-        )
-        for name in names
+    titled = [(name, titles.get(name) or name.replace("_", " ")) for name in names]
+    return [(title, say(name, original.get(name)), say(name, rewrite.get(name))) for name, title in titled]
+
+
+def traffic_table(traffic: Iterable[Mapping[str, Any]]) -> Table:
+    """Return what each class of requests waited for; traffic: that part of the document."""
+    columns = [
+        *words("request"),
+        Column("kind", words=True, detail=True),
+        *figures(units.number, "requests", "errors", "deadlocks"),
+        *figures(units.millis, "p50", "p99", "worst stall", "blocked"),
     ]
+    return Table(_FELT, columns, [_traffic_row(summary) for summary in traffic])
+
+
+def _traffic_row(summary: Mapping[str, Any]) -> Row:
+    counts = (summary["requests"], summary["errors"], summary["deadlocks"])
+    times = (summary["p50_ms"], summary["p99_ms"], worst_stall(summary), summary["blocked_ms"])
+    error = summary.get("first_error") or ""
+    return Row([summary["class"], summary["kind"], *counts, *times], tone="bad" if error else "", note=error)
 
 
 def longest_stalls(run: Mapping[str, Any]) -> list[StallRow]:
@@ -207,10 +229,6 @@ def first_start(run: Mapping[str, Any]) -> float:
     return min((float(statement["started_ms"]) for statement in run["statements"]), default=0.0)
 
 
-def _figure(name: str, value: float | None) -> str:
-    return _UNITS.get(name.rpartition("_")[2], units.number)(value)
-
-
 def _stall(name: str, stall: Mapping[str, Any], statements: Mapping[int, Any], begin: float) -> StallRow:
     at = f"{(stall['started_ms'] - begin) / 1000:.1f} s"
     culprit = statements.get(stall.get("statement") or 0)
@@ -244,7 +262,6 @@ FILTERS = {
     "compared": compared_figures,
     "stalls": longest_stalls,
     "longest": longest_statements,
-    "worst": worst_stall,
     "ran": statement_count,
 }
 
@@ -253,4 +270,5 @@ FILTERS = {
 def _environment() -> Environment:
     page = environment()
     page.filters.update(FILTERS)
+    page.globals.update(traffic_table=traffic_table)
     return page

@@ -79,19 +79,19 @@ def test_values_stay_out_of_every_output() -> None:
 
 def test_limits_name_what_broke_them() -> None:
     limits = Limits(stall=500, lock_hold=2000, wal=1e6, rewrite=1e8, errors=1)
-    assert broken(RUN, limits) == [
+    assert list(broken(RUN, limits)) == [
         "read stalled for 700 ms, over --max-stall 500 ms",
         "ACCESS EXCLUSIVE on public.orders was held for 3 s, over --max-lock-hold 2 s (revision a1, statement 1)",
         "1.91 MB of WAL, over --max-wal 977 kB",
         "public.orders was rewritten, 191 MB, over --max-rewrite 95.4 MB (revision a1, statement 1)",
         "2 errors of the old application, over --max-errors 1: no",
     ]
-    assert broken(RUN, Limits(stall=700, lock_hold=3000, wal=2e6, rewrite=2e8, errors=2)) == []
+    assert list(broken(RUN, Limits(stall=700, lock_hold=3000, wal=2e6, rewrite=2e8, errors=2))) == []
 
 
 def test_a_lock_on_what_the_transaction_made_is_in_nobodys_way() -> None:
     made = replace(RUN, statements=(replace(STATEMENT, locks=(replace(LOCK, created=True),)),))
-    assert broken(made, Limits(lock_hold=1)) == []
+    assert list(broken(made, Limits(lock_hold=1))) == []
 
 
 def test_quantities() -> None:

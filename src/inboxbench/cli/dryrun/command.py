@@ -74,7 +74,7 @@ def command(session: Session, /, *, output: Output, **options: Any) -> None:
     hand_over_run(run, output)
     if run.error:
         raise SubjectFailed(run.error)
-    if lines := broken(run, limits):
+    if lines := list(broken(run, limits)):
         raise ThresholdExceeded("; ".join(lines))
 
 

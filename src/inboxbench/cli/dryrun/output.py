@@ -8,15 +8,15 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from inboxbench.cli.output import Output
-from inboxbench.dryrun.limits import blocks
 from inboxbench.dryrun.model import DryRun, Finding, Lock, Revision, Statement
-from inboxbench.dryrun.more import Scales
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
-from inboxbench.dryrun.output.markdown import HEADINGS, as_markdown, both, caption, rows_of
-from inboxbench.report.dry_run import render_dry_run
+from inboxbench.dryrun.output.markdown import as_markdown, both, scales_table
+from inboxbench.dryrun.rules.checks import short
+from inboxbench.record import as_json
+from inboxbench.report.dry_run import render_dry_run, traffic_table
+from inboxbench.report.table import print_table
 from inboxbench.units import millis, size
 
 _WIDTH = 24  # characters of the line of time
@@ -40,7 +40,7 @@ def hand_over_run(run: DryRun, output: Output) -> None:
 def show_run(console: Console, run: DryRun) -> None:
     """Header, one table of what matters, what was quiet, traffic, notes."""
     _header(console, run)
-    shown = [revision for revision in run.revisions if _noteworthy(run, revision)]
+    shown = [revision for revision in run.revisions if _is_noteworthy(run, revision)]
     for revision in shown:
         _show_revision(console, run, revision)
     quiet = len(run.revisions) - len(shown)
@@ -49,9 +49,9 @@ def show_run(console: Console, run: DryRun) -> None:
             f"{quiet} {'other ' if shown else ''}revisions kept nobody out, and rewrote and read nothing through"
         )
     if run.traffic:
-        console.print(_traffic(run))
+        print_table(traffic_table(as_json(run.traffic)), console)
     if run.more.scales is not None:
-        console.print(_scales(run.more.scales))
+        print_table(scales_table(run.more.scales), console)
     for finding in run.findings:
         where = f"revision {finding.revision}" if finding.revision else "the chain"
         console.print(f"[bold]{finding.rule}[/] {finding.severity} {where}: {escape(finding.what)}")
@@ -87,17 +87,17 @@ def _statements(run: DryRun, revision: Revision) -> list[Statement]:
     return [one for one in run.statements if one.revision == revision.revision]
 
 
-def _noteworthy(run: DryRun, revision: Revision) -> bool:
-    return revision.error is not None or any(_felt(one) for one in _statements(run, revision))
+def _is_noteworthy(run: DryRun, revision: Revision) -> bool:
+    return revision.error is not None or any(_is_noticeable(one) for one in _statements(run, revision))
 
 
-def _felt(statement: Statement) -> bool:
+def _is_noticeable(statement: Statement) -> bool:
     """Somebody could notice: it kept others out, wrote a file anew, read a table through, or failed."""
     return bool(
         statement.error
         or statement.rewrites
         or statement.scans
-        or any(blocks(lock) for lock in statement.locks)
+        or any(lock.keeps_out for lock in statement.locks)
         or statement.temp_bytes
     )
 
@@ -111,7 +111,7 @@ def _show_revision(console: Console, run: DryRun, revision: Revision) -> None:
         no_wrap=True,
         highlight=False,
     )
-    for statement in filter(_felt, _statements(run, revision)):
+    for statement in filter(_is_noticeable, _statements(run, revision)):
         _show_statement(console, statement)
     if revision.error:
         console.print(f"{_INDENT}[red]failed: {escape(revision.error)}[/]", highlight=False)
@@ -127,7 +127,7 @@ def _show_statement(console: Console, statement: Statement) -> None:
         no_wrap=True,
         highlight=False,
     )
-    parts = [_lock(lock, statement.number) for lock in statement.locks if blocks(lock)] + list(_more(statement))
+    parts = [_lock(lock, statement.number) for lock in statement.locks if lock.keeps_out] + list(_more(statement))
     if statement.error:
         parts.append(f"[red]{escape(statement.error)}[/]")
     if statement.wal_bytes >= _WAL_SHOWN:
@@ -139,15 +139,15 @@ def _show_statement(console: Console, statement: Statement) -> None:
 def _lock(lock: Lock, own: int) -> str:
     waited = f", waited {millis(lock.waited_ms)}" if lock.waited_ms >= 1 else ""
     after = f", through {lock.through - own} more statements" if lock.through > own else ""
-    return escape(f"{lock.mode} on {_short(lock.relation)} for {millis(lock.held_ms)}{after}{waited}")
+    return escape(f"{lock.mode} on {short(lock.relation)} for {millis(lock.held_ms)}{after}{waited}")
 
 
 def _more(statement: Statement) -> Iterator[str]:
     for rewrite in statement.rewrites:
         if not rewrite.relation.startswith("pg_toast."):
-            yield escape(f"rewrote {_short(rewrite.relation)} {size(rewrite.bytes)}")
+            yield escape(f"rewrote {short(rewrite.relation)} {size(rewrite.bytes)}")
     for scan in statement.scans:
-        yield escape(f"read {_short(scan.relation)} {scan.rows:,} rows")
+        yield escape(f"read {short(scan.relation)} {scan.rows:,} rows")
     if statement.temp_bytes:
         yield f"temp files {size(statement.temp_bytes)}"
 
@@ -161,29 +161,3 @@ def _line(run: DryRun, revision: Revision) -> str:
     first = min(int((revision.started_ms - begin) / length * _WIDTH), _WIDTH - 1)
     last = max(min(int((revision.finished_ms - begin) / length * _WIDTH), _WIDTH - 1), first)
     return "·" * first + "█" * (last - first + 1) + "·" * (_WIDTH - 1 - last)
-
-
-def _traffic(run: DryRun) -> Table:
-    table = Table("request", "kind", title="What live traffic felt (latency from when it was due)")
-    for heading in ("requests", "errors", "p50 ms", "p99 ms", "longest stall ms", "blocked ms", "deadlocks"):
-        table.add_column(heading, justify="right")
-    for felt in run.traffic:
-        figures = (felt.p50_ms, felt.p99_ms, felt.max_stall_ms, felt.blocked_ms)
-        table.add_row(
-            escape(felt.name), felt.kind, f"{felt.requests:,}", str(felt.errors), *(f"{one:.0f}" for one in figures),
-            str(felt.deadlocks),
-        )  # fmt: skip
-        if felt.first_error:
-            table.add_row(f"  [red]{escape(felt.first_error)}[/]")
-    return table
-
-
-def _scales(scales: Scales) -> Table:
-    table = Table(*HEADINGS, title="In production", caption=escape(caption(scales)))
-    for row in rows_of(scales):
-        table.add_row(*map(escape, row))
-    return table
-
-
-def _short(relation: str) -> str:
-    return relation.removeprefix("public.")

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from inboxbench import units
-from inboxbench.dryrun.model import Comparison, DryRun, Finding, Lock
+from inboxbench.dryrun.model import Comparison, DryRun, Finding
 from inboxbench.dryrun.more import Curve, Grown, Scales
-from inboxbench.dryrun.observe.lock_attribution import conflict
 from inboxbench.dryrun.output.annotations import place_of
 from inboxbench.dryrun.rules.checks import head, short
+from inboxbench.record import as_json
+from inboxbench.report.dry_run import compared_figures, traffic_table
+from inboxbench.report.table import Row, Table, words
+from inboxbench.report.table import as_markdown as table_markdown
+from inboxbench.units import DASH
 
-HEADINGS = ("revision", "statement", "rows", "lock held", "stall", "duration", "WAL", "comes from")
+_HEADINGS = ("revision", "statement", "rows", "lock held", "stall", "duration", "WAL", "comes from")
 _MOST, _LONGEST = 15, 5
 _TEXT = 60
 _SHOWN = ("lock_hold_ms", "stall_ms", "duration_ms", "wal_bytes")
@@ -58,36 +62,18 @@ def _compared(compared: Comparison) -> Iterator[str]:
     """Both were run on the same rows."""
     yield "| measured on the same rows | as it is | instead |"
     yield "|---|---:|---:|"
-    for title, key, was, now in _pairs(compared):
-        yield f"| {title} | {figure(key, was)} | {figure(key, now)} |"
-
-
-def _pairs(compared: Comparison) -> Iterator[tuple[str, str, float, float]]:
-    """What was measured: without traffic nobody waited and nothing failed that could be told."""
-    for key, title in compared.titles.items():
-        if key in compared.original:
-            yield title, key, compared.original[key], compared.rewrite[key]
+    for cells in compared_figures(as_json(compared), DASH):
+        yield f"| {' | '.join(cells)} |"
 
 
 def both(compared: Comparison) -> str:
     """The same in a line: figure by figure, as it is → instead."""
-    told = (
-        f"{title} {figure(key, was)} → {figure(key, now)}" for title, key, was, now in _pairs(compared) if was or now
-    )
-    return "; ".join(told)
-
-
-def figure(key: str, value: float) -> str:
-    """Of a comparison, as people read it; – for nothing."""
-    if not value:
-        return "–"
-    return (
-        units.millis(value) if key.endswith("_ms") else units.size(value) if key.endswith("_bytes") else f"{value:,.0f}"
-    )
+    rows = compared_figures(as_json(compared), DASH)
+    return "; ".join(f"{title} {was} → {now}" for title, was, now in rows if {was, now} != {DASH})
 
 
 def _locks(run: DryRun) -> Iterator[str]:
-    rows = [(one, lock) for one in run.statements for lock in one.locks if _blocks(lock)]
+    rows = [(one, lock) for one in run.statements for lock in one.locks if lock.keeps_out]
     if not rows:
         return
     yield from ["", "### Locks that kept others out", ""]
@@ -101,44 +87,30 @@ def _locks(run: DryRun) -> Iterator[str]:
         )
 
 
-def _blocks(lock: Lock) -> bool:
-    return lock.kind == "table" and not lock.created and conflict("ROW EXCLUSIVE", lock.mode)
-
-
 def _traffic(run: DryRun) -> Iterator[str]:
-    if not run.traffic:
-        return
-    yield from ["", "### What live traffic felt", ""]
-    yield "| request | requests | errors | deadlocks | p50 | p99 | worst stall | blocked |"
-    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
-    for felt in run.traffic:
-        times = (felt.p50_ms, felt.p99_ms, felt.max_stall_ms, felt.blocked_ms)
-        yield (
-            f"| {_cell(felt.name)} | {felt.requests:,} | {felt.errors:,} | {felt.deadlocks} | "
-            f"{' | '.join(map(units.millis, times))} |"
-        )
+    if run.traffic:
+        yield from ["", "### What live traffic waited for", "", table_markdown(traffic_table(as_json(run.traffic)))]
 
 
 def _scales(run: DryRun) -> Iterator[str]:
-    if run.more.scales is None:
-        return
-    yield from ["", "### In production", "", caption(run.more.scales) + ".", ""]
-    yield from [f"| {' | '.join(HEADINGS)} |", "|" + "---|" * len(HEADINGS)]
-    for row in rows_of(run.more.scales):
-        yield f"| {' | '.join(map(_cell, row))} |"
+    if run.more.scales is not None:
+        table = scales_table(run.more.scales)
+        yield from ["", "### In production", "", f"{table.notes[0]}.", "", table_markdown(table)]
 
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
 
 
-def caption(scales: Scales) -> str:
+def scales_table(scales: Scales) -> Table:
+    """Return what the worst revisions and statements cost in production."""
     shares = ", ".join(f"{share:.3g}" for share in scales.shares)
     source = "--rows" if scales.rows_from == "--rows" else "the source's statistics"
-    return (
+    caption = (
         f"Fitted on {shares} of the source's rows as start + slope · rows; ± is the standard error, k the "
         f"exponent of a power law; rows of production from {source}"
     )
+    return Table("In production", words(*_HEADINGS), [Row(row) for row in rows_of(scales)], [caption])
 
 
 def rows_of(scales: Scales) -> Iterator[tuple[str, ...]]:

@@ -16,7 +16,6 @@ from psycopg import sql
 from inboxbench.database import Connection, connect
 from inboxbench.database_copy import cloned
 from inboxbench.dryrun.model import ClassSummary, Comparison
-from inboxbench.dryrun.observe.lock_attribution import conflict
 from inboxbench.dryrun.observe.observer import Observer, observed
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.probes.blockers import Blocker, in_the_way
@@ -164,14 +163,14 @@ def _word(name: str) -> sql.SQL:
 
 def _figures(observer: Observer) -> dict[str, float]:
     statements, transactions = observer.observed()
-    refused = [one.duration_ms for one in statements if one.error and "lock timeout" in one.error]
-    locks = [lock for statement in statements for lock in statement.locks if lock.kind == "table" and not lock.created]
+    refused = [statement.duration_ms for statement in statements if "lock timeout" in (statement.error or "")]
+    locks = [lock for statement in statements for lock in statement.locks if lock.of_others]
     begin = min((transaction.started_ms for transaction in transactions), default=0.0)
     end = max((transaction.finished_ms for transaction in transactions), default=0.0)
     epoch = observer.epoch * 1000
     return {
-        "reads_blocked_ms": max((lock.held_ms for lock in locks if conflict("ACCESS SHARE", lock.mode)), default=0.0),
-        "writes_blocked_ms": max((lock.held_ms for lock in locks if conflict("ROW EXCLUSIVE", lock.mode)), default=0.0),
+        "reads_blocked_ms": max((lock.held_ms for lock in locks if lock.blocks_reads), default=0.0),
+        "writes_blocked_ms": max((lock.held_ms for lock in locks if lock.blocks_writes), default=0.0),
         "queued_ms": max((*refused, *(lock.waited_ms for lock in locks)), default=0.0),
         "duration_ms": end - begin,
         "wal_bytes": float(Samples(observer.poll).wal_between(begin + epoch, end + epoch)),

@@ -16,7 +16,7 @@ def backfills(facts: Facts) -> Iterator[Hit]:
         held = held_by_others(facts, statement) if is_work(statement) and modifies(statement) else []
         if not held:
             continue
-        worst = max(held, key=lambda force: force.blocks_reads)
+        worst = max(held, key=lambda force: force.lock.blocks_reads)
         rows = max(statement.dead_tuples, rows_read(statement))
         what = (
             f"{head(statement)} went over {rows:,} rows ({millis(statement.duration_ms)}) in the transaction in which "

@@ -36,7 +36,7 @@ def head_of(sql: str) -> str:
 
 
 def blocked(force: InForce) -> str:
-    who = "all reads and writes" if force.blocks_reads else "inserts, updates and deletes"
+    who = "all reads and writes" if force.lock.blocks_reads else "inserts, updates and deletes"
     return f"{who} of {short(force.lock.relation)} for {units.millis(force.lock.held_ms)} ({force.lock.mode})"
 
 

@@ -11,7 +11,6 @@ from string import ascii_letters
 
 from inboxbench.dryrun.model import DryRun, Lock, Stall, Statement
 from inboxbench.dryrun.more import Schema
-from inboxbench.dryrun.observe.lock_attribution import conflict
 from inboxbench.dryrun.rewrites.catalogue import proposal
 from inboxbench.dryrun.rewrites.change_type import Dependents
 from inboxbench.dryrun.rewrites.operation import read_operation
@@ -32,14 +31,6 @@ class InForce:
     lock: Lock
     owner: Statement
 
-    @property
-    def blocks_reads(self) -> bool:
-        return conflict("ACCESS SHARE", self.lock.mode)
-
-    @property
-    def blocks_writes(self) -> bool:
-        return conflict("ROW EXCLUSIVE", self.lock.mode)
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -58,9 +49,9 @@ class Facts:
     def in_force(self, statement: Statement) -> list[InForce]:
         """Locks of its transaction on tables while it ran, that block reads or writes; its own included."""
         owners = [*self.earlier(statement), statement]
-        forces = (InForce(lock, owner) for owner in owners for lock in owner.locks if _matters(lock))
-        blocking = (force for force in forces if force.blocks_reads or force.blocks_writes)
-        standing = sorted((one for one in blocking if _still(one, statement)), key=lambda force: force.blocks_reads)
+        forces = (InForce(lock, owner) for owner in owners for lock in owner.locks if lock.keeps_out)
+        standing = [force for force in forces if _still(force, statement)]
+        standing.sort(key=lambda force: force.lock.blocks_reads)
         return list({force.lock.relation: force for force in standing}.values())
 
     def on(self, statement: Statement, relation: str) -> InForce | None:
@@ -160,10 +151,6 @@ def _is_none(setting: Setting) -> bool:
     return setting.value is None or setting.value.rstrip(f"{ascii_letters} ").strip("0.") == ""
 
 
-def _matters(lock: Lock) -> bool:
-    return lock.kind == "table" and not lock.created
-
-
 def _still(force: InForce, statement: Statement) -> bool:
     return force.owner is statement or force.lock.taken_ms + force.lock.held_ms > statement.started_ms
 
@@ -180,7 +167,7 @@ def is_work(statement: Statement) -> bool:
 
 def rewritten_table(statement: Statement) -> str | None:
     """The table whose rows were all rewritten; TRUNCATE writes none, and what is new has nobody who waits."""
-    locked = {lock.relation for lock in statement.locks if _matters(lock)} | {s.relation for s in statement.scans}
+    locked = {lock.relation for lock in statement.locks if lock.of_others} | {s.relation for s in statement.scans}
     names = (rewrite.relation for rewrite in statement.rewrites if rewrite.relation in locked)
     return next((name for name in names if rows_read(statement, name) >= FEW_ROWS), None)
 

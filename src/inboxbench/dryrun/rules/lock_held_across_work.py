@@ -18,7 +18,7 @@ def _check(facts: Facts) -> Iterator[Hit]:
     for statement in facts.run.statements:
         if statement.transaction in reported or statement.error or not is_work(statement) or modifies(statement):
             continue
-        worst = next((force for force in held_by_others(facts, statement) if force.blocks_reads), None)
+        worst = next((force for force in held_by_others(facts, statement) if force.lock.blocks_reads), None)
         if worst is None:
             continue
         lasted = millis(statement.duration_ms)

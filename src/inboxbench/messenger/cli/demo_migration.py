@@ -18,7 +18,6 @@ from psycopg.conninfo import make_conninfo
 
 from inboxbench.cli.progress import MigrationProgress, progress_console
 from inboxbench.database import connect
-from inboxbench.dryrun.limits import blocks
 from inboxbench.dryrun.model import ClassSummary, DryRun, Statement
 from inboxbench.dryrun.observe.sampler import APPLICATION
 from inboxbench.dryrun.observe.server_log import log_path
@@ -129,12 +128,12 @@ def _noticeable(run: DryRun) -> tuple[Statement, ...]:
     named = {stall.statement for felt in run.traffic for stall in felt.stalls}
     named |= {finding.statement for finding in run.findings}
     return tuple(
-        replace(statement, locks=tuple(lock for lock in statement.locks if blocks(lock)))
+        replace(statement, locks=tuple(lock for lock in statement.locks if lock.keeps_out))
         for statement in run.statements
         if statement.number in named
         or statement.duration_ms >= _NOTICED_MS
         or statement.rewrites
-        or any(map(blocks, statement.locks))
+        or any(lock.keeps_out for lock in statement.locks)
     )
 
 
