@@ -83,25 +83,6 @@ class Output:
             text(results_console())
 
 
-# Until the last command has taken over `output_options`.
-form_option = click.option(
-    "--format", "form", type=click.Choice(("text", "json", "markdown")), default="text", show_default=True
-)
-output_option = click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="write it there as well: Markdown into FILE.md, else JSON",
-)
-
-
-def hand_over(
-    document: dict[str, Any], markdown: Callable[[], str], show: Callable[[], None], *, form: str, output: Path | None
-) -> None:
-    """Hand over as `Output.hand_over` does, for a command that still has options of its own."""
-    asked = Output.asked(form, output, ("text", "json", "markdown"), "json")
-    asked.hand_over(document, text=lambda _console: show(), markdown=markdown)
-
-
 def as_text(show: Callable[[Console], None]) -> str:
     """Return what `show` prints, without colours."""
     file = io.StringIO()
@@ -153,9 +134,3 @@ def heading(title: str, server: str, begun: dt.datetime) -> list[str]:
         f"- Server: {server}",
         "",
     ]
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> list[str]:
-    """Return the lines of a Markdown table; the first `words` columns are text, the others figures."""
-    lines = [f"| {' | '.join(headings)} |", f"|{'---|' * words}{'---:|' * (len(headings) - words)}"]
-    return [*lines, *(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows)]

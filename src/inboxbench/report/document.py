@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +232,7 @@ def print_lab(lab: Lab, console: Console) -> None:
 def lab_markdown(lab: Lab, heading: Sequence[str]) -> str:
     """Return a result page. heading: its first lines, with its title."""
     lines = [*heading, lab.lead]
-    for table in lab.tables:
+    for table in chain.from_iterable(table.split() for table in lab.tables):
         lines += ["", f"{escape(table.title)}:", "", as_markdown(table, detail=True)]
         lines += ["", *(f"- {escape(note)}" for note in table.notes)] if table.notes else []
     lines += ["", *(f"- {escape(sentence)}" for sentence in lab.told)] if lab.told else []

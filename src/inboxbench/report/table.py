@@ -206,9 +206,9 @@ def as_markdown(table: Table, *, detail: bool = False) -> str:
     """Return the rows as Markdown, their groups in a column of their own; title and notes are the caller's to write."""
     columns = table.headings(detail=detail)
     grouped = any(row.group for row in table.rows)
-    more = grouped + table.remarks
-    head = [*(escape(column.title) for column in columns), *[""] * more]
-    rule = [*("---" if column.words else "---:" for column in columns), *["---"] * more]
+    more = ["group"] * grouped + ["remark"] * table.remarks
+    head = [*(escape(column.title) for column in columns), *more]
+    rule = [*("---" if column.words else "---:" for column in columns), *["---"] * len(more)]
     lines = [head, rule]
     for row in table.rows:
         shown = table.shown(row, detail=detail)

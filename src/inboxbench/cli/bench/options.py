@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -110,16 +110,15 @@ wal_page_option = click.option(
 )
 
 
-def show_lab(
-    output: Output, document: Mapping[str, Any], lab_of: Callable[[Mapping[str, Any]], Lab], server: str
-) -> None:
+def page_of(lab: Lab, server: str) -> str:
+    """Return a lab's result page in Markdown. server: its label."""
+    return lab_markdown(lab, heading(lab.title, server, dt.datetime.now(dt.UTC)))
+
+
+def show_lab(output: Output, document: Any, lab_of: Callable[[Any], Lab], server: str) -> None:
     """Hand over what a lab wrote: as JSON, or as its tables in text or Markdown. server: its label."""
     lab = lab_of(document)
-    output.hand_over(
-        document,
-        text=lambda console: print_lab(lab, console),
-        markdown=lambda: lab_markdown(lab, heading(lab.title, server, dt.datetime.now(dt.UTC))),
-    )
+    output.hand_over(document, text=lambda console: print_lab(lab, console), markdown=lambda: page_of(lab, server))
 
 
 def weights_of(session: Session, text: str | None, queries: list[str] | None, *, writes: bool) -> Weights:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from inboxbench.cli.bench.options import page_of, show_lab
 from inboxbench.cli.options import Session, pass_session
-from inboxbench.cli.output import Output, heading, output_options, table
+from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import progress_console
 from inboxbench.cli.race.stress import parse_thinks, parse_workers
 from inboxbench.errors import UsageError
 from inboxbench.files import write_text
-from inboxbench.messenger.costs.measure import CostRow
-from inboxbench.messenger.costs.run_rules import RULES, find_rules, run_costs
-from inboxbench.messenger.throughput.million import Proof, prove, require_proof
+from inboxbench.messenger.costs.run_rules import find_rules, run_costs
+from inboxbench.messenger.costs.tables import rules_lab
+from inboxbench.messenger.throughput.million import Proof, million_lab, prove, require_proof
 from inboxbench.messenger.throughput.pgbench import run_bench
 from inboxbench.messenger.throughput.python_workers import run_races
 from inboxbench.messenger.throughput.result import RaceReport, RaceResult
@@ -97,57 +93,6 @@ def bench(
     report.require()
 
 
-_SAFE = {True: "✓", False: "✗", None: "–"}
-_FIGURES = ("statements", "buffers", "WAL bytes", "ms")
-_NOTE = (
-    "→ is what the messenger does. statements: that the client sends, BEGIN and COMMIT aside; buffers: 8 kB pages of "
-    "tables and indexes touched, also by triggers; ms: median, commit included. ✓ ✗: holds, or breaks, at READ "
-    "COMMITTED in the cell of the atlas that is named; – nothing races."
-)
-
-
-def _meaning(row: CostRow) -> str:
-    return next(way.meaning for way in RULES[row.rule].alternatives if way.name == row.alternative)
-
-
-def _name(row: CostRow) -> str:
-    return f"{'→ ' if row.ours else '  '}{row.alternative}"
-
-
-def _figures(row: CostRow) -> list[str]:
-    return [f"{row.statements:g}", f"{row.buffers:,.1f}", f"{row.wal_bytes:,.0f}", f"{row.ms:.2f}"]
-
-
-def _table(rows: Sequence[CostRow], server: str) -> Table:
-    shown = Table(title=f"What the messenger's rules cost on {server}")
-    shown.add_column("way", no_wrap=True)
-    shown.add_column("what it does")
-    for title in _FIGURES:
-        shown.add_column(title, justify="right")
-    shown.add_column("safe")
-    for name, ways in groupby(rows, key=lambda row: row.rule):
-        rule = RULES[name]
-        shown.add_section()
-        shown.add_row(f"[bold]{name}[/]", f"[bold]{rule.title}[/], per {rule.unit}")
-        for row in ways:
-            shown.add_row(_name(row), _meaning(row), *_figures(row), _SAFE[row.safe])
-    return shown
-
-
-def _markdown(rows: Sequence[CostRow], server: str, begun: dt.datetime) -> str:
-    """Return the page kept under bench/results: what was run, where and when, and what came out."""
-    lines = [*heading("What the messenger's rules cost, and what their alternatives would", server, begun), _NOTE]
-    for name, ways in groupby(rows, key=lambda row: row.rule):
-        rule = RULES[name]
-        lines += ["", f"## {name}: {rule.title} ({', '.join(rule.ids)})", ""]
-        lines += [f"| per {rule.unit} | {' | '.join(_FIGURES)} | atlas |", f"|---|{'---:|' * len(_FIGURES)}---|"]
-        for row in ways:
-            atlas = f"{_SAFE[row.safe]} {row.atlas}" if row.atlas else _SAFE[None]
-            way = f"{'**→ ' if row.ours else ''}{row.alternative}{'**' if row.ours else ''}: {_meaning(row)}"
-            lines.append(f"| {way} | {' | '.join(_figures(row))} | {atlas} |")
-    return "\n".join(lines)
-
-
 @click.command()
 @click.option("--rule", "names", multiple=True, help="count only this rule; repeat for more (default: all)")
 @click.option("--executions", default=200, show_default=True, help="executions of each way, after it is warm")
@@ -155,58 +100,14 @@ def _markdown(rows: Sequence[CostRow], server: str, begun: dt.datetime) -> str:
 @pass_session
 def costs(session: Session, *, names: tuple[str, ...], executions: int, output: Output) -> None:
     """Count what each rule of the messenger costs, beside the other ways to keep it: statements, pages, WAL."""
-    rules, begun = find_rules(names), dt.datetime.now(dt.UTC)
+    rules = find_rules(names, session.project)
     with session.server() as server, progress_console.status("building") as status:
         rows = run_costs(server, rules=rules, executions=executions, project=session.project, progress=status.update)
         label = server.label
-
-    def show(console: Console) -> None:
-        console.print(_table(rows, label))
-        console.print(_NOTE)
-
-    output.hand_over([row.to_json() for row in rows], text=show, markdown=lambda: _markdown(rows, label, begun))
+    show_lab(output, [row.to_json() for row in rows], lambda _rows: rules_lab(rows, rules, label), label)
 
 
-_COLUMNS = ("claims", "twice", "attempts", "rounds", "seconds", "distinct per s")
-_FAST = ("skip-locked-one", "skip-locked")
-
-
-def _cells(proof: Proof) -> list[str]:
-    figures = (proof.claims, proof.doubles, proof.attempts, proof.rounds)
-    return [*(f"{figure:,}" for figure in figures), f"{proof.seconds:,.1f}", f"{proof.per_s:,.0f}"]
-
-
-def _million_name(proof: Proof) -> str:
-    return f"{proof.strategy} (control)" if proof.control else proof.strategy
-
-
-def _million_table(proofs: Sequence[Proof]) -> Table:
-    first = proofs[0]
-    shown = Table(title_justify="left", title=f"Claims by {first.workers} clients of pgbench on {first.server}")
-    shown.add_column("strategy", no_wrap=True)
-    for title in _COLUMNS:
-        shown.add_column(title, justify="right")
-    for proof in proofs:
-        shown.add_row(_million_name(proof), *_cells(proof), style="red" if proof.doubles else "")
-    return shown
-
-
-def _million_markdown(proofs: Sequence[Proof], begun: dt.datetime) -> str:
-    """Return the page kept under bench/results: what was run, where and when, and what came out."""
-    first = proofs[0]
-    server = f"{first.server}; {first.workers} clients of pgbench, no application time in the transaction"
-    rows = [[_million_name(proof), *_cells(proof)] for proof in proofs]
-    return "\n".join(
-        [
-            *heading("Claims without a double assignment", server, begun),
-            *table(("strategy", *_COLUMNS), rows),
-            "",
-            "Every claim appends to its row's own list in the UPDATE that makes it; *twice* counts the entries of",
-            "those lists that replaced a holder. The control reads a free conversation and then writes, and must be",
-            "caught, or the zeros would prove nothing. *attempts*: transactions, with those that lost or were tried",
-            "again.",
-        ]
-    )
+_SAFE_AND_FAST = ("skip-locked-one", "skip-locked")
 
 
 @click.command()
@@ -214,7 +115,7 @@ def _million_markdown(proofs: Sequence[Proof], begun: dt.datetime) -> str:
     "--strategy",
     "names",
     multiple=True,
-    default=_FAST,
+    default=_SAFE_AND_FAST,
     show_default=True,
     help="make the claims by this safe strategy; repeat for more",
 )
@@ -229,7 +130,6 @@ def million(session: Session, *, names: tuple[str, ...], claims: int, workers: i
     anything twice, 3 when the control was not caught.
     """
     find_strategies(session.project, names)  # a wrong name is said before minutes of work
-    begun = dt.datetime.now(dt.UTC)
     proofs: list[Proof] = []
     with session.server() as server, progress_console.status("preparing") as status:
         for proof in prove(
@@ -242,12 +142,6 @@ def million(session: Session, *, names: tuple[str, ...], claims: int, workers: i
         ):
             proofs.append(proof)
             if output.file and output.file_form == "markdown":  # an interrupted run keeps what it has shown
-                write_text(output.file, _million_markdown(proofs, begun) + "\n", option="--output")
-
-    def show(console: Console) -> None:
-        console.print(_million_table(proofs))
-
-    output.hand_over(
-        [proof.to_json() for proof in proofs], text=show, markdown=lambda: _million_markdown(proofs, begun)
-    )
+                write_text(output.file, page_of(million_lab(proofs), server.label), option="--output")
+    show_lab(output, [proof.to_json() for proof in proofs], lambda _rows: million_lab(proofs), proofs[0].server)
     require_proof(proofs)

@@ -4,36 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import psycopg
 
 from inboxbench.database import connect, scratch_database
 from inboxbench.errors import SubjectFailed, UsageError, unknown
-from inboxbench.messenger.costs.holding import ACTIVITY, AUTOMATIC, MUTE, SNOOZE, TAKE
-from inboxbench.messenger.costs.measure import CONVERSATIONS, Alternative, CostRow, Rule, measure, open_rules_office
-from inboxbench.messenger.costs.posting import CLOCKS, DELIVERY, FLOOD, NOTIFICATION, REDELIVERY
-from inboxbench.messenger.costs.reading import ARRIVAL, LOOK, PAGE
+from inboxbench.messenger.costs.measure import CONVERSATIONS, measure, open_rules_office
+from inboxbench.messenger.costs.rules import Alternative, Rule, read_rules
 from inboxbench.project import Project, find_project
 from inboxbench.race.atlas import find_families
 from inboxbench.server import Server, reason
 
-RULES: dict[str, Rule] = {
-    rule.name: rule
-    for rule in (
-        *(CLOCKS, NOTIFICATION, FLOOD, DELIVERY, REDELIVERY, ARRIVAL, PAGE, LOOK),
-        *(TAKE, AUTOMATIC, ACTIVITY, MUTE, SNOOZE),
-    )
-}
 # Executions measured, where one does one thing: all of the office's conversations but those that warm up.
 EXECUTIONS = 200
 
 
-def find_rules(names: Iterable[str]) -> tuple[Rule, ...]:
-    """Return rules by name, all for no name. Raises UsageError naming the nearest known."""
+def find_rules(names: Iterable[str] = (), project: Project | None = None) -> tuple[Rule, ...]:
+    """Return the project's rules by name, all for no name. Raises UsageError naming the nearest known."""
+    rules = read_rules(project or find_project())
     for name in names:
-        if name not in RULES:
-            raise unknown("rule", name, RULES)
-    return tuple(RULES[name] for name in names) or tuple(RULES.values())
+        if name not in rules:
+            raise unknown("rule", name, rules)
+    return tuple(rules[name] for name in names) or tuple(rules.values())
+
+
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """What one unit of a rule costs this way. atlas: where it is explored; safe: whether it holds at READ COMMITTED
+    there, None where nothing races or nothing explores it."""
+
+    rule: str
+    alternative: str
+    ours: bool
+    atlas: str | None
+    safe: bool | None
+    statements: float
+    buffers: float
+    wal_bytes: float
+    ms: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 def holds(atlas: tuple[str, str] | None) -> bool | None:
@@ -47,12 +60,12 @@ def holds(atlas: tuple[str, str] | None) -> bool | None:
 def run_costs(
     server: Server,
     *,
-    rules: Sequence[Rule] = tuple(RULES.values()),
+    rules: Sequence[Rule] | None = None,
     executions: int = EXECUTIONS,
     project: Project | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> list[CostRow]:
-    """Measure every alternative of `rules`, in databases that are dropped. `progress` gets a line before each.
+    """Measure every alternative of `rules` (None: all), in databases that are dropped. `progress` gets a line each.
 
     Raises UsageError for a number of executions that the office has not enough conversations for.
     """
@@ -60,8 +73,10 @@ def run_costs(
         raise UsageError(
             f"executions: {executions} is outside 1 … {EXECUTIONS}; the office has {CONVERSATIONS} conversations"
         )
-    with open_rules_office(server, project or find_project()) as office:
-        return list(_rows(server, office, rules, executions, progress or (lambda _line: None)))
+    project = project or find_project()
+    chosen = find_rules((), project) if rules is None else rules
+    with open_rules_office(server, project) as office:
+        return list(_rows(server, office, chosen, executions, progress or (lambda _line: None)))
 
 
 def _rows(

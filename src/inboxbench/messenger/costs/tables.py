@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inboxbench import units
 from inboxbench.messenger.costs.measure import BACKLOG, CONVERSATIONS, NEGLECTED, UNREAD
+from inboxbench.messenger.costs.rules import Rule
+from inboxbench.messenger.costs.run_rules import CostRow
 from inboxbench.report.document import Lab, Labs
 from inboxbench.report.table import Cell, Column, Row, Table, figures, words
 
@@ -81,7 +83,7 @@ def pages_lab(document: Mapping[str, Any]) -> Lab:
 
 
 def _pages_table(document: Mapping[str, Any], account: int, size: int) -> Table:
-    accounts = {one["id"]: one["open"] for one in document["accounts"]}
+    accounts = {account["id"]: account["open"] for account in document["accounts"]}
     pages = [page for page in document["pages"] if (page["account"], page["size"]) == (account, size)]
     fewest = min(page["statements"] for page in pages)
     columns = [
@@ -116,6 +118,33 @@ def _pages_told(pages: list[Mapping[str, Any]]) -> list[str]:
         said = f"{counts[0]} for every page" if alike else f"{counts[0]} to {counts[-1]}, by what is on the page"
         sentences.append(f"{way}: statements {said}.")
     return sentences
+
+
+_RULES = (
+    "→ is what the messenger does. statements: that the client sends, BEGIN and COMMIT aside; buffers: 8 kB pages of "
+    "tables and indexes touched, also by triggers; time: median, commit included. ✓ ✗: holds, or breaks, at READ "
+    "COMMITTED in the cell of the atlas that is named; – nothing races."
+)
+_SAFE = {True: "✓", False: "✗", None: units.DASH}
+
+
+def rules_lab(costs: Sequence[CostRow], rules: Sequence[Rule], server: str) -> Lab:
+    """Return the table of what `inboxbench race costs` measured, by rule."""
+    columns = [*words("way", "what it does"), *figures(units.number, "statements", "buffers")]
+    columns += [Column("WAL", units.wal), Column("time", units.millis), *words("atlas")]
+    by_name = {rule.name: rule for rule in rules}
+    rows = [_rule_row(cost, by_name[cost.rule]) for cost in costs]
+    notes = [f"{rule.name}: {rule.title} ({', '.join(rule.ids)})" for rule in rules]
+    table = Table(f"Rules on {server}", columns, rows, notes)
+    return Lab("costs", "What the messenger's rules cost, and what their alternatives would", _RULES, [table], [_RULES])
+
+
+def _rule_row(cost: CostRow, rule: Rule) -> Row:
+    meaning = next(way.meaning for way in rule.alternatives if way.name == cost.alternative)
+    name = f"→ {cost.alternative}" if cost.ours else cost.alternative
+    atlas = f"{_SAFE[cost.safe]} {cost.atlas}" if cost.atlas else _SAFE[None]
+    figures_of = (cost.statements, cost.buffers, cost.wal_bytes, cost.ms)
+    return Row([name, meaning, *figures_of, atlas], group=f"{rule.name}, per {rule.unit}")
 
 
 LABS: Labs = {"ways": counters_lab, "pages": pages_lab}

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from inboxbench import units
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.messenger.races.assignment_database import open_lab
 from inboxbench.messenger.throughput.pgbench import Queue, find_pgbench
-from inboxbench.messenger.throughput.result import check, check_conditions
+from inboxbench.messenger.throughput.result import Verdict, check, check_conditions
 from inboxbench.project import Project, find_project
 from inboxbench.race.strategy import Strategy, find_strategies
 from inboxbench.race.stress.worker_pool import check_room
+from inboxbench.report.document import Lab
+from inboxbench.report.table import Cell, Column, Row, Table, figures, words
 from inboxbench.server import Server
-from inboxbench.server.pgbench import Load
+from inboxbench.server.pgbench import Load, Report
 
 # Conversations of one round. Every taken one leaves a dead entry at the head of the queue's index.
 QUEUE = 50_000
@@ -25,31 +28,17 @@ _CONTROL = 2_000
 _LEAST_WON = 0.001
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Proof:
     """claims: committed assignments; distinct: (round, conversation) pairs assigned; seconds of the rounds alone.
 
-    control: a strategy that must be caught, else a zero would mean nothing.
+    control: a strategy that must be caught, else a zero would mean nothing. It grows with every round.
     """
 
     server: str
     strategy: str
     control: bool
     workers: int
-    rounds: int
-    claims: int
-    distinct: int
-    doubles: int
-    attempts: int
-    seconds: float
-    per_s: float
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(slots=True)
-class _Count:
     rounds: int = 0
     claims: int = 0
     distinct: int = 0
@@ -57,45 +46,39 @@ class _Count:
     attempts: int = 0
     seconds: float = 0.0
 
+    @property
+    def per_s(self) -> float:
+        return round(self.distinct / self.seconds, 1) if self.seconds else 0.0
 
-def _count(queue: Queue, strategy: Strategy, workers: int, claims: int, progress: Callable[[str], None]) -> _Count:
+    def add(self, report: Report, verdict: Verdict) -> None:
+        """Count one round."""
+        self.rounds += 1
+        self.claims += verdict.claims
+        self.distinct += verdict.assigned
+        self.doubles += verdict.doubles
+        self.attempts += report.transactions + report.retries
+        self.seconds += report.seconds
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"seconds": round(self.seconds, 1), "per_s": self.per_s}
+
+
+def _proof(queue: Queue, strategy: Strategy, workers: int, claims: int, progress: Callable[[str], None]) -> Proof:
     """Run rounds on one queue until the rows remember `claims` claims, each with as many attempts as they take."""
-    count, share_won = _Count(), 1.0
-    while count.claims < claims:
-        wanted = min(queue.conversations, claims - count.claims)
+    proof, share_won = Proof(queue.lab.server.label, strategy.name, not strategy.safe, workers), 1.0
+    while proof.claims < claims:
+        wanted = min(queue.conversations, claims - proof.claims)
         report, histories = queue.run(strategy, 0.0, Load(workers, 0, each=math.ceil(wanted / share_won / workers)))
         verdict = check((), histories)
-        count.rounds += 1
-        count.claims += verdict.claims
-        count.distinct += verdict.assigned
-        count.doubles += verdict.doubles
-        count.attempts += report.transactions + report.retries
-        count.seconds += report.seconds
-        progress(f"{strategy.title}: {count.claims:,} of {claims:,} claims, {count.doubles:,} doubles")
+        proof.add(report, verdict)
+        progress(f"{strategy.title}: {proof.claims:,} of {claims:,} claims, {proof.doubles:,} doubles")
         share_won = verdict.claims / max(report.transactions, 1)
         if share_won < _LEAST_WON:
             raise SubjectFailed(
                 f"strategy {strategy.name!r}: {verdict.claims} of {report.transactions} attempts won a conversation; "
                 "at this rate it does not come to an end; name fewer --workers"
             )
-    return count
-
-
-def _proof(queue: Queue, strategy: Strategy, workers: int, claims: int, progress: Callable[[str], None]) -> Proof:
-    count = _count(queue, strategy, workers, claims, progress)
-    return Proof(
-        server=queue.lab.server.label,
-        strategy=strategy.name,
-        control=not strategy.safe,
-        workers=workers,
-        rounds=count.rounds,
-        claims=count.claims,
-        distinct=count.distinct,
-        doubles=count.doubles,
-        attempts=count.attempts,
-        seconds=round(count.seconds, 1),
-        per_s=round(count.distinct / count.seconds, 1) if count.seconds else 0.0,
-    )
+    return proof
 
 
 def prove(
@@ -132,6 +115,27 @@ def prove(
         yield _proof(queue, control, workers, _CONTROL, report)
         for strategy in chosen:
             yield _proof(queue, strategy, workers, claims, report)
+
+
+_LEAD = (
+    "Every claim appends to its row's own list in the UPDATE that makes it; twice counts the entries of those lists "
+    "that replaced a holder. The control reads a free conversation and then writes, and must be caught, or the zeros "
+    "would prove nothing. attempts: transactions, with those that lost or were tried again."
+)
+
+
+def million_lab(proofs: Sequence[Proof]) -> Lab:
+    """Return the table of what `inboxbench race million` has shown so far."""
+    columns = [*words("strategy"), *figures(units.number, "claims", "twice", "attempts", "rounds")]
+    columns += [Column("time", units.seconds), Column("distinct", units.rate)]
+    title = f"Claims by {proofs[0].workers} clients of pgbench, no application time in the transaction"
+    return Lab("million", "Claims without a double assignment", _LEAD, [Table(title, columns, list(map(_row, proofs)))])
+
+
+def _row(proof: Proof) -> Row:
+    name = f"{proof.strategy} (control)" if proof.control else proof.strategy
+    twice = Cell(proof.doubles, "bad" if proof.doubles else "")
+    return Row([name, proof.claims, twice, proof.attempts, proof.rounds, proof.seconds, proof.per_s])
 
 
 def require_proof(proofs: Iterable[Proof]) -> None:

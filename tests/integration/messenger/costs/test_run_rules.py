@@ -9,12 +9,14 @@ import pytest
 
 from inboxbench.database import Connection, connect, list_databases, scratch_database
 from inboxbench.errors import UsageError
-from inboxbench.messenger.costs.measure import Alternative, CostRow, Rule, measure, open_rules_office
-from inboxbench.messenger.costs.run_rules import RULES, find_rules, holds, run_costs
+from inboxbench.messenger.costs.measure import measure, open_rules_office
+from inboxbench.messenger.costs.rules import Alternative, Rule
+from inboxbench.messenger.costs.run_rules import CostRow, find_rules, holds, run_costs
 from inboxbench.project import Project, find_project
 from inboxbench.race.atlas import find_families
 from inboxbench.server import Server
 
+RULES = {rule.name: rule for rule in find_rules()}
 WAYS = [(rule, way) for rule in RULES.values() for way in rule.alternatives]
 IDS = [f"{rule.name}-{way.name}" for rule, way in WAYS]
 

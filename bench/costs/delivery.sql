@@ -1,0 +1,38 @@
+-- title: an outside message comes for the first time
+-- unit: delivery
+-- ids: M1 M6
+
+--- setup
+UPDATE messages SET source_id = 'key ' || (id - (SELECT min(id) FROM messages));
+
+--- way post
+-- meaning: messenger.posting: lock, look and insert in one statement, reopen
+-- atlas: source_id / on-conflict
+-- ours: yes
+-- call: deliver
+
+--- way on-conflict
+-- meaning: INSERT … ON CONFLICT DO NOTHING, look when nothing came back
+-- atlas: source_id / on-conflict
+--- act
+INSERT INTO messages (account_id, inbox_id, conversation_id, sender_type, sender_id, direction, message_type, body,
+                      source_id)
+VALUES (1, 1, :conversation, 'contact', 1, 'incoming', 0, 'delivered', :new_key) ON CONFLICT DO NOTHING RETURNING id;
+-- if none
+SELECT id FROM messages WHERE inbox_id = 1 AND source_id = :new_key;
+
+--- way unique
+-- meaning: INSERT in a savepoint, catch the error of the unique index
+-- atlas: source_id / unique
+-- call: deliver_and_catch
+
+--- way advisory
+-- meaning: advisory lock on the key, look, insert
+-- atlas: source_id / advisory
+--- act
+SELECT pg_advisory_xact_lock(hashtextextended(:new_key, 1));
+SELECT id FROM messages WHERE inbox_id = 1 AND source_id = :new_key;
+-- if none
+INSERT INTO messages (account_id, inbox_id, conversation_id, sender_type, sender_id, direction, message_type, body,
+                      source_id)
+VALUES (1, 1, :conversation, 'contact', 1, 'incoming', 0, 'delivered', :new_key);
