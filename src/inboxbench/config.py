@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from inboxbench.errors import UsageError, unknown
+from inboxbench.credentials import remember
+from inboxbench.errors import WORDS, UsageError, kind_of, unknown
 
 _ENVIRONMENT = {
     "server": "INBOXBENCH_SERVER",
@@ -22,7 +23,7 @@ _ENVIRONMENT = {
 class Settings:
     """server: a server spec (see inboxbench.server); project: folder; data_dir: where embedded clusters live."""
 
-    server: str = "embedded"
+    server: str = field(default="embedded", repr=False)
     project: str | None = None
     data_dir: str | None = None
 
@@ -48,14 +49,13 @@ def read_table(path: Path) -> dict[str, Any]:
     tool = document.get("tool", {})
     table = tool.get("inboxbench", {}) if isinstance(tool, dict) else tool
     if not isinstance(table, dict):
-        raise UsageError(f"{path}: expected a table [tool.inboxbench], found {table!r}")
+        raise UsageError(f"{path}: expected a table [tool.inboxbench], found {kind_of(table)}")
     for key, value in table.items():
         if key not in _KEYS:
             raise unknown("key", key, _KEYS, where=f"{path} [tool.inboxbench]")
         expected = dict if key == "commands" else str
         if not isinstance(value, expected):
-            kind = "a table" if expected is dict else "a string"
-            raise UsageError(f"{path} [tool.inboxbench] {key}: expected {kind}, found {value!r}")
+            raise UsageError(f"{path} [tool.inboxbench] {key}: expected {WORDS[expected]}, found {kind_of(value)}")
     return dict(table)
 
 
@@ -74,4 +74,5 @@ def load_settings(
         values["project"] = str(path.parent / project)
     values |= {key: environment[name] for key, name in _ENVIRONMENT.items() if environment.get(name)}
     values |= {key: value for key, value in (flags or {}).items() if value is not None}
+    remember(values.get("server", ""))
     return Settings(**values)

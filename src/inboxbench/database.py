@@ -13,8 +13,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from inboxbench.credentials import named
 from inboxbench.errors import ForeignDatabaseError, ServerError, UsageError
-from inboxbench.server import Server, reason, without_secrets
+from inboxbench.server import Server, reason
 
 PREFIX = "inboxbench_"
 _MARK = "inboxbench: "
@@ -104,7 +105,7 @@ def write_marker(server: Server, name: str, marker: Mapping[str, Any]) -> None:
 def require_ours(server: Server, name: str) -> None:
     """Raises ForeignDatabaseError unless `name` carries our prefix and marker, UsageError when it is absent."""
     if not exists(server, name):
-        raise UsageError(f"database {without_secrets(name)!r} does not exist on {server.label}")
+        raise UsageError(f"database {named(name, '--database')} does not exist on {server.label}")
     if not name.startswith(PREFIX) or read_marker(server, name) is None:
         raise ForeignDatabaseError(
             f"database {name!r} on {server.label} was not made by inboxbench (no marker), so it is left alone; "

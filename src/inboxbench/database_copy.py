@@ -23,12 +23,12 @@ from typing import IO
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
 from inboxbench import units
+from inboxbench.credentials import named, parameters, place
 from inboxbench.database import Connection, connect, exists, scratch_database
 from inboxbench.errors import ServerError, UsageError
-from inboxbench.server import Server, check_url, reason, redact, without_password, without_secrets
+from inboxbench.server import Server, check_url, reason, without_password
 from inboxbench.server.binaries import find_bindir
 from inboxbench.server.handle import Embedded
 
@@ -139,7 +139,7 @@ def cloned(server: Server, template: str) -> Iterator[str]:
     Raises UsageError when it does not exist, ServerError when the clone does not fit or sessions are connected to it.
     """
     if not exists(server, template):
-        raise UsageError(f"database {without_secrets(template)!r} does not exist on {server.label}")
+        raise UsageError(f"database {named(template, '--database')} does not exist on {server.label}")
     with connect(server.conninfo()) as connection:
         _check_room(server, connection, _size(connection, template), template)
         settings = _settings(connection, template)
@@ -152,7 +152,7 @@ def cloned(server: Server, template: str) -> Iterator[str]:
 def _fetched(server: Server, url: str) -> Iterator[Copy]:
     original = _inspect(url, server)
     with connect(server.conninfo()) as connection:
-        _check_room(server, connection, original.size, redact(url))
+        _check_room(server, connection, original.size, place(url))
         known = connection.execute("SELECT rolname::text FROM pg_roles").fetchall()
     missing = [role for role in original.policy_roles if (role,) not in known]
     with scratch_database(server, "copy", locales=original.locale.clauses()) as name:
@@ -166,15 +166,15 @@ def _fetched(server: Server, url: str) -> Iterator[Copy]:
 
 def _inspect(url: str, server: Server) -> _Original:
     check_url(url, "the URL of --database")
-    if not conninfo_to_dict(url).get("dbname"):
-        raise UsageError(f"--database {redact(url)}: names no database; write postgresql://user@host:port/database")
+    if not parameters(url).get("dbname"):
+        raise UsageError(f"--database {place(url)}: names no database; write postgresql://user@host:port/database")
     try:
         with psycopg.connect(url, connect_timeout=_CONNECT_TIMEOUT_S, autocommit=True) as source:
             source.execute("SET default_transaction_read_only = on")
             major = source.info.server_version // 10_000
             if major > server.version // 10_000:
                 raise UsageError(
-                    f"--database {redact(url)} runs PostgreSQL {major}, newer than {server.label}; name a server "
+                    f"--database {place(url)} runs PostgreSQL {major}, newer than {server.label}; name a server "
                     "as new with --server"
                 )
             return _Original(
@@ -185,9 +185,9 @@ def _inspect(url: str, server: Server) -> _Original:
                 [role for (role,) in source.execute(_POLICY_ROLES)],
             )
     except psycopg.OperationalError as error:
-        raise ServerError(f"cannot reach {redact(url)}: {reason(error)}") from None
+        raise ServerError(f"cannot reach {place(url)}: {reason(error)}") from None
     except psycopg.Error as error:
-        raise CopyFailed(f"cannot read {redact(url)}: {reason(error)}") from None
+        raise CopyFailed(f"cannot read {place(url)}: {reason(error)}") from None
 
 
 def _size(connection: Connection, database: str) -> int:
@@ -263,9 +263,9 @@ def _pour(url: str, server: Server, name: str, closed_sequences: Sequence[str], 
         refused, stopped = writer.wait(), reader.wait()
         complaint, broken = _first_error(said_by_restore), _first_error(said_by_dump)
     if stopped and not (refused and "write" in broken):  # a broken pipe is the writer's fault
-        raise CopyFailed(f"{redact(url)} could not be read: {broken}")
+        raise CopyFailed(f"{place(url)} could not be read: {broken}")
     if refused:
-        raise _explained(server, redact(url), complaint)
+        raise _explained(server, place(url), complaint)
     return bool(left_out)
 
 

@@ -12,6 +12,7 @@ The number is the process exit code. A message is one line: what happened, why, 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -53,3 +54,19 @@ def unknown(kind: str, name: str, known: Iterable[str], *, where: str = "") -> U
     hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
     prefix = f"{where}: " if where else ""
     return UsageError(f"{prefix}unknown {kind} {name!r}{hint} Known: {', '.join(names)}")
+
+
+# What a value of a file is called; the value itself may be long, or a secret.
+WORDS = {
+    bool: "true or false", int: "a whole number", float: "a number", str: "a string", list: "a list", dict: "a table",
+    type(None): "nothing", dt.datetime: "a date with time", dt.date: "a date", dt.time: "a time of day",
+}  # fmt: skip
+
+
+def kind_of(value: object) -> str:
+    """Return what a value of a file is, in words.
+
+    >>> kind_of([1])
+    'a list'
+    """
+    return WORDS.get(type(value), type(value).__name__)

@@ -34,8 +34,10 @@ def test_a_project_is_relative_to_the_file_that_names_it(tmp_path: Path) -> None
     ("table", "telling"),
     [
         ('servr = "embedded"', "unknown key 'servr'; did you mean 'server'?"),
-        ("server = 5", "server: expected a string, found 5"),
+        ("server = 5", "server: expected a string, found a whole number"),
         ("server = ", "cannot be read as TOML"),
+        ('server = ["postgresql://bob:s3cret@db/x"]', "server: expected a string, found a list"),
+        ('server = {url = "postgresql://bob:s3cret@db/x"}', "server: expected a string, found a table"),
     ],
 )
 def test_a_wrong_table_names_file_and_key(tmp_path: Path, table: str, telling: str) -> None:
@@ -43,3 +45,4 @@ def test_a_wrong_table_names_file_and_key(tmp_path: Path, table: str, telling: s
         load_settings(start=_write(tmp_path, table), environment={})
     assert str(tmp_path / "pyproject.toml") in str(raised.value)
     assert telling in str(raised.value)
+    assert "s3cret" not in str(raised.value)

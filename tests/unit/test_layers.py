@@ -36,7 +36,7 @@ LAYERS: list[set[str]] = [
         "percentile",
         "record",
     },
-    {"server", "project", "config", "machine", "extensions"},
+    {"server", "project", "config", "credentials", "machine", "extensions"},
     {"errors", "__init__"},
 ]
 

@@ -23,6 +23,7 @@ import click
 from rich.console import Console
 
 from inboxbench import __version__
+from inboxbench.credentials import masked_arguments
 from inboxbench.errors import UsageError
 from inboxbench.files import check_writable, write_text
 from inboxbench.machine import describe_machine
@@ -32,10 +33,15 @@ _SUFFIXES = {".json": "json", ".md": "markdown", ".html": "html", ".sarif": "sar
 _WIDTH = 120
 
 
+class _Results(Console):
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 - rich calls this where it catches the error, and would end the program with 1
+
+
 def results_console() -> Console:
     """Return a console on stdout, at least 120 columns wide where it is no terminal, so that tables survive a pipe."""
-    console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, _WIDTH))
+    console = _Results()
+    return console if console.is_terminal else _Results(width=max(console.width, _WIDTH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,7 @@ def heading(title: str, server: str, begun: dt.datetime) -> list[str]:
     return [
         f"# {title}",
         "",
-        f"- Command: `inboxbench {shlex.join(sys.argv[1:])}`",
+        f"- Command: `inboxbench {shlex.join(masked_arguments(sys.argv[1:]))}`",
         f"- Date: {begun:%Y-%m-%d %H:%M} UTC, inboxbench {__version__}",
         f"- Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GiB, {machine['os']}{load}",
         f"- Server: {server}",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from inboxbench.credentials import place
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.database_copy import Copy, cloned, copied, is_url
 from inboxbench.dryrun.run import bring, current_of
@@ -16,7 +17,7 @@ from inboxbench.errors import SubjectFailed
 from inboxbench.project import Project
 from inboxbench.seed.datasets.dataset import load_dataset
 from inboxbench.seed.load.run import Progress
-from inboxbench.server import Server, redact
+from inboxbench.server import Server
 
 FEW_ROWS = 100
 _SLACK = 1.1
@@ -140,7 +141,7 @@ class Source:
     @property
     def _named(self) -> str:
         if self.database:
-            return redact(self.database) if is_url(self.database) else f"database {self.database}"
+            return place(self.database) if is_url(self.database) else f"database {self.database}"
         return f"dataset {self.dataset}" if self.dataset else "an empty database"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,19 +17,12 @@ from jsonschema.exceptions import ValidationError, best_match
 from rich.console import Console
 from rich.text import Text
 
+from inboxbench.credentials import masked, masked_json
 from inboxbench.errors import UsageError
 from inboxbench.report.table import Table, as_markdown, escape, print_table
 
 SCHEMA_VERSION = 1
 _SHOWN = 60  # characters of an offending value quoted in a message
-_MASK = "***"
-_IN_URL = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s/]*@", re.IGNORECASE)
-_SECRET_NAME = r"\w*password|passwd|pgpassword|secret"  # noqa: S105 - a pattern for names, not a secret
-_AS_SETTING = re.compile(
-    rf"""(?P<key>\b(?:{_SECRET_NAME})\b)(?P<equals>\s*=\s*)(?:'[^']*'|"[^"]*"|[^\s&'"]+)""",
-    re.IGNORECASE,
-)
-_AS_KEY = re.compile(_SECRET_NAME, re.IGNORECASE)
 
 
 def load_run(path: Path) -> dict[str, Any]:
@@ -69,7 +61,7 @@ def checked_run(document: object, source: str = "run") -> dict[str, Any]:
             raise UsageError(f"{source}: key {key!r} is {value}, which is no measurement; run it again.")
     for key, name in _dangling(document):
         raise UsageError(f"{source}: key {key!r} names {_quoted(name)}, which the matrix does not declare.")
-    copy: dict[str, Any] = redacted(document)
+    copy: dict[str, Any] = masked_json(document)
     return copy
 
 
@@ -114,7 +106,7 @@ def _explain(problem: ValidationError) -> str:
     if problem.validator == "type":
         names = wanted if isinstance(wanted, str) else " or ".join(wanted)
         return f"key {key!r} must be {names}, not {_quoted(problem.instance)}"
-    return f"key {key!r}: {redact(problem.message)[: 2 * _SHOWN]}"
+    return f"key {key!r}: {masked(problem.message)[: 2 * _SHOWN]}"
 
 
 def _path(steps: Any) -> str:
@@ -139,7 +131,7 @@ def _dangling(document: Any) -> Iterator[tuple[str, str]]:
 
 
 def _quoted(value: object) -> str:
-    text = repr(redacted(value))
+    text = repr(masked_json(value))
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
@@ -153,29 +145,6 @@ def _figures(value: object, key: str = "") -> Iterator[tuple[str, float]]:
     elif isinstance(value, list | tuple):
         for position, item in enumerate(value):
             yield from _figures(item, f"{key}[{position}]")
-
-
-def redact(text: str) -> str:
-    """Mask the password of each URL and of each `password=…` setting in the text."""
-    masked = _IN_URL.sub(rf"\g<head>:{_MASK}@", text)
-    return _AS_SETTING.sub(rf"\g<key>\g<equals>{_MASK}", masked)
-
-
-def redacted(value: Any) -> Any:
-    """The same JSON value with each of its strings redacted, keys included."""
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, Mapping):
-        return {redact(str(key)): _redacted_item(str(key), item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [redacted(item) for item in value]
-    return value
-
-
-def _redacted_item(key: str, item: Any) -> Any:
-    if isinstance(item, str) and _AS_KEY.fullmatch(key):
-        return _MASK
-    return redacted(item)
 
 
 # Rows that a page shows of a lab's table.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from inboxbench.credentials import place
 from inboxbench.server.binaries import find_bindir
 from inboxbench.server.cluster import Cluster, standing, start_standing, stop_standing, temporary_cluster
 from inboxbench.server.container import engine_problem, running_container
@@ -23,9 +24,7 @@ from inboxbench.server.handle import (
     check_url,
     parse_spec,
     reason,
-    redact,
     without_password,
-    without_secrets,
 )
 
 __all__ = [
@@ -36,13 +35,11 @@ __all__ = [
     "open_server",
     "parse_spec",
     "reason",
-    "redact",
     "server_of",
     "standing",
     "start_standing",
     "stop_standing",
     "without_password",
-    "without_secrets",
 ]
 
 
@@ -81,4 +78,4 @@ def open_server(spec: str | Spec = "embedded", *, data_dir: str | None = None) -
             with running_container(image) as base:
                 yield _connected("container", f"container {image},", base)
         case External(url):
-            yield _connected("external", f"{redact(url)},", url)
+            yield _connected("external", f"{place(url)},", url)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 import psutil
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
+from inboxbench.credentials import masked, parameters, parts_of, place
 from inboxbench.errors import ServerError, UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class Server:
 
     kind: Kind
     label: str
-    base: str
+    base: str = field(repr=False)
     version: int
     bindir: Path | None = None
 
@@ -48,17 +50,12 @@ class Server:
 
     def url(self, database: str = "postgres") -> str:
         """A postgresql:// URL to `database`, password included: for programs, not for people."""
-        parts = {key: str(value) for key, value in conninfo_to_dict(self.base).items() if value is not None}
-        user, password = quote(parts.pop("user", ""), safe=""), parts.pop("password", None)
-        parts.pop("dbname", None)
-        login = f"{user}:{quote(password, safe='')}@" if password else f"{user}@" if user else ""
-        query = "&".join(f"{key}={quote(value, safe='/')}" for key, value in parts.items())
-        return f"postgresql://{login}/{quote(database, safe='')}" + (f"?{query}" if query else "")
+        return _as_url(parameters(self.base) | {"dbname": database})
 
     def sqlalchemy_url(self, database: str) -> URL:
         from sqlalchemy import URL  # noqa: PLC0415 - most commands never need the second it takes to import
 
-        parts = {key: str(value) for key, value in conninfo_to_dict(self.base).items() if value is not None}
+        parts = parameters(self.base)
         user, password = parts.pop("user", None), parts.pop("password", None)
         parts.pop("dbname", None)
         return URL.create("postgresql+psycopg", username=user, password=password, database=database, query=parts)
@@ -74,41 +71,15 @@ class Server:
         )
 
 
-def redact(conninfo: str) -> str:
-    """`conninfo` as user@host:port/database: nothing secret, for messages and reports."""
-    try:
-        parts = conninfo_to_dict(conninfo)
-    except psycopg.ProgrammingError:
-        return "a malformed connection string"
-    if "@" in f"{parts.get('host')}{parts.get('dbname')}":  # the rest of a password that holds an @
-        return "a connection string whose password holds an @ or / (write %40 and %2F)"
-    user = f"{parts['user']}@" if parts.get("user") else ""
-    port = f":{parts['port']}" if parts.get("port") else ""
-    return f"{user}{parts.get('host') or 'localhost'}{port}/{parts.get('dbname') or ''}"
-
-
-def without_secrets(text: str) -> str:
-    """`text` with *** for each `password=…` and for whatever stands before the @ of something like a URL."""
-    quoted = r"'(?:[^'\\]|\\.)*'|\S+"
-    return re.sub(rf"password\s*=\s*(?:{quoted})|(?<=//)\S+(?=@)|(?<!\S)[^\s:/]*:(?!//)\S+(?=@)", "***", text)
-
-
 def reason(error: BaseException) -> str:
-    """The first line of a driver's message, without what a connection string may have carried into it."""
-    text = without_secrets(str(error)).strip()
+    """Return the first line of a driver's message, without what a connection string may have carried into it."""
+    text = masked(str(error)).strip()
     return text.splitlines()[0] if text else type(error).__name__
 
 
 def check_url(url: str, what: str) -> None:
-    """Raises UsageError for one that cannot be read, before a driver quotes pieces of it: one may be the password."""
-    try:
-        parts = conninfo_to_dict(url)
-        broken = "@" in f"{parts.get('host')}{parts.get('dbname')}" or not re.fullmatch(
-            r"[\d,]*", str(parts.get("port") or "")
-        )
-    except psycopg.ProgrammingError:
-        broken = True
-    if broken:
+    """Raise UsageError for one that cannot be read, before a driver quotes pieces of it: one may be the password."""
+    if parts_of(url) is None:
         raise UsageError(
             f"{what} is malformed; write postgresql://user:password@host:port/database, with spaces and any of @ / % : "
             "in a part as %20, %40, %2F, %25, %3A"
@@ -116,10 +87,27 @@ def check_url(url: str, what: str) -> None:
 
 
 def without_password(conninfo: str) -> tuple[str, dict[str, str]]:
-    """For a program, and the environment to run it in: a command line is for everybody to read."""
-    parts = {key: str(value) for key, value in conninfo_to_dict(conninfo).items() if value is not None}
+    """Return a postgresql:// URL for a program's arguments, which everybody can read, and the environment to run it in.
+
+    Raises UsageError for a password that libpq takes from nowhere else.
+    """
+    parts = parameters(conninfo)
+    if "sslpassword" in parts:
+        raise UsageError(
+            "a program would get sslpassword among its arguments, where everybody can read it; use a client key "
+            "without a password"
+        )
     password = parts.pop("password", None)
-    return make_conninfo("", **parts), os.environ | ({"PGPASSWORD": password} if password else {})
+    return _as_url(parts), os.environ | ({"PGPASSWORD": password} if password else {})
+
+
+def _as_url(parts: Mapping[str, str]) -> str:
+    """Return the URL of a connection's parameters."""
+    rest = {key: value for key, value in parts.items() if key not in ("user", "password", "dbname")}
+    user, password = quote(parts.get("user", ""), safe=""), parts.get("password")
+    login = f"{user}:{quote(password, safe='')}@" if password else f"{user}@" if user else ""
+    query = "&".join(f"{key}={quote(value, safe='/')}" for key, value in rest.items())
+    return f"postgresql://{login}/{quote(parts.get('dbname', ''), safe='')}" + (f"?{query}" if query else "")
 
 
 def check_reachable(base: str) -> tuple[int, str]:
@@ -130,11 +118,9 @@ def check_reachable(base: str) -> tuple[int, str]:
             row = connection.execute("SELECT current_setting('server_version')").fetchone()
             number = connection.info.server_version
     except psycopg.OperationalError as error:
-        raise ServerError(f"cannot reach {redact(base)}: {reason(error)}") from None
+        raise ServerError(f"cannot reach {place(base)}: {reason(error)}") from None
     if number < OLDEST_MAJOR * 10_000:
-        raise ServerError(
-            f"{redact(base)} runs PostgreSQL {number // 10_000}; inboxbench needs {OLDEST_MAJOR} or newer"
-        )
+        raise ServerError(f"{place(base)} runs PostgreSQL {number // 10_000}; inboxbench needs {OLDEST_MAJOR} or newer")
     return number, str(row[0]).split(" ")[0] if row else str(number)
 
 
@@ -163,16 +149,16 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class External:
-    """Somebody's server. `url` may hold a password: never print it, use `redact`."""
+    """Somebody's server. `url` may hold a password: never print it, use `credentials.place`."""
 
-    url: str
+    url: str = field(repr=False)
 
 
 Spec = Embedded | Binaries | Container | External
 
 
 def parse_spec(text: str) -> Spec:
-    """Raises UsageError with the accepted forms."""
+    """Raises UsageError with the accepted forms; it does not repeat the text, which may hold a password."""
     head, _, rest = text.partition(":")
     if text.startswith(("postgresql://", "postgres://")):
         return External(text)
@@ -183,7 +169,13 @@ def parse_spec(text: str) -> Spec:
             return Binaries(Path(rest))
         case "container":
             return Container(rest) if rest else Container()
-    raise UsageError(f"unknown server {without_secrets(text)!r}. Accepted: {FORMS}")
+    raise UsageError(f"the value of --server names no server{_hint(head)}. Accepted: {FORMS}")
+
+
+def _hint(head: str) -> str:
+    """Return which kind of server was meant; the value itself is not repeated, it may be a connection string."""
+    nearest = get_close_matches(head, ("embedded", "bin", "container", "postgresql"), n=1)
+    return f"; did you mean {nearest[0]}?" if nearest else ""
 
 
 _GIB = 1 << 30

@@ -16,7 +16,6 @@ from inboxbench.server.handle import (
     Spec,
     parse_spec,
     reason,
-    redact,
     shared_buffers_bytes,
     tuned_settings,
 )
@@ -46,13 +45,7 @@ def test_anything_else_is_answered_with_the_forms(text: str) -> None:
 
 def test_no_password_in_what_is_shown() -> None:
     url = "postgresql://me:s3cret@db.example:5433/prod?sslmode=require"
-    assert redact(url) == "me@db.example:5433/prod"
     assert "s3cret" not in reason(psycopg.OperationalError(f"cannot open {url} password=s3cret"))
-
-
-def test_a_password_with_signs_of_its_own_is_not_shown() -> None:
-    assert "s3cret" not in redact("postgresql://bob:pa@ss/s3cret@127.0.0.1:1/x")
-    assert "%40" in redact("postgresql://bob:pa@ss/s3cret@127.0.0.1:1/x")
 
 
 @pytest.mark.parametrize(

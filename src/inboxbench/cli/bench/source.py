@@ -16,6 +16,7 @@ from inboxbench.bench.sets.indexset import live_set, read_catalogue
 from inboxbench.bench.workload.queries import locale_remark, read_workload
 from inboxbench.cli.options import Session
 from inboxbench.cli.progress import SeedProgress, progress_console
+from inboxbench.credentials import place
 from inboxbench.database import connect, read_marker, require_ours, scratch_database, write_marker
 from inboxbench.database_copy import CopyFailed, copied, is_url
 from inboxbench.errors import SubjectFailed, UsageError
@@ -23,7 +24,7 @@ from inboxbench.migrate import runner
 from inboxbench.project import Loose, Project
 from inboxbench.seed import load_profile
 from inboxbench.seed.datasets.dataset import load_dataset, schema_file
-from inboxbench.server import Server, parse_spec, redact
+from inboxbench.server import Server, parse_spec
 from inboxbench.server.binaries import find_bindir
 from inboxbench.server.handle import Binaries, Embedded
 from inboxbench.sqlfile import read_queries
@@ -97,7 +98,7 @@ def _opened(session: Session, server: Server, source: Source) -> Iterator[Databa
 @contextmanager
 def _copied(url: str, server: Server) -> Iterator[Database]:
     with ExitStack() as stack:
-        with progress_console.status(f"copying {redact(url)} to {server.label}"):
+        with progress_console.status(f"copying {place(url)} to {server.label}"):
             try:
                 copy = stack.enter_context(copied(server, url))
             except CopyFailed as error:  # what is measured is at fault, and no server: exit code 3

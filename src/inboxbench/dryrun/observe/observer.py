@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from inboxbench.credentials import named
 from inboxbench.database import Connection, connect
 from inboxbench.dryrun.model import Statement, Transaction
 from inboxbench.dryrun.observe.assemble import assemble
@@ -19,7 +20,7 @@ from inboxbench.dryrun.observe.log_statements import LONGEST_VALUE, Draft, read_
 from inboxbench.dryrun.observe.sampler import Poll, Poller, bystander
 from inboxbench.dryrun.observe.server_log import Line, log_path, prepare_log, read_lines
 from inboxbench.errors import UsageError
-from inboxbench.server import Server, without_secrets
+from inboxbench.server import Server
 
 # On the database, so that they reach every driver: PGOPTIONS does not reach asyncpg.
 _SETTINGS = {
@@ -126,7 +127,7 @@ def _install(server: Server, database: str) -> int:
     with connect(server.conninfo()) as connection:
         row = connection.execute("SELECT oid FROM pg_database WHERE datname = %s", (database,)).fetchone()
         if row is None:
-            raise UsageError(f"database {without_secrets(database)!r} does not exist on {server.label}")
+            raise UsageError(f"database {named(database, '--database')} does not exist on {server.label}")
         prepare_log(connection)
         connection.execute(_altered(database, _settings(connection)))
     with bystander(server, database, "setup") as connection, connection.transaction():

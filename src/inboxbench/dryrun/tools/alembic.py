@@ -14,13 +14,14 @@ from pathlib import Path
 
 from psycopg import sql
 
+from inboxbench.credentials import masked
 from inboxbench.database import Connection
 from inboxbench.dryrun.rewrites.steps import Step
 from inboxbench.dryrun.tools.alembic_code import Sources, as_code, read_sources, suppression
 from inboxbench.dryrun.tools.base import Command, Stamp
 from inboxbench.errors import UsageError
 from inboxbench.migrate.history import History, read_folders, search
-from inboxbench.server import reason
+from inboxbench.server import reason, without_password
 from inboxbench.sqltree import parse
 from inboxbench.sqltree.tokens import scan
 
@@ -35,11 +36,13 @@ _TABLES = """
 _COLUMN = "version_num"
 # Plain Alembic, in the project's own Python: its env.py is asked by the main option that nearly all of them read.
 _RUN = """
+import os
 import sys
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-ini, location, direction, target, url = sys.argv[1:6]
+ini, location, direction, target = sys.argv[1:5]
+url = os.environ["DATABASE_URL"]
 config = Config(ini or None)
 if location:
     config.set_main_option("script_location", location.replace("%", "%%"))
@@ -82,7 +85,7 @@ class Alembic:
     @property
     def shown(self) -> str:
         if self.program:
-            return self.program
+            return masked(self.program)
         if self.config or self.script_location:
             where = f"-c {self.config}" if self.config else f"({self.script_location})"
             return f"alembic {where} upgrade"
@@ -98,24 +101,29 @@ class Alembic:
         return bool(self.program or self.config or self.script_location)
 
     def command(self, url: str, target: str, *, downgrade: bool = False) -> Command:
+        bare, environment = without_password(url)
         if self._foreign:
-            url = url.replace("postgresql://", f"{self.driver}://", 1)
-        return Command(self._arguments(url, target, downgrade=downgrade), self._environment(url), self.folder, url)
+            bare, url = (address.replace("postgresql://", f"{self.driver}://", 1) for address in (bare, url))
+        arguments = self._arguments(bare, target, downgrade=downgrade)
+        return Command(arguments, self._environment(url, environment.get("PGPASSWORD")), self.folder, url)
 
     def _arguments(self, url: str, target: str, *, downgrade: bool) -> list[str]:
+        """`url` has no password: everybody can read the arguments of a process."""
         if self.program:
             return [part.replace("{url}", url).replace("{revision}", target) for part in _split(self.program)]
         direction = "downgrade" if downgrade else "upgrade"
         if self.config or self.script_location:
             places = [str(self.config or ""), str(self.script_location or "")]
-            return [self.python, "-c", _RUN, *places, direction, target, url]
+            return [self.python, "-c", _RUN, *places, direction, target]
         ours = [sys.executable, "-m", "inboxbench", "migrate", direction, "--database", url]
         ours += [] if target == "head" else ["--to", target]
         return [*ours, "--project", str(self.project)] if self.project else ours
 
-    def _environment(self, url: str) -> dict[str, str]:
-        """The user's own, the URL under its names, and no PG… that would lead elsewhere."""
+    def _environment(self, url: str, password: str | None) -> dict[str, str]:
+        """The user's own, the URL under its names, the password that the arguments lack, and no other PG… variable: it
+        would lead elsewhere."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+        kept |= {"PGPASSWORD": password} if password else {}
         return kept | dict.fromkeys(("DATABASE_URL", *self.url_env), url) | {"PYTHONUNBUFFERED": "1"}
 
     def history(self, revisions: set[str]) -> History:
@@ -181,7 +189,7 @@ def _split(command: str) -> list[str]:
     try:
         parts = shlex.split(command)
     except ValueError as error:
-        raise UsageError(f"--command {command!r} cannot be read: {error}") from None
+        raise UsageError(f"--command cannot be read: {error}") from None
     if not parts:
         raise UsageError("--command is empty; give the command that upgrades your project")
     return parts

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
+from inboxbench.credentials import masked
 from inboxbench.dryrun.tools.base import Command, Tool
 from inboxbench.errors import UsageError
 from inboxbench.server import reason
@@ -57,7 +58,7 @@ def run_tool(tool: Tool, url: str, target: str = "head", *, downgrade: bool = Fa
         except subprocess.TimeoutExpired:
             status, hung = _TIMED_OUT, True
         output.seek(max(output.tell() - 20_000, 0))
-        said = output.read().decode(errors="replace").replace(command.url, "URL")
+        said = masked(output.read().decode(errors="replace").replace(command.url, "URL"))
     return Ended(status, said, time.monotonic() - begun, hung)
 
 

@@ -170,7 +170,7 @@ def test_a_set_that_cannot_be_built_alone_is_exit_code_2_after_the_others(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"database": "postgresql://nobody:geheim@127.0.0.1:1/none"}, "cannot reach nobody@127.0.0.1:1/none"),
+        ({"database": "postgresql://nobody:geheim@127.0.0.1:1/none"}, "cannot reach 127.0.0.1:1/none"),
         ({"database": None}, "--queries DIR are of a database of your own; name it with --database"),
         ({"queries": "/nowhere/at/all"}, "--queries /nowhere/at/all: there is no such folder"),
         ({"indexes": "/nowhere.toml"}, "/nowhere.toml: there is no such file of index sets"),
