@@ -2,14 +2,15 @@
 
 Sizes are in powers of 1024 and spelled as PostgreSQL spells them (kB, MB, GB, where others write KiB, MiB, GiB), so
 that a figure can be compared with `pg_size_pretty`. A page is one 8 kB block of PostgreSQL's buffers. What is unknown
-or not finite prints as a dash. `read_size` and `read_time` read what a person writes in an option.
+or not finite prints as a dash. `read_size` and `read_time` read what a person writes in an option; `percentile` is
+the only one of this project.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeGuard
 
 from inboxbench.errors import UsageError
@@ -147,3 +148,16 @@ def _read(text: str, units: Mapping[str, float], example: str) -> float:
     if quantity is None or quantity[2].lower() not in by_lower:
         raise UsageError(f"{text!r} is not {example}")
     return float(quantity[1]) * by_lower[quantity[2].lower()]
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the smallest of `values`, in any order, that at least `share` (0 to 1) of them do not exceed.
+
+    NaN when there are no values.
+
+    >>> percentile([4, 1, 3, 2], 0.5), percentile([1, 2, 3], 0.99), percentile([1.0], 0.95)
+    (2, 3, 1.0)
+    """
+    if not values:
+        return math.nan
+    return sorted(values)[max(math.ceil(share * len(values)), 1) - 1]

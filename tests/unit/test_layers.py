@@ -33,7 +33,6 @@ LAYERS: list[set[str]] = [
         "sqltree",
         "invariants",
         "units",
-        "percentile",
         "record",
     },
     {"server", "project", "config", "credentials", "machine", "extensions"},

@@ -30,12 +30,12 @@ from inboxbench.bench.workload.queries import read_workload
 from inboxbench.bench.workload.writes import read_writes
 from inboxbench.database import connect
 from inboxbench.errors import SubjectFailed, unknown
-from inboxbench.percentile import percentile
 from inboxbench.project import Project
 from inboxbench.report.document import Lab
 from inboxbench.report.table import Row, Table, figures, words
 from inboxbench.server import Server
 from inboxbench.server.pgbench import Load, Report, find_pgbench
+from inboxbench.units import percentile
 
 # A set that completes less of what is asked for than this does not keep up: its percentiles grow with the run.
 _LEAST_SHARE = 0.95

@@ -19,7 +19,7 @@ from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError, unkn
 from inboxbench.report.document import Lab
 from inboxbench.report.table import Cell, Column, Row, Table, Tone, figures, words
 from inboxbench.server import Server, reason
-from inboxbench.sqlsheet import Form, Sheet, read_sheets
+from inboxbench.sqlsheet import Form, Sheet, Titled, read_sheets
 
 SCHEMA_VERSION = 1
 TIMEOUT_S = 60.0
@@ -44,29 +44,16 @@ FORM = Form(
 
 
 @dataclass(frozen=True)
-class Trap:
+class Trap(Titled):
     """floor: how many times the good way's pages the bad way reads at least; most: pages of the good way at most;
     bad_plan, good_plan: what stands in the plan; differs: the bad way gives other rows; mended: the major version
     whose planner knows better; c_locale: the bad way is a database made with LC_CTYPE C."""
 
-    sheet: Sheet
     floor: float | None
     most: float | None
     differs: bool
     mended: int | None
     c_locale: bool
-
-    @property
-    def name(self) -> str:
-        return self.sheet.name
-
-    @property
-    def title(self) -> str:
-        return self.sheet.header["title"]
-
-    @property
-    def why(self) -> str:
-        return self.sheet.header["why"]
 
     @cached_property
     def ids(self) -> tuple[str, ...]:

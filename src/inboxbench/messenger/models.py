@@ -63,6 +63,12 @@ def _install_trigrams(_metadata: MetaData, connection: Connection, **_kw: object
     connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
 
 
+def _index(name: str, columns: str, where: str = "", **options: Any) -> Index:
+    """Return an index on columns as CREATE INDEX lists them: `a, b DESC`. where: the condition of a partial one."""
+    expressions = [text(column) if " " in column else column for column in columns.split(", ")]
+    return Index(name, *expressions, postgresql_where=text(where) if where else None, **options)
+
+
 class Account(Base):
     """A customer company; every other row belongs to one."""
 
@@ -81,7 +87,7 @@ class User(Base):
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint("role IN ('agent', 'administrator')", name="users_role_check"),
-        Index("users_account_id_idx", "account_id"),
+        _index("users_account_id_idx", "account_id"),
     )
 
     id: Mapped[Key]
@@ -97,7 +103,7 @@ class Inbox(Base):
     """A channel customers write to."""
 
     __tablename__ = "inboxes"
-    __table_args__ = (Index("inboxes_account_id_idx", "account_id"),)
+    __table_args__ = (_index("inboxes_account_id_idx", "account_id"),)
 
     id: Mapped[Key]
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
@@ -110,7 +116,7 @@ class InboxMember(Base):
     """An agent who works in an inbox."""
 
     __tablename__ = "inbox_members"
-    __table_args__ = (Index("inbox_members_user_id_idx", "user_id"),)
+    __table_args__ = (_index("inbox_members_user_id_idx", "user_id"),)
 
     inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id"), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
@@ -122,22 +128,17 @@ class Contact(Base):
 
     __tablename__ = "contacts"
     __table_args__ = (
-        Index("contacts_account_id_idx", "account_id"),
-        Index(  # four columns searched at once
+        _index("contacts_account_id_idx", "account_id"),
+        # four columns searched at once
+        _index(
             "contacts_search_trgm_idx",
-            "name",
-            "email",
-            "phone_number",
-            "external_id",
+            "name, email, phone_number, external_id",
             postgresql_using="gin",
             postgresql_ops=dict.fromkeys(("name", "email", "phone_number", "external_id"), "gin_trgm_ops"),
         ),
-        Index(  # K2
-            "contacts_account_external_id_key",
-            "account_id",
-            "external_id",
-            unique=True,
-            postgresql_where=text("external_id IS NOT NULL"),
+        # K2
+        _index(
+            "contacts_account_external_id_key", "account_id, external_id", unique=True, where="external_id IS NOT NULL"
         ),
     )
 
@@ -158,7 +159,7 @@ class ContactInbox(Base):
     __tablename__ = "contact_inboxes"
     __table_args__ = (
         UniqueConstraint("inbox_id", "source_id", name="contact_inboxes_inbox_source_id_key"),
-        Index("contact_inboxes_contact_id_idx", "contact_id"),
+        _index("contact_inboxes_contact_id_idx", "contact_id"),
     )
 
     id: Mapped[Key]
@@ -177,67 +178,40 @@ class Conversation(Base):
         CheckConstraint("status IN ('open', 'pending', 'resolved', 'snoozed')", name="conversations_status_check"),
         CheckConstraint("rating_score BETWEEN 1 AND 5", name="conversations_rating_score_check"),
         CheckConstraint("priority BETWEEN 0 AND 3", name="conversations_priority_check"),
-        Index("conversations_uuid_idx", "uuid", unique=True),
-        Index("conversations_contact_id_idx", "contact_id"),
-        Index("conversations_account_display_id_key", "account_id", "display_id", unique=True),  # C1
-        Index(  # C2
+        _index("conversations_uuid_idx", "uuid", unique=True),
+        _index("conversations_contact_id_idx", "contact_id"),
+        _index("conversations_account_display_id_key", "account_id, display_id", unique=True),  # C1
+        # C2
+        _index(
             "conversations_account_identifier_key",
-            "account_id",
-            "identifier",
+            "account_id, identifier",
             unique=True,
-            postgresql_where=text("identifier IS NOT NULL"),
+            where="identifier IS NOT NULL",
         ),
-        Index(  # C3: longest waiting first
-            "conversations_open_waiting_idx",
-            "account_id",
-            "waiting_since",
-            "created_at",
-            "id",
-            postgresql_where=text("status = 'open'"),
-        ),
-        Index(  # C4
-            "conversations_snoozed_until_idx", "snoozed_until", postgresql_where=text("status = 'snoozed'")
-        ),
-        Index(  # C7, A6: the list; assignee and inbox stand behind its order to be passed over in the index
+        # C3: longest waiting first
+        _index("conversations_open_waiting_idx", "account_id, waiting_since, created_at, id", where="status = 'open'"),
+        # C4
+        _index("conversations_snoozed_until_idx", "snoozed_until", where="status = 'snoozed'"),
+        # C7, A6: the list; assignee and inbox stand behind its order to be passed over in the index
+        _index(
             "conversations_account_status_activity_idx",
-            "account_id",
-            "status",
-            text("last_activity_at DESC"),
-            text("id DESC"),
-            "assignee_id",
-            "inbox_id",
+            "account_id, status, last_activity_at DESC, id DESC, assignee_id, inbox_id",
             postgresql_with={"fillfactor": 70},
         ),
-        Index(  # A6: an agent's list
+        # A6: an agent's list
+        _index(
             "conversations_open_assignee_activity_idx",
-            "account_id",
-            "assignee_id",
-            text("last_activity_at DESC"),
-            text("id DESC"),
-            postgresql_where=text("status = 'open' AND assignee_id IS NOT NULL"),
+            "account_id, assignee_id, last_activity_at DESC, id DESC",
+            where="status = 'open' AND assignee_id IS NOT NULL",
         ),
-        Index(
-            "conversations_open_created_idx",
-            "account_id",
-            text("created_at DESC"),
-            text("id DESC"),
-            postgresql_where=text("status = 'open'"),
-        ),
-        Index(
+        _index("conversations_open_created_idx", "account_id, created_at DESC, id DESC", where="status = 'open'"),
+        _index(
             "conversations_open_priority_idx",
-            "account_id",
-            text("priority DESC"),
-            text("last_activity_at DESC"),
-            text("id DESC"),
-            postgresql_where=text("status = 'open' AND priority IS NOT NULL"),
+            "account_id, priority DESC, last_activity_at DESC, id DESC",
+            where="status = 'open' AND priority IS NOT NULL",
         ),
-        Index(  # A1: the queue of an inbox
-            "conversations_queue_idx",
-            "inbox_id",
-            "created_at",
-            "id",
-            postgresql_where=text("status = 'open' AND assignee_id IS NULL"),
-        ),
+        # A1: the queue of an inbox
+        _index("conversations_queue_idx", "inbox_id, created_at, id", where="status = 'open' AND assignee_id IS NULL"),
     )
 
     id: Mapped[Key]
@@ -288,29 +262,18 @@ class Message(Base):
         CheckConstraint(  # M3
             "jsonb_typeof(content_attributes) = 'object'", name="messages_content_attributes_check"
         ),
-        Index(  # the latest 20, unread messages, and the flood limit's count (M8)
-            "messages_conversation_created_idx", "conversation_id", text("created_at DESC"), text("id DESC")
+        # the latest 20, unread messages, and the flood limit's count (M8)
+        _index("messages_conversation_created_idx", "conversation_id, created_at DESC, id DESC"),
+        # search, newest first
+        _index("messages_account_created_idx", "account_id, created_at DESC, id DESC"),
+        # search by words
+        Index("messages_body_words_idx", text("to_tsvector('russian', body)"), postgresql_using="gin"),
+        # M1
+        _index(
+            "messages_conversation_echo_id_key", "conversation_id, echo_id", unique=True, where="echo_id IS NOT NULL"
         ),
-        Index(  # search, newest first
-            "messages_account_created_idx", "account_id", text("created_at DESC"), text("id DESC")
-        ),
-        Index(  # search by words
-            "messages_body_words_idx", text("to_tsvector('russian', body)"), postgresql_using="gin"
-        ),
-        Index(  # M1
-            "messages_conversation_echo_id_key",
-            "conversation_id",
-            "echo_id",
-            unique=True,
-            postgresql_where=text("echo_id IS NOT NULL"),
-        ),
-        Index(  # M6
-            "messages_inbox_source_id_key",
-            "inbox_id",
-            "source_id",
-            unique=True,
-            postgresql_where=text("source_id IS NOT NULL"),
-        ),
+        # M6
+        _index("messages_inbox_source_id_key", "inbox_id, source_id", unique=True, where="source_id IS NOT NULL"),
     )
 
     id: Mapped[Key]

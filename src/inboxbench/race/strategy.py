@@ -38,7 +38,7 @@ from inboxbench.project import Project
 from inboxbench.race.explore.model import Judge, Oracle, Scenario
 from inboxbench.server import Server
 from inboxbench.sqlfile import as_psycopg, parameters
-from inboxbench.sqlsheet import Form, Sheet, read_sheets
+from inboxbench.sqlsheet import Form, Sheet, Titled, read_sheets
 
 # What an application does between choosing a row and writing to it; a driver passes a pause, the explorer nothing.
 Think = Callable[[], None]
@@ -69,28 +69,15 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Strategy:
+class Strategy(Titled):
     """A strategy of a project. safe: whether two sessions can never both win one row; why: the reason, for a reader."""
 
-    sheet: Sheet
     safe: bool
     isolation: IsolationLevel
 
     @property
-    def name(self) -> str:
-        return self.sheet.name
-
-    @property
-    def title(self) -> str:
-        return self.sheet.header["title"]
-
-    @property
     def meaning(self) -> str:
         return self.sheet.header["meaning"]
-
-    @property
-    def why(self) -> str:
-        return self.sheet.header["why"]
 
     @property
     def statements(self) -> Sequence[str]:
@@ -160,14 +147,12 @@ class Strategy:
 
 
 def _strategy(sheet: Sheet) -> Strategy:
-    safe, level = sheet.header["safe"], sheet.header.get("isolation", "read committed")
-    if safe not in ("yes", "no"):
-        raise UsageError(f"{sheet.path} safe: {safe!r} is neither 'yes' nor 'no'")
+    level = sheet.header.get("isolation", "read committed")
     if level not in _LEVELS:
         raise unknown("isolation level", level, _LEVELS, where=f"{sheet.path} isolation")
     if tuple(sheet.sections) not in (("take",), ("choose", "write")):
         raise UsageError(f"{sheet.path}: expected the sections `choose` and `write`, or `take` alone")
-    return Strategy(sheet, safe == "yes", _LEVELS[level])
+    return Strategy(sheet, sheet.yes("safe"), _LEVELS[level])
 
 
 def read_strategies(project: Project) -> dict[str, Strategy]:

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from inboxbench.percentile import percentile
 from inboxbench.traffic.clock import Standstills
 from inboxbench.traffic.engine import Answer, RequestClass, Traffic
+from inboxbench.units import percentile
 
 _INTERVALS = 200  # more than a page is wide, in bars of two pixels
 _LEAST_INTERVAL_MS = 250.0

@@ -6,9 +6,9 @@ import json
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.schemas import check_document, undocumented
 
 from inboxbench.bench import Decay, run_decay
-from inboxbench.bench.labs import check_document, undocumented
 from inboxbench.bench.workload.writes import Churn
 from inboxbench.cli.bench.command import command
 from inboxbench.database import list_databases

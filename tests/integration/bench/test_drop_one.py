@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.schemas import check_document, undocumented
 
 from inboxbench.bench import Ablation, run_ablation
-from inboxbench.bench.labs import check_document, undocumented
 from inboxbench.bench.sets.indexset import Index, IndexSet
 from inboxbench.cli.bench.command import command
 from inboxbench.database import list_databases

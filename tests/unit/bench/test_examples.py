@@ -16,7 +16,6 @@ import pytest
         "inboxbench.units",
         "inboxbench.bench.workload.mix",
         "inboxbench.bench.verdict.reasons",
-        "inboxbench.percentile",
         "inboxbench.bench.sets.template",
     ],
 )

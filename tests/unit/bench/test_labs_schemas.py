@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.schemas import KINDS, check_document, schema_of, undocumented
 
-from inboxbench.bench.labs import KINDS, check_document, schema_of, undocumented
 from inboxbench.errors import UsageError
 
 PLAN = {"clients": 1, "seconds": 1, "rate": None, "utilisation": 0.5}

@@ -21,10 +21,9 @@ from psycopg.pq import ExecStatus
 
 from inboxbench.database import Connection, connect
 from inboxbench.errors import ServerError, SubjectFailed
-from inboxbench.percentile import percentile
 from inboxbench.server import Server
 from inboxbench.server.pgbench import Load, find_pgbench, run_scripts
-from inboxbench.units import micros, millis, times
+from inboxbench.units import micros, millis, percentile, times
 
 # What a harness may add to a bare client before its times are more of itself than of the server.
 HIGHEST_RATIO = 1.5

@@ -17,8 +17,8 @@ from psycopg import sql
 from inboxbench.bench.workload.queries import Case
 from inboxbench.database import Connection, connect
 from inboxbench.explain import Plan, Tracer, explain, plan_lines
-from inboxbench.percentile import percentile
 from inboxbench.server import Server
+from inboxbench.units import percentile
 
 Rows = tuple[tuple[Any, ...], ...]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from inboxbench.errors import SubjectFailed, UsageError, unknown
 from inboxbench.messenger.costs.measure import Contention, Cost
-from inboxbench.sqlsheet import Form, Sheet, read_sheets
+from inboxbench.sqlsheet import Form, Sheet, Titled, read_sheets
 
 SCHEMA_VERSION = 1
 FAMILIES = {
@@ -28,23 +28,10 @@ _END = re.compile(r";[ \t]*(?:\n|$)")
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Way(Titled):
     """A file of bench/counters. drifts: it is the control, which must be caught; cap: where it stops counting."""
 
-    sheet: Sheet
     common: Sheet
-
-    @property
-    def name(self) -> str:
-        return self.sheet.name
-
-    @property
-    def title(self) -> str:
-        return self.sheet.header["title"]
-
-    @property
-    def why(self) -> str:
-        return self.sheet.header["why"]
 
     @property
     def family(self) -> str:

@@ -22,7 +22,6 @@ from inboxbench.messenger.throughput.result import (
     check,
     check_conditions,
 )
-from inboxbench.percentile import percentile
 from inboxbench.project import Project, find_project
 from inboxbench.race.strategy import PGBENCH_FLAGS, Strategy, find_strategies
 from inboxbench.race.stress.run import fairness
@@ -30,6 +29,7 @@ from inboxbench.race.stress.worker_pool import check_room
 from inboxbench.server import Server
 from inboxbench.server import pgbench as server_pgbench
 from inboxbench.server.pgbench import Load, Report, run_scripts
+from inboxbench.units import percentile
 
 # A queue that ends before the time is up is put back four times as long.
 _GROWTH = 4

@@ -22,13 +22,13 @@ from inboxbench.messenger.throughput.result import (
     check,
     check_conditions,
 )
-from inboxbench.percentile import percentile
 from inboxbench.project import Project, find_project
 from inboxbench.race.strategy import Attempt, Strategy, find_strategies
 from inboxbench.race.stress.run import DEADLOCK, SERIALIZATION_FAILURE, fairness, refusals
 from inboxbench.race.stress.worker import Tally, Task
 from inboxbench.race.stress.worker_pool import WorkerPool, check_room, open_worker_pool
 from inboxbench.server import Server
+from inboxbench.units import percentile
 
 _ROUNDS_TO_SEE_A_DOUBLE = 5
 

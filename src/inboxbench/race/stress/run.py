@@ -12,12 +12,12 @@ from psycopg import errors
 
 from inboxbench.database import connect, scratch_database
 from inboxbench.errors import SubjectFailed, UsageError
-from inboxbench.percentile import percentile
 from inboxbench.race.explore.model import Judge, Level
 from inboxbench.race.explore.user_code import Script
 from inboxbench.race.stress.worker import Tally, Task, function_job
 from inboxbench.race.stress.worker_pool import WorkerPool, check_room, check_workers, open_worker_pool
 from inboxbench.server import Server
+from inboxbench.units import percentile
 
 DEADLOCK = str(errors.DeadlockDetected.sqlstate)
 SERIALIZATION_FAILURE = str(errors.SerializationFailure.sqlstate)

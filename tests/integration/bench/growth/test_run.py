@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.schemas import check_document, undocumented
 
 from inboxbench.bench import Growth, Sample, grow, run_matrix
-from inboxbench.bench.labs import check_document, undocumented
 from inboxbench.cli.bench.command import command
 from inboxbench.database import connect, list_databases, scratch_database
 from inboxbench.errors import SubjectFailed, UsageError

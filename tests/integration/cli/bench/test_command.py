@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.schemas import check_document, undocumented
 
-from inboxbench.bench.labs import check_document, undocumented
 from inboxbench.cli.bench.command import command
 from inboxbench.errors import ForeignDatabaseError, InboxbenchError, SubjectFailed, UsageError
 from inboxbench.project import Project

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inboxbench.percentile import percentile
+from inboxbench.units import percentile
 
 samples = st.lists(st.floats(0, 1e6), min_size=1, max_size=60)
 
