@@ -11,10 +11,9 @@ from inboxbench import units
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.messenger.races.assignment_database import open_lab
 from inboxbench.messenger.throughput.pgbench import Queue, find_pgbench
-from inboxbench.messenger.throughput.result import Verdict, check, check_conditions
+from inboxbench.messenger.throughput.result import Verdict, check, check_load
 from inboxbench.project import Project, find_project
-from inboxbench.race.strategy import Strategy, find_strategies
-from inboxbench.race.stress.worker_pool import check_room
+from inboxbench.race.strategy import Strategy, StrategyLoad, find_strategies
 from inboxbench.report.document import Lab
 from inboxbench.report.table import Cell, Column, Row, Table, figures, words
 from inboxbench.server import Server
@@ -102,11 +101,10 @@ def prove(
             raise UsageError(f"strategy {strategy.name!r} is unsafe: {strategy.why}. It is the control already")
     if claims < 1:
         raise UsageError(f"claims: {claims} proves nothing; name 1 or more")
-    check_conditions([workers], claims, [0.0], 1.0)
     if workers == 1:
         raise UsageError("workers: 1 alone cannot race; name 2 or more")
     program = find_pgbench(server)
-    check_room(server, workers)
+    check_load(StrategyLoad([workers], claims, [0.0], 1.0), server)
     report = progress or (lambda _line: None)
     with open_lab(server, project, workers) as lab:
         report("filling the queue")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import chain, product
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from inboxbench.errors import SubjectFailed
@@ -18,18 +19,16 @@ from inboxbench.messenger.throughput.result import (
     Conditions,
     Histories,
     RaceResult,
-    against_naive,
     check,
-    check_conditions,
+    check_load,
+    race_all,
+    race_result,
 )
 from inboxbench.project import Project, find_project
-from inboxbench.race.strategy import PGBENCH_FLAGS, Strategy, find_strategies
-from inboxbench.race.stress.run import fairness
-from inboxbench.race.stress.worker_pool import check_room
+from inboxbench.race.strategy import PGBENCH_FLAGS, Strategy, StrategyLoad, find_strategies
 from inboxbench.server import Server
 from inboxbench.server import pgbench as server_pgbench
 from inboxbench.server.pgbench import Load, Report, run_scripts
-from inboxbench.units import percentile
 
 # A queue that ends before the time is up is put back four times as long.
 _GROWTH = 4
@@ -89,53 +88,35 @@ def _by_agent(histories: Histories, agents: int) -> list[int]:
     return [counted[agent] for agent in range(1, agents + 1)]
 
 
-def _result(
-    strategy: Strategy, conditions: Conditions, report: Report, histories: Histories, *, server: str, deadlocks: int
-) -> RaceResult:
-    verdict = check((), histories)
-    return RaceResult(
-        server=server,
-        strategy=strategy.name,
-        workers=conditions.workers,
-        conversations=conditions.conversations,
-        think_ms=conditions.think_ms,
-        assigned=verdict.assigned,
-        claims=verdict.claims,
-        doubles=verdict.doubles,
+def _race(queue: Queue, strategy: Strategy, conditions: Conditions) -> RaceResult:
+    """Run once; again for longer when it was too short to say anything, and on a longer queue when it emptied this one,
+    because then clients only looked on."""
+    before, seconds = queue.deadlocks(), round(conditions.seconds)
+    report, histories = queue.run(strategy, conditions.think_ms, Load(conditions.workers, seconds))
+    if report.transactions + report.retries < _LEAST_EACH * conditions.workers and seconds < _LONGEST_S:
+        return _race(queue, strategy, replace(conditions, seconds=seconds * 2))
+    verdict, deadlocks = check((), histories), queue.deadlocks() - before
+    if verdict.claims > report.transactions:
+        raise SubjectFailed(
+            f"strategy {strategy.name!r}: rows remember {verdict.claims} claims of {report.transactions} transactions; "
+            "something else writes to the lab's database"
+        )
+    if verdict.assigned == queue.conversations < _LONGEST:
+        queue.lengthen(min(queue.conversations * _GROWTH, _LONGEST))
+        return _race(queue, strategy, conditions)
+    return race_result(
+        strategy,
+        replace(conditions, conversations=queue.conversations),
+        verdict,
+        server=queue.lab.server.label,
+        driver="pgbench",
+        seconds=report.seconds,
+        latencies_ms=report.latencies_ms,
+        by_worker=_by_agent(histories, conditions.workers),
         retries=report.retries + report.transactions - verdict.claims,
         deadlocks=deadlocks,
         serialization_failures=max(report.retries - deadlocks, 0),
-        seconds=round(report.seconds, 4),
-        per_s=round(verdict.assigned / report.seconds, 1) if report.seconds else 0.0,
-        p50_ms=round(percentile(report.latencies_ms, 0.5), 3),
-        p99_ms=round(percentile(report.latencies_ms, 0.99), 3),
-        fairness=round(fairness(_by_agent(histories, conditions.workers)), 4),
-        rounds=1,
-        safe=strategy.safe,
-        driver="pgbench",
     )
-
-
-def _race(strategy: Strategy, workers: int, think_ms: float, seconds: int, queue: Queue) -> RaceResult:
-    """Run once; again for longer when it was too short to say anything, and on a longer queue when it emptied this one,
-    because then clients only looked on."""
-    before = queue.deadlocks()
-    report, histories = queue.run(strategy, think_ms, Load(workers, seconds))
-    if report.transactions + report.retries < _LEAST_EACH * workers and seconds < _LONGEST_S:
-        return _race(strategy, workers, think_ms, seconds * 2, queue)
-    conditions = Conditions(workers, queue.conversations, think_ms, seconds)
-    result = _result(
-        strategy, conditions, report, histories, server=queue.lab.server.label, deadlocks=queue.deadlocks() - before
-    )
-    if result.claims > report.transactions:
-        raise SubjectFailed(
-            f"strategy {strategy.name!r}: rows remember {result.claims} claims of {report.transactions} transactions; "
-            "something else writes to the lab's database"
-        )
-    if result.assigned < queue.conversations or queue.conversations >= _LONGEST:
-        return result
-    queue.lengthen(min(queue.conversations * _GROWTH, _LONGEST))
-    return _race(strategy, workers, think_ms, seconds, queue)
 
 
 def run_bench(
@@ -154,17 +135,10 @@ def run_bench(
     `progress` gets a line before each run. Raises UsageError for bad conditions or an unknown strategy, ServerError
     where there is no pgbench, SubjectFailed when a strategy fails.
     """
-    project = project or find_project()
-    chosen = find_strategies(project, tuple(strategies))
-    check_conditions(workers, conversations, thinks_ms, seconds)
+    project, load = project or find_project(), StrategyLoad(workers, conversations, thinks_ms, seconds)
+    chosen, most = find_strategies(project, tuple(strategies)), max(workers, default=0)
     program = find_pgbench(server)
-    most = max(workers)
-    check_room(server, most)
-    results = []
+    check_load(load, server)
     with open_lab(server, project, most) as lab:
         queue = Queue(lab, program, most, lab.open_inbox(most, conversations), conversations)
-        for think_ms, count, strategy in product(thinks_ms, workers, chosen):
-            if progress:
-                progress(f"{strategy.title}, {count} clients of pgbench, {think_ms:g} ms")
-            results.append(_race(strategy, count, think_ms, seconds, queue))
-    return against_naive(results)
+        return race_all(chosen, load, partial(_race, queue), progress)

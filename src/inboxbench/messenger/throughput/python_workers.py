@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import product
+from functools import partial
 from pathlib import Path
 
 from psycopg import IsolationLevel
@@ -18,17 +18,17 @@ from inboxbench.messenger.throughput.result import (
     Conditions,
     RaceResult,
     Verdict,
-    against_naive,
     check,
-    check_conditions,
+    check_load,
+    race_all,
+    race_result,
 )
 from inboxbench.project import Project, find_project
-from inboxbench.race.strategy import Attempt, Strategy, find_strategies
-from inboxbench.race.stress.run import DEADLOCK, SERIALIZATION_FAILURE, fairness, refusals
+from inboxbench.race.strategy import Attempt, Strategy, StrategyLoad, find_strategies
+from inboxbench.race.stress.run import DEADLOCK, SERIALIZATION_FAILURE, refusals
 from inboxbench.race.stress.worker import Tally, Task
-from inboxbench.race.stress.worker_pool import WorkerPool, check_room, open_worker_pool
+from inboxbench.race.stress.worker_pool import WorkerPool, open_worker_pool
 from inboxbench.server import Server
-from inboxbench.units import percentile
 
 _ROUNDS_TO_SEE_A_DOUBLE = 5
 
@@ -100,35 +100,6 @@ def _checked(tallies: Sequence[Tally], queue: _Queue, strategy: Strategy) -> Ver
     return verdict
 
 
-def _result(
-    strategy: Strategy, conditions: Conditions, tallies: Sequence[Tally], verdict: Verdict, *, server: str, rounds: int
-) -> RaceResult:
-    wins = [win for tally in tallies for win in tally.wins]
-    latencies = [waited * 1000 for _, waited, _ in wins]
-    elapsed = max((at for *_, at in wins), default=math.nan)
-    refused = refusals(tallies)
-    return RaceResult(
-        server=server,
-        strategy=strategy.name,
-        workers=conditions.workers,
-        conversations=conditions.conversations,
-        think_ms=conditions.think_ms,
-        assigned=verdict.assigned,
-        claims=verdict.claims,
-        doubles=verdict.doubles,
-        retries=sum(refused.values()) + sum(tally.lost + tally.empty for tally in tallies),
-        deadlocks=refused.get(DEADLOCK, 0),
-        serialization_failures=refused.get(SERIALIZATION_FAILURE, 0),
-        seconds=round(elapsed, 4),
-        per_s=round(verdict.assigned / elapsed, 1) if wins else 0.0,
-        p50_ms=round(percentile(latencies, 0.5), 3),
-        p99_ms=round(percentile(latencies, 0.99), 3),
-        fairness=round(fairness([len(tally.wins) for tally in tallies]), 4),
-        rounds=rounds,
-        safe=strategy.safe,
-    )
-
-
 def _run_round(strategy: Strategy, conditions: Conditions, queue: _Queue, rounds: int) -> RaceResult:
     put_back(queue.lab.connection)
     queue.lab.connection.execute("VACUUM (ANALYZE) conversations")
@@ -146,11 +117,24 @@ def _run_round(strategy: Strategy, conditions: Conditions, queue: _Queue, rounds
         seconds=conditions.seconds,
     )
     tallies = queue.pool.run(task)
-    verdict = _checked(tallies, queue, strategy)
-    return _result(strategy, conditions, tallies, verdict, server=queue.lab.server.label, rounds=rounds)
+    wins, refused = [win for tally in tallies for win in tally.wins], refusals(tallies)
+    return race_result(
+        strategy,
+        conditions,
+        _checked(tallies, queue, strategy),
+        server=queue.lab.server.label,
+        driver="python",
+        seconds=max((at for *_, at in wins), default=math.nan),
+        latencies_ms=[waited * 1000 for _, waited, _ in wins],
+        by_worker=[len(tally.wins) for tally in tallies],
+        retries=sum(refused.values()) + sum(tally.lost + tally.empty for tally in tallies),
+        deadlocks=refused.get(DEADLOCK, 0),
+        serialization_failures=refused.get(SERIALIZATION_FAILURE, 0),
+        rounds=rounds,
+    )
 
 
-def _race(strategy: Strategy, conditions: Conditions, queue: _Queue) -> RaceResult:
+def _race(queue: _Queue, strategy: Strategy, conditions: Conditions) -> RaceResult:
     """Run one round; an unsafe strategy gets more, until it is caught. Raises SubjectFailed when it never is.
 
     A worker alone races with nobody: nothing can be caught, and its round is the base that others compare with.
@@ -183,16 +167,10 @@ def run_races(
     `progress` gets a line before each round. Raises UsageError for bad conditions or an unknown strategy,
     SubjectFailed when a strategy fails, or when an unsafe one cannot be caught.
     """
-    project = project or find_project()
-    chosen = find_strategies(project, tuple(strategies))
     thinks = [think_ms] if isinstance(think_ms, int | float) else think_ms
-    check_conditions(workers, conversations, thinks, seconds)
-    check_room(server, max(workers))
-    results = []
-    with open_lab(server, project, max(workers)) as lab, open_worker_pool(max(workers)) as pool:
-        queue = _Queue(lab, pool, project, lab.open_inbox(max(workers), conversations))
-        for think, count, strategy in product(thinks, workers, chosen):
-            if progress:
-                progress(f"{strategy.title}, {count} workers, {think:g} ms")
-            results.append(_race(strategy, Conditions(count, conversations, think, seconds), queue))
-    return against_naive(results)
+    project, load = project or find_project(), StrategyLoad(workers, conversations, thinks, seconds)
+    chosen, most = find_strategies(project, tuple(strategies)), max(workers, default=0)
+    check_load(load, server)
+    with open_lab(server, project, most) as lab, open_worker_pool(most) as pool:
+        queue = _Queue(lab, pool, project, lab.open_inbox(most, conversations))
+        return race_all(chosen, load, partial(_race, queue), progress)

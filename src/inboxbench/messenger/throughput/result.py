@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise, product
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.table import Table
 
 from inboxbench import units
 from inboxbench.errors import ThresholdExceeded, UsageError
-from inboxbench.race.stress.worker_pool import check_workers
+from inboxbench.race.strategy import Strategy, StrategyLoad
+from inboxbench.race.stress.run import fairness
+from inboxbench.race.stress.worker_pool import check_room, check_workers
+from inboxbench.report.table import Cell, Column, Row, Table, figures, print_table, words
+from inboxbench.server import Server
+from inboxbench.units import percentile
 
 Claim = tuple[int, int]  # conversation id, agent id
 Histories = Mapping[int, Sequence[int | None]]  # conversation id → whom it was given to, oldest first
@@ -115,6 +119,60 @@ class RaceResult:
         }
 
 
+def race_result(
+    strategy: Strategy,
+    conditions: Conditions,
+    verdict: Verdict,
+    *,
+    server: str,
+    driver: Driver,
+    seconds: float,
+    latencies_ms: Sequence[float],
+    by_worker: Sequence[int],
+    retries: int,
+    deadlocks: int,
+    serialization_failures: int,
+    rounds: int = 1,
+) -> RaceResult:
+    """Return what one round showed. seconds: that it took, NaN when nobody won; by_worker: claims of each worker."""
+    return RaceResult(
+        server=server,
+        strategy=strategy.name,
+        workers=conditions.workers,
+        conversations=conditions.conversations,
+        think_ms=conditions.think_ms,
+        assigned=verdict.assigned,
+        claims=verdict.claims,
+        doubles=verdict.doubles,
+        retries=retries,
+        deadlocks=deadlocks,
+        serialization_failures=serialization_failures,
+        seconds=round(seconds, 4),
+        per_s=round(verdict.assigned / seconds, 1) if seconds > 0 else 0.0,
+        p50_ms=round(percentile(latencies_ms, 0.5), 3),
+        p99_ms=round(percentile(latencies_ms, 0.99), 3),
+        fairness=round(fairness(by_worker), 4),
+        rounds=rounds,
+        safe=strategy.safe,
+        driver=driver,
+    )
+
+
+def race_all(
+    strategies: Sequence[Strategy],
+    load: StrategyLoad,
+    race: Callable[[Strategy, Conditions], RaceResult],
+    progress: Callable[[str], None] | None,
+) -> list[RaceResult]:
+    """Race every strategy under every number of workers and think time; `progress` gets a line before each."""
+    results = []
+    for think, count, strategy in product(load.thinks_ms, load.workers, strategies):
+        if progress:
+            progress(f"{strategy.title}, {count} workers, {think:g} ms")
+        results.append(race(strategy, Conditions(count, load.rows, think, load.seconds)))
+    return against_naive(results)
+
+
 def against_naive(results: Sequence[RaceResult]) -> list[RaceResult]:
     """Return the results with `times_naive`, where the naive strategy ran under the same load and assigned anything."""
     naive = {result.load: result.per_s for result in results if result.strategy == "naive" and result.per_s}
@@ -135,37 +193,26 @@ def require_safe(results: Iterable[RaceResult]) -> None:
         )
 
 
-def check_conditions(workers: Sequence[int], conversations: int, thinks_ms: Sequence[float], seconds: float) -> None:
-    """Raise UsageError saying which of the conditions cannot be."""
-    check_workers(workers)
-    if conversations < 1:
-        raise UsageError(f"conversations: {conversations} leaves nothing to take; name 1 or more")
-    if not thinks_ms or min(thinks_ms) < 0 or seconds <= 0:
+def check_load(load: StrategyLoad, server: Server) -> None:
+    """Raise UsageError saying what of a load cannot be, or cannot be on this server."""
+    check_workers(load.workers)
+    if load.rows < 1:
+        raise UsageError(f"conversations: {load.rows} leaves nothing to take; name 1 or more")
+    if not load.thinks_ms or min(load.thinks_ms) < 0 or load.seconds <= 0:
         raise UsageError("think-ms must be 0 or more and seconds above 0")
+    check_room(server, max(load.workers))
 
 
 _WIDTH = 50  # columns of the longest bar
-_FIGURES = ("per s", "× naive", "assigned", "twice", "retries", "refused", "p50 ms", "p99 ms", "fair")
 
 
-def _figure(value: float | None, digits: int = 0) -> str:
-    return "–" if value is None or value != value else f"{value:,.{digits}f}"  # noqa: PLR0124  (NaN differs from itself)
-
-
-def _row(result: RaceResult) -> list[str]:
-    return [
-        str(result.workers),
-        result.strategy,
-        _figure(result.per_s),
-        _figure(result.times_naive, 1),
-        f"{result.assigned:,}",
-        f"[red]✗ {result.doubles:,}[/]" if result.doubles else "[green]0[/]",
-        f"{result.retries:,}",
-        f"{result.deadlocks + result.serialization_failures:,}",
-        _figure(result.p50_ms, 1),
-        _figure(result.p99_ms, 1),
-        _figure(result.fairness, 2),
-    ]
+def _row(result: RaceResult) -> Row:
+    refused = result.deadlocks + result.serialization_failures
+    twice = Cell(f"✗ {result.doubles:,}", "bad") if result.doubles else Cell("0", "good")
+    figures_of = (result.per_s, result.times_naive, result.assigned, twice, result.retries, refused)
+    times = (result.p50_ms, result.p99_ms, result.fairness)
+    crowd = f"{result.workers} workers" if result.workers > 1 else "one worker"
+    return Row([result.strategy, result.workers, *figures_of, *times], group=crowd)
 
 
 def _title(result: RaceResult) -> str:
@@ -174,24 +221,19 @@ def _title(result: RaceResult) -> str:
 
 
 def race_tables(results: Sequence[RaceResult]) -> list[Table]:
-    """Return a table per driver and application time, with a section per number of workers."""
-    groups: dict[str, list[RaceResult]] = {}
-    for result in results:
-        groups.setdefault(_title(result), []).append(result)
-    return [_table(title, group) for title, group in groups.items()]
-
-
-def _table(title: str, results: Sequence[RaceResult]) -> Table:
-    table = Table(title=title)
-    table.add_column("workers", justify="right")
-    table.add_column("strategy", no_wrap=True)
-    for heading in _FIGURES:
-        table.add_column(heading, justify="right")
-    for before, result in zip([None, *results], results, strict=False):
-        if before is not None and before.workers != result.workers:
-            table.add_section()
-        table.add_row(*_row(result))
-    return table
+    """Return a table per driver and application time, with a group per number of workers."""
+    columns = [
+        *words("strategy"),
+        Column("workers"),
+        Column("conversations", units.rate),
+        Column("× naive", units.times),
+    ]
+    columns += figures(units.number, "assigned", "twice", "retries", "refused")
+    columns += [*figures(units.millis, "p50", "p99"), Column("fair")]
+    return [
+        Table(title, columns, [_row(result) for result in group])
+        for title, group in groupby(sorted(results, key=_title), key=_title)
+    ]
 
 
 def _bar(result: RaceResult, most: float) -> str:
@@ -232,13 +274,13 @@ class RaceReport:
     def show(self, console: Console) -> None:
         """Print the tables, what their columns mean, and the strategy to choose."""
         for table in race_tables(self.results):
-            console.print(table)
+            print_table(table, console)
         self._show_legend(console)
 
     def show_with_chart(self, console: Console) -> None:
         """Print the same with a chart between."""
         for table in race_tables(self.results):
-            console.print(table)
+            print_table(table, console)
         console.print("[bold]Safety against cost[/]: distinct conversations assigned a second; ░ is not safe")
         for line in chart(self.results):
             console.print(line, highlight=False)
@@ -249,7 +291,7 @@ class RaceReport:
 
     def _show_legend(self, console: Console) -> None:
         console.print(
-            "per s: distinct conversations; × naive: as a multiple of the naive strategy's under the same load.  "
+            "conversations: distinct ones; × naive: as a multiple of the naive strategy's under the same load.  "
             "twice: assigned to a second agent while a first one held it, by the rows' own history.  "
             "refused: by the server, for a deadlock or error 40001; these are retries too.  "
             "fair: 1 = every worker got as many (Jain's index)."
