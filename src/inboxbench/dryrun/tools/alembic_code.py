@@ -6,31 +6,39 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inboxbench.dryrun.rewrites.steps import ATTEMPTS, LOCK_TIMEOUT, PAUSE_S, Step
+from inboxbench.sqltree import parse
 from inboxbench.sqltree.tokens import inlined, listed, placeholders
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 _PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)")
 
 
 def as_code(steps: Sequence[Step]) -> str:
-    """The steps as lines of a revision; what the driver sent as `$1` is a name there that the user fills."""
-    lines = [line for step in steps for line in ([f"# {step.note}"] if step.note else []) + _lines(step)]
+    """Return the steps as lines of a revision; what the driver sent as `$1` is a name there that the user fills."""
     wanted = dict.fromkeys(number for step in steps for number in placeholders(step.sql))
-    return "\n".join([*(f"value_{number} = ...  # what the revision gives as ${number}" for number in wanted), *lines])
+    return _template().render(steps=steps, wanted=wanted).rstrip("\n")
 
 
-def _lines(step: Step) -> list[str]:
-    if len(listed(step.key)) > 1:
-        return _lines_of_several(step)
-    if step.key:
-        return _lines_of_batches(step)
-    if step.retry:
-        return _lines_of_retries(step)
-    if step.alone:
-        return ["with op.get_context().autocommit_block():", f"    {executed(step.sql)}"]
-    return [executed(step.sql)]
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - most runs paste no code
+
+    code = Environment(
+        loader=PackageLoader(__package__, "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        autoescape=False,  # noqa: S701 - no page
+    )
+    code.filters.update(executed=executed, in_python=in_python, given=_given, literal=_literal, listed=listed)
+    code.globals.update(lock_timeout=LOCK_TIMEOUT, attempts=ATTEMPTS, pause_s=PAUSE_S)
+    return code.get_template("alembic_code.py.j2")
 
 
 def executed(sql: str) -> str:
@@ -55,95 +63,42 @@ def in_python(sql: str) -> str:
 
 
 def _given(sql: str) -> str:
-    """Of its values, as items of a dictionary."""
-    return "".join(f', "value_{number}": value_{number}' for number in placeholders(sql))
+    """Return the values of its placeholders as items of a dictionary."""
+    return ", ".join(f'"value_{number}": value_{number}' for number in placeholders(sql))
 
 
 def _literal(text: str) -> str:
     return repr(text) if '"' in text else f'"{text}"'
 
 
-def _lines_of_batches(step: Step) -> list[str]:
-    values = f"{{{_given(step.sql).removeprefix(', ')}}}"
-    last = f'{{"last": last{_given(step.sql)}}} if after else {values}'
-    return [
-        "with op.get_context().autocommit_block():",
-        '    last, after = None, ""',
-        "    while True:",
-        f'        batch = sa.text({in_python(step.sql)}.replace("{{after}}", after))',
-        f"        last = op.get_bind().execute(batch, {last}).scalar()",
-        "        if last is None:",
-        "            break",
-        f"        after = {_literal(f'AND {step.key} > :last')}",
-    ]
-
-
-def _lines_of_several(step: Step) -> list[str]:
-    places = [f"last_{place}" for place, _ in enumerate(listed(step.key))]
-    bound = ", ".join(f":{place}" for place in places)
-    values = f"{{**last{_given(step.sql)}}}" if placeholders(step.sql) else "last"
-    return [
-        "with op.get_context().autocommit_block():",
-        '    last, after = {}, ""',
-        "    while True:",
-        f'        batch = sa.text({in_python(step.sql)}.replace("{{after}}", after))',
-        f"        row = op.get_bind().execute(batch, {values}).first()",
-        "        if row is None:",
-        "            break",
-        f"        last = dict(zip({places!r}, row))",
-        f"        after = {_literal(f'AND ({step.key}) > ({bound})')}",
-    ]
-
-
-def _lines_of_retries(step: Step) -> list[str]:
-    """Each try a transaction of its own, so that no lock of the revision is kept between them.
-
-    By SQLSTATE, which psycopg calls sqlstate and psycopg2 pgcode: asyncpg's error has no class in SQLAlchemy.
-    """
-    return [
-        "import time",
-        "with op.get_context().autocommit_block():",
-        '    was = op.get_bind().execute(sa.text("SHOW lock_timeout")).scalar()',
-        f"    op.execute(\"SET lock_timeout = '{LOCK_TIMEOUT}'\")",
-        f"    for attempt in range({ATTEMPTS}):",
-        "        try:",
-        f"            {executed(step.sql)}",
-        "            break",
-        "        except sa.exc.DBAPIError as error:",
-        '            if "55P03" not in (getattr(error.orig, "sqlstate", None), getattr(error.orig, "pgcode", None)):',
-        "                raise",
-        f"            time.sleep({PAUSE_S} * 2**attempt)",
-        "    else:",
-        '        raise RuntimeError("the lock was never free")',
-        "    op.execute(f\"SET lock_timeout = '{was}'\")",
-    ]
-
-
-# What a call must have become, by its name: of Alembic's op, of a batch, of anybody's helper named alike.
-_VERBS = (
-    ("create_table", r"CREATE (?:\w+ )?TABLE|CREATE (?:UNIQUE )?INDEX|CREATE TYPE|COMMENT ON"),
-    ("drop_table", r"DROP TABLE"),
-    ("rename_table", r"ALTER TABLE .* RENAME TO"),
-    ("add_column", r"ALTER TABLE .* ADD COLUMN|COMMENT ON|CREATE TYPE|ALTER TABLE .* ADD (?:CONSTRAINT|FOREIGN|CHECK)"),
-    ("drop_column", r"ALTER TABLE .* DROP COLUMN"),
-    ("alter_column", r"ALTER TABLE .* (?:ALTER|RENAME)|COMMENT ON"),
-    ("create_index", r"CREATE (?:UNIQUE )?INDEX"),
-    ("drop_index", r"DROP INDEX"),
-    ("drop_constraint", r"ALTER TABLE .* DROP CONSTRAINT"),
-    ("create_foreign_key", r"ALTER TABLE .* ADD (?:CONSTRAINT|FOREIGN)"),
-    ("_constraint", r"ALTER TABLE"),
-    ("_primary_key", r"ALTER TABLE .* ADD (?:CONSTRAINT|PRIMARY)"),
-    ("bulk_insert", r"INSERT INTO"),
-    ("trigger", r"(?:CREATE|DROP).* TRIGGER|ALTER TABLE .* TRIGGER"),
-    ("function", r"(?:CREATE|DROP).* FUNCTION"),
-    ("not_null", r"ALTER TABLE"),
-    ("foreign_key", r"ALTER TABLE"),
-    ("check", r"ALTER TABLE"),
-    ("backfill", r"UPDATE|INSERT|WITH|DELETE|SELECT|LOCK"),
-    ("column", r"ALTER TABLE"),
-    ("create", r"CREATE"),
-    ("drop", r"DROP"),
-)  # fmt: skip
+# What a call must have become, by a part of its name: of Alembic's op, of a batch, of anybody's helper named alike.
+# Each is how the kind of a command, or of an action of ALTER TABLE, begins.
+_OF_COLUMN = ("alter column", "column default", "set not null", "drop not null", "set statistics", "set storage",
+              "drop expression", "drop identity", "add identity", "set identity")  # fmt: skip
+_BECOMES = (
+    ("create_table", ("create table", "create index", "create enum", "comment")),
+    ("drop_table", ("drop table",)),
+    ("rename_table", ("rename",)),
+    ("add_column", ("add column", "add constraint", "create enum", "comment")),
+    ("drop_column", ("drop column",)),
+    ("alter_column", (*_OF_COLUMN, "rename", "comment")),
+    ("create_index", ("create index",)),
+    ("drop_index", ("drop index",)),
+    ("drop_constraint", ("drop constraint",)),
+    ("create_foreign_key", ("add constraint",)),
+    ("_constraint", ("alter table",)),
+    ("_primary_key", ("add constraint",)),
+    ("bulk_insert", ("insert",)),
+    ("trigger", ("create trigger", "drop trigger", "enable trig", "disable trig")),
+    ("function", ("create function", "drop function")),
+    ("not_null", ("alter table",)),
+    ("foreign_key", ("alter table",)),
+    ("check", ("alter table",)),
+    ("backfill", ("update", "insert", "delete", "merge", "select", "lock")),
+    ("column", ("alter table",)),
+    ("create", ("create", "view", "rule", "define", "composite type")),
+    ("drop", ("drop",)),
+)
 _SHORTEST = 12  # characters of a literal that are no accident
 _WORD = re.compile(r"\w+")
 _IGNORE = re.compile(r"#\s*inboxbench:\s*ignore\s+([\w-]+)[ \t]*(.*)")
@@ -151,10 +106,10 @@ _IGNORE = re.compile(r"#\s*inboxbench:\s*ignore\s+([\w-]+)[ \t]*(.*)")
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """becomes: what its statement looks like; names: words among its literals."""
+    """becomes: how the kind of its statement begins; names: words among its literals."""
 
     line: int
-    becomes: re.Pattern[str]
+    becomes: tuple[str, ...]
     names: tuple[str, ...]
 
 
@@ -171,8 +126,8 @@ class Sources:
         written = [(len(text), -line) for line, text in self.literals if text in flat or _long(flat, text)]
         if written:
             return -max(written)[1]
-        words = set(_WORD.findall(flat))
-        fitting = [call for call in self.calls if call.becomes.match(flat)]
+        words, kinds = parse(sql).words, _kinds(sql)
+        fitting = [call for call in self.calls if any(kind.startswith(call.becomes) for kind in kinds)]
         best = max(fitting, key=lambda call: (_common(call, words), -call.line), default=None)
         if best is None or (not _common(best, words) and len(fitting) > 1):
             return None
@@ -186,6 +141,12 @@ def read_sources(path: Path) -> Sources:
     except (OSError, SyntaxError, ValueError):
         return Sources((), ())
     return Sources(tuple(_literals(tree)), tuple(_calls(tree, _constants(tree))))
+
+
+def _kinds(sql: str) -> list[str]:
+    """Return the kind of a statement and those of its actions; none of a script of several."""
+    command = parse(sql).only
+    return [command.kind, *(action.kind for action in command.actions)] if command else []
 
 
 def _flat(sql: str) -> str:
@@ -223,8 +184,8 @@ def _calls(tree: ast.AST, constants: dict[str, str], batch: tuple[str, ...] = ()
         inside = batch
         if isinstance(node, ast.With):
             inside = batch + tuple(name for item in node.items for name in _names(item.context_expr, constants))
-        if isinstance(node, ast.Call) and (pattern := _becomes(_called(node))) is not None:
-            yield _Call(node.lineno, pattern, batch + tuple(_names(node, constants)))
+        if isinstance(node, ast.Call) and (kinds := _becomes(_called(node))) is not None:
+            yield _Call(node.lineno, kinds, batch + tuple(_names(node, constants)))
         yield from _calls(node, constants, inside)
 
 
@@ -233,11 +194,8 @@ def _called(node: ast.Call) -> str:
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
-def _becomes(name: str) -> re.Pattern[str] | None:
-    for part, pattern in _VERBS:
-        if part in name.lower():
-            return re.compile(pattern, re.IGNORECASE | re.DOTALL)
-    return None
+def _becomes(name: str) -> tuple[str, ...] | None:
+    return next((kinds for part, kinds in _BECOMES if part in name.lower()), None)
 
 
 def _names(node: ast.AST, constants: dict[str, str]) -> Iterator[str]:
@@ -250,7 +208,7 @@ def _names(node: ast.AST, constants: dict[str, str]) -> Iterator[str]:
             yield value
 
 
-def _common(call: _Call, words: set[str]) -> int:
+def _common(call: _Call, words: frozenset[str]) -> int:
     return sum(name in words for name in call.names)
 
 
