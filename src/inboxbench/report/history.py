@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from inboxbench import units
-from inboxbench.report.charts.scale import Tick, linear_scale
+from inboxbench.report.charts.scale import Frame, Segment, Tick, joined, linear_scale
 from inboxbench.report.page import environment, style
 
-_HEIGHT = 110
-_TOP = 12
+_FRAME = Frame(height=110, top=12, bottom=18)
 _LABELS = 8
 
 
@@ -25,7 +23,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class Counter:
     """One counter: a figure for each label, None where there is none."""
 
     title: str
@@ -43,40 +41,31 @@ class _Dot:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stroke:
-    x1: float
-    y1: float
-    x2: float
-    y2: float
-
-
-@dataclass(frozen=True, slots=True)
 class _Chart:
-    track: Track
+    counter: Counter
     dots: Sequence[_Dot]
-    strokes: Sequence[_Stroke]
+    strokes: Sequence[Segment]
     levels: Sequence[Tick]
     names: Sequence[Tick]
-    height: int = _HEIGHT
-    bottom: int = _HEIGHT - 18
+    height: int = _FRAME.height
+    bottom: int = _FRAME.axis_y
 
 
-def render_history(tracks: Sequence[Track], labels: Sequence[str], remarks: Sequence[str]) -> str:
-    """A chart a track, those with the newest change for the worse first as given; `labels` name the points."""
-    charts = [_chart(track, labels) for track in tracks]
+def render_history(counters: Sequence[Counter], labels: Sequence[str], remarks: Sequence[str]) -> str:
+    """A chart a counter, those with the newest change for the worse first as given; `labels` name the points."""
+    charts = [_chart(counter, labels) for counter in counters]
     page = environment().get_template("history.html.j2")
     return page.render(charts=charts, labels=labels, remarks=remarks, style=style())
 
 
-def _chart(track: Track, labels: Sequence[str]) -> _Chart:
-    scale = linear_scale(track.values)
-    bottom = _HEIGHT - 18
+def _chart(counter: Counter, labels: Sequence[str]) -> _Chart:
+    scale = linear_scale(counter.values)
 
     def height(value: float) -> float:
-        return round(bottom - (bottom - _TOP) * scale.at(value) / 100, 2)
+        return _FRAME.row(scale.at(value), digits=2)
 
-    marks = {mark.at: mark for mark in track.marks}
-    known = [(number, value) for number, value in enumerate(track.values) if value is not None]
+    marks = {mark.at: mark for mark in counter.marks}
+    known = [(number, value) for number, value in enumerate(counter.values) if value is not None]
     dots = [
         _Dot(
             _across(number, labels),
@@ -86,11 +75,10 @@ def _chart(track: Track, labels: Sequence[str]) -> _Chart:
         )
         for number, value in known
     ]
-    strokes = [_Stroke(one.x, one.y, two.x, two.y) for one, two in pairwise(dots)]
     levels = [Tick(height(mark), units.compact(mark)) for mark in (scale.low, scale.high)]
     step = max(1, -(-len(labels) // _LABELS))
     names = [Tick(_across(number, labels), labels[number]) for number in range(0, len(labels), step)]
-    return _Chart(track, dots, strokes, levels, names)
+    return _Chart(counter, dots, joined(dots), levels, names)
 
 
 def _across(number: int, labels: Sequence[str]) -> float:

@@ -25,7 +25,7 @@ from inboxbench.gate.series import (
     series_of,
     shifts,
 )
-from inboxbench.report.history import Mark, Track, render_history
+from inboxbench.report.history import Counter, Mark, render_history
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -64,7 +64,7 @@ def history(paths: tuple[Path, ...], tracked: Path | None, html: Path | None, fa
     remarks += [said] if (said := analysis_missing()) else []
 
     def page() -> str:
-        return render_history(_tracks(changes, points), [point.label for point in points], remarks)
+        return render_history(_counters(changes, points), [point.label for point in points], remarks)
 
     if html:
         write_text(html, page(), option="--html")
@@ -96,13 +96,13 @@ def _words(shift: Shift) -> str:
     return f"{shift.before:,.6g} → {shift.after:,.6g} {METRICS[shift.series.metric]} ({shift.evidence}{asked})"
 
 
-def _tracks(changes: Sequence[Shift], points: Sequence[Point]) -> list[Track]:
+def _counters(changes: Sequence[Shift], points: Sequence[Point]) -> list[Counter]:
     """A track for each counter that changed, in the order of `found`."""
     marks: dict[int, list[Shift]] = {}
     for shift in changes:
         marks.setdefault(id(shift.series), []).append(shift)
     return [
-        Track(
+        Counter(
             f"{group[0].series.where} {group[0].series.metric}",
             METRICS[group[0].series.metric],
             group[0].series.values,

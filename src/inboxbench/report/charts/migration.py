@@ -34,13 +34,6 @@ class Timeline:
     total: str
 
 
-@dataclass(frozen=True, slots=True)
-class TrafficDot:
-    at: float
-    figure: str
-    what: str
-
-
 def timeline(migration: Migration) -> Timeline:
     """Revisions one after the other on a common clock."""
     total = sum(r.elapsed_s or 0.0 for r in migration.revisions)
@@ -62,16 +55,16 @@ def traffic_chart(traffic: Sequence[Traffic]) -> BarChart | None:
 
 def upgrade_clock(migration: Migration) -> Clock | None:
     """Revisions, a lane for each kind, over the latency of each class; None in a record without their moments."""
-    timed = [(one, one.started_s * 1000) for one in migration.revisions if one.started_s is not None]
+    timed = [(item, item.started_s * 1000) for item in migration.revisions if item.started_s is not None]
     traffic = [{"class": item.name, "course": item.course} for item in migration.traffic]
     if not timed or not any(item["course"] for item in traffic):
         return None
-    scale = time_scale(max(begin + (one.elapsed_s or 0.0) * 1000 for one, begin in timed))
+    scale = time_scale(max(begin + (item.elapsed_s or 0.0) * 1000 for item, begin in timed))
     rows: dict[str, list[Span]] = {}
-    for one, begin in timed:
-        hint = f"{one.revision} {one.slug}: {units.seconds(one.elapsed_s)}, from {begin / 1000:.1f} s on"
-        found = span(scale, begin, (one.elapsed_s or 0.0) * 1000, tone(one.kind), hint)
-        rows.setdefault(f"revisions: {one.kind or 'other'}", []).append(found)
+    for item, begin in timed:
+        hint = f"{item.revision} {item.slug}: {units.seconds(item.elapsed_s)}, from {begin / 1000:.1f} s on"
+        ran = span(scale, begin, (item.elapsed_s or 0.0) * 1000, tone(item.kind), hint)
+        rows.setdefault(f"revisions: {item.kind or 'other'}", []).append(ran)
     return clock(scale, rows, traffic, 0.0)
 
 

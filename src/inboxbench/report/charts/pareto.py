@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from inboxbench import units
-from inboxbench.report.charts.scale import Tick, linear_scale, log_scale
+from inboxbench.report.charts.scale import Frame, Segment, Tick, linear_scale, log_scale
 from inboxbench.report.index_figures import Comparison, SetResult
 
-_HEIGHT = 380
-_TOP, _BOTTOM = 18, 46
+_FRAME = Frame(height=380, top=18, bottom=46)
 _LEAST_RADIUS, _MOST_RADIUS = 5.0, 20.0
 _LINE = 17  # pixels between two labels
 _MIDDLE = 70.0  # a bubble right of this has its label on its left
@@ -31,25 +30,11 @@ class Bubble:
 
 
 @dataclass(frozen=True, slots=True)
-class RowTick:
-    y: float
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    x1: float
-    y1: float
-    x2: float
-    y2: float
-
-
-@dataclass(frozen=True, slots=True)
 class Scatter:
     bubbles: Sequence[Bubble]
     frontier: Sequence[Segment]
     x_ticks: Sequence[Tick]
-    y_ticks: Sequence[RowTick]
+    y_ticks: Sequence[Tick]
     height: int
     axis_y: int
 
@@ -63,21 +48,17 @@ def scatter(comparison: Comparison) -> Scatter | None:
     down = log_scale(r.typical_reads for _, r in shown)
     largest = max(r.index_set.bytes or 0 for _, r in shown)
     bubbles = [
-        _bubble(mark, r, across.at(r.index_set.insert_wal_bytes), _row(down.at(r.typical_reads)), largest)
+        _bubble(mark, r, across.at(r.index_set.insert_wal_bytes), _FRAME.row(down.at(r.typical_reads)), largest)
         for mark, r in shown
     ]
     chosen = comparison.chosen.name if comparison.chosen else None
     spread = _apart([replace(bubble, chosen=bubble.name == chosen) for bubble in bubbles])
-    y_ticks = [RowTick(_row(tick.at), tick.label) for tick in down.ticks(units.compact)]
-    return Scatter(spread, _frontier(spread), across.ticks(units.compact), y_ticks, _HEIGHT, _HEIGHT - _BOTTOM)
+    x_ticks, y_ticks = across.ticks(units.compact), _FRAME.ticks(down, units.compact)
+    return Scatter(spread, _frontier(spread), x_ticks, y_ticks, _FRAME.height, _FRAME.axis_y)
 
 
 def _drawable(result: SetResult) -> bool:
     return units.known(result.typical_reads) and units.known(result.index_set.insert_wal_bytes)
-
-
-def _row(percent: float) -> float:
-    return round(_HEIGHT - _BOTTOM - percent / 100 * (_HEIGHT - _BOTTOM - _TOP), 1)
 
 
 def _bubble(mark: int, result: SetResult, x: float, y: float, largest: float) -> Bubble:
@@ -96,7 +77,7 @@ def _apart(bubbles: Sequence[Bubble]) -> list[Bubble]:
     lines: list[float] = []
     for bubble in ordered:
         lines.append(max(bubble.y, lines[-1] + _LINE) if lines else bubble.y)
-    limit = float(_HEIGHT - _BOTTOM - 4)
+    limit = float(_FRAME.axis_y - 4)
     for position in range(len(lines) - 1, -1, -1):
         lines[position] = min(lines[position], limit)
         limit = lines[position] - _LINE
@@ -110,7 +91,7 @@ def _frontier(bubbles: Sequence[Bubble]) -> list[Segment]:
         if not best or bubble.y > best[-1].y:
             best.append(bubble)
     steps: list[Segment] = []
-    for one, other in pairwise(best):
-        steps.append(Segment(one.x, one.y, other.x, one.y))
-        steps.append(Segment(other.x, one.y, other.x, other.y))
+    for left, right in pairwise(best):
+        steps.append(Segment(left.x, left.y, right.x, left.y))
+        steps.append(Segment(right.x, left.y, right.x, right.y))
     return steps

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from inboxbench import units
 from inboxbench.report.charts.bars import Bar, BarChart, chart, single
-from inboxbench.report.charts.pareto import RowTick, Segment
-from inboxbench.report.charts.scale import Scale, Tick, linear_scale, log_scale
+from inboxbench.report.charts.scale import Frame, Scale, Segment, Tick, joined, linear_scale, log_scale
 from inboxbench.report.model import Race
 
-_HEIGHT, _TOP, _BOTTOM = 320, 14, 46
+_FRAME = Frame(height=320, top=14, bottom=46)
 _LEFT, _RIGHT = 4.0, 96.0  # percent of the width, so that marks at both ends are whole
 _LEAST_COUNTS = 3
 
@@ -43,7 +41,7 @@ class CrowdLine:
 class CrowdChart:
     lines: Sequence[CrowdLine]
     x_ticks: Sequence[Tick]
-    y_ticks: Sequence[RowTick]
+    y_ticks: Sequence[Tick]
     height: int
     axis_y: int
 
@@ -139,17 +137,11 @@ def _chart(races: Sequence[Race], marks: dict[str, int]) -> CrowdChart:
     lines = []
     for strategy in dict.fromkeys(race.strategy for race in races):
         mine = sorted((r for r in races if r.strategy == strategy), key=lambda r: r.workers or 0)
-        points = [CrowdPoint(across[r.workers or 0], _row(down.at(r.per_s)), _hint(r)) for r in mine]
-        segments = [Segment(one.x, one.y, other.x, other.y) for one, other in pairwise(points)]
-        unsafe = any(race.doubled or race.safe is False for race in mine)
-        lines.append(CrowdLine(strategy, marks[strategy], unsafe, _note(mine), points, segments))
+        points = [CrowdPoint(across[r.workers or 0], _FRAME.row(down.at(r.per_s)), _hint(r)) for r in mine]
+        lines.append(CrowdLine(strategy, marks[strategy], any(map(unsafe, mine)), _note(mine), points, joined(points)))
     x_ticks = [Tick(at, f"{count:,}") for count, at in across.items()]
-    y_ticks = [RowTick(_row(tick.at), tick.label) for tick in down.ticks(units.compact)]
-    return CrowdChart(lines, x_ticks, y_ticks, _HEIGHT, _HEIGHT - _BOTTOM)
-
-
-def _row(percent: float) -> float:
-    return round(_HEIGHT - _BOTTOM - percent / 100 * (_HEIGHT - _BOTTOM - _TOP), 1)
+    y_ticks = _FRAME.ticks(down, units.compact)
+    return CrowdChart(lines, x_ticks, y_ticks, _FRAME.height, _FRAME.axis_y)
 
 
 def _share(race: Race) -> float:

@@ -1,8 +1,12 @@
-"""Linear and logarithmic scales from values to percentages of a chart's width."""
+"""Linear and logarithmic scales from values to percentages of a chart, and the places of marks and lines on it."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
 
 from inboxbench.units import known
 
@@ -15,6 +19,53 @@ _NOTHING = 1e-12  # smaller figures have no round number above them that a float
 class Tick:
     at: float
     label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A straight line between two points, in per cent of the width and in pixels from the top."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+class Point(Protocol):
+    """What has a place on a chart."""
+
+    @property
+    def x(self) -> float: ...
+
+    @property
+    def y(self) -> float: ...
+
+
+def joined(points: Iterable[Point]) -> list[Segment]:
+    """Return the lines from each point to the next one."""
+    return [Segment(before.x, before.y, after.x, after.y) for before, after in pairwise(points)]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The vertical room of a chart in pixels, with what is kept free above and below it."""
+
+    height: int
+    top: int
+    bottom: int
+
+    @property
+    def axis_y(self) -> int:
+        """Where the chart ends and its axis begins."""
+        return self.height - self.bottom
+
+    def row(self, percent: float, digits: int = 1) -> float:
+        """Return the place of a percentage of a scale, which grows upwards."""
+        return round(self.axis_y - percent / 100 * (self.axis_y - self.top), digits)
+
+    def ticks(self, scale: Scale, label: Callable[[float], str]) -> list[Tick]:
+        """Return the marks of a scale by their places."""
+        return [Tick(self.row(tick.at), tick.label) for tick in scale.ticks(label)]
 
 
 @dataclass(frozen=True, slots=True)
