@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
+from psycopg.abc import Params
 
 from inboxbench.credentials import named
 from inboxbench.errors import ForeignDatabaseError, ServerError, UsageError
@@ -44,6 +45,20 @@ def connect(conninfo: str, *, autocommit: bool = True, **settings: str) -> Conne
     if not autocommit:
         connection.commit()  # or the first rollback would take the settings back
     return connection
+
+
+def named(text: LiteralString, *parts: str | sql.Composable) -> sql.Composed:
+    """Return a statement with its `{}` filled in: a string as an identifier, anything else as it is."""
+    return sql.SQL(text).format(*(sql.Identifier(part) if isinstance(part, str) else part for part in parts))
+
+
+def first_row(
+    connection: Connection, query: LiteralString | bytes | sql.SQL | sql.Composed, parameters: Params | None = None
+) -> tuple[Any, ...]:
+    """Return the first row of a query that always has one."""
+    row = connection.execute(query, parameters).fetchone()
+    assert row is not None
+    return row
 
 
 def database_name(purpose: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from inboxbench.database import Connection
+from inboxbench.database import Connection, first_row
 
 Parameters = Mapping[str, Any] | Sequence[Any] | None
 Query = str | sql.SQL | sql.Composed
@@ -178,9 +178,7 @@ def explain(connection: Connection, query: Query, parameters: Parameters = None,
     """
     words = _ANALYZE if execute else _PLAN_ONLY
     statement = (words + query).encode() if isinstance(query, str) else sql.SQL(words) + query
-    row = connection.execute(statement, parameters).fetchone()
-    assert row is not None
-    return read_explained(row[0][0])
+    return read_explained(first_row(connection, statement, parameters)[0][0])
 
 
 def one_line(node: Node) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from inboxbench.credentials import place
-from inboxbench.database import Connection, connect, scratch_database
+from inboxbench.database import Connection, connect, first_row, named, scratch_database
 from inboxbench.database_copy import Copy, cloned, copied, is_url
 from inboxbench.dryrun.run import bring, current_of
 from inboxbench.dryrun.tools.base import Tool
@@ -57,9 +57,7 @@ def count_rows(connection: Connection) -> dict[str, int]:
 
 
 def _count(connection: Connection, table: str) -> int:
-    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(_name(table))).fetchone()
-    assert row is not None
-    return int(row[0])
+    return int(first_row(connection, named("SELECT count(*) FROM {}", _name(table)))[0])
 
 
 def estimate_rows(connection: Connection) -> dict[str, int]:
@@ -97,8 +95,8 @@ def _reduce(connection: Connection, table: str, wanted: float) -> None:
     now = _count(connection, table)
     if now > wanted * _SLACK:
         kept = int(wanted / now * _PARTS)
-        statement = sql.SQL("DELETE FROM {} WHERE (hashtext(ctid::text)::bigint & 2147483647) % {} >= {}")
-        connection.execute(statement.format(_name(table), sql.Literal(_PARTS), sql.Literal(kept)))
+        statement = "DELETE FROM {} WHERE (hashtext(ctid::text)::bigint & 2147483647) % {} >= {}"
+        connection.execute(named(statement, _name(table), sql.Literal(_PARTS), sql.Literal(kept)))
 
 
 def _drop_orphans(connection: Connection, keys: list[Key]) -> None:
@@ -109,8 +107,8 @@ def _drop_orphans(connection: Connection, keys: list[Key]) -> None:
 
 def _orphans(key: Key) -> sql.Composed:
     pairs = list(zip(key.columns, key.referred, strict=True))
-    same = [sql.SQL("p.{} = c.{}").format(sql.Identifier(theirs), sql.Identifier(ours)) for ours, theirs in pairs]
-    known = [sql.SQL("c.{} IS NOT NULL").format(sql.Identifier(ours)) for ours in key.columns]
+    same = [named("p.{} = c.{}", theirs, ours) for ours, theirs in pairs]
+    known = [named("c.{} IS NOT NULL", ours) for ours in key.columns]
     return sql.SQL("DELETE FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})").format(
         _name(key.child), sql.SQL(" AND ").join(known), _name(key.parent), sql.SQL(" AND ").join(same)
     )

@@ -17,6 +17,7 @@ from typing import LiteralString
 
 from psycopg import sql
 
+from inboxbench.database import first_row, named
 from inboxbench.migrate import facts, online
 from inboxbench.migrate.session import RETRIED, Progress, Session, short_transaction
 
@@ -105,17 +106,12 @@ def forget(db: Session, name: str) -> None:
 
 def _begin(db: Session, backfill: Backfill) -> _Walk:
     """Make or read the record. The target is the highest key that is visible now."""
-    create = sql.SQL(
-        """INSERT INTO backfill_progress (name, first_key, last_key, target_key)
-           SELECT {name}, coalesce(min({key}), 1) - 1, coalesce(min({key}), 1) - 1, coalesce(max({key}), 0)
-           FROM {table} ON CONFLICT (name) DO NOTHING"""
-    ).format(name=backfill.name, key=sql.Identifier(backfill.key), table=sql.Identifier(backfill.table))
-    db.connection.execute(create)
-    row = db.connection.execute(
-        "SELECT first_key, last_key, target_key, rows FROM backfill_progress WHERE name = %s", (backfill.name,)
-    ).fetchone()
-    assert row is not None
-    first, last, target, rows = row
+    create = """INSERT INTO backfill_progress (name, first_key, last_key, target_key)
+                SELECT %(name)s, coalesce(min({0}), 1) - 1, coalesce(min({0}), 1) - 1, coalesce(max({0}), 0)
+                FROM {1} ON CONFLICT (name) DO NOTHING"""
+    db.connection.execute(named(create, backfill.key, backfill.table), {"name": backfill.name})
+    query = "SELECT first_key, last_key, target_key, rows FROM backfill_progress WHERE name = %s"
+    first, last, target, rows = first_row(db.connection, query, (backfill.name,))
     return _Walk(first, last, target, rows, started=time.monotonic(), start_key=last)
 
 
@@ -138,20 +134,18 @@ def _batch(db: Session, backfill: Backfill, walk: _Walk) -> float:
 
 
 def _end_of_batch(db: Session, backfill: Backfill, walk: _Walk) -> int:
-    query = sql.SQL(
-        """SELECT max({key}) FROM
-           (SELECT {key} FROM {table} WHERE {key} > %s AND {key} <= %s ORDER BY {key} LIMIT %s) AS keys"""
-    ).format(key=sql.Identifier(backfill.key), table=sql.Identifier(backfill.table))
-    row = db.connection.execute(query, (walk.last, walk.target, walk.batch)).fetchone()
-    return walk.target if row is None or row[0] is None else int(row[0])
+    query = """SELECT max({0}) FROM
+               (SELECT {0} FROM {1} WHERE {0} > %s AND {0} <= %s ORDER BY {0} LIMIT %s) AS keys"""
+    bounds = (walk.last, walk.target, walk.batch)
+    (end,) = first_row(db.connection, named(query, backfill.key, backfill.table), bounds)
+    return walk.target if end is None else int(end)
 
 
 def _lock(db: Session, backfill: Backfill, after: int, upto: int) -> list[int]:
     """Lock the rows worth writing, in key order, so that two batches cannot deadlock with each other."""
-    query = sql.SQL(
-        "SELECT {key} FROM {table} WHERE {key} > %s AND {key} <= %s AND ({only}) ORDER BY {key} FOR NO KEY UPDATE"
-    ).format(key=sql.Identifier(backfill.key), table=sql.Identifier(backfill.table), only=sql.SQL(backfill.only))
-    return [row[0] for row in db.connection.execute(query, (after, upto))]
+    query = "SELECT {0} FROM {1} WHERE {0} > %s AND {0} <= %s AND ({2}) ORDER BY {0} FOR NO KEY UPDATE"
+    statement = named(query, backfill.key, backfill.table, sql.SQL(backfill.only))
+    return [key for (key,) in db.connection.execute(statement, (after, upto))]
 
 
 def _next_batch(size: int, held_ms: float, target_ms: float) -> int:
@@ -174,7 +168,7 @@ def _make_room(db: Session, table: str) -> None:
     SHARE UPDATE EXCLUSIVE holds up neither reads nor writes; giving pages back would, hence TRUNCATE false.
     """
     db.step(f"vacuum {table}")
-    db.connection.execute(sql.SQL("VACUUM (ANALYZE, TRUNCATE false) {}").format(sql.Identifier(table)))
+    db.connection.execute(named("VACUUM (ANALYZE, TRUNCATE false) {}", table))
 
 
 def _progress(db: Session, backfill: Backfill, walk: _Walk) -> Progress:

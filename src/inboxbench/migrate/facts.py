@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 from psycopg import sql
 from psycopg.abc import Params
 
-from inboxbench.database import Connection
+from inboxbench.database import Connection, first_row, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ def _row(connection: Connection, query: LiteralString, parameters: Params) -> tu
 
 
 def table_exists(connection: Connection, table: str) -> bool:
-    row = _row(connection, "SELECT to_regclass(quote_ident(%s)) IS NOT NULL", (table,))
-    return bool(row and row[0])
+    """Whether there is a table of that name on the search path."""
+    return bool(first_row(connection, "SELECT to_regclass(quote_ident(%s)) IS NOT NULL", (table,))[0])
 
 
 def column_type(connection: Connection, table: str, column: str) -> str | None:
@@ -61,9 +61,7 @@ def is_not_null(connection: Connection, table: str, column: str) -> bool:
 
 def spelled_type(connection: Connection, type_name: str) -> str:
     """PostgreSQL's own spelling: timestamptz → timestamp with time zone."""
-    row = _row(connection, "SELECT %s::regtype::text", (type_name,))
-    assert row is not None
-    return str(row[0])
+    return str(first_row(connection, "SELECT %s::regtype::text", (type_name,))[0])
 
 
 def index(connection: Connection, name: str) -> IndexFact | None:
@@ -84,8 +82,8 @@ def trigger_exists(connection: Connection, table: str, name: str) -> bool:
 def would_be_index(connection: Connection, table: str, definition: sql.Composable) -> str:
     """How PostgreSQL would spell `definition`: built on an empty copy of the table that is rolled back."""
     with connection.transaction(force_rollback=True):
-        connection.execute(sql.SQL("CREATE TEMPORARY TABLE index_probe (LIKE {})").format(sql.Identifier(table)))
-        connection.execute(sql.SQL("CREATE INDEX index_probe_idx ON pg_temp.index_probe {}").format(definition))
+        connection.execute(named("CREATE TEMPORARY TABLE index_probe (LIKE {})", table))
+        connection.execute(named("CREATE INDEX index_probe_idx ON pg_temp.index_probe {}", definition))
         fact = index(connection, "index_probe_idx")
     assert fact is not None
     return fact.definition

@@ -18,6 +18,7 @@ import psycopg
 from alembic import op
 from psycopg import sql
 
+from inboxbench.database import first_row, named
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.migrate import facts
 from inboxbench.migrate.session import Event, Listener, Session, read_settings, short_transaction
@@ -64,9 +65,7 @@ def add_constraint(db: Session, table: str, name: str, definition: Text) -> None
     """ADD CONSTRAINT … NOT VALID of a CHECK or FOREIGN KEY: binds new rows at once, looks at no old one."""
     if facts.constraint_validated(db.connection, table, name) is not None:
         return
-    statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {} NOT VALID").format(
-        sql.Identifier(table), sql.Identifier(name), composed(definition)
-    )
+    statement = named("ALTER TABLE {} ADD CONSTRAINT {} {} NOT VALID", table, name, composed(definition))
     run(db, f"add constraint {name}, not valid yet", statement)
 
 
@@ -75,8 +74,7 @@ def validate_constraint(db: Session, table: str, name: str) -> None:
     if facts.constraint_validated(db.connection, table, name):
         return
     db.step(f"validate constraint {name}")
-    statement = sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}")
-    db.connection.execute(statement.format(sql.Identifier(table), sql.Identifier(name)))
+    db.connection.execute(named("ALTER TABLE {} VALIDATE CONSTRAINT {}", table, name))
 
 
 def add_check(db: Session, table: str, name: str, condition: Text, *, remedy: str) -> None:
@@ -99,21 +97,17 @@ def add_check(db: Session, table: str, name: str, condition: Text, *, remedy: st
 
 
 def drop_constraint(db: Session, table: str, name: str) -> None:
-    if facts.constraint_validated(db.connection, table, name) is None:
-        return
-    statement = sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}")
-    run(db, f"drop constraint {name}", statement.format(sql.Identifier(table), sql.Identifier(name)))
+    """DROP CONSTRAINT, where it is there."""
+    if facts.constraint_validated(db.connection, table, name) is not None:
+        run(db, f"drop constraint {name}", named("ALTER TABLE {} DROP CONSTRAINT {}", table, name))
 
 
 def _refuse_violations(db: Session, table: str, name: str, condition: sql.Composable, remedy: str) -> None:
-    query = sql.SQL("SELECT count(*), (array_agg(id ORDER BY id))[:{}] FROM {} WHERE NOT ({})").format(
-        sql.Literal(_SHOWN_IDS), sql.Identifier(table), condition
-    )
     db.step(f"look for rows of {table} that break {name}")
-    row = db.connection.execute(query).fetchone()
-    if row is None or row[0] == 0:
+    query = "SELECT count(*), (array_agg(id ORDER BY id))[:{}] FROM {} WHERE NOT ({})"
+    rows, shown = first_row(db.connection, named(query, sql.Literal(_SHOWN_IDS), table, condition))
+    if rows == 0:
         return
-    rows, shown = row
     more = ", …" if rows > len(shown) else ""
     raise SubjectFailed(
         f"{db.revision}: {rows} row{'s' if rows > 1 else ''} of {table} would break {name} "
@@ -143,9 +137,7 @@ def add_column(
                 "rename or drop the existing column, then run the upgrade again"
             )
         return
-    statement = sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(
-        sql.Identifier(table), sql.Identifier(column), sql.SQL(type_name)
-    )
+    statement = named("ALTER TABLE {} ADD COLUMN {} {}", table, column, sql.SQL(type_name))
     if default is not None:
         statement += sql.SQL(" DEFAULT {}").format(sql.SQL(default))
     if not_null:
@@ -155,10 +147,8 @@ def add_column(
 
 def drop_column(db: Session, table: str, column: str) -> None:
     """DROP COLUMN, with the single-table constraints and indexes on it."""
-    if facts.column_type(db.connection, table, column) is None:
-        return
-    statement = sql.SQL("ALTER TABLE {} DROP COLUMN {}").format(sql.Identifier(table), sql.Identifier(column))
-    run(db, f"drop column {table}.{column}", statement)
+    if facts.column_type(db.connection, table, column) is not None:
+        run(db, f"drop column {table}.{column}", named("ALTER TABLE {} DROP COLUMN {}", table, column))
 
 
 def set_not_null(db: Session, table: str, column: str) -> None:
@@ -166,24 +156,20 @@ def set_not_null(db: Session, table: str, column: str) -> None:
     if facts.is_not_null(db.connection, table, column):
         return
     helper = f"{table}_{column}_not_null"
-    condition = sql.SQL("{} IS NOT NULL").format(sql.Identifier(column))
-    add_check(db, table, helper, condition, remedy="run the backfill again")
-    alter, drop = (
-        sql.SQL("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL"),
-        sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}"),
-    )
+    add_check(db, table, helper, named("{} IS NOT NULL", column), remedy="run the backfill again")
     run(
         db,
         f"set {table}.{column} NOT NULL",
-        alter.format(sql.Identifier(table), sql.Identifier(column)),
-        drop.format(sql.Identifier(table), sql.Identifier(helper)),
+        named("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL", table, column),
+        named("ALTER TABLE {} DROP CONSTRAINT {}", table, helper),
     )
 
 
 def drop_not_null(db: Session, table: str, column: str) -> None:
+    """DROP NOT NULL, where the column has it."""
     if facts.is_not_null(db.connection, table, column):
-        statement = sql.SQL("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL")
-        run(db, f"let {table}.{column} be NULL", statement.format(sql.Identifier(table), sql.Identifier(column)))
+        statement = named("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", table, column)
+        run(db, f"let {table}.{column} be NULL", statement)
 
 
 def create_index(db: Session, name: str, table: str, definition: Text, *, unique: bool = False) -> None:
@@ -202,12 +188,8 @@ def create_index(db: Session, name: str, table: str, definition: Text, *, unique
     if found is not None:
         drop_index(db, name, why="a failed build left it INVALID")
     db.step(f"build index {name}")
-    statement = sql.SQL("CREATE {} CONCURRENTLY {} ON {} {}").format(
-        sql.SQL("UNIQUE INDEX" if unique else "INDEX"),
-        sql.Identifier(name),
-        sql.Identifier(table),
-        composed(definition),
-    )
+    kind = sql.SQL("UNIQUE INDEX" if unique else "INDEX")
+    statement = named("CREATE {} CONCURRENTLY {} ON {} {}", kind, name, table, composed(definition))
     workers = f"{db.settings.index_workers:.0f}"
     db.connection.execute("SELECT set_config('max_parallel_maintenance_workers', %s, false)", (workers,))
     try:
@@ -224,7 +206,7 @@ def drop_index(db: Session, name: str, *, why: str = "") -> None:
     if facts.index(db.connection, name) is None:
         return
     db.step(f"drop index {name}" + (f": {why}" if why else ""))
-    db.connection.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(name)))
+    db.connection.execute(named("DROP INDEX CONCURRENTLY IF EXISTS {}", name))
 
 
 def _require_same(db: Session, name: str, found: facts.IndexFact, wanted: facts.IndexFact) -> None:
@@ -245,23 +227,23 @@ def create_table(db: Session, table: str, body: LiteralString) -> None:
 
     A REFERENCES in it takes SHARE ROW EXCLUSIVE on the table it names, for as long as the catalog needs.
     """
-    if facts.table_exists(db.connection, table):
-        return
-    run(db, f"create table {table}", sql.SQL("CREATE TABLE {} {}").format(sql.Identifier(table), sql.SQL(body)))
+    if not facts.table_exists(db.connection, table):
+        run(db, f"create table {table}", named("CREATE TABLE {} {}", table, sql.SQL(body)))
 
 
 def drop_table(db: Session, table: str) -> None:
-    run(db, f"drop table {table}", sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(table)))
+    """DROP TABLE IF EXISTS."""
+    run(db, f"drop table {table}", named("DROP TABLE IF EXISTS {}", table))
 
 
 def create_function(db: Session, name: str, definition: LiteralString) -> None:
     """CREATE OR REPLACE FUNCTION `name`() …; `definition` begins with RETURNS. Touches no table."""
-    statement = sql.SQL("CREATE OR REPLACE FUNCTION {}() {}").format(sql.Identifier(name), sql.SQL(definition))
-    run(db, f"create function {name}", statement)
+    run(db, f"create function {name}", named("CREATE OR REPLACE FUNCTION {}() {}", name, sql.SQL(definition)))
 
 
 def drop_function(db: Session, name: str) -> None:
-    run(db, f"drop function {name}", sql.SQL("DROP FUNCTION IF EXISTS {}()").format(sql.Identifier(name)))
+    """DROP FUNCTION IF EXISTS."""
+    run(db, f"drop function {name}", named("DROP FUNCTION IF EXISTS {}()", name))
 
 
 def create_trigger(
@@ -274,17 +256,12 @@ def create_trigger(
     """
     if facts.trigger_exists(db.connection, table, name):
         return
-    statement = sql.SQL("CREATE TRIGGER {} {} ON {} FOR EACH ROW {} EXECUTE FUNCTION {}()").format(
-        sql.Identifier(name),
-        sql.SQL(event),
-        sql.Identifier(table),
-        sql.SQL("WHEN ({})").format(sql.SQL(condition)) if condition else sql.SQL(""),
-        sql.Identifier(function),
-    )
-    run(db, f"create trigger {name}", statement)
+    when = named("WHEN ({})", sql.SQL(condition)) if condition else sql.SQL("")
+    statement = "CREATE TRIGGER {} {} ON {} FOR EACH ROW {} EXECUTE FUNCTION {}()"
+    run(db, f"create trigger {name}", named(statement, name, sql.SQL(event), table, when, function))
 
 
 def drop_trigger(db: Session, table: str, name: str) -> None:
+    """DROP TRIGGER, where it is there."""
     if facts.trigger_exists(db.connection, table, name):
-        statement = sql.SQL("DROP TRIGGER {} ON {}")
-        run(db, f"drop trigger {name}", statement.format(sql.Identifier(name), sql.Identifier(table)))
+        run(db, f"drop trigger {name}", named("DROP TRIGGER {} ON {}", name, table))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from inboxbench.database import Connection, connect
+from inboxbench.database import Connection, connect, first_row
 from inboxbench.database_copy import cloned
 from inboxbench.dryrun.more import Back, Loss
 from inboxbench.dryrun.run import current_of, run_segment
@@ -74,8 +74,7 @@ def _sum(connection: Connection, table: Table) -> Sum:
         for column in table.columns
     ]
     query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join([sql.SQL("count(*)"), *sums]), table.identifier)
-    row = connection.execute(query).fetchone()
-    assert row is not None
+    row = first_row(connection, query)
     return Sum(row[0], dict(zip((column.name for column in table.columns), row[1:], strict=True)))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg import sql
 
-from inboxbench.database import connect
+from inboxbench.database import connect, named
 from inboxbench.database_copy import cloned
 from inboxbench.dryrun.more import Queueing, Shuffle
 from inboxbench.dryrun.probes.blockers import Holder
@@ -56,9 +56,9 @@ def probe_queue(
 def _set_timeout(server: Server, database: str, timeout_ms: float | None) -> None:
     if timeout_ms is None:
         return
-    statement = sql.SQL("ALTER DATABASE {} SET lock_timeout = {}")
+    timeout = sql.Literal(f"{timeout_ms:g}ms")
     with connect(server.conninfo()) as connection:
-        connection.execute(statement.format(sql.Identifier(database), sql.Literal(f"{timeout_ms:g}ms")))
+        connection.execute(named("ALTER DATABASE {} SET lock_timeout = {}", database, timeout))
 
 
 def _through(
@@ -118,9 +118,7 @@ def walks(tables: Sequence[Table], seed: int) -> tuple[RequestClass, ...]:
 def _walk(order: Sequence[Table]) -> RequestClass:
     name = "read " + ", ".join(table.title for table in order)
     statements = tuple(
-        sql.SQL("SELECT FROM {} LIMIT 1").format(
-            sql.Identifier(table.schema.replace("%", "%%"), table.name.replace("%", "%%"))
-        )
+        named("SELECT FROM {} LIMIT 1", sql.Identifier(table.schema.replace("%", "%%"), table.name.replace("%", "%%")))
         for table in order
     )
     return RequestClass(
