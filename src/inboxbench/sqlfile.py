@@ -244,6 +244,17 @@ def read_text(path: Path) -> str:
         raise UsageError(f"{path}: cannot be read: {error}") from error
 
 
+def read_sections(module: str) -> dict[str, bytes]:
+    """Return the package's own statements in the .sql file beside a module, by the `--- name` line above each.
+
+    module: its `__file__`.
+    """
+    _, *parts = re.split(
+        r"^--- (.+)\n", Path(module).with_suffix(".sql").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    return {name: text.strip().encode() for name, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
 def read_queries(folder: Path, *, strict: bool = True) -> tuple[QueryFile, ...]:
     """Every `*.sql` of a folder, by name. Raises UsageError when there is none."""
     paths = sorted(folder.glob("*.sql"))

@@ -9,43 +9,29 @@ from inboxbench.database import Connection, connect
 from inboxbench.dryrun.model import Statement
 from inboxbench.dryrun.rewrites.change_type import Dependents
 from inboxbench.server import Server
+from inboxbench.sqlfile import read_sections
 from inboxbench.sqltree.tokens import unquoted
 
-_KEYS = """
-    SELECT n.nspname || '.' || t.relname, coalesce(string_agg(quote_ident(a.attname), ', ' ORDER BY k.place), '')
-    FROM pg_class AS t
-    JOIN pg_namespace AS n ON n.oid = t.relnamespace
-    LEFT JOIN pg_index AS i ON i.indrelid = t.oid AND i.indisprimary
-    LEFT JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k (number, place) ON k.place <= i.indnkeyatts
-    LEFT JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = k.number
-    WHERE t.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%%'
-      AND (%(table)s::text IS NULL OR t.oid = to_regclass(%(table)s))
-    GROUP BY n.nspname, t.relname
-"""
-_CHILDREN = """
-    SELECT n.nspname || '.' || t.relname
-    FROM pg_inherits JOIN pg_class AS t ON t.oid = inhrelid JOIN pg_namespace AS n ON n.oid = t.relnamespace
-    WHERE t.relkind IN ('r', 'p', 'f')
-"""
+_QUERIES = read_sections(__file__)
 _DEPENDENTS = Path(__file__).with_name("dependents.sql").read_bytes()
 
 
 def primary_key(connection: Connection, table: str) -> str:
     """Its columns, quoted as they need it, with commas between; "" for a table without one, or that is not there."""
-    row = connection.execute(_KEYS, {"table": table}).fetchone()
+    row = connection.execute(_QUERIES["keys"], {"table": table}).fetchone()
     return str(row[1]) if row else ""
 
 
 def primary_keys(server: Server, database: str) -> dict[str, str]:
     """Of every table, by schema.name; "" where there is none."""
     with connect(server.conninfo(database)) as connection:
-        return {str(name): str(key) for name, key in connection.execute(_KEYS, {"table": None})}
+        return {str(name): str(key) for name, key in connection.execute(_QUERIES["keys"], {"table": None})}
 
 
 def child_tables(server: Server, database: str) -> set[str]:
     """Partitions, and tables that inherit, as schema.name."""
     with connect(server.conninfo(database)) as connection:
-        return {str(name) for (name,) in connection.execute(_CHILDREN)}
+        return {str(name) for (name,) in connection.execute(_QUERIES["children"])}
 
 
 def dependents(connection: Connection, table: str, column: str) -> Dependents | None:

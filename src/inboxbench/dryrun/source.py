@@ -18,26 +18,12 @@ from inboxbench.project import Project
 from inboxbench.seed.datasets.dataset import load_dataset
 from inboxbench.seed.load.run import Progress
 from inboxbench.server import Server
+from inboxbench.sqlfile import read_sections
 
 FEW_ROWS = 100
 _SLACK = 1.1
 _PARTS = 1_000_000
-_KEYS = """
-    SELECT child.nspname || '.' || c.relname, parent.nspname || '.' || p.relname,
-           array(SELECT attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(n, place)
-                 JOIN pg_attribute ON attrelid = k.conrelid AND attnum = u.n ORDER BY place),
-           array(SELECT attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u(n, place)
-                 JOIN pg_attribute ON attrelid = k.confrelid AND attnum = u.n ORDER BY place)
-    FROM pg_constraint k
-    JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace child ON child.oid = c.relnamespace
-    JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace parent ON parent.oid = p.relnamespace
-    WHERE k.contype = 'f' AND k.conparentid = 0
-"""
-_TABLES = """
-    SELECT nspname, relname, reltuples::bigint FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
-    WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND relpersistence = 'p'
-    ORDER BY 1, 2
-"""
+_QUERIES = read_sections(__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +38,7 @@ class Key:
 
 def count_rows(connection: Connection) -> dict[str, int]:
     """Count the rows of each table, by schema.name."""
-    tables = [f"{schema}.{name}" for schema, name, _estimate in connection.execute(_TABLES)]
+    tables = [f"{schema}.{name}" for schema, name, _estimate in connection.execute(_QUERIES["tables"])]
     return {table: _count(connection, table) for table in tables}
 
 
@@ -62,7 +48,7 @@ def _count(connection: Connection, table: str) -> int:
 
 def estimate_rows(connection: Connection) -> dict[str, int]:
     """Read the rows of each table off pg_class.reltuples; a table that was never analysed is missing."""
-    rows = connection.execute(_TABLES)
+    rows = connection.execute(_QUERIES["tables"])
     return {f"{schema}.{name}": int(estimate) for schema, name, estimate in rows if estimate >= 0}
 
 
@@ -71,7 +57,8 @@ def downsample(server: Server, database: str, share: float) -> None:
     with connect(server.conninfo(database)) as connection:
         connection.execute("SET session_replication_role = replica")
         keys = [
-            Key(child, parent, tuple(ours), tuple(theirs)) for child, parent, ours, theirs in connection.execute(_KEYS)
+            Key(child, parent, tuple(ours), tuple(theirs))
+            for child, parent, ours, theirs in connection.execute(_QUERIES["keys"])
         ]
         wanted = {table: rows * share for table, rows in count_rows(connection).items() if rows >= FEW_ROWS}
         for table in _parents_first(list(wanted), keys):

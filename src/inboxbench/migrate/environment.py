@@ -23,6 +23,7 @@ from inboxbench.database import Connection, connect
 from inboxbench.errors import InboxbenchError, SubjectFailed, UsageError
 from inboxbench.migrate import facts
 from inboxbench.migrate.session import Event, LockRefused, Progress, RevisionApplied, StepStarted
+from inboxbench.sqlfile import read_sections
 
 _VARIABLE = "INBOXBENCH_DATABASE_URL"
 _UPGRADE_LOCK = 0x696E626F78  # "inbox": our key among the advisory locks of the database
@@ -34,15 +35,8 @@ _SESSION = {
     "idle_in_transaction_session_timeout": "0",
     "default_transaction_isolation": "read committed",
 }
+_QUERIES = read_sections(__file__)
 _log = logging.getLogger("inboxbench.migrate")
-
-_HOLDER = """
-    SELECT a.pid, coalesce(nullif(a.application_name, ''), a.usename), clock_timestamp() - a.backend_start
-    FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND (l.classid::bigint << 32) | l.objid::bigint = %s
-"""
 
 
 def migrate() -> None:
@@ -127,7 +121,7 @@ def _only_upgrade(connection: Connection) -> Iterator[None]:
 
 
 def _held_by(connection: Connection) -> str:
-    row = connection.execute(_HOLDER, (_UPGRADE_LOCK,)).fetchone()
+    row = connection.execute(_QUERIES["holder"], (_UPGRADE_LOCK,)).fetchone()
     who = f"pid {row[0]}, {row[1]}, connected for {row[2]}" if row else "it has just ended"
     return (
         f"another migration of database {connection.info.dbname!r} is running ({who}); "

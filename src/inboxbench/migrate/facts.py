@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any
 
 from psycopg import sql
 from psycopg.abc import Params
 
 from inboxbench.database import Connection, first_row, named
+from inboxbench.sqlfile import read_sections
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,25 +22,10 @@ class IndexFact:
     definition: str
 
 
-_COLUMN = """
-    SELECT format_type(atttypid, atttypmod), attnotnull FROM pg_attribute
-    WHERE attrelid = to_regclass(quote_ident(%s)) AND attname = %s AND NOT attisdropped
-"""
-_INDEX = """
-    SELECT c.relname, i.indisvalid AND i.indisready, i.indisunique,
-           regexp_replace(pg_get_indexdef(i.indexrelid), '^.*? USING ', 'USING ')
-    FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
-    WHERE i.indexrelid = to_regclass(quote_ident(%s))
-"""
-_CONSTRAINT = """
-    SELECT convalidated FROM pg_constraint WHERE conrelid = to_regclass(quote_ident(%s)) AND conname = %s
-"""
-_TRIGGER = """
-    SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass(quote_ident(%s)) AND tgname = %s AND NOT tgisinternal
-"""
+_QUERIES = read_sections(__file__)
 
 
-def _row(connection: Connection, query: LiteralString, parameters: Params) -> tuple[Any, ...] | None:
+def _row(connection: Connection, query: bytes, parameters: Params) -> tuple[Any, ...] | None:
     return connection.execute(query, parameters).fetchone()
 
 
@@ -50,12 +36,12 @@ def table_exists(connection: Connection, table: str) -> bool:
 
 def column_type(connection: Connection, table: str, column: str) -> str | None:
     """The column's type as PostgreSQL spells it; None when there is no such column."""
-    row = _row(connection, _COLUMN, (table, column))
+    row = _row(connection, _QUERIES["column"], (table, column))
     return str(row[0]) if row else None
 
 
 def is_not_null(connection: Connection, table: str, column: str) -> bool:
-    row = _row(connection, _COLUMN, (table, column))
+    row = _row(connection, _QUERIES["column"], (table, column))
     return bool(row and row[1])
 
 
@@ -65,18 +51,18 @@ def spelled_type(connection: Connection, type_name: str) -> str:
 
 
 def index(connection: Connection, name: str) -> IndexFact | None:
-    row = _row(connection, _INDEX, (name,))
+    row = _row(connection, _QUERIES["index"], (name,))
     return IndexFact(*row) if row else None
 
 
 def constraint_validated(connection: Connection, table: str, name: str) -> bool | None:
     """True or False for an existing constraint, None when there is none of that name."""
-    row = _row(connection, _CONSTRAINT, (table, name))
+    row = _row(connection, _QUERIES["constraint"], (table, name))
     return bool(row[0]) if row else None
 
 
 def trigger_exists(connection: Connection, table: str, name: str) -> bool:
-    return _row(connection, _TRIGGER, (table, name)) is not None
+    return _row(connection, _QUERIES["trigger"], (table, name)) is not None
 
 
 def would_be_index(connection: Connection, table: str, definition: sql.Composable) -> str:

@@ -21,6 +21,7 @@ from psycopg.conninfo import make_conninfo
 from inboxbench import units
 from inboxbench.database import Connection, connect
 from inboxbench.errors import InboxbenchError, SubjectFailed, UsageError
+from inboxbench.sqlfile import read_sections
 
 _PREFIX = "INBOXBENCH_"
 
@@ -128,15 +129,8 @@ class Session:
 
 T = TypeVar("T")
 RETRIED = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+_QUERIES = read_sections(__file__)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
-
-_BLOCKERS = """
-    SELECT a.pid, coalesce(nullif(a.application_name, ''), a.usename, a.backend_type), coalesce(a.state, ''),
-           coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float8,
-           regexp_replace(left(coalesce(a.query, ''), 100), '\\s+', ' ', 'g')
-    FROM unnest(pg_blocking_pids(%s)) AS blocker (pid) JOIN pg_stat_activity a USING (pid)
-    ORDER BY a.xact_start LIMIT 3
-"""
 
 
 class LockUnavailable(SubjectFailed):
@@ -193,7 +187,7 @@ def second_connection(connection: Connection) -> Connection:
 
 def blockers_of(observer: Connection, pid: int) -> str:
     """Who blocks backend `pid` at this moment, oldest transaction first; "" when nobody does."""
-    rows = observer.execute(_BLOCKERS, (pid,)).fetchall()
+    rows = observer.execute(_QUERIES["blockers"], (pid,)).fetchall()
     return ", ".join(
         f"pid {pid} ({name}, {state or 'active'}, transaction open {units.seconds(age)}: {query})"
         for pid, name, state, age, query in rows

@@ -12,7 +12,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal, LiteralString
 
@@ -74,10 +74,6 @@ def rates(classes: Sequence[RequestClass], total: float) -> dict[str, float]:
     """Requests a second of each class, by weight."""
     weight = sum(item.weight for item in classes)
     return {item.name: total * item.weight / weight for item in classes}
-
-
-def reweighted(item: RequestClass, weight: float) -> RequestClass:
-    return replace(item, weight=weight)
 
 
 APPLICATION = "inboxbench dryrun traffic"

@@ -258,6 +258,6 @@ def test_a_foreign_key_of_a_new_column_goes_inline(server: Server, template: str
     with scratch_database(server, "rules", template) as name:
         with observed(server, name) as observer, connect(server.conninfo(name)) as connection:
             connection.execute(code)
-        (statement,) = observer.statements
+        (statement,) = observer.observed()[0]
         assert statement.scans == ()
         assert find(run_of(*observer.observed()), Alembic()) == ()

@@ -11,7 +11,7 @@ from math import inf
 from inboxbench.dryrun.model import Lock, Rewrite, Scan, Statement, Transaction
 from inboxbench.dryrun.observe import server_log
 from inboxbench.dryrun.observe.catalog_view import View
-from inboxbench.dryrun.observe.lock_attribution import LATE_MS, LockAttribution, Taken
+from inboxbench.dryrun.observe.lock_attribution import LATE_MS, LockAttribution
 from inboxbench.dryrun.observe.log_statements import Draft, Segment, segments
 from inboxbench.dryrun.observe.sampler import Poll, Relation
 from inboxbench.dryrun.observe.samples import Samples
@@ -123,7 +123,7 @@ class _Work:
         for relation, octets in self._view.compare(after, touched, draft.parsed).items():
             self._rewrites.setdefault(id(draft), {})[relation] = octets
 
-    def _statement(self, draft: Draft, transaction: int, taken: list[Taken]) -> Statement:
+    def _statement(self, draft: Draft, transaction: int, locks: list[Lock]) -> Statement:
         rewrites = self._rewrites.get(id(draft), {})
         peak = self._samples.peak_between(draft.started, draft.finished)
         if draft.error and any(event.event == "table_rewrite" for event in draft.events):
@@ -138,7 +138,7 @@ class _Work:
             started_ms=draft.started - self._epoch,
             duration_ms=draft.finished - draft.started,
             wal_bytes=self._wal(draft),
-            locks=tuple(self._lock(lock) for lock in taken),
+            locks=tuple(replace(lock, taken_ms=lock.taken_ms - self._epoch) for lock in locks),
             rewrites=tuple(Rewrite(relation, octets) for relation, octets in sorted(rewrites.items())),
             scans=tuple(Scan(relation, rows) for relation, rows in sorted(self._scans(draft).items())),
             dead_tuples=self._dead(draft),
@@ -148,13 +148,6 @@ class _Work:
             lock_timeout_ms=draft.events[0].lock_timeout if draft.events else None,
             values=draft.values,
         )
-
-    def _lock(self, taken: Taken) -> Lock:
-        held = max(taken.released - taken.taken, 0.0)
-        return Lock(
-            taken.relation, taken.kind, taken.mode, taken.taken - self._epoch, held, taken.waited, taken.seen,
-            taken.created,
-        )  # fmt: skip
 
     def _wal(self, draft: Draft) -> int:
         planned = sum(map(server_log.wal_bytes, draft.plans))

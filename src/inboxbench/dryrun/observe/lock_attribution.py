@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from inboxbench.dryrun.model import MODES, LockMode, Seen
+from inboxbench.dryrun.model import MODES, Lock, LockMode, Seen
 from inboxbench.dryrun.observe import server_log
 from inboxbench.dryrun.observe.catalog_view import View, kind_name
 from inboxbench.dryrun.observe.log_statements import Draft, Segment
@@ -63,20 +63,6 @@ LATE_MS = 1.0  # the log's clock has whole milliseconds
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """Times: Unix ms."""
-
-    relation: str
-    kind: str
-    mode: LockMode
-    taken: float
-    released: float
-    waited: float
-    seen: Seen
-    created: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Grab:
     """A lock with its witness; first and last by the poll, where it saw it."""
 
@@ -119,8 +105,11 @@ class LockAttribution:
     def _may_be_of(self, draft: Draft, span: LockSpan) -> bool:
         return span.by >= draft.started - LATE_MS and span.first <= self._end[id(draft)] + LATE_MS
 
-    def taken(self, rewritten: dict[int, frozenset[str]]) -> dict[int, list[Taken]]:
-        """By id() of the draft. rewritten: relations with a new file, which takes ACCESS EXCLUSIVE however short."""
+    def taken(self, rewritten: dict[int, frozenset[str]]) -> dict[int, list[Lock]]:
+        """Return the locks by id() of the draft, their moments in Unix ms.
+
+        rewritten: relations with a new file, which takes ACCESS EXCLUSIVE however short.
+        """
         grabs = {id(draft): list(self._grabs(draft)) for draft in self._segment.statements}
         self._hand_back(grabs)
         takers = self._takers(grabs)
@@ -209,7 +198,7 @@ class LockAttribution:
                 grabs[id(before)] += _logged(first.locks)
             before = draft
 
-    def _strongest(self, draft: Draft, grabs: list[_Grab]) -> list[Taken]:
+    def _strongest(self, draft: Draft, grabs: list[_Grab]) -> list[Lock]:
         best: dict[int, _Grab] = {}
         for grab in grabs:
             if grab.oid not in best or rank(grab.mode) > rank(best[grab.oid].mode):
@@ -221,7 +210,7 @@ class LockAttribution:
         found = (self._taken(draft, grab, grabs, several=several) for grab in fresh)
         return _by_relation(lock for lock in found if lock is not None)
 
-    def _taken(self, draft: Draft, grab: _Grab, grabs: list[_Grab], *, several: bool) -> Taken | None:
+    def _taken(self, draft: Draft, grab: _Grab, grabs: list[_Grab], *, several: bool) -> Lock | None:
         relation = self._view.relation(grab.oid)
         if relation is None:
             return None
@@ -233,7 +222,8 @@ class LockAttribution:
             taken = max(min(first for first, _ in polled), draft.started)
             released = min(max(last for _, last in polled), draft.finished)
         created = not self._view.existed(grab.oid)
-        return Taken(relation.full_name, kind_name(relation), grab.mode, taken, released, waited, grab.seen, created)
+        held = max(released - taken, 0.0)
+        return Lock(relation.full_name, kind_name(relation), grab.mode, taken, held, waited, grab.seen, created)
 
     def _waited(self, draft: Draft, oid: int) -> float:
         """As the server says; shorter waits as the poll saw them."""
@@ -242,9 +232,9 @@ class LockAttribution:
         return max(logged + polled, default=0.0)
 
 
-def _by_relation(found: Iterable[Taken]) -> list[Taken]:
+def _by_relation(found: Iterable[Lock]) -> list[Lock]:
     """One a relation: what is built again under a new OID keeps its name, and was there before."""
-    best: dict[str, Taken] = {}
+    best: dict[str, Lock] = {}
     for lock in found:
         other = best.get(lock.relation)
         if other is None or (other.created and not lock.created) or rank(lock.mode) > rank(other.mode):

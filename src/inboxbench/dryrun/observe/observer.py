@@ -18,7 +18,7 @@ from inboxbench.dryrun.model import Statement, Transaction
 from inboxbench.dryrun.observe.assemble import assemble
 from inboxbench.dryrun.observe.log_statements import LONGEST_VALUE, Draft, read_drafts
 from inboxbench.dryrun.observe.sampler import Poll, Poller, bystander
-from inboxbench.dryrun.observe.server_log import Line, log_path, prepare_log, read_lines
+from inboxbench.dryrun.observe.server_log import log_path, prepare_log, read_lines
 from inboxbench.errors import UsageError
 from inboxbench.server import Server
 
@@ -55,8 +55,8 @@ _TRIGGERS = ("start", "end", "drop", "rewrite")
 class Observer:
     """What happened so far. epoch: Unix seconds of the run's 0 ms, by the server's clock (this machine's).
 
-    `statements` and `transactions` read the log anew at each call; after the block they are final. Reading takes
-    processor time that live traffic would have to do without: after the block it waits until it is asked for.
+    `observed` reads the log anew at each call; after the block it is final. Reading takes processor time that live
+    traffic would have to do without: after the block it waits until it is asked for.
     """
 
     server: Server
@@ -68,16 +68,10 @@ class Observer:
     _end: int | None = None
     _drafts: list[Draft] | None = field(default=None)
 
-    def lines(self) -> Iterator[Line]:
-        """Of the observed database, since the block began until it ended."""
-        return read_lines(self._log, self._offset, self.database, self._end)
-
     def drafts(self) -> list[Draft]:
-        """Statements as the log shows them, transaction control included."""
-        if self._end is None:
-            return read_drafts(self.lines())
-        if self._drafts is None:
-            self._drafts = read_drafts(self.lines())
+        """Return the statements as the log shows them, transaction control included."""
+        if self._drafts is None or self._end is None:
+            self._drafts = read_drafts(read_lines(self._log, self._offset, self.database, self._end))
         return self._drafts
 
     @property
@@ -85,16 +79,8 @@ class Observer:
         return self._poller.poll
 
     def observed(self) -> tuple[tuple[Statement, ...], tuple[Transaction, ...]]:
-        """Statements (revision None) and transactions."""
+        """Return the statements (revision None) and the transactions."""
         return assemble(self.drafts(), self.poll, self.epoch * 1000)
-
-    @property
-    def statements(self) -> tuple[Statement, ...]:
-        return self.observed()[0]
-
-    @property
-    def transactions(self) -> tuple[Transaction, ...]:
-        return self.observed()[1]
 
     def finish(self) -> None:
         """Stop looking."""

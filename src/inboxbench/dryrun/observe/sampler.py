@@ -13,34 +13,13 @@ from psycopg.conninfo import make_conninfo
 
 from inboxbench.database import Connection, connect
 from inboxbench.server import Server
+from inboxbench.sqlfile import read_sections
 
 APPLICATION = "inboxbench dryrun"  # sessions whose name begins like this are ours
 INTERVAL_S = 0.002
 _SIZE_EVERY_S = 0.01
 _CATALOGUE_EVERY_S = 0.025
-
-# From another database: a snapshot taken in the observed one is what CREATE INDEX CONCURRENTLY would wait for.
-_LOCKS = """
-    SELECT extract(epoch FROM clock_timestamp()) * 1000, pg_current_wal_insert_lsn() - '0/0'::pg_lsn,
-           (SELECT string_agg(concat_ws(':', pid, relation, mode, granted, virtualtransaction), ','
-                              ORDER BY pid, relation, mode, granted, virtualtransaction)
-            FROM pg_locks
-            WHERE database = %(database)s AND locktype = 'relation' AND relation >= 16384 AND pid <> ALL (%(own)s)),
-           extract(epoch FROM clock_timestamp()) * 1000
-"""
-# The moment before the snapshot is taken: what was committed by then is in it.
-_CATALOGUE = """
-    SELECT extract(epoch FROM statement_timestamp()) * 1000, (
-        SELECT jsonb_agg(jsonb_build_array(
-                   c.oid::bigint, n.nspname, c.relname, c.relkind, c.relfilenode::bigint,
-                   coalesce(NOT i.indisvalid, false), pg_stat_get_tuples_returned(c.oid),
-                   coalesce(i.indrelid, p.oid, 0)::bigint)
-               ORDER BY c.oid)::text
-        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
-        LEFT JOIN pg_class AS p ON p.reltoastrelid = c.oid AND c.relkind = 't'
-        WHERE c.oid >= 16384)
-"""
+_QUERIES = read_sections(__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +103,6 @@ def virtual_number(virtual: str) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def read_catalogue(connection: Connection) -> tuple[Catalogue, str]:
-    """The committed relations, and the text they came as, to tell a change by."""
-    row = connection.execute(_CATALOGUE).fetchone()
-    assert row is not None
-    return Catalogue(float(row[0]), _relations(row[1])), str(row[1])
-
-
 def _relations(text: str | None) -> dict[int, Relation]:
     return {row[0]: Relation(*row) for row in json.loads(text or "[]")}
 
@@ -196,7 +168,9 @@ class Poller:
 
     def _take_locks(self) -> bool:
         """True when a session let go of something since the last look."""
-        row = self._outside.execute(_LOCKS, {"database": self._oid, "own": self._own}, prepare=True).fetchone()
+        row = self._outside.execute(
+            _QUERIES["locks"], {"database": self._oid, "own": self._own}, prepare=True
+        ).fetchone()
         assert row is not None
         at, wal, text, by = float(row[0]), int(row[1]), row[2], float(row[3])
         if text == self._known_locks and wal == self._known_wal:
@@ -215,7 +189,7 @@ class Poller:
             self.poll.sizes.append((float(row[0]), int(row[1])))
 
     def _take_catalogue(self) -> None:
-        row: tuple[Any, ...] | None = self._inside.execute(_CATALOGUE, prepare=True).fetchone()
+        row: tuple[Any, ...] | None = self._inside.execute(_QUERIES["catalogue"], prepare=True).fetchone()
         assert row is not None
         if row[1] != self._known_catalogue or not self.poll.catalogues:
             self._known_catalogue = str(row[1])

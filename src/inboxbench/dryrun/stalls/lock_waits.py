@@ -14,27 +14,12 @@ import psycopg
 from inboxbench.database import Connection, connect
 from inboxbench.dryrun.model import Statement
 from inboxbench.dryrun.observe.lock_attribution import conflict, in_words, strongest
+from inboxbench.sqlfile import read_sections
 from inboxbench.traffic.engine import Answer, Traffic
 
 APPLICATION = "inboxbench dryrun waits"
 INTERVAL_S = 0.005
-
-# Looking at pg_locks takes every partition of the lock table for a moment: only when somebody waits.
-_WAITING = """
-    SELECT pid, pg_blocking_pids(pid) FROM pg_stat_activity
-    WHERE wait_event_type = 'Lock' AND datname = current_database()
-"""
-_LOCKS = """
-    SELECT l.pid, l.locktype, l.relation::bigint, l.mode, l.granted,
-           ROW(l.locktype, l.relation, l.page, l.tuple, l.virtualxid, l.transactionid,
-               l.classid, l.objid, l.objsubid)::text AS object,
-           extract(epoch FROM l.waitstart) * 1000, extract(epoch FROM clock_timestamp()) * 1000
-    FROM pg_locks l WHERE l.pid = ANY (%s)
-"""
-_NAMES = """
-    SELECT c.oid::bigint, n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.oid >= 16384
-"""
+_QUERIES = read_sections(__file__)
 
 
 @dataclass(slots=True)
@@ -100,7 +85,7 @@ def watch_waits(conninfo: str) -> Iterator[Waits]:
     waits, stop = Waits(), threading.Event()
     connection = connect(conninfo, application_name=APPLICATION, log_statement="none", log_duration="off")
     try:
-        waits.names.update(connection.execute(_NAMES).fetchall())
+        waits.names.update(connection.execute(_QUERIES["names"]).fetchall())
         thread = threading.Thread(target=_look, args=(connection, waits, stop), name="dryrun-waits", daemon=True)
         thread.start()
         try:
@@ -115,7 +100,7 @@ def watch_waits(conninfo: str) -> Iterator[Waits]:
 def _look(connection: Connection, waits: Waits, stop: threading.Event) -> None:
     try:
         while not stop.wait(INTERVAL_S):
-            if waiting := connection.execute(_WAITING, prepare=True).fetchall():
+            if waiting := connection.execute(_QUERIES["waiting"], prepare=True).fetchall():
                 _take(connection, waits, {pid: blockers for pid, blockers in waiting if blockers})
     except psycopg.Error as error:
         waits.problem = str(error).splitlines()[0]
@@ -123,13 +108,13 @@ def _look(connection: Connection, waits: Waits, stop: threading.Event) -> None:
 
 def _take(connection: Connection, waits: Waits, blockers: dict[int, list[int]]) -> None:
     pids = sorted({*blockers, *(pid for those in blockers.values() for pid in those)})
-    locks = connection.execute(_LOCKS, (pids,), prepare=True).fetchall()
+    locks = connection.execute(_QUERIES["locks"], (pids,), prepare=True).fetchall()
     rows = [
         _Row(pid, kind, relation, in_words(mode), granted, thing)
         for pid, kind, relation, mode, granted, thing, *_ in locks
     ]
     if any(row.relation is not None and row.relation >= 16384 and row.relation not in waits.names for row in rows):
-        waits.names.update(connection.execute(_NAMES, prepare=True).fetchall())
+        waits.names.update(connection.execute(_QUERIES["names"], prepare=True).fetchall())
     for row, (*_, since, now) in zip(rows, locks, strict=True):
         if not row.granted:
             for blocker in blockers.get(row.pid, ()):

@@ -207,7 +207,7 @@ def _together(server: Server, name: str, cases: list[dict[str, str]]) -> Catalog
             connection.execute("SELECT pg_stat_force_next_flush()")  # or its rows are the next operation's
         if alone:
             _around(cases[0], "after", preparing)
-    statements = {one.sql[10:13]: one for one in observer.statements if one.sql.startswith("/* hazard ")}
+    statements = {one.sql[10:13]: one for one in observer.observed()[0] if one.sql.startswith("/* hazard ")}
     return {key: (one, _seen(one, blocked[key])) for key, one in statements.items()}
 
 

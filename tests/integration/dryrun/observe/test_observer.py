@@ -69,8 +69,8 @@ def test_what_comes_after_the_block_is_none_of_its_own(filled: Database) -> None
     """The log is read when it is asked for, up to where it stood: the next leg writes into the same file."""
     first = run(filled, "ALTER TABLE orders ADD COLUMN a int")
     second = run(filled, "ALTER TABLE orders ADD COLUMN b int")
-    assert [one.sql for one in first.statements] == ["ALTER TABLE orders ADD COLUMN a int"]
-    assert [one.sql for one in second.statements] == ["ALTER TABLE orders ADD COLUMN b int"]
+    assert [one.sql for one in first.observed()[0]] == ["ALTER TABLE orders ADD COLUMN a int"]
+    assert [one.sql for one in second.observed()[0]] == ["ALTER TABLE orders ADD COLUMN b int"]
 
 
 def test_a_lock_knows_what_ran_while_it_was_held(filled: Database) -> None:
@@ -78,7 +78,7 @@ def test_a_lock_knows_what_ran_while_it_was_held(filled: Database) -> None:
     statements = run(
         filled, "BEGIN", "ALTER TABLE orders ADD COLUMN a int", "SAVEPOINT s", "ALTER TABLE customers ADD COLUMN a int",
         "ROLLBACK TO s", "UPDATE orders SET n = 1", "CREATE INDEX ix ON orders (n)", "COMMIT", "VACUUM orders",
-    ).statements  # fmt: skip
+    ).observed()[0]  # fmt: skip
     first, index = (next(one for one in statements if word in one.sql) for word in ("orders ADD", "CREATE INDEX"))
     held = {lock.relation: lock.through for lock in first.locks}
     assert held["public.orders"] == index.number
@@ -94,7 +94,7 @@ def test_ddl_by_event_triggers(filled: Database) -> None:
         "CREATE INDEX orders_n ON orders (n)",
         "ALTER TABLE orders ADD CONSTRAINT fk FOREIGN KEY (customer_id) REFERENCES customers",
         "ALTER TABLE orders ADD COLUMN c int NOT NULL",
-    ).statements
+    ).observed()[0]
     assert locks(quiet) == {"orders": "ACCESS EXCLUSIVE"}
     assert (rewritten(quiet), scanned(quiet)) == (set(), {})
     assert {"orders", "orders_pkey"} <= locks(volatile).keys()
@@ -116,20 +116,20 @@ def test_statements_without_events_in_a_transaction(filled: Database) -> None:
         "ALTER TABLE orders ADD COLUMN a int",
         "COMMIT",
     )
-    update, truncate, alter = observer.statements
+    update, truncate, alter = observer.observed()[0]
     assert locks(update)["orders"] == "ROW EXCLUSIVE"
     assert (scanned(update), update.dead_tuples) == ({"orders": 2000}, 2000)
     assert locks(truncate)["customers"] == "ACCESS EXCLUSIVE"
     assert {"customers", "customers_pkey"} <= rewritten(truncate)
     assert (locks(alter), rewritten(alter)) == ({"orders": "ACCESS EXCLUSIVE"}, set())
-    (transaction,) = observer.transactions
+    (transaction,) = observer.observed()[1]
     assert transaction.outcome == "commit"
-    held = {lock.relation: lock.taken_ms + lock.held_ms for one in observer.statements for lock in one.locks}
+    held = {lock.relation: lock.taken_ms + lock.held_ms for one in observer.observed()[0] for lock in one.locks}
     assert all(end == pytest.approx(transaction.finished_ms) for end in held.values())
 
 
 def test_short_truncate_and_vacuum_full_show_by_their_files(filled: Database) -> None:
-    truncate, vacuum = run(filled, "TRUNCATE orders", "VACUUM FULL customers").statements
+    truncate, vacuum = run(filled, "TRUNCATE orders", "VACUUM FULL customers").observed()[0]
     assert locks(truncate)["orders"] == locks(vacuum)["customers"] == "ACCESS EXCLUSIVE"
     assert {"orders", "orders_pkey"} <= rewritten(truncate)
     assert rewritten(vacuum) == {"customers", "customers_pkey"}
@@ -139,7 +139,7 @@ def test_rows_that_others_read_later_are_not_a_vacuums(filled: Database) -> None
     """VACUUM has no events; its reading shows in statistics, which a session sends after a second at the earliest."""
     sent = ("SELECT pg_sleep(1.1)", "SELECT pg_sleep(0.3)")
     later = "CREATE INDEX customers_name ON customers (name)"
-    vacuum, full, _, _, index = run(filled, "VACUUM customers", "VACUUM FULL customers", *sent, later).statements
+    vacuum, full, _, _, index = run(filled, "VACUUM customers", "VACUUM FULL customers", *sent, later).observed()[0]
     assert scanned(vacuum) == {}
     assert scanned(full) == {"customers": 1000}
     assert scanned(index) == {"customers": 500}
@@ -159,7 +159,7 @@ def test_concurrently_by_the_poll(filled: Database) -> None:
         timer.start()
         run_one(filled, "CREATE INDEX CONCURRENTLY orders_n ON orders (n)")
         timer.join()
-    (build,) = [one for one in observer.statements if "CONCURRENTLY" in one.sql]
+    (build,) = [one for one in observer.observed()[0] if "CONCURRENTLY" in one.sql]
     assert locks(build) == {"orders": "SHARE UPDATE EXCLUSIVE"}
     assert {lock.seen for lock in build.locks} == {"poll"}
     assert scanned(build) == {"orders": 4000}
@@ -178,10 +178,10 @@ def test_what_was_rolled_back_is_not_there_afterwards(filled: Database) -> None:
         "ROLLBACK",
         "ALTER TABLE orders ADD COLUMN a int",
     )
-    change, add = observer.statements
+    change, add = observer.observed()[0]
     assert rewritten(change) == {"orders", "orders_pkey"}
     assert rewritten(add) == set()
-    assert [one.outcome for one in observer.transactions] == ["rollback", "commit"]
+    assert [one.outcome for one in observer.observed()[1]] == ["rollback", "commit"]
 
 
 def test_an_index_built_again_under_its_name_is_a_rewrite_and_one_made_later_is_not(filled: Database) -> None:
@@ -191,7 +191,7 @@ def test_an_index_built_again_under_its_name_is_a_rewrite_and_one_made_later_is_
         "ALTER TABLE orders ALTER n TYPE bigint",
         "DROP INDEX orders_n",
         "CREATE INDEX orders_n ON orders (n)",
-    ).statements
+    ).observed()[0]
     assert rewritten(change) == {"orders", "orders_pkey", "orders_n"}
     assert rewritten(again) == set()
 
