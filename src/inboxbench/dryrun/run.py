@@ -43,7 +43,7 @@ class Segment:
             return f"the command ran longer than {self.ended.seconds:.0f} s and was ended; --timeout gives it more"
         if self.ended.status == 0:
             return None
-        failed = next((one for one in reversed(self.statements) if one.error), None)
+        failed = next((statement for statement in reversed(self.statements) if statement.error), None)
         if failed is None:
             return f"the command ended with status {self.ended.status}: {self.ended.complaint}"
         where = f"revision {failed.revision}" if failed.revision else "the chain"
@@ -153,7 +153,7 @@ def _check_history(segment: Segment, tool: Tool, before: list[str], after: list[
 def as_run(segment: Segment, *, server: Server, source: str, command: str, started: str) -> DryRun:
     """The record of a whole run from one segment."""
     poll, epoch = segment.observer.poll, segment.observer.epoch * 1000
-    end = max([one.finished_ms for one in segment.transactions], default=0.0)
+    end = max((transaction.finished_ms for transaction in segment.transactions), default=0.0)
     samples = Samples(poll)
     invalid = _invalid(poll.catalogues[-1]) - _invalid(poll.catalogues[0]) if poll.catalogues else set()
     return DryRun(
@@ -177,13 +177,13 @@ def as_run(segment: Segment, *, server: Server, source: str, command: str, start
 
 
 def _invalid(catalogue: Catalogue) -> set[str]:
-    return {one.full_name for one in catalogue.relations.values() if one.invalid}
+    return {index.full_name for index in catalogue.invalid.values()}
 
 
 def _in_one(segment: Segment) -> bool:
     """Whether all revisions ran in a single transaction."""
-    done = [one.revision for one in segment.revisions]
-    return len(done) > 1 and any(len(one.revisions) == len(set(done)) for one in segment.transactions)
+    done = [revision.revision for revision in segment.revisions]
+    return len(done) > 1 and any(len(transaction.revisions) == len(set(done)) for transaction in segment.transactions)
 
 
 def _notes(segment: Segment) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The same chain on copies of several sizes: how each statement's cost grows with the rows it works on.
 
 A cost is fitted as start + slope · rows, by least squares; k, the exponent of a power law through the same points, is
-told beside it. A counter whose slope is not told apart from nothing is constant, and so are the times of a statement
+shown with it. A counter whose slope is not distinguished from nothing is constant, and so are the times of a statement
 whose counters are: what reads no more rows and writes no more WAL takes no longer, whatever a busy machine made of
 three runs. What is read off a fit beyond the largest size that was run is extrapolated, all else measured.
 """
@@ -9,15 +9,16 @@ three runs. What is read off a fit beyond the largest size that was run is extra
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean, linear_regression, pvariance, stdev
 from typing import Literal
 
 from inboxbench.bench.growth.curve import FEWEST, fit
-from inboxbench.dryrun.model import DryRun, Lock, Statement
+from inboxbench.dryrun.model import DryRun, Statement
 from inboxbench.dryrun.more import Curve, Grown, Scales
+from inboxbench.sqltree.tokens import folded
 
 MEASURES = ("duration_ms", "wal_bytes", "rows_read", "lock_hold_ms", "stall_ms")
 _COUNTED = ("wal_bytes", "rows_read")
@@ -26,7 +27,6 @@ _GROWTH = 0.1  # and of the cost, between the smallest and the largest size
 _PAGES = 4 * 8192  # of WAL: whether a page goes there whole is a matter of when a checkpoint was
 _SAME = 1.05
 _Key = tuple[str, str | None]  # a revision, and the text of one of its statements or None for all of it
-_LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,7 @@ def fit_curve(measure: str, points: Sequence[tuple[int, float]], rows: int, *, g
     start, slope, error = _line(xs, ys)
     steady = _is_constant(measure, xs, ys, slope, error) if measure in _COUNTED else not grows or slope <= 0
     if steady:
-        middle = sum(ys) / len(ys)
-        start, slope, error = middle, 0.0, math.sqrt(sum((y - middle) ** 2 for y in ys) / (len(ys) - 1))
+        start, slope, error = fmean(ys), 0.0, stdev(ys)
     k = 0.0 if slope == 0 or len(set(xs)) < FEWEST or min(xs) < 1 else fit([(x, max(round(y), 1)) for x, y in points]).k
     if max(xs) <= rows * _SAME and rows <= max(xs) * _SAME:
         return Curve(measure, tuple(points), start, slope, error, k, ys[-1], "measured")
@@ -60,26 +59,25 @@ def fit_curve(measure: str, points: Sequence[tuple[int, float]], rows: int, *, g
 
 def _leverage(xs: Sequence[int], at: float) -> float:
     """Standard error of a prediction `at`, in those of the fit (Draper and Smith, Applied Regression Analysis, 1.4)."""
-    middle = sum(xs) / len(xs)
-    breadth = sum((one - middle) ** 2 for one in xs) or 1.0
-    return math.sqrt(1 + 1 / len(xs) + (at - middle) ** 2 / breadth)
+    return math.sqrt(1 + 1 / len(xs) + (at - fmean(xs)) ** 2 / _breadth(xs))
+
+
+def _breadth(xs: Sequence[int]) -> float:
+    """Return the sum of squares about the mean; 1 where all are the same."""
+    return pvariance(xs) * len(xs) or 1.0
 
 
 def _line(xs: Sequence[int], ys: Sequence[float]) -> tuple[float, float, float]:
-    """start, slope, standard error of the regression. All of the same size: flat."""
-    x, y = sum(xs) / len(xs), sum(ys) / len(ys)
-    breadth = sum((one - x) ** 2 for one in xs)
-    slope = sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True)) / breadth if breadth else 0.0
-    start = y - slope * x
-    rest = sum((b - start - slope * a) ** 2 for a, b in zip(xs, ys, strict=True))
+    """Return start, slope and standard error of the regression; flat where all are of the same size."""
+    slope, start = linear_regression(xs, ys) if len(set(xs)) > 1 else (0.0, fmean(ys))
+    rest = sum((y - start - slope * x) ** 2 for x, y in zip(xs, ys, strict=True))
     return start, slope, math.sqrt(rest / max(len(xs) - 2, 1))
 
 
 def _is_constant(measure: str, xs: Sequence[int], ys: Sequence[float], slope: float, error: float) -> bool:
     """Nothing costs less where there are more rows: what seems to is noise."""
     growth = slope * (max(xs) - min(xs))
-    x = sum(xs) / len(xs)
-    of_slope = error / math.sqrt(sum((one - x) ** 2 for one in xs) or 1.0)
+    of_slope = error / math.sqrt(_breadth(xs))
     least = 0.0 if measure == "rows_read" else _PAGES
     certain = slope > _CERTAIN * of_slope
     return growth <= max(least, _GROWTH * max(ys)) or not certain
@@ -99,8 +97,8 @@ def grow(sizes: Sequence[Size], rows: Mapping[str, int], rows_from: Literal["--r
         tuple(size.share for size in sizes),
         every,
         rows_from,
-        statements=tuple(one for one in grown if one.sql is not None),
-        revisions=tuple(one for one in grown if one.sql is None),
+        statements=tuple(part for part in grown if part.sql is not None),
+        revisions=tuple(part for part in grown if part.sql is None),
     )
 
 
@@ -118,39 +116,36 @@ def _made(sizes: Sequence[Size], rows: Mapping[str, int]) -> dict[str, int]:
 
 def _filled_from(run: DryRun, table: str) -> set[str]:
     """What was read through by the statements that wrote to it; else what they locked to read."""
-    writing = [one for one in run.statements if any(_writes(lock, table) for lock in one.locks)]
-    scanned = {scan.relation for one in writing for scan in one.scans}
-    read = {lock.relation for one in writing for lock in one.locks if lock.mode == "ACCESS SHARE"}
+    written = (table, "ROW EXCLUSIVE")
+    writing = [item for item in run.statements if written in {(lock.relation, lock.mode) for lock in item.locks}]
+    scanned = {scan.relation for statement in writing for scan in statement.scans}
+    read = {lock.relation for statement in writing for lock in statement.locks if lock.mode == "ACCESS SHARE"}
     return (scanned or read) - {table}
-
-
-def _writes(lock: Lock, table: str) -> bool:
-    return lock.relation == table and lock.mode == "ROW EXCLUSIVE"
 
 
 def _rows(rows: Mapping[str, int], tables: Iterable[str]) -> int:
     return sum(rows.get(table, 0) for table in tables)
 
 
-def _worst(one: Grown) -> tuple[float, float]:
-    """First what others felt, then what it took."""
-    felt = max(one.curve("lock_hold_ms").value, one.curve("stall_ms").value)
-    return -felt, -one.curve("duration_ms").value
+def _worst(part: Grown) -> tuple[float, float]:
+    """Order by what others waited for, then by what it took."""
+    waited = max(part.curve("lock_hold_ms").value, part.curve("stall_ms").value)
+    return -waited, -part.curve("duration_ms").value
 
 
 def _grouped(run: DryRun) -> dict[_Key, list[Statement]]:
     """By revision, and by revision and text: batches of a backfill differ in their values only."""
-    found: dict[_Key, list[Statement]] = defaultdict(list)
-    for one in run.statements:
-        if one.revision:
-            found[one.revision, _LITERAL.sub("?", " ".join(one.sql.split()))].append(one)
-            found[one.revision, None].append(one)
-    return found
+    groups: dict[_Key, list[Statement]] = defaultdict(list)
+    for statement in run.statements:
+        if statement.revision:
+            groups[statement.revision, folded(statement.sql)].append(statement)
+            groups[statement.revision, None].append(statement)
+    return groups
 
 
 def _grown(sizes: Sequence[Size], rows: Mapping[str, int], key: _Key, mine: Sequence[Sequence[Statement]]) -> Grown:
     """mine: the statements of `key` at each size."""
-    tables = _worked_on([one for at_one_size in mine for one in at_one_size], sizes[-1].rows)
+    tables = _worked_on([statement for at_one_size in mine for statement in at_one_size], sizes[-1].rows)
     at = [_rows(size.rows, tables or size.rows) for size in sizes]
     wanted = _rows(rows, tables or rows)
     points = {
@@ -165,26 +160,26 @@ def _grown(sizes: Sequence[Size], rows: Mapping[str, int], key: _Key, mine: Sequ
 def _worked_on(statements: Iterable[Statement], known: Mapping[str, int]) -> tuple[str, ...]:
     """What was read through or written anew; else what was locked."""
     found = list(statements)
-    through = {scan.relation for one in found for scan in one.scans}
-    through |= {rewrite.relation for one in found for rewrite in one.rewrites}
-    locked = {lock.relation for one in found for lock in one.locks if lock.kind == "table"}
+    through = {scan.relation for statement in found for scan in statement.scans}
+    through |= {rewrite.relation for statement in found for rewrite in statement.rewrites}
+    locked = {lock.relation for statement in found for lock in statement.locks if lock.kind == "table"}
     return tuple(sorted(through & known.keys() or locked & known.keys()))
 
 
-def _held(_run: DryRun, found: Sequence[Statement]) -> float:
-    return max((lock.held_ms for one in found for lock in one.locks if lock.keeps_out), default=0.0)
+def _held(_run: DryRun, mine: Sequence[Statement]) -> float:
+    return max((lock.held_ms for statement in mine for lock in statement.locks if lock.keeps_out), default=0.0)
 
 
-def _stall(run: DryRun, found: Sequence[Statement]) -> float:
-    numbers = {one.number for one in found}
-    stalls = (stall for felt in run.traffic for stall in felt.stalls if stall.statement in numbers and stall.held)
-    return max((stall.duration_ms for stall in stalls), default=0.0)
+def _stall(run: DryRun, mine: Sequence[Statement]) -> float:
+    numbers = {statement.number for statement in mine}
+    stalls = (stall for summary in run.traffic for stall in summary.stalls if stall.held)
+    return max((stall.duration_ms for stall in stalls if stall.statement in numbers), default=0.0)
 
 
 _COSTS: dict[str, Callable[[DryRun, Sequence[Statement]], float]] = {
-    "duration_ms": lambda _run, found: sum(one.duration_ms for one in found),
-    "wal_bytes": lambda _run, found: float(sum(one.wal_bytes for one in found)),
-    "rows_read": lambda _run, found: float(sum(scan.rows for one in found for scan in one.scans)),
+    "duration_ms": lambda _run, mine: sum(statement.duration_ms for statement in mine),
+    "wal_bytes": lambda _run, mine: float(sum(statement.wal_bytes for statement in mine)),
+    "rows_read": lambda _run, mine: float(sum(scan.rows for statement in mine for scan in statement.scans)),
     "lock_hold_ms": _held,
     "stall_ms": _stall,
 }

@@ -96,7 +96,7 @@ def judged(document: dict[str, Any], found: Sequence[tuple[str, str, Piece]]) ->
 
 
 def _judged(rule: str, message: str, piece: Piece, shown: dict[tuple[int, str], bool], *, traffic: bool) -> Judged:
-    ours = [one.id for one in RULES.values() if rule in one.squawk and (traffic or not one.needs_traffic)]
+    ours = [known.id for known in RULES.values() if rule in known.squawk and (traffic or not known.needs_traffic)]
     if not ours:
         return Judged(rule, "unseen", message, piece)
     seen = next((name for name in ours if (piece.number, name) in shown), None)

@@ -82,7 +82,7 @@ def _first_cause(error: BaseException) -> BaseException:
     chain = [error]
     while (below := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(below)
-    return next((one for one in reversed(chain) if isinstance(one, psycopg.Error)), error)
+    return next((cause for cause in reversed(chain) if isinstance(cause, psycopg.Error)), error)
 
 
 def _applied(attributes: Mapping[str, Any], step: Any) -> None:

@@ -212,9 +212,9 @@ def _set(node: Any, _: Sequence[int]) -> dict[str, Any]:
     reset = node.kind in (pb.VAR_RESET, pb.VAR_RESET_ALL)
     value = ", ".join(map(_literal, node.args)) if node.kind == pb.VAR_SET_VALUE else None
     setting = Setting(node.name, value, node.is_local)
-    one = node.kind in (pb.VAR_SET_VALUE, pb.VAR_SET_DEFAULT, pb.VAR_RESET)
-    kind = "reset" if reset else "set" if one else f"set {node.name.lower() or 'current'}"
-    return {"kind": kind, "settings": (setting,) if one else ()}
+    single = node.kind in (pb.VAR_SET_VALUE, pb.VAR_SET_DEFAULT, pb.VAR_RESET)
+    kind = "reset" if reset else "set" if single else f"set {node.name.lower() or 'current'}"
+    return {"kind": kind, "settings": (setting,) if single else ()}
 
 
 def _select(node: Any, _: Sequence[int]) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import postgast
 from postgast import pg_query_pb2 as pb
 
-TokenKind = Literal["identifier", "keyword", "string", "parameter", "comment", "sign"]
+TokenKind = Literal["identifier", "keyword", "string", "number", "parameter", "comment", "sign"]
 
 _KINDS: dict[int, TokenKind] = {
     pb.IDENT: "identifier",
@@ -23,6 +23,8 @@ _KINDS: dict[int, TokenKind] = {
     pb.USCONST: "string",
     pb.BCONST: "string",
     pb.XCONST: "string",
+    pb.ICONST: "number",
+    pb.FCONST: "number",
     pb.PARAM: "parameter",
     pb.SQL_COMMENT: "comment",
     pb.C_COMMENT: "comment",
@@ -95,6 +97,16 @@ def flat(tokens: Sequence[Token]) -> str:
         pieces.append(" " if before and token.start > before.end else "")
         pieces.append(token.text)
     return "".join(pieces)
+
+
+def folded(text: str) -> str:
+    """Return the text on one line with `?` for each constant, so that statements that differ in values alone are alike.
+
+    >>> folded("UPDATE t\\nSET a = 'it''s', b1 = 1.5 WHERE id > 7")
+    'UPDATE t SET a = ?, b1 = ? WHERE id > ?'
+    """
+    tokens = [replace(token, text="?") if token.kind in ("string", "number") else token for token in scan(text)]
+    return flat(tokens) or " ".join(text.split())
 
 
 def split(tokens: Sequence[Token], sign: str) -> list[list[Token]]:

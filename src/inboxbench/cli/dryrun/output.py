@@ -84,11 +84,11 @@ def _header(console: Console, run: DryRun) -> None:
 
 
 def _statements(run: DryRun, revision: Revision) -> list[Statement]:
-    return [one for one in run.statements if one.revision == revision.revision]
+    return [statement for statement in run.statements if statement.revision == revision.revision]
 
 
 def _is_noteworthy(run: DryRun, revision: Revision) -> bool:
-    return revision.error is not None or any(_is_noticeable(one) for one in _statements(run, revision))
+    return revision.error is not None or any(_is_noticeable(statement) for statement in _statements(run, revision))
 
 
 def _is_noticeable(statement: Statement) -> bool:
@@ -154,8 +154,8 @@ def _more(statement: Statement) -> Iterator[str]:
 
 def _line(run: DryRun, revision: Revision) -> str:
     """Where it was between the first revision's beginning and the last one's end."""
-    begin = min(one.started_ms for one in run.revisions)
-    length = max(one.finished_ms for one in run.revisions) - begin
+    begin = min(revision.started_ms for revision in run.revisions)
+    length = max(revision.finished_ms for revision in run.revisions) - begin
     if length <= 0:
         return "█" * _WIDTH
     first = min(int((revision.started_ms - begin) / length * _WIDTH), _WIDTH - 1)

@@ -85,16 +85,16 @@ def _show_queue(console: Console, name: str, seconds: float, runs: tuple[Queuein
     table = Table(
         "lock_timeout", "starts", "s", "worst stall", "of", "behind which lock", title=f"{_option(name)} {seconds:g} s"
     )
-    for one in runs:
-        timeout = "none" if one.lock_timeout_ms is None else f"{one.lock_timeout_ms:g} ms"
-        starts = f"{one.attempts}" + ("" if one.error is None else f", [red]not through: {escape(one.error)}[/]")
-        worst = (timeout, starts, f"{one.seconds:.1f}", millis(one.worst_ms), escape(one.worst_class or ""))
-        table.add_row(*worst, _lock_behind(one))
+    for run in runs:
+        timeout = "none" if run.lock_timeout_ms is None else f"{run.lock_timeout_ms:g} ms"
+        starts = f"{run.attempts}" + ("" if run.error is None else f", [red]not through: {escape(run.error)}[/]")
+        worst = (timeout, starts, f"{run.seconds:.1f}", millis(run.worst_ms), escape(run.worst_class or ""))
+        table.add_row(*worst, _lock_behind(run))
     console.print(table)
 
 
-def _lock_behind(one: Queueing) -> str:
-    stalls = [stall for summary in one.traffic for stall in summary.stalls if stall.held]
+def _lock_behind(run: Queueing) -> str:
+    stalls = [stall for summary in run.traffic for stall in summary.stalls if stall.held]
     worst = max(stalls, key=lambda stall: stall.duration_ms, default=None)
     if worst is None:
         return ""
@@ -105,13 +105,13 @@ def _shuffle_lines(rounds: tuple[Shuffle, ...]) -> Iterator[str]:
     if not rounds:
         yield "no deadlock can be looked for: the copy has fewer than two tables"
         return
-    hit = [one for one in rounds if one.deadlocks]
-    yield f"{sum(one.deadlocks for one in rounds)} deadlocks in {len(hit)} of {len(rounds)} runs"
-    for cycle in dict.fromkeys(cycle for one in hit for cycle in one.cycles):
+    hit = [shuffle for shuffle in rounds if shuffle.deadlocks]
+    yield f"{sum(shuffle.deadlocks for shuffle in rounds)} deadlocks in {len(hit)} of {len(rounds)} runs"
+    for cycle in dict.fromkeys(cycle for shuffle in hit for cycle in shuffle.cycles):
         yield f"  {escape(cycle)}"
-    for one in rounds:
-        if one.error:
-            yield f"  run {one.seed}: the migrations themselves ended: {escape(one.error)}"
+    for shuffle in rounds:
+        if shuffle.error:
+            yield f"  run {shuffle.seed}: the migrations themselves ended: {escape(shuffle.error)}"
 
 
 def _back_lines(back: Back) -> Iterator[str]:
@@ -121,8 +121,9 @@ def _back_lines(back: Back) -> Iterator[str]:
         worst = max(back.traffic, key=lambda felt: felt.max_stall_ms)
         yield f"the way back to {escape(back.target)}: worst stall {millis(worst.max_stall_ms)} ({escape(worst.name)})"
         yield f"  {sum(requests.errors for requests in back.traffic)} errors of requests"
-    for one in back.lost:
-        yield f"  [red]lost[/] {escape(one.table)}{'.' + escape(one.column) if one.column else ''}: {escape(one.what)}"
+    for loss in back.lost:
+        column = f".{loss.column}" if loss.column else ""
+        yield f"  [red]lost[/] {escape(loss.table + column)}: {escape(loss.what)}"
     if not back.lost and not back.error:
         yield "  every row and value is what it was before the way up"
 

@@ -75,6 +75,11 @@ class Catalogue:
     at: float
     relations: dict[int, Relation]
 
+    @property
+    def invalid(self) -> dict[int, Relation]:
+        """The indexes that a failed CONCURRENTLY left behind."""
+        return {oid: relation for oid, relation in self.relations.items() if relation.invalid}
+
 
 @dataclass(slots=True)
 class Poll:

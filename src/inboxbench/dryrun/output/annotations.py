@@ -39,12 +39,12 @@ def place_of(run: DryRun, finding: Finding) -> tuple[str | None, int | None]:
     """File, relative to the working directory where it lies below it, and line."""
     statement = statement_of(run, finding)
     file = statement.file if statement else None
-    file = file or next((one.file for one in run.revisions if one.revision == finding.revision), None)
+    file = file or next((revision.file for revision in run.revisions if revision.revision == finding.revision), None)
     return (None if file is None else _relative(file)), statement.line if statement and file else None
 
 
 def statement_of(run: DryRun, finding: Finding) -> Statement | None:
-    return next((one for one in run.statements if one.number == finding.statement), None)
+    return next((statement for statement in run.statements if statement.number == finding.statement), None)
 
 
 def _relative(file: str) -> str:

@@ -27,9 +27,9 @@ def as_markdown(run: DryRun) -> str:
 
 
 def _head(run: DryRun) -> Iterator[str]:
-    told = [one for one in run.findings if not one.suppressed]
-    errors = sum(one.severity == "error" for one in told)
-    verdict = f"failed: {run.error}" if run.error else f"{len(told)} findings, {errors} of them errors"
+    open_findings = [finding for finding in run.findings if not finding.suppressed]
+    errors = sum(finding.severity == "error" for finding in open_findings)
+    verdict = f"failed: {run.error}" if run.error else f"{len(open_findings)} findings, {errors} of them errors"
     yield f"## Dry run: {_cell(verdict)}"
     yield ""
     yield (
@@ -73,17 +73,17 @@ def both(compared: Comparison) -> str:
 
 
 def _locks(run: DryRun) -> Iterator[str]:
-    rows = [(one, lock) for one in run.statements for lock in one.locks if lock.keeps_out]
+    rows = [(statement, lock) for statement in run.statements for lock in statement.locks if lock.keeps_out]
     if not rows:
         return
     yield from ["", "### Locks that kept others out", ""]
     yield "| revision | statement | relation | mode | held | statements meanwhile | waited for |"
     yield "|---|---|---|---|---:|---:|---:|"
-    for one, lock in rows:
+    for statement, lock in rows:
         waited = units.millis(lock.waited_ms) if lock.waited_ms >= 1 else "–"
         yield (
-            f"| {one.revision or '–'} | {_cell(head(one))} | {short(lock.relation)} | {lock.mode} | "
-            f"{units.millis(lock.held_ms)} | {max(lock.through - one.number, 0) or '–'} | {waited} |"
+            f"| {statement.revision or '–'} | {_cell(head(statement))} | {short(lock.relation)} | {lock.mode} | "
+            f"{units.millis(lock.held_ms)} | {max(lock.through - statement.number, 0) or '–'} | {waited} |"
         )
 
 

@@ -64,8 +64,8 @@ class Dependents:
     def read(cls, found: Mapping[str, Any]) -> Dependents:
         """From a row of dependents.sql."""
         lists = {
-            "indexes": tuple(Index(**one) for one in found["indexes"]),
-            "constraints": tuple(Constraint(**one) for one in found["constraints"]),
+            "indexes": tuple(Index(**index) for index in found["indexes"]),
+            "constraints": tuple(Constraint(**constraint) for constraint in found["constraints"]),
             "obstacles": tuple(found["obstacles"]),
         }
         return cls(**{**found, **lists})

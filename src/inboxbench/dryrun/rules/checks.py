@@ -52,7 +52,9 @@ def _queued(stall: Stall) -> str:
 
 def adds_constraint(kind: str) -> Callable[[Command], bool]:
     """Statements that give a table, not a column as it is added, a constraint of this kind."""
-    return lambda command: command.kind == "alter table" and kind in {one.kind for one in command.constraints}
+    return lambda command: (
+        command.kind == "alter table" and kind in {constraint.kind for constraint in command.constraints}
+    )
 
 
 def rewriting(*, with_default: bool) -> Check:

@@ -116,9 +116,11 @@ def _revision(group: _Group, history: History, samples: Samples, epoch_ms: float
     begin, end = first.started_ms, last.started_ms + last.duration_ms
     if group.statements[0].transaction != 0 and _own_transaction(group, ends):
         end = max(end, ends.get(last.transaction, end))
-    error = next((one.error for one in reversed(group.statements) if one.error), None) if not group.stamped else None
-    before = {one.oid for one in samples.catalogue_before(begin + epoch_ms).relations.values() if one.invalid}
-    after = samples.catalogue_after(end + epoch_ms).relations.values()
+    errors = [statement.error for statement in group.statements if statement.error and not group.stamped]
+    before = samples.catalogue_before(begin + epoch_ms).invalid
+    after = samples.catalogue_after(end + epoch_ms).invalid
+    left = [index for oid, index in after.items() if oid not in before]
+    texts = " ".join(statement.sql for statement in group.statements)
     return Revision(
         revision=group.revision,
         title=script.title if script else "",
@@ -127,14 +129,8 @@ def _revision(group: _Group, history: History, samples: Samples, epoch_ms: float
         finished_ms=end,
         wal_bytes=samples.wal_between(begin + epoch_ms, end + epoch_ms),
         peak_bytes=samples.peak_between(begin + epoch_ms, end + epoch_ms),
-        invalid_indexes=tuple(
-            sorted(
-                one.full_name
-                for one in after
-                if one.invalid and one.oid not in before and any(one.name in each.sql for each in group.statements)
-            )
-        ),
-        error=error,
+        invalid_indexes=tuple(sorted(index.full_name for index in left if index.name in texts)),
+        error=errors[-1] if errors else None,
     )
 
 
@@ -145,9 +141,9 @@ def _own_transaction(group: _Group, ends: dict[int, float]) -> bool:
 
 
 def named(transactions: Sequence[Transaction], statements: Sequence[Statement]) -> tuple[Transaction, ...]:
-    """Transactions with the revisions that ran in them, in order."""
-    found: dict[int, dict[str, None]] = {}
+    """Return the transactions with the revisions that ran in them, in order."""
+    ran: dict[int, dict[str, None]] = {item.number: {} for item in transactions}
     for statement in statements:
         if statement.revision is not None:
-            found.setdefault(statement.transaction, {})[statement.revision] = None
-    return tuple(replace(one, revisions=tuple(found.get(one.number, ()))) for one in transactions)
+            ran.setdefault(statement.transaction, {})[statement.revision] = None
+    return tuple(replace(item, revisions=tuple(ran[item.number])) for item in transactions)
