@@ -53,7 +53,7 @@ class Node:
 
     @property
     def relation(self) -> str | None:
-        """The table's name without its schema."""
+        """Return the table's name without its schema."""
         return self.fields.get("Relation Name")
 
     @property
@@ -148,7 +148,7 @@ class Explained:
 
     @property
     def scanned(self) -> tuple[str, ...]:
-        """The tables that are read from end to end."""
+        """Return the tables that are read from end to end."""
         return tuple(dict.fromkeys(str(node.relation) for node in self.root.walk() if node.kind == "Seq Scan"))
 
     @property

@@ -64,7 +64,7 @@ class QueryFile:
 
     @property
     def prepared(self) -> str:
-        """The statement with $n in place of :name, numbered as `params` is ordered."""
+        """Return the statement with $n in place of :name, numbered as `params` is ordered."""
         return numbered(self.text, tuple(self.params))
 
 
@@ -76,6 +76,15 @@ def parameters(text: str) -> tuple[str, ...]:
     """
     found = (match["name"] for match in _TOKENS.finditer(text) if match["name"])
     return tuple(dict.fromkeys(found))
+
+
+def blanked(text: str) -> str:
+    """Return `text` with a placeholder for each :name, as long as it was, for a parser that counts places.
+
+    >>> blanked("SELECT :account, ':no'")
+    "SELECT $1      , ':no'"
+    """
+    return _TOKENS.sub(lambda match: "$1".ljust(len(match[0])) if match["name"] else match[0], text)
 
 
 def numbered(text: str, names: Iterable[str]) -> str:
@@ -138,7 +147,7 @@ def pgbench_literal(text: str, kind: str) -> str:
 
 
 def _split(path: Path, source: str, *, strict: bool) -> tuple[dict[str, str], str]:
-    """The header's keys and the statement below it. Unless `strict`, a line with another key is prose."""
+    """Return the header's keys and the statement below it. Unless `strict`, a line with another key is prose."""
     header: dict[str, str] = {}
     lines = source.splitlines()
     start = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("--")), len(lines))
@@ -256,7 +265,7 @@ def read_sections(module: str) -> dict[str, bytes]:
 
 
 def read_queries(folder: Path, *, strict: bool = True) -> tuple[QueryFile, ...]:
-    """Every `*.sql` of a folder, by name. Raises UsageError when there is none."""
+    """Return every `*.sql` of a folder, by name. Raises UsageError when there is none."""
     paths = sorted(folder.glob("*.sql"))
     if not paths:
         raise UsageError(f"{folder} holds no queries; put one query a file there, as NAME.sql")

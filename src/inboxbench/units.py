@@ -24,7 +24,7 @@ _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
 
 
 def known(value: float | None) -> TypeGuard[float]:
-    """Whether there is a finite number to print or to draw."""
+    """Return whether there is a finite number to print or to draw."""
     return value is not None and math.isfinite(value)
 
 
@@ -39,7 +39,7 @@ def number(value: float | None) -> str:
 
 
 def compact(value: float | None) -> str:
-    """A round number short enough for an axis: `10k`, `2.5M`."""
+    """Return a round number short enough for an axis: `10k`, `2.5M`."""
     if not known(value):
         return DASH
     for least, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -49,13 +49,13 @@ def compact(value: float | None) -> str:
 
 
 def pages(value: float | None) -> str:
-    """A number of 8 kB buffer pages."""
+    """Return a number of 8 kB buffer pages."""
     unit = "page" if value == 1 else "pages"
     return f"{number(value)} {unit}" if known(value) else DASH
 
 
 def size(value: float | None) -> str:
-    """A size in bytes, in the largest unit of which it is at least one after rounding.
+    """Return a size in bytes, in the largest unit of which it is at least one after rounding.
 
     >>> size(735), size(4639), size(198_180_864), size((1 << 20) - 1)
     ('735 B', '4.53 kB', '189 MB', '1.00 MB')
@@ -103,12 +103,12 @@ def rate(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """A fraction of one as a percentage."""
+    """Return a fraction of one as a percentage."""
     return f"{value * 100:.0f} %" if known(value) else DASH
 
 
 def times(value: float | None) -> str:
-    """A ratio.
+    """Return a ratio.
 
     >>> times(12.34), times(1.5), times(0.37), times(6813)
     ('12.3×', '1.50×', '0.37×', '6,813×')
@@ -124,7 +124,7 @@ def ratio(numerator: float | None, denominator: float | None) -> float | None:
 
 
 def change(value: float | None, base: float | None) -> str:
-    """How much more or less than `base`, with its sign: `+45 %`; empty when they cannot be compared."""
+    """Return how much more or less than `base`, with its sign: `+45 %`; empty when they cannot be compared."""
     relative = ratio(value, base)
     if relative is None:
         return ""

@@ -41,7 +41,7 @@ class Catalog:
     entries: tuple[Entry, ...]
 
     def only(self, *kinds: Kind) -> Catalog:
-        """The same schema, seen through some kinds of objects."""
+        """Return the same schema, seen through some kinds of objects."""
         return Catalog(tuple(entry for entry in self.entries if entry.kind in kinds))
 
     def of(self, kind: Kind, table: str | None = None) -> tuple[Entry, ...]:
@@ -75,7 +75,7 @@ class Difference:
 
 
 def compare(expected: Catalog, found: Catalog) -> tuple[Difference, ...]:
-    """Every difference, sorted by table; the contents of a table that one side lacks are not listed."""
+    """Return every difference, sorted by table; the contents of a table that one side lacks are not listed."""
     wanted, present = _by_identity(expected), _by_identity(found)
     one_sided = set(expected.tables) ^ set(found.tables)
     differences = (
@@ -95,7 +95,7 @@ def _identity(entry: Entry) -> tuple[Kind, str, str]:
 
 
 def explain(differences: Iterable[Difference], *, expected: str = "expected", found: str = "found") -> str:
-    """The differences as text; ``expected`` and ``found`` name the two sides for the reader."""
+    """Return the differences as text; ``expected`` and ``found`` name the two sides for the reader."""
     return "\n".join(line for each in differences for line in _explain_one(each, expected, found))
 
 
@@ -176,7 +176,7 @@ def _inline_constraints(catalog: Catalog, table: str) -> Iterator[str]:
 
 
 def _indexes(catalog: Catalog, table: str) -> list[str]:
-    """The indexes of a table as one block of lines."""
+    """Return the indexes of a table as one block of lines."""
     lines = [f"{index.definition};" for index in catalog.of("index", table)]
     return ["\n".join(lines)] if lines else []
 

@@ -59,7 +59,7 @@ class RelationSize:
 
 
 def relation_sizes(connection: Connection[Any], *, schema: str = "public") -> tuple[RelationSize, ...]:
-    """Every table followed by its indexes, in order of name."""
+    """Return every table followed by its indexes, in order of name."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(_QUERIES["sizes"], {"schema": schema}).fetchall()
     return tuple(RelationSize(table, index, size, max(rows, 0)) for table, index, size, rows in rows)

@@ -53,22 +53,22 @@ class Lock:
 
     @property
     def blocks_reads(self) -> bool:
-        """Whether nobody else may read the relation."""
+        """Return whether nobody else may read the relation."""
         return self.mode == "ACCESS EXCLUSIVE"
 
     @property
     def blocks_writes(self) -> bool:
-        """Whether nobody else may write to the relation."""
+        """Return whether nobody else may write to the relation."""
         return MODES.index(self.mode) >= MODES.index("SHARE")
 
     @property
     def of_others(self) -> bool:
-        """Whether it is on a table that was there before, which others may be using."""
+        """Return whether it is on a table that was there before, which others may be using."""
         return self.kind == "table" and not self.created
 
     @property
     def keeps_out(self) -> bool:
-        """Whether readers or writers of such a table have to wait for it."""
+        """Return whether readers or writers of such a table have to wait for it."""
         return self.of_others and self.blocks_writes
 
 
@@ -90,7 +90,9 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of the chain. number counts from 1; revision is None outside any; line is that of its source file.
+    """One statement of the history.
+
+    number counts from 1; revision is None outside any; line is that of its source file.
 
     dead_tuples are those it left behind, peak_bytes the extra disk at its highest, temp_bytes temporary files.
     lock_timeout_ms is its session's (0: none; None: not seen, as of what fires no event trigger). values of its
@@ -119,7 +121,7 @@ class Statement:
 
     @property
     def parsed(self) -> Parsed:
-        """What its text says; texts that are alike are read once."""
+        """Return what its text says; texts that are alike are read once."""
         return parse(self.sql)
 
 
@@ -253,9 +255,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """A whole run. one_transaction: the chain was a single transaction from end to end.
+    """A whole run. one_transaction: the history was a single transaction from end to end.
 
-    exit_status is that of the project's own command; error is why the chain did not reach its target.
+    exit_status is that of the project's own command; error is why the history did not reach its target.
     """
 
     server: str

@@ -38,7 +38,7 @@ class Segment:
 
     @property
     def error(self) -> str | None:
-        """Why it did not get where it should: what the server said, else what the command said."""
+        """Return why it did not get where it should: what the server said, else what the command said."""
         if self.ended.hung:
             return f"the command ran longer than {self.ended.seconds:.0f} s and was ended; --timeout gives it more"
         if self.ended.status == 0:
@@ -46,13 +46,13 @@ class Segment:
         failed = next((statement for statement in reversed(self.statements) if statement.error), None)
         if failed is None:
             return f"the command ended with status {self.ended.status}: {self.ended.complaint}"
-        where = f"revision {failed.revision}" if failed.revision else "the chain"
+        where = f"revision {failed.revision}" if failed.revision else "the history"
         hint = "; its extension is missing here: use --server bin:DIR with your own PostgreSQL's programs"
         return f"{where} failed: {failed.error}{hint if 'extension' in (failed.error or '') else ''}"
 
 
 def current_of(server: Server, database: str, tool: Tool) -> list[str]:
-    """The revisions that a database is at; none without a version table."""
+    """Return the revisions that a database is at; none without a version table."""
     with connect(server.conninfo(database)) as connection:
         return tool.current(connection)
 
@@ -151,7 +151,7 @@ def _check_history(segment: Segment, tool: Tool, before: list[str], after: list[
 
 
 def as_run(segment: Segment, *, server: Server, source: str, command: str, started: str) -> DryRun:
-    """The record of a whole run from one segment."""
+    """Return the record of a whole run from one segment."""
     poll, epoch = segment.observer.poll, segment.observer.epoch * 1000
     end = max((transaction.finished_ms for transaction in segment.transactions), default=0.0)
     samples = Samples(poll)
@@ -181,7 +181,7 @@ def _invalid(catalogue: Catalogue) -> set[str]:
 
 
 def _in_one(segment: Segment) -> bool:
-    """Whether all revisions ran in a single transaction."""
+    """Return whether all revisions ran in a single transaction."""
     done = [revision.revision for revision in segment.revisions]
     return len(done) > 1 and any(len(transaction.revisions) == len(set(done)) for transaction in segment.transactions)
 
@@ -189,7 +189,7 @@ def _in_one(segment: Segment) -> bool:
 def _notes(segment: Segment) -> tuple[str, ...]:
     notes = []
     if not segment.revisions and segment.error is None:
-        notes.append("nothing to do: the copy is where the chain leads already")
+        notes.append("nothing to do: the copy is where the history leads already")
     if segment.observer.poll.problem:
         notes.append(f"the poll ended early ({segment.observer.poll.problem}): CONCURRENTLY and VACUUM may lack locks")
     return (*notes, *segment.notes)

@@ -1,4 +1,4 @@
-"""The same chain on copies of several sizes: how each statement's cost grows with the rows it works on.
+"""The same history on copies of several sizes: how each statement's cost grows with the rows it works on.
 
 A cost is fitted as start + slope · rows, by least squares; k, the exponent of a power law through the same points, is
 shown with it. A counter whose slope is not distinguished from nothing is constant, and so are the times of a statement
@@ -31,7 +31,10 @@ _Key = tuple[str, str | None]  # a revision, and the text of one of its statemen
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """One run. share: of the source's rows; rows: by table, before the chain, and after it for tables that it made."""
+    """One run.
+
+    share: of the source's rows; rows: by table, before the history, and after it for tables that it made.
+    """
 
     share: float
     run: DryRun
@@ -85,7 +88,7 @@ def _is_constant(measure: str, xs: Sequence[int], ys: Sequence[float], slope: fl
 
 def grow(sizes: Sequence[Size], rows: Mapping[str, int], rows_from: Literal["--rows", "statistics"]) -> Scales:
     """From runs of at least three sizes, smallest first, all through to the end. rows: of production, by table; of a
-    table that the chain makes they are read off those of the tables that it was filled from.
+    table that the history makes they are read off those of the tables that it was filled from.
     """
     every = {**_made(sizes, rows), **rows}
     grouped = [_grouped(size.run) for size in sizes]
@@ -115,7 +118,7 @@ def _made(sizes: Sequence[Size], rows: Mapping[str, int]) -> dict[str, int]:
 
 
 def _filled_from(run: DryRun, table: str) -> set[str]:
-    """What was read through by the statements that wrote to it; else what they locked to read."""
+    """Return what was read through by the statements that wrote to it; else what they locked to read."""
     written = (table, "ROW EXCLUSIVE")
     writing = [item for item in run.statements if written in {(lock.relation, lock.mode) for lock in item.locks}]
     scanned = {scan.relation for statement in writing for scan in statement.scans}
@@ -158,7 +161,7 @@ def _grown(sizes: Sequence[Size], rows: Mapping[str, int], key: _Key, mine: Sequ
 
 
 def _worked_on(statements: Iterable[Statement], known: Mapping[str, int]) -> tuple[str, ...]:
-    """What was read through or written anew; else what was locked."""
+    """Return what was read through or written anew; else what was locked."""
     found = list(statements)
     through = {scan.relation for statement in found for scan in statement.scans}
     through |= {rewrite.relation for statement in found for rewrite in statement.rewrites}

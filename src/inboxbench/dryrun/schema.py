@@ -17,7 +17,9 @@ _DEPENDENTS = Path(__file__).with_name("dependents.sql").read_bytes()
 
 
 def primary_key(connection: Connection, table: str) -> str:
-    """Its columns, quoted as they need it, with commas between; "" for a table without one, or that is not there."""
+    """Return its columns, quoted as they need it, with commas between; "" for a table without one, or that is not
+    there.
+    """
     row = connection.execute(_QUERIES["keys"], {"table": table}).fetchone()
     return str(row[1]) if row else ""
 
@@ -48,7 +50,7 @@ def all_dependents(server: Server, database: str) -> dict[str, Dependents]:
 
 
 def of_retyped(statements: Iterable[Statement], columns: dict[str, Dependents]) -> dict[str, Dependents]:
-    """Those alone that a statement gives another type, or that are called like one: the record is to be read."""
+    """Return those alone that a statement gives another type, or that are called like one: the record is to be read."""
     actions = (
         action for statement in statements for command in statement.parsed.commands for action in command.actions
     )

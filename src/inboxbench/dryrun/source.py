@@ -120,7 +120,7 @@ class Source:
 
     @property
     def shown(self) -> str:
-        """How the source is named to people, without a password."""
+        """Return how the source is named to people, without a password."""
         return self._named if self.share == 1 else f"{self.share:.3g} of {self._named}"
 
     @property
@@ -132,7 +132,7 @@ class Source:
 
 @contextmanager
 def copy_of(server: Server, source: Source, project: Project, *, progress: Progress | None = None) -> Iterator[Copy]:
-    """A copy of the source on `server`, dropped at the end of the block.
+    """Yield a copy of the source on `server`, dropped at the end of the block.
 
     Raises UsageError or ServerError in one line when it cannot be made.
     """
@@ -154,7 +154,7 @@ def copy_of(server: Server, source: Source, project: Project, *, progress: Progr
 
 @contextmanager
 def state_before(server: Server, source: Source, project: Project, tool: Tool, revision: str) -> Iterator[str]:
-    """The name of a new copy of the source that stands before `revision`, dropped at the end of the block.
+    """Yield the name of a new copy of the source that stands before `revision`, dropped at the end of the block.
 
     Raises SubjectFailed when it cannot be brought there.
     """

@@ -80,7 +80,7 @@ def warnings(pieces: Sequence[Piece], *, pg_version: str = "18") -> list[tuple[s
 
 
 def judged(document: dict[str, Any], found: Sequence[tuple[str, str, Piece]]) -> list[Judged]:
-    """Every warning with what the run says to it, then what the run alone shows."""
+    """Return every warning with what the run says to it, then what the run alone shows."""
     findings, traffic = document.get("findings", []), bool(document.get("traffic"))
     shown = {(finding["statement"], finding["rule"]): bool(finding["suppressed"]) for finding in findings}
     verdicts = [_judged(rule, message, piece, shown, traffic=traffic) for rule, message, piece in found]
@@ -106,7 +106,7 @@ def _judged(rule: str, message: str, piece: Piece, shown: dict[tuple[int, str], 
 
 
 def _changes(sql: str) -> bool:
-    """Whether it is more than a question, and none that a migration tool asks or writes for itself."""
+    """Return whether it is more than a question, and none that a migration tool asks or writes for itself."""
     parsed = parse(sql)
     asks = all(command.kind in ("select", "show") and not command.writes for command in parsed.commands)
     return (bool(parsed.problem) or not asks) and not any(

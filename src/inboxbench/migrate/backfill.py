@@ -91,7 +91,7 @@ def fill(db: Session, backfill: Backfill) -> int:
 
 
 def finished(db: Session, name: str) -> bool:
-    """Whether a backfill of that name has run to its end."""
+    """Return whether a backfill of that name has run to its end."""
     if not facts.table_exists(db.connection, "backfill_progress"):
         return False
     query = "SELECT 1 FROM backfill_progress WHERE name = %s AND finished_at IS NOT NULL"
@@ -149,7 +149,7 @@ def _lock(db: Session, backfill: Backfill, after: int, upto: int) -> list[int]:
 
 
 def _next_batch(size: int, held_ms: float, target_ms: float) -> int:
-    """The size that would have held its locks for the target time, at most doubled or halved at once."""
+    """Return the size that would have held its locks for the target time, at most doubled or halved at once."""
     factor = min(_ROUGH_GROWTH, max(1 / _ROUGH_GROWTH, target_ms / max(held_ms, 0.001)))
     return max(_SMALLEST_BATCH, min(_LARGEST_BATCH, round(size * factor)))
 

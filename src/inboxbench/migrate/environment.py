@@ -56,7 +56,7 @@ def migrate() -> None:
 
 
 def _conninfo() -> str:
-    """The URL of the environment, in SQLAlchemy's or libpq's spelling."""
+    """Return the URL of the environment, in SQLAlchemy's or libpq's spelling."""
     url = os.environ.get(_VARIABLE, "")
     if not url:
         raise UsageError(f"no database: set {_VARIABLE}=postgresql://user@host/name")
@@ -78,11 +78,11 @@ def _run(conninfo: str, attributes: Mapping[str, Any]) -> None:
 
 
 def _first_cause(error: BaseException) -> BaseException:
-    """What the server said first: SQLAlchemy's own clean-up on a lost connection buries it."""
-    chain = [error]
-    while (below := chain[-1].__cause__ or chain[-1].__context__) is not None:
-        chain.append(below)
-    return next((cause for cause in reversed(chain) if isinstance(cause, psycopg.Error)), error)
+    """Return what the server said first: SQLAlchemy's own clean-up on a lost connection buries it."""
+    causes = [error]
+    while (below := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(below)
+    return next((cause for cause in reversed(causes) if isinstance(cause, psycopg.Error)), error)
 
 
 def _applied(attributes: Mapping[str, Any], step: Any) -> None:

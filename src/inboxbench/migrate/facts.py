@@ -30,12 +30,12 @@ def _row(connection: Connection, query: bytes, parameters: Params) -> tuple[Any,
 
 
 def table_exists(connection: Connection, table: str) -> bool:
-    """Whether there is a table of that name on the search path."""
+    """Return whether there is a table of that name on the search path."""
     return bool(first_row(connection, "SELECT to_regclass(quote_ident(%s)) IS NOT NULL", (table,))[0])
 
 
 def column_type(connection: Connection, table: str, column: str) -> str | None:
-    """The column's type as PostgreSQL spells it; None when there is no such column."""
+    """Return the column's type as PostgreSQL spells it; None when there is no such column."""
     row = _row(connection, _QUERIES["column"], (table, column))
     return str(row[0]) if row else None
 
@@ -66,7 +66,7 @@ def trigger_exists(connection: Connection, table: str, name: str) -> bool:
 
 
 def would_be_index(connection: Connection, table: str, definition: sql.Composable) -> str:
-    """How PostgreSQL would spell `definition`: built on an empty copy of the table that is rolled back."""
+    """Return how PostgreSQL would spell `definition`: built on an empty copy of the table that is rolled back."""
     with connection.transaction(force_rollback=True):
         connection.execute(named("CREATE TEMPORARY TABLE index_probe (LIKE {})", table))
         connection.execute(named("CREATE INDEX index_probe_idx ON pg_temp.index_probe {}", definition))

@@ -47,7 +47,7 @@ class Revision:
 
     @property
     def slug(self) -> str:
-        """The file's name without number and ending."""
+        """Return the file's name without number and ending."""
         return self.path.stem.removeprefix(f"{self.revision}_")
 
 
@@ -63,7 +63,7 @@ class History:
         return sorted(revision for revision in self.scripts if revision not in followed)
 
     def after(self, revision: str | None) -> str | None:
-        """The revision that comes next; None when none or more than one does."""
+        """Return the revision that comes next; None when none or more than one does."""
         parents = (revision,) if revision else ()
         following = [
             script.revision
@@ -73,7 +73,7 @@ class History:
         return following[0] if len(following) == 1 else None
 
     def pending(self, at: Collection[str]) -> list[Revision]:
-        """What is still to run on a database that stands at these revisions."""
+        """Return what is still to run on a database that stands at these revisions."""
         done, waiting = set(at), list(at)
         while waiting:
             script = self.scripts.get(waiting.pop())
@@ -120,7 +120,7 @@ def search(folders: Iterable[Path], revisions: set[str]) -> History:
 
 
 def alembic_config(project: Project, **attributes: Any) -> Config:
-    """The project's Alembic settings: `[tool.alembic]` of its pyproject.toml, else its alembic.ini."""
+    """Return the project's Alembic settings: `[tool.alembic]` of its pyproject.toml, else its alembic.ini."""
     from alembic.config import Config  # noqa: PLC0415 - slow to import, and a dry run of another history needs none
 
     ini = project.root / "alembic.ini"
@@ -136,7 +136,10 @@ def alembic_config(project: Project, **attributes: Any) -> Config:
 
 
 def read_history(project: Project) -> tuple[Revision, ...]:
-    """A project's own revisions, oldest first. Raises UsageError unless the history is one line with one head."""
+    """Return a project's own revisions, oldest first.
+
+    Raises UsageError unless the history is one line with one head.
+    """
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     directory = ScriptDirectory.from_config(alembic_config(project))
@@ -159,7 +162,7 @@ def read_history(project: Project) -> tuple[Revision, ...]:
 
 
 def last_of_phase(history: Iterable[Revision], phase: int) -> str:
-    """The last revision up to and including `phase`. Raises UsageError for a phase that no revision has."""
+    """Return the last revision up to and including `phase`. Raises UsageError for a phase that no revision has."""
     history = tuple(history)
     known = sorted({revision.phase for revision in history if revision.phase is not None})
     if phase not in known:
@@ -194,7 +197,7 @@ def _candidates(folder: Path) -> list[Path]:
 
 
 def _read_file(path: Path) -> Revision | None:
-    """None for what is no revision, or cannot be read as Python."""
+    """Return None for what is no revision, or cannot be read as Python."""
     try:
         text = path.read_bytes()
         if not _IS_REVISION.search(text):

@@ -28,7 +28,7 @@ Text = LiteralString | sql.SQL | sql.Composed
 
 
 def session(revision: str) -> Session:
-    """The running migration's connection, limits and listener. Raises UsageError in Alembic's --sql mode."""
+    """Return the running migration's connection, limits and listener. Raises UsageError in Alembic's --sql mode."""
     context = op.get_context()
     if context.as_sql or context.bind is None:
         raise UsageError("these revisions look at the database as they go; --sql has none to look at")

@@ -40,7 +40,7 @@ class MigrationRun:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The record, times in the units their names say."""
+        """Return the record, times in the units their names say."""
         run = self.run
         record = {
             "from": run.before,
@@ -81,7 +81,7 @@ def summarise(traffic: Traffic, applied: Sequence[Applied] = ()) -> list[ClassSu
 
 
 def running_during(applied: Sequence[Applied], begin_ms: float, end_ms: float) -> str | None:
-    """The revision that filled most of the time between two moments (Unix ms); None when none ran."""
+    """Return the revision that filled most of the time between two moments (Unix ms); None when none ran."""
 
     def overlap(revision: Applied) -> float:
         return min(revision.finished_ms, end_ms) - max(revision.started_ms, begin_ms)

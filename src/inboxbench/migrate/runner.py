@@ -175,7 +175,7 @@ def _known(stamp: str, history: dict[str, Revision]) -> None:
 
 
 def _failure(error: psycopg.Error, recorder: _Recorder) -> SubjectFailed:
-    """The server's complaint with the revision it concerns. SQLAlchemy only wraps Alembic's own statements."""
+    """Return the server's complaint with the revision it concerns. SQLAlchemy only wraps Alembic's own statements."""
     where = f"revision {recorder.latest}" if recorder.latest else "the migration"
     done = len(recorder.applied)
     return SubjectFailed(

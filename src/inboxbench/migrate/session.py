@@ -186,7 +186,7 @@ def second_connection(connection: Connection) -> Connection:
 
 
 def blockers_of(observer: Connection, pid: int) -> str:
-    """Who blocks backend `pid` at this moment, oldest transaction first; "" when nobody does."""
+    """Return who blocks backend `pid` at this moment, oldest transaction first; "" when nobody does."""
     rows = observer.execute(_QUERIES["blockers"], (pid,)).fetchall()
     return ", ".join(
         f"pid {pid} ({name}, {state or 'active'}, transaction open {units.seconds(age)}: {query})"

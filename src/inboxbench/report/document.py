@@ -26,7 +26,7 @@ _SHOWN = 60  # characters of an offending value quoted in a message
 
 
 def load_run(path: Path) -> dict[str, Any]:
-    """The run in this file, validated and redacted.
+    """Return the run in this file, validated and redacted.
 
     Raises UsageError, naming the file and the key, when the file cannot be read, is not JSON, was cut short,
     or is not a run of inboxbench.
@@ -35,7 +35,10 @@ def load_run(path: Path) -> dict[str, Any]:
 
 
 def load_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows that `race bench` or `race atlas` printed with --format json. Raises UsageError naming the file."""
+    """Return the rows that `race bench` or `race atlas` printed with --format json.
+
+    Raises UsageError naming the file.
+    """
     found = _parsed(path)
     if not isinstance(found, list) or not found or not all(isinstance(row, dict) for row in found):
         raise UsageError(f"{path}: holds no rows; name what `race atlas` or `race bench` prints with --format json.")
@@ -43,7 +46,7 @@ def load_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def load_document(path: Path) -> dict[str, Any]:
-    """The JSON object in this file. Raises UsageError naming the file."""
+    """Return the JSON object in this file. Raises UsageError naming the file."""
     found = _parsed(path, "what a command of inboxbench wrote with --output")
     if not isinstance(found, dict):
         raise UsageError(f"{path}: holds no JSON object; name what a command of inboxbench wrote with --output.")
@@ -51,7 +54,7 @@ def load_document(path: Path) -> dict[str, Any]:
 
 
 def checked_run(document: object, source: str = "run") -> dict[str, Any]:
-    """The document itself as a redacted copy, or UsageError saying which key is wrong and why."""
+    """Return the document itself as a redacted copy. Raises UsageError saying which key is wrong and why."""
     _refuse_foreign(document, source)
     problem = best_match(_validator().iter_errors(document))
     if problem is not None:
@@ -136,7 +139,7 @@ def _quoted(value: object) -> str:
 
 
 def _figures(value: object, key: str = "") -> Iterator[tuple[str, float]]:
-    """Every floating-point number of the document with its path: JSON as Python reads it may hold NaN."""
+    """Yield every floating-point number of the document with its path: JSON as Python reads it may hold NaN."""
     if isinstance(value, float):
         yield key, value
     elif isinstance(value, Mapping):

@@ -45,9 +45,9 @@ class StatementRow:
 
 
 def dry_run_finding(document: Mapping[str, Any], source: str) -> Finding:
-    """The sentences of the verdict; source: where the document comes from.
+    """Return the sentences of the verdict; source: where the document comes from.
 
-    The tone is `bad` where the chain or a request failed, or a finding that nobody has accepted is an error.
+    The tone is `bad` where the history or a request failed, or a finding that nobody has accepted is an error.
     """
     failed = sum(traffic["errors"] for traffic in document["traffic"])
     unaccepted = [finding for finding in document["findings"] if not finding.get("suppressed")]
@@ -63,7 +63,7 @@ def dry_run_finding(document: Mapping[str, Any], source: str) -> Finding:
 
 
 def _waits(document: Mapping[str, Any], failed: int) -> Iterator[Sentence]:
-    """The longest wait that was not the instrument's, and the instrument's longest standstill."""
+    """Yield the longest wait that was not the instrument's, and the instrument's longest standstill."""
     worst = max(document["traffic"], key=waited_ms)
     waited = Strong(units.millis(waited_ms(worst)))
     errors = f"; {failed:,} requests failed." if failed else "; no request failed."
@@ -74,7 +74,7 @@ def _waits(document: Mapping[str, Any], failed: int) -> Iterator[Sentence]:
 
 
 def standstill(name: str, stall_ms: float | None, still_ms: float | None) -> Sentence:
-    """A sentence on a stall that the instrument's own standstill made, which is no wait for the migration."""
+    """Return a sentence on a stall that the instrument's own standstill made, which is no wait for the migration."""
     return (
         "Not counted: this machine itself stood still for ",
         Strong(units.millis(still_ms)),
@@ -83,18 +83,20 @@ def standstill(name: str, stall_ms: float | None, still_ms: float | None) -> Sen
 
 
 def waited_ms(traffic: Mapping[str, Any]) -> float:
-    """The longest wait of a class without the instrument's standstill; older documents cannot tell the two apart."""
+    """Return the longest wait of a class without the instrument's standstill; older documents cannot tell the two
+    apart.
+    """
     waited = traffic.get("max_wait_ms")
     return float(traffic["max_stall_ms"] if waited is None else waited)
 
 
 def statement_count(document: Mapping[str, Any]) -> int:
-    """How many statements ran; a record may keep only those that somebody could notice."""
+    """Return how many statements ran; a record may keep only those that somebody could notice."""
     return int(document.get("statement_count") or len(document["statements"]))
 
 
 def worst_stall(traffic: Mapping[str, Any]) -> str:
-    """The longest stall of a class, and how much of it the instrument itself stood still."""
+    """Return the longest stall of a class, and how much of it the instrument itself stood still."""
     still = traffic.get("still_ms") or 0.0
     stall = units.millis(traffic.get("max_stall_ms"))
     return stall if still < NOTICED_MS else f"{stall}, of it {units.millis(still)} a standstill of this machine"
@@ -107,7 +109,7 @@ def _found(count: int, errors: int) -> Sentence:
 
 
 def render_dry_run(run: Mapping[str, Any]) -> str:
-    """The page for the JSON of `inboxbench dryrun`."""
+    """Return the page for the JSON of `inboxbench dryrun`."""
     page = _environment().get_template("dry_run_page.html.j2")
     return page.render(dry=run, level=2, clock=dry_run_clock(run), style=style())
 
@@ -190,7 +192,7 @@ def _traffic_row(summary: Mapping[str, Any]) -> Row:
 
 
 def longest_stalls(run: Mapping[str, Any]) -> list[StallRow]:
-    """The 40 longest stalls with their cause, the longest first."""
+    """Return the 40 longest stalls with their cause, the longest first."""
     stalls = [(traffic["class"], stall) for traffic in run["traffic"] for stall in traffic["stalls"]]
     stalls.sort(key=lambda pair: -pair[1]["duration_ms"])
     statements = {statement["number"]: statement for statement in run["statements"]}
@@ -199,7 +201,7 @@ def longest_stalls(run: Mapping[str, Any]) -> list[StallRow]:
 
 
 def longest_statements(run: Mapping[str, Any]) -> list[StatementRow]:
-    """Those that ran or kept a table locked for longest, the longest first."""
+    """Return those that ran or kept a table locked for longest, the longest first."""
     longest = sorted(run["statements"], key=lambda statement: -_longest_ms(statement))
     return [
         StatementRow(
@@ -210,12 +212,12 @@ def longest_statements(run: Mapping[str, Any]) -> list[StatementRow]:
 
 
 def keeps_out(lock: Mapping[str, Any]) -> bool:
-    """Whether it keeps somebody out of a table that was there before."""
+    """Return whether it keeps somebody out of a table that was there before."""
     return lock["mode"] in BLOCKING and lock["kind"] == "table" and not lock["created"]
 
 
 def brief(statement: Mapping[str, Any]) -> str:
-    """Its SQL on one line, the beginning of it."""
+    """Return its SQL on one line, the beginning of it."""
     text = " ".join(statement["sql"].split())
     return text if len(text) <= _SQL else f"{text[: _SQL - 1]}…"
 
@@ -225,7 +227,7 @@ def bare(relation: str) -> str:
 
 
 def first_start(run: Mapping[str, Any]) -> float:
-    """When the first statement began, ms on the run's clock."""
+    """Return when the first statement began, ms on the run's clock."""
     return min((float(statement["started_ms"]) for statement in run["statements"]), default=0.0)
 
 

@@ -13,7 +13,7 @@ from inboxbench.report.words import Finding, Sentence, Strong, listed
 
 
 def findings(run: Run, comparison: Comparison) -> tuple[Finding, ...]:
-    """The verdict, topic by topic; a part the run has not is silent."""
+    """Return the verdict, topic by topic; a part the run has not is silent."""
     topics = (
         *index_findings(run, comparison),
         _migration(run.migration),
@@ -26,14 +26,14 @@ def findings(run: Run, comparison: Comparison) -> tuple[Finding, ...]:
 
 
 def fastest_safe(races: Sequence[Race]) -> Race | None:
-    """The race with most assignments per second among the strategies that never doubled anywhere."""
+    """Return the race with most assignments per second among the strategies that never doubled anywhere."""
     unsafe = unsafe_strategies(races)
     safe = [race for race in races if race.strategy not in unsafe and units.known(race.per_s)]
     return max(safe, key=lambda race: race.per_s or 0.0, default=None)
 
 
 def unsafe_strategies(races: Sequence[Race]) -> set[str]:
-    """The strategies that were caught doubling at least once, or say themselves that they may."""
+    """Return the strategies that were caught doubling at least once, or say themselves that they may."""
     return {race.strategy for race in races if race.doubled or race.safe is False}
 
 

@@ -52,7 +52,7 @@ class _Chart:
 
 
 def render_history(counters: Sequence[Counter], labels: Sequence[str], remarks: Sequence[str]) -> str:
-    """A chart a counter, those with the newest change for the worse first as given; `labels` name the points."""
+    """Return a chart a counter, those with the newest change for the worse first as given; `labels` name the points."""
     charts = [_chart(counter, labels) for counter in counters]
     page = environment().get_template("history.html.j2")
     return page.render(charts=charts, labels=labels, remarks=remarks, style=style())

@@ -77,7 +77,7 @@ def render_html(run: Mapping[str, Any], labs: Sequence[tuple[Lab, str]] = ()) ->
 
 
 def _tables(run: Run, comparison: Comparison) -> dict[str, Any]:
-    """The tables of the sections; None for each part that this run has not."""
+    """Return the tables of the sections; None for each part that this run has not."""
     migration = run.migration
     return {
         "sets": sets_table(comparison) if comparison.results else None,
@@ -89,7 +89,7 @@ def _tables(run: Run, comparison: Comparison) -> dict[str, Any]:
 
 
 def _charts(run: Run, comparison: Comparison) -> dict[str, Any]:
-    """What the sections draw; None for each part that this run has not."""
+    """Return what the sections draw; None for each part that this run has not."""
     matrix, migration, seed = run.matrix, run.migration, run.seed
     measured = matrix is not None and bool(matrix.cells)
     return {
@@ -111,7 +111,7 @@ def _charts(run: Run, comparison: Comparison) -> dict[str, Any]:
 
 
 def _tiles(run: Run, comparison: Comparison) -> list[Tile]:
-    """The four or five figures that a reader takes away."""
+    """Return the four or five figures that a reader takes away."""
     tiles = [*_choice_tiles(comparison)]
     if run.migration and (worst := run.migration.worst("write")):
         tiles.append(Tile(units.millis(worst.waited_ms), "longest wait of a writer during the upgrade"))

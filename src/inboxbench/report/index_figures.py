@@ -94,38 +94,44 @@ def _result(matrix: Matrix, index_set: IndexSet, cost: SetCost | None) -> SetRes
 
 
 def _baseline(results: Sequence[SetResult]) -> SetResult | None:
-    """What is there today: the set called so, else the first one declared."""
+    """Return what is there today: the set called so, else the first one declared."""
     called = [result for result in results if result.name.startswith(("baseline", "single"))]
     return next(iter([*called, *results]), None)
 
 
 def typical_reads(matrix: Matrix, queries: Iterable[Query], index_set: str) -> float | None:
-    """The geometric mean over these queries of the reads of their worst class; a read of nothing counts as one."""
+    """Return the geometric mean over these queries of the reads of their worst class.
+
+    A read of nothing counts as one.
+    """
     worsts = [worst_cell(matrix.cells, query.name, index_set) for query in queries]
     reads = [max(cell.buffers or 0.0, 1.0) for cell in worsts if cell is not None]
     return geometric_mean(reads) if reads else None
 
 
 def worst_cell(cells: Iterable[Cell], query: str, index_set: str | None = None) -> Cell | None:
-    """The parameter class in which this query reads most (under this set, if one is named)."""
+    """Return the parameter class in which this query reads most (under this set, if one is named)."""
     return _most_reads(cell for cell in cells if cell.query == query and index_set in (None, cell.index_set))
 
 
 def same_cell(cells: Iterable[Cell], like: Cell, index_set: str) -> Cell | None:
-    """The cell of the same query and parameter class under another set."""
+    """Return the cell of the same query and parameter class under another set."""
     key = (like.query, like.parameter_class, index_set)
     return next((cell for cell in cells if (cell.query, cell.parameter_class, cell.index_set) == key), None)
 
 
 def most_saved(matrix: Matrix, base: SetResult, chosen: SetResult) -> tuple[Query, Cell, Cell] | None:
-    """The query whose worst class gains most from the chosen set: the query, before and after."""
+    """Return the query whose worst class gains most from the chosen set: the query, before and after."""
     pairs = [(query, *_pair(matrix, query, base, chosen)) for query in matrix.queries]
     whole = [(query, before, after) for query, before, after in pairs if before and after]
     return max(whole, key=lambda pair: ratio(pair[1].buffers, pair[2].buffers) or 0.0, default=None)
 
 
 def most_lost(matrix: Matrix, chosen: SetResult, results: Iterable[SetResult]) -> tuple[Cell, Cell, SetResult] | None:
-    """The chosen set's cell that another set beats by most, that set's cell, and the set; None where none gains."""
+    """Return the chosen set's cell that another set beats by most, that set's cell, and the set.
+
+    None where none gains.
+    """
     pairs = [
         (cell, other, result)
         for result in results
@@ -141,7 +147,7 @@ def most_lost(matrix: Matrix, chosen: SetResult, results: Iterable[SetResult]) -
 
 
 def families(matrix: Matrix) -> dict[str, list[Query]]:
-    """The queries by family, both in the order they are declared."""
+    """Return the queries by family, both in the order they are declared."""
     grouped: dict[str, list[Query]] = {}
     for query in matrix.queries:
         grouped.setdefault(query.family or "queries", []).append(query)
@@ -161,7 +167,7 @@ _NO_VERDICT = "The record has no verdict; measure again with `inboxbench bench` 
 
 
 def index_findings(run: Run, comparison: Comparison) -> tuple[Finding | None, ...]:
-    """The choice, its price, the sets not worth building, and the answers that were wrong or missing."""
+    """Return the choice, its price, the sets not worth building, and the answers that were wrong or missing."""
     return (
         _choice(run, comparison),
         _cost(comparison),
@@ -192,7 +198,7 @@ def _choice(run: Run, comparison: Comparison) -> Finding | None:
 
 
 def _why_kept(kept: SetResult, comparison: Comparison) -> str:
-    """What speaks against the sets that read less than the one that is there."""
+    """Return what speaks against the sets that read less than the one that is there."""
     reads = kept.typical_reads
     less = [r for r in comparison.results if reads and r.typical_reads and r.typical_reads < reads]
     reasons = {
@@ -223,7 +229,7 @@ def _median(chosen: SetResult, base: SetResult) -> Sentence:
 
 
 def _by_family(matrix: Matrix, chosen: SetResult, base: SetResult) -> Sentence:
-    """Each family's typical reads before and after; nothing to say where there is only one."""
+    """Return each family's typical reads before and after; nothing to say where there is only one."""
     reads = []
     for family, queries in families(matrix).items():
         before, after = (typical_reads(matrix, queries, r.name) for r in (base, chosen))
@@ -233,7 +239,7 @@ def _by_family(matrix: Matrix, chosen: SetResult, base: SetResult) -> Sentence:
 
 
 def _beaten(matrix: Matrix, chosen: SetResult, comparison: Comparison) -> Sentence:
-    """The cell in which another set beats the chosen one by most, and what that set pays."""
+    """Return the cell in which another set beats the chosen one by most, and what that set pays."""
     lost = most_lost(matrix, chosen, comparison.results)
     if lost is None:
         return ()
@@ -307,7 +313,7 @@ def _hot(chosen: SetResult, base: SetResult | None) -> Sentence:
 
 
 def _dominated(comparison: Comparison) -> Finding | None:
-    """The losers by the set that beats them."""
+    """Return the losers by the set that beats them."""
     losers: dict[str, list[str]] = {}
     for result in comparison.results:
         if result.dominated_by and result is not comparison.chosen:

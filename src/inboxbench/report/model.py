@@ -15,7 +15,9 @@ _RATE = "_per_s"
 
 
 def _key(name: str, **default: Any) -> Any:
-    """A field that has another name in the JSON, because that one is a keyword, or the table of a project's case."""
+    """Return a field that has another name in the JSON, because that one is a keyword, or the table of a project's
+    case.
+    """
     return field(metadata={"json": name}, **default)
 
 
@@ -57,12 +59,14 @@ class Seed:
 
     @property
     def largest(self) -> str | None:
-        """The table with most rows."""
+        """Return the table with most rows."""
         return max(self.rows, key=lambda table: self.rows[table], default=None)
 
     @property
     def rate(self) -> tuple[str, float] | None:
-        """What was loaded, and how much of it a second: of the largest table where that is known, else of all rows."""
+        """Return what was loaded, and how much of it a second: of the largest table where that is known, else of all
+        rows.
+        """
         return next(iter(sorted(self.rates.items(), key=lambda item: item[0] == "rows")), None)
 
 
@@ -101,7 +105,7 @@ class Traffic:
 
     @property
     def waited_ms(self) -> float | None:
-        """The longest wait that was not the instrument's; older records cannot tell the two apart."""
+        """Return the longest wait that was not the instrument's; older records cannot tell the two apart."""
         return self.max_stall_ms if self.max_wait_ms is None else self.max_wait_ms
 
 
@@ -118,13 +122,13 @@ class Migration:
     dry_run: Mapping[str, Any] | None = None
 
     def worst(self, kind: str) -> Traffic | None:
-        """The class of this kind (`read` or `write`) that waited longest."""
+        """Return the class of this kind (`read` or `write`) that waited longest."""
         waited = [t for t in self.traffic if t.kind == kind and t.waited_ms is not None]
         return max(waited, key=lambda t: t.waited_ms or 0.0, default=None)
 
     @property
     def standstill(self) -> Traffic | None:
-        """The class whose longest stall was the instrument's own for longest."""
+        """Return the class whose longest stall was the instrument's own for longest."""
         still = [t for t in self.traffic if (t.still_ms or 0.0) >= NOTICED_MS]
         return max(still, key=lambda t: t.still_ms or 0.0, default=None)
 

@@ -98,7 +98,7 @@ class Table:
 
     @property
     def remarks(self) -> bool:
-        """Whether any row has a remark."""
+        """Return whether any row has a remark."""
         return any(row.remark for row in self.rows)
 
     def headings(self, *, detail: bool = True) -> list[Column]:

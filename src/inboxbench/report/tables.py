@@ -15,7 +15,7 @@ _MOST_SETS = 5  # columns of names and figures that fit beside the queries on a 
 
 
 def sets_table(comparison: Comparison) -> Table:
-    """Each set: what it reads, and what it costs to have."""
+    """Return each set: what it reads, and what it costs to have."""
     base = comparison.baseline
     columns = [
         *words("set"),
@@ -56,7 +56,7 @@ def _set_row(result: SetResult, comparison: Comparison) -> Row:
 
 
 def _remark(chosen: bool, dominated_by: str | None, *, wrong: bool = False) -> tuple[str, Tone]:
-    """A word on a set: what disqualifies it, whether to choose it, whether another beats it."""
+    """Return a word on a set: what disqualifies it, whether to choose it, whether another beats it."""
     if wrong:
         return "wrong rows", "bad"
     if chosen:
@@ -65,7 +65,7 @@ def _remark(chosen: bool, dominated_by: str | None, *, wrong: bool = False) -> t
 
 
 def mix_table(verdict: Verdict) -> Table | None:
-    """What a request of the mix costs under each set, the costliest first; None in a record that has no mix."""
+    """Return what a request of the mix costs under each set, the costliest first; None in a record that has no mix."""
     if not verdict.mix.text:
         return None
     columns = [
@@ -98,7 +98,7 @@ def _cost_row(row: SetCost, *, writes: bool) -> Row:
 
 
 def even_table(verdict: Verdict) -> Table | None:
-    """Where any two sets cost the same; None where nothing says so."""
+    """Return where any two sets cost the same; None where nothing says so."""
     if not verdict.break_even:
         return None
     columns = [*words("Sets", "Even at"), Column("By the clock")]
@@ -111,7 +111,7 @@ def even_table(verdict: Verdict) -> Table | None:
 
 
 def even_words(even: BreakEven) -> str:
-    """Where two sets are even, as a cell of a table."""
+    """Return where two sets are even, as a cell of a table."""
     if even.always:
         return f"{even.always} costs less at any number"
     bound = "at most " if even.upper_bound else ""
@@ -136,7 +136,7 @@ def _reads(matrix: Matrix, query: str, index_set: str) -> float | None:
 
 
 def _most_telling(comparison: Comparison) -> list[SetResult]:
-    """As many sets as fit: the baseline and the choice always, then those that no other dominates."""
+    """Return as many sets as fit: the baseline and the choice always, then those that no other dominates."""
     first = [result for result in comparison.results if result in (comparison.baseline, comparison.chosen)]
     rest = sorted((result for result in comparison.results if result not in first), key=lambda r: bool(r.dominated_by))
     kept = [*first, *rest][:_MOST_SETS]
@@ -144,7 +144,7 @@ def _most_telling(comparison: Comparison) -> list[SetResult]:
 
 
 def cells_table(matrix: Matrix) -> Table:
-    """Every case under every set, the case that the sets differ most in first."""
+    """Return every case under every set, the case that the sets differ most in first."""
     cases: dict[str, list[Measured]] = {}
     for cell in matrix.cells:
         cases.setdefault(cell.name, []).append(cell)
@@ -159,7 +159,7 @@ def cells_table(matrix: Matrix) -> Table:
 
 
 def _spread(case: tuple[str, Sequence[Measured]]) -> float:
-    """How far apart the sets are for a case: the worst buffers over the best; a stopped cell is worst of all."""
+    """Return how far apart the sets are for a case: the worst buffers over the best; a stopped cell is worst of all."""
     buffers = [cell.buffers for cell in case[1]]
     known = [max(value, 1) for value in buffers if value is not None]
     return max(known) / min(known) if len(known) == len(buffers) else float("inf")
@@ -173,7 +173,7 @@ def _figure(cell: Measured) -> Cell:
 
 
 def index_table(index_set: IndexSet) -> Table:
-    """The indexes of a set, each with its definition."""
+    """Return the indexes of a set, each with its definition."""
     columns = [*words("Index", "Serves"), Column("Size", units.size), Column("Build", units.seconds)]
     rows = [
         Row([Cell(index.name, note=index.definition), ", ".join(index.serves), index.bytes, index.build_s])
@@ -183,7 +183,7 @@ def index_table(index_set: IndexSet) -> Table:
 
 
 def write_table(index_set: IndexSet) -> Table:
-    """What each kind of write costs under a set."""
+    """Return what each kind of write costs under a set."""
     columns = [*words("Write"), Column("WAL each", units.wal), Column("Per second", units.rate)]
     columns.append(Column("HOT share", units.share))
     rows = [
@@ -193,7 +193,7 @@ def write_table(index_set: IndexSet) -> Table:
 
 
 def traffic_table(migration: Migration) -> Table:
-    """What each class of requests saw while the migration ran."""
+    """Return what each class of requests saw while the migration ran."""
     columns = [
         *words("requests", "kind"),
         *figures(units.number, "count", "failed"),

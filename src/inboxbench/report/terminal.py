@@ -44,7 +44,7 @@ def print_summary(run: Mapping[str, Any], console: Console) -> None:
 
 
 def summary(run: Mapping[str, Any]) -> RenderableType:
-    """The summary as something rich can print."""
+    """Return the summary as something rich can print."""
     found = read_run(checked_run(run))
     comparison = compare(found)
     tables: list[Shown | None] = []

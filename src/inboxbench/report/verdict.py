@@ -140,10 +140,10 @@ class Verdict:
 
     @property
     def has_writes(self) -> bool:
-        """Whether writes were measured."""
+        """Return whether writes were measured."""
         return any(row.write_cost for row in self.costs)
 
     @property
     def by_cost(self) -> list[SetCost]:
-        """The lines, the costliest first."""
+        """Return the lines, the costliest first."""
         return sorted(self.costs, key=lambda row: -(row.cost or 0.0))

@@ -27,7 +27,7 @@ class Finding:
 
 
 def plain(sentence: Sentence) -> str:
-    """The sentence without emphasis."""
+    """Return the sentence without emphasis."""
     return "".join(sentence)
 
 

@@ -33,16 +33,16 @@ class Parsed:
 
     @property
     def only(self) -> Command | None:
-        """The one statement that the text is; None for several, for none, and for what could not be read."""
+        """Return the one statement that the text is; None for several, for none, and for what could not be read."""
         return self.commands[0] if len(self.commands) == 1 else None
 
     def has(self, *kinds: str) -> bool:
-        """Whether one of its statements is of one of these kinds."""
+        """Return whether one of its statements is of one of these kinds."""
         return any(command.kind in kinds for command in self.commands)
 
     @cached_property
     def bare(self) -> str:
-        """The text without the comments and white space before it and the semicolon behind it.
+        """Return the text without the comments and white space before it and the semicolon behind it.
 
         >>> parse("/* why */ SELECT 1; ").bare
         'SELECT 1'
@@ -69,7 +69,7 @@ class Parsed:
 
     @cached_property
     def references(self) -> References:
-        """All relations, columns and functions that it names, also in queries within."""
+        """Return all relations, columns and functions that it names, also in queries within."""
         if self.problem:
             return References()
         nodes = [raw.stmt for raw in postgast.parse(self.text).stmts]
@@ -78,7 +78,7 @@ class Parsed:
 
 @lru_cache(_MOST_CACHED)
 def parse(text: str) -> Parsed:
-    """The statements of `text`, which is read once however often it is asked for."""
+    """Return the statements of `text`, which is read once however often it is asked for."""
     try:
         tree = postgast.parse(text)
     except DecodeError:
@@ -90,7 +90,7 @@ def parse(text: str) -> Parsed:
 
 
 def _outlines(text: str) -> Iterator[Command]:
-    """What the first words say, where libpg_query could read a text and protobuf not: it stops at a depth of 100."""
+    """Yield what the first words say of a text that libpg_query could read and protobuf, to a depth of 100, not."""
     for part in tokens.split(tokens.scan(text), ";"):
         if part:
             writes = any(token.means("insert", "update", "delete", "merge") for token in part)

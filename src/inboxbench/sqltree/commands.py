@@ -57,7 +57,7 @@ class Column:
     constraints: tuple[Constraint, ...] = ()
 
     def has(self, *kinds: str) -> bool:
-        """Whether one of its constraints is of one of these kinds."""
+        """Return whether one of its constraints is of one of these kinds."""
         return any(constraint.kind in kinds for constraint in self.constraints)
 
 
@@ -118,20 +118,20 @@ class Command:
 
     @property
     def controls(self) -> bool:
-        """Whether it only begins, ends or goes back in a transaction."""
+        """Return whether it only begins, ends or goes back in a transaction."""
         return self.kind in TRANSACTION_CONTROL
 
     @property
     def commits_inside(self) -> bool:
-        """Whether it is several transactions, so that its locks need not last until it ends."""
+        """Return whether it is several transactions, so that its locks need not last until it ends."""
         return self.concurrently or self.kind in ("vacuum", "cluster", "reindex")
 
     def does(self, *kinds: str) -> bool:
-        """Whether an action of it is of one of these kinds."""
+        """Return whether an action of it is of one of these kinds."""
         return any(action.kind in kinds for action in self.actions)
 
     def constrains(self, *kinds: str) -> bool:
-        """Whether it defines a constraint of one of these kinds, for a table or for a column."""
+        """Return whether it defines a constraint of one of these kinds, for a table or for a column."""
         inline = (constraint for column in self.columns for constraint in column.constraints)
         return any(constraint.kind in kinds for constraint in (*self.constraints, *inline))
 

@@ -34,7 +34,7 @@ _ENFORCED = (pb.CONSTR_CHECK, pb.CONSTR_FOREIGN)  # alone can be NOT ENFORCED
 
 
 def read_command(raw: pb.RawStmt, places: Sequence[int]) -> Command:
-    """A statement of the tree. places: the character of each byte of the text that was parsed."""
+    """Return a statement of the tree. places: the character of each byte of the text that was parsed."""
     kind = str(raw.stmt.WhichOneof("node"))
     node: Any = getattr(raw.stmt, kind)
     start = places[raw.stmt_location]
@@ -50,7 +50,7 @@ def read_command(raw: pb.RawStmt, places: Sequence[int]) -> Command:
 
 
 def read_references(nodes: Iterable[Message], places: Sequence[int]) -> References:
-    """What the nodes below these name; names of a WITH are no relations."""
+    """Return what the nodes below these name; names of a WITH are no relations."""
     relations: list[Relation] = []
     columns: set[str] = set()
     functions: set[str] = set()
@@ -84,7 +84,7 @@ def _spaced(name: str) -> str:
 
 
 def _words(enum: Any, number: int, prefix: str) -> str:
-    """The name of a value: AT_SetNotNull is `set not null`, OBJECT_MATVIEW is `matview`."""
+    """Return the name of a value: AT_SetNotNull is `set not null`, OBJECT_MATVIEW is `matview`."""
     name = str(enum.Name(number)).removeprefix(prefix)
     if name.isupper():
         return _spaced(name)
@@ -229,7 +229,7 @@ def _by_call(node: Any) -> Setting:
 
 
 def _literal(node: Any) -> str:
-    """The text of a constant; a placeholder as `$1`, and `…` for what is computed."""
+    """Return the text of a constant; a placeholder as `$1`, and `…` for what is computed."""
     if node.HasField("type_cast"):
         return _literal(node.type_cast.arg)
     if node.HasField("param_ref"):

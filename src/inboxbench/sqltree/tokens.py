@@ -48,24 +48,24 @@ class Token:
 
     @property
     def value(self) -> str:
-        """A name as the catalogue has it, a keyword in lower case."""
+        """Return a name as the catalogue has it, a keyword in lower case."""
         return unquoted(self.text)
 
     @property
     def content(self) -> str:
-        """What stands between the quotes of a literal, its escapes as they are written."""
+        """Return what stands between the quotes of a literal, its escapes as they are written."""
         if self.text.startswith("$"):
             tag = self.text[: self.text.index("$", 1) + 1]
             return self.text[len(tag) : -len(tag)]
         return self.text[self.text.index("'") + 1 : -1]
 
     def means(self, *words: str) -> bool:
-        """Whether it is one of these keywords (in lower case) or signs."""
+        """Return whether it is one of these keywords (in lower case) or signs."""
         return self.kind in ("keyword", "sign") and self.text.translate(_FOLD) in words
 
 
 def scan(text: str, *, comments: bool = False) -> tuple[Token, ...]:
-    """The tokens of `text`; none where a quote or a comment is not closed."""
+    """Return the tokens of `text`; none where a quote or a comment is not closed."""
     try:
         found = postgast.scan(text).tokens
     except (postgast.PgQueryError, UnicodeEncodeError):
@@ -110,7 +110,7 @@ def folded(text: str) -> str:
 
 
 def split(tokens: Sequence[Token], sign: str) -> list[list[Token]]:
-    """The tokens between those that are this sign or keyword and stand in no parentheses or brackets."""
+    """Return the tokens between those that are this sign or keyword and stand in no parentheses or brackets."""
     parts: list[list[Token]] = [[]]
     depth = 0
     for token in tokens:
@@ -123,7 +123,7 @@ def split(tokens: Sequence[Token], sign: str) -> list[list[Token]]:
 
 
 def listed(text: str) -> list[str]:
-    """The parts of a list with commas, as they are written; nothing of an empty text.
+    """Return the parts of a list with commas, as they are written; nothing of an empty text.
 
     >>> listed('tenant, "No, 1"')
     ['tenant', '"No, 1"']
@@ -132,7 +132,7 @@ def listed(text: str) -> list[str]:
 
 
 def name_parts(text: str) -> list[str]:
-    """The parts of a qualified name, as they are written.
+    """Return the parts of a qualified name, as they are written.
 
     >>> name_parts('app."Or.ders"')
     ['app', '"Or.ders"']
@@ -141,7 +141,7 @@ def name_parts(text: str) -> list[str]:
 
 
 def unquoted(name: str) -> str:
-    """A name as the catalogue has it.
+    """Return a name as the catalogue has it.
 
     >>> unquoted('Orders'), unquoted('"Or""ders"')
     ('orders', 'Or"ders')
@@ -163,7 +163,7 @@ def quoted(name: str) -> str:
 
 
 def placeholders(text: str) -> list[str]:
-    """The numbers of the placeholders, each once, in the order in which they come.
+    """Return the numbers of the placeholders, each once, in the order in which they come.
 
     >>> placeholders("UPDATE t SET a = $2, b = $1 + $2"), placeholders("CREATE FUNCTION f(int) AS 'SELECT $1'")
     (['2', '1'], [])
@@ -174,7 +174,7 @@ def placeholders(text: str) -> list[str]:
 
 
 def inlined(text: str, values: Mapping[str, str]) -> str:
-    """The text with these values (SQL, by number) in place of its placeholders, literals and bodies left alone.
+    """Return the text with these values (SQL, by number) in place of its placeholders, literals and bodies left alone.
 
     >>> inlined("SELECT '$1', $1::INTEGER, $2", {"1": "'7'"})
     "SELECT '$1', '7'::INTEGER, $2"

@@ -45,12 +45,12 @@ class Standstills:
     machine: list[Span] = field(default_factory=list)
 
     def still_ms(self, begin_ms: float, end_ms: float) -> float:
-        """How long the loop stood still between two moments (Unix ms)."""
+        """Return how long the loop stood still between two moments (Unix ms)."""
         return overlap(self.loop, begin_ms, end_ms)
 
     @property
     def own_ms(self) -> float:
-        """The longest that the loop stood still while the machine did not."""
+        """Return the longest that the loop stood still while the machine did not."""
         return max((end - begin - overlap(self.machine, begin, end) for begin, end in self.loop), default=0.0)
 
     def notes(self) -> Iterator[str]:

@@ -29,7 +29,9 @@ from psycopg import sql
 from inboxbench.database import Connection
 from inboxbench.errors import UsageError, unknown
 from inboxbench.server import reason
-from inboxbench.sqlfile import as_psycopg, parameters, read_text
+from inboxbench.sqlfile import as_psycopg, blanked, parameters, read_text
+from inboxbench.sqltree import parse
+from inboxbench.sqltree.tokens import scan, split
 from inboxbench.traffic.engine import Kind, RequestClass
 
 KEYS = ("name", "kind", "weight", "draw")
@@ -51,7 +53,7 @@ class _Block:
 
     @property
     def begun(self) -> bool:
-        """Whether its SQL has begun, below which no header is read."""
+        """Return whether its SQL has begun, below which no header is read."""
         return any(map(_is_sql, self.body))
 
 
@@ -81,7 +83,7 @@ def read_project_traffic(folder: Path, connection: Connection, *, first: bool = 
 
 
 def _blocks(path: Path, text: str) -> list[_Block]:
-    """The file's own header, then a block for each request."""
+    """Return the file's own header, then a block for each request."""
     blocks = [_Block(1)]
     for number, line in enumerate(text.splitlines(), 1):
         match = _HEADER.match(line)
@@ -131,9 +133,12 @@ def _request(path: Path, block: _Block, draws: _Draws, connection: Connection, *
 
 
 def _statements(text: str) -> list[str]:
-    """Split at semicolons that end a line, so that a function's body may hold others."""
-    pieces = re.split(r";[ \t]*(?:--[^\n]*)?(?:\n|\Z)", text)
-    return [piece.strip() for piece in pieces if any(map(_is_sql, piece.splitlines()))]
+    """Return each statement as it is written; of a text that the grammar does not know, what its semicolons part."""
+    parsed = parse(blanked(text))
+    places = [(command.start, command.end) for command in parsed.commands]
+    if parsed.problem:
+        places = [(part[0].start, part[-1].end) for part in split(scan(text), ";") if part] or [(0, len(text))]
+    return [text[start:end].strip() for start, end in places if text[start:end].strip()]
 
 
 def _try(where: str, queries: Sequence[sql.SQL], values: Row, connection: Connection) -> None:
@@ -147,7 +152,7 @@ def _try(where: str, queries: Sequence[sql.SQL], values: Row, connection: Connec
                 connection.execute(query, values)
     except psycopg.Error as error:
         if (error.sqlstate or "")[:2] not in _BY_CHANCE:
-            raise UsageError(f"{where}: it fails before the chain begins: {reason(error)}") from None
+            raise UsageError(f"{where}: it fails before the migrations begin: {reason(error)}") from None
 
 
 def _kind(where: str, block: _Block) -> Kind:

@@ -1,6 +1,6 @@
 """Requests for a schema of which nothing else is known: point selects, ranges, inserts and updates of each table.
 
-Statements name the columns that are there when the traffic is made, as deployed code does: a column that the chain
+Statements name the columns that are there when the traffic is made, as deployed code does: a column that the history
 drops or renames, or a NOT NULL it adds without a default, shows as an error. An insert copies a row of the table's own,
 with new values in the columns of its unique keys, so that foreign keys and checks hold; it is rolled back like every
 write made here. Each statement is tried once: one that cannot run on this schema is left out and named.
@@ -188,7 +188,7 @@ def _renewed(table: Table) -> frozenset[str]:
 
 
 def _renewable(key: Key, by_name: Mapping[str, Column]) -> str | None:
-    """The column of a key that gets a new value; None when the server gives one, or none can be made."""
+    """Return the column of a key that gets a new value; None when the server gives one, or none can be made."""
     columns = [by_name[name] for name in key.columns]
     if any(column.automatic for column in columns):
         return None

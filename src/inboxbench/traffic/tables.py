@@ -88,7 +88,7 @@ def _key(key: dict[str, Any]) -> Key:
 
 
 def sample_rows(connection: Connection, table: Table) -> Sequence[Row]:
-    """Up to 500 rows, from all over a large table."""
+    """Return up to 500 rows, from all over a large table."""
     columns = sql.SQL(", ").join(
         sql.SQL("{}::text").format(sql.Identifier(column.name)) for column in table.columns if not column.generated
     )

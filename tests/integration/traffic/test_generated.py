@@ -163,8 +163,8 @@ def test_a_file_of_the_users_own(connection: Connection, tmp_path: Path) -> None
         ("-- name: a\n-- draw: SELECT 1 AS y\nSELECT :x", " line 1 (a): draw gives y, and the request uses :x"),
         ("-- name: a\n-- draw: SELECT 1 AS x WHERE false\nSELECT :x", " line 1 (a): draw gives no rows on this "
          "database; fill its tables or widen the query"),
-        ("-- name: a\nSELECT gone FROM pg_class", ' line 1 (a): it fails before the chain begins: column "gone" does '
-         "not exist"),
+        ("-- name: a\nSELECT gone FROM pg_class", ' line 1 (a): it fails before the migrations begin: column "gone" '
+         "does not exist"),
         ("-- name: a\nSELECT 1\n-- name: a\nSELECT 1", ": two requests are named 'a'; give each a name of its own"),
     ],
 )  # fmt: skip

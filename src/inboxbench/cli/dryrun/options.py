@@ -163,7 +163,7 @@ class Asked:
         return bool(self.holders or self.shuffle or self.downgrade)
 
     def without_probes(self) -> Asked:
-        """The same traffic, and no probe."""
+        """Return the same traffic, and no probe."""
         return replace(self, holders={}, shuffle=0, downgrade=False)
 
 
@@ -212,7 +212,7 @@ def read_tool(session: Session, options: dict[str, Any]) -> Tool:
 
 
 def place(options: dict[str, Any], name: str) -> Path | None:
-    """Where it is from here, else from --folder; absolute where the command runs elsewhere."""
+    """Return where it is from here, else from --folder; absolute where the command runs elsewhere."""
     given: Path | None = options[name]
     if given is None:
         return None
@@ -230,7 +230,7 @@ def read_source(options: dict[str, Any]) -> Source:
 
 
 def _is_ours(options: dict[str, Any]) -> bool:
-    """Whether it is the project's own history that is rehearsed, and none that an option names."""
+    """Return whether it is the project's own history that is rehearsed, and none that an option names."""
     return not (options["program"] or options["config"] or options["script_location"])
 
 

@@ -53,7 +53,7 @@ def show_run(console: Console, run: DryRun) -> None:
     if run.more.scales is not None:
         print_table(scales_table(run.more.scales), console)
     for finding in run.findings:
-        where = f"revision {finding.revision}" if finding.revision else "the chain"
+        where = f"revision {finding.revision}" if finding.revision else "the history"
         console.print(f"[bold]{finding.rule}[/] {finding.severity} {where}: {escape(finding.what)}")
         _show_remedy(console, finding)
     for index in run.invalid_indexes:
@@ -153,7 +153,7 @@ def _more(statement: Statement) -> Iterator[str]:
 
 
 def _line(run: DryRun, revision: Revision) -> str:
-    """Where it was between the first revision's beginning and the last one's end."""
+    """Return where it was between the first revision's beginning and the last one's end."""
     begin = min(revision.started_ms for revision in run.revisions)
     length = max(revision.finished_ms for revision in run.revisions) - begin
     if length <= 0:

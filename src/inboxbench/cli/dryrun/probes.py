@@ -159,7 +159,7 @@ class Ruler:
             self.sizes.append(Size(share, self.run, {**count_rows(connection), **before}))
 
     def result(self) -> DryRun:
-        """The run on all rows, with what was read off all of them."""
+        """Return the run on all rows, with what was read off all of them."""
         assert self.run is not None
         if len(self.shares) == 1 or self.run.error:
             return self.run

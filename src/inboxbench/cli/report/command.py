@@ -113,7 +113,9 @@ def _described(path: Path) -> list[dict[str, Any]]:
 
 
 def _joined(run: Mapping[str, Any], path: Path, labs: Labs) -> dict[str, Any]:
-    """The run with the file's document. Raises UsageError, naming the file, when it is of neither kind or broken."""
+    """Return the run with the file's document. Raises UsageError, naming the file, when it is of neither kind or
+    broken.
+    """
     document = load_document(path)
     part = {"source": path.name, "document": document}
     if "statements" in document and "findings" in document:

@@ -51,7 +51,7 @@ def _numbered(statements: list[Statement]) -> Iterator[Statement]:
 
 
 def _through(statements: Sequence[Statement]) -> Iterator[Statement]:
-    """Each lock with the last statement that ran until it was released."""
+    """Yield each lock with the last statement that ran until it was released."""
     begun: dict[int, list[tuple[float, int]]] = defaultdict(list)
     for statement in statements:
         begun[statement.transaction].append((statement.started_ms, statement.number))
@@ -68,7 +68,7 @@ def _start(draft: Draft) -> float:
 
 
 def _later(draft: Draft) -> bool:
-    """Whether it is CONCURRENTLY, of which no event shows what it does last."""
+    """Return whether it is CONCURRENTLY, of which no event shows what it does last."""
     return any(command.concurrently for command in draft.parsed.commands)
 
 
@@ -178,7 +178,7 @@ class _Work:
         return found
 
     def _silent_scans(self, draft: Draft) -> dict[str, int]:
-        """What their statistics showed next of tables that it locked against everybody: those come late."""
+        """Return what their statistics showed next of tables that it locked against everybody: those come late."""
         if not _reads_all(draft) or len(draft.events) > 1:
             return {}
         before = self._samples.catalogue_before(draft.started).relations

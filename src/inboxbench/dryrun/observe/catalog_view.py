@@ -39,7 +39,7 @@ class View:
         return oid in self._committed
 
     def relation(self, oid: int) -> Relation | None:
-        """None for what was never seen under a name: the transient file of a rewrite."""
+        """Return None for what was never seen under a name: the transient file of a rewrite."""
         found = self._current.get(oid) or self._known.get(oid)
         return None if found is None or _TRANSIENT.match(found.name) else found
 
@@ -101,7 +101,7 @@ class View:
 
 
 def _owners(catalogue: Catalogue, oid: int) -> Iterator[int]:
-    """The relation, the table of an index, the table of a TOAST table."""
+    """Yield the relation, the table of an index, the table of a TOAST table."""
     while oid in catalogue.relations:
         yield oid
         oid = catalogue.relations[oid].table

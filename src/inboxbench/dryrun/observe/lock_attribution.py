@@ -40,12 +40,12 @@ def in_words(mode: str) -> str:
 
 
 def rank(mode: LockMode) -> int:
-    """Its place among the eight, 0 for the weakest."""
+    """Return its place among the eight, 0 for the weakest."""
     return MODES.index(mode)
 
 
 def conflict(wanted: str, held: str) -> bool:
-    """Whether a session that wants the one mode waits for a session that has the other.
+    """Return whether a session that wants the one mode waits for a session that has the other.
 
     >>> conflict("ROW EXCLUSIVE", "SHARE"), conflict("ACCESS SHARE", "SHARE")
     (True, False)
@@ -54,7 +54,7 @@ def conflict(wanted: str, held: str) -> bool:
 
 
 def strongest(modes: Iterable[str]) -> str | None:
-    """None of none, or of modes that relations do not have."""
+    """Return None for none, or for modes that relations do not have."""
     given = set(modes)
     return next((mode for mode in reversed(MODES) if mode in given), None)
 
@@ -98,7 +98,7 @@ class LockAttribution:
         return self._seen[id(draft)]
 
     def _possible(self, span: LockSpan) -> Sequence[Draft]:
-        """The statements that it may be of."""
+        """Return the statements that it may be of."""
         first = bisect_left(self._ends, span.first - LATE_MS)
         return self._segment.statements[first : bisect_right(self._starts, span.by + LATE_MS)]
 
@@ -136,7 +136,7 @@ class LockAttribution:
                     yield _Grab(oid, SYSTEM_NAMES[mode], "plan")
 
     def _takers(self, grabs: dict[int, list[_Grab]]) -> dict[int, list[tuple[Draft, LockMode]]]:
-        """Who is known, without the poll, to have locked what; by OID."""
+        """Return who is known, without the poll, to have locked what; by OID."""
         found: dict[int, list[tuple[Draft, LockMode]]] = defaultdict(list)
         for draft in self._segment.statements:
             for grab in grabs[id(draft)]:
@@ -146,7 +146,7 @@ class LockAttribution:
     def _polled(
         self, draft: Draft, mine: Iterable[LockSpan], takers: dict[int, list[tuple[Draft, LockMode]]]
     ) -> Iterator[_Grab]:
-        """What the poll saw of it, unless a neighbour within the same look is known to have taken that lock."""
+        """Yield what the poll saw of it, unless a neighbour within the same look is known to have taken that lock."""
         for span in mine:
             if not span.lock.granted:
                 continue
@@ -157,11 +157,12 @@ class LockAttribution:
 
     def _passing(self, draft: Draft, span: LockSpan) -> bool:
         """A session that commits has no number any more and its locks for a moment still: they are not the next
-        transaction's. VACUUM and CONCURRENTLY keep some between their own."""
+        transaction's. VACUUM and CONCURRENTLY keep some between their own.
+        """
         return bool(self._segment.numbers) and not span.lock.transaction and not self._several(draft)
 
     def _several(self, draft: Draft) -> bool:
-        """Whether it commits inside: its locks do not wait for the end of a transaction."""
+        """Return whether it commits inside: its locks do not wait for the end of a transaction."""
         return self._segment.alone and any(command.commits_inside for command in draft.parsed.commands)
 
     def _claimant(self, span: LockSpan) -> Draft | None:

@@ -73,13 +73,13 @@ class Draft:
 
     @property
     def controls(self) -> bool:
-        """Whether it is BEGIN, COMMIT, SAVEPOINT and the like alone, and no statement that does something."""
+        """Return whether it is BEGIN, COMMIT, SAVEPOINT and the like alone, and no statement that does something."""
         commands = self.parsed.commands
         return bool(commands) and all(command.controls for command in commands)
 
     @property
     def last_kind(self) -> str | None:
-        """What its last command is: `commit`, `rollback to` …"""
+        """Return what its last command is: `commit`, `rollback to` …"""
         return self.parsed.commands[-1].kind if self.parsed.commands else None
 
 
@@ -101,24 +101,26 @@ class Segment:
 
     @property
     def alone(self) -> bool:
-        """Whether it is one statement outside of any transaction block."""
+        """Return whether it is one statement outside of any transaction block."""
         return len(self.drafts) == 1
 
     def ends(self) -> list[float]:
-        """When the session went on after each statement: what it had locked until then is that statement's doing."""
+        """Return when the session went on after each statement: what it had locked until then is that statement's
+        doing.
+        """
         starts = [draft.started for draft in self.drafts]
         return [
             max(self._next(bisect_left(starts, draft.finished), draft), draft.finished) for draft in self.statements
         ]
 
     def _next(self, place: int, draft: Draft) -> float:
-        """The beginning of what came from `place` on, and is not the draft itself."""
+        """Return the beginning of what came from `place` on, and is not the draft itself."""
         place += place < len(self.drafts) and self.drafts[place] is draft
         return self.drafts[place].started if place < len(self.drafts) else self.finished
 
 
 def read_drafts(lines: Iterable[Line]) -> list[Draft]:
-    """The project's statements by their beginning; those of other sessions of ours are left out."""
+    """Return the project's statements by their beginning; those of other sessions of ours are left out."""
     sessions: dict[int, _Session] = {}
     for line in lines:
         if not line.application.startswith(APPLICATION):
@@ -198,7 +200,7 @@ class _Session:
 
 
 def _is_stamp(parsed: Parsed) -> bool:
-    """Whether it writes to Alembic's version table."""
+    """Return whether it writes to Alembic's version table."""
     command = parsed.only
     if command is None:
         return False
@@ -212,7 +214,7 @@ def _values(detail: str) -> dict[str, str]:
 
 
 def masked(message: str, values: Mapping[str, str]) -> str:
-    """A message of the server without the values that it quotes.
+    """Return a message of the server without the values that it quotes.
 
     >>> masked('invalid input syntax for type integer: "4711x"', {"2": "'4711x'"})
     'invalid input syntax for type integer: "$2"'
@@ -241,7 +243,7 @@ def _event(text: str) -> TriggerEvent:
 
 
 def segments(drafts: list[Draft], samples: Samples) -> list[Segment]:
-    """The transactions by their beginning."""
+    """Return the transactions by their beginning."""
     by_pid: dict[int, list[Draft]] = {}
     for draft in drafts:
         by_pid.setdefault(draft.pid, []).append(draft)
@@ -265,7 +267,7 @@ def _begins(drafts: list[Draft]) -> bool:
 
 
 def _finish(drafts: list[Draft], samples: Samples) -> float:
-    """The end of its COMMIT; a session that went away let go when the poll no longer saw its locks."""
+    """Return the end of its COMMIT; a session that went away let go when the poll no longer saw its locks."""
     last = drafts[-1]
     if last.last_kind in _ENDS or (len(drafts) == 1 and not _begins(drafts)):
         return last.finished

@@ -109,7 +109,7 @@ def observed(server: Server, database: str) -> Iterator[Observer]:
 
 
 def _install(server: Server, database: str) -> int:
-    """The OID of the database."""
+    """Return the OID of the database."""
     with connect(server.conninfo()) as connection:
         row = connection.execute("SELECT oid FROM pg_database WHERE datname = %s", (database,)).fetchone()
         if row is None:

@@ -77,7 +77,7 @@ class Catalogue:
 
     @property
     def invalid(self) -> dict[int, Relation]:
-        """The indexes that a failed CONCURRENTLY left behind."""
+        """Return the indexes that a failed CONCURRENTLY left behind."""
         return {oid: relation for oid, relation in self.relations.items() if relation.invalid}
 
 
@@ -113,7 +113,7 @@ def _relations(text: str | None) -> dict[int, Relation]:
 
 
 def bystander(server: Server, database: str, purpose: str) -> Connection:
-    """A session of ours: what it does is neither logged nor taken for the project's."""
+    """Return a session of ours: what it does is neither logged nor taken for the project's."""
     quiet = "-c log_statement=none -c log_duration=off -c auto_explain.log_min_duration=-1 -c lock_timeout=50ms"
     conninfo = server.conninfo(database)
     return connect(make_conninfo(conninfo, application_name=f"{APPLICATION} {purpose}", options=quiet))
@@ -172,7 +172,7 @@ class Poller:
             self.poll.problem = str(error).splitlines()[0]
 
     def _take_locks(self) -> bool:
-        """True when a session let go of something since the last look."""
+        """Return True when a session let go of something since the last look."""
         row = self._outside.execute(
             _QUERIES["locks"], {"database": self._oid, "own": self._own}, prepare=True
         ).fetchone()

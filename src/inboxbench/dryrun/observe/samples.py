@@ -40,7 +40,7 @@ class Samples:
         return self._by_pid.get(pid, [])
 
     def of_transactions(self, pid: int, numbers: range) -> list[LockSpan]:
-        """Those of these virtual transactions, and those that have none: locks between two of one command."""
+        """Return those of these virtual transactions, and those that have none: locks between two of one command."""
         if pid not in self._numbered:
             self._numbered[pid] = sorted(self.of(pid), key=lambda span: span.lock.transaction)
         mine = self._numbered[pid]
@@ -58,7 +58,7 @@ class Samples:
         return samples[after].wal - samples[before].wal
 
     def peak_between(self, begin: float, end: float) -> int:
-        """How far the database grew beyond its size at `begin`, in bytes."""
+        """Return how far the database grew beyond its size at `begin`, in bytes."""
         sizes = self.poll.sizes
         if not sizes:
             return 0
@@ -71,7 +71,7 @@ class Samples:
         return self.poll.catalogues[max(place - 1, 0)]
 
     def catalogue_after(self, at: float) -> Catalogue:
-        """The first committed state seen after `at`, or the last there is."""
+        """Return the first committed state seen after `at`, or the last there is."""
         place = bisect_right(self.poll.catalogues, at, key=lambda catalogue: catalogue.at)
         return self.poll.catalogues[min(place, len(self.poll.catalogues) - 1)]
 

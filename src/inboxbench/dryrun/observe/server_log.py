@@ -38,7 +38,7 @@ class Line:
 
 
 def log_path(server: Server) -> Path:
-    """The file that the server writes to. Raises ServerError for a server whose log is out of reach."""
+    """Return the file that the server writes to. Raises ServerError for a server whose log is out of reach."""
     host = conninfo_to_dict(server.base).get("host")
     path = Path(str(host or "")) / "server.log"
     if server.kind not in ("embedded", "bin") or not host or not path.is_file():

@@ -67,7 +67,7 @@ def _compared(compared: Comparison) -> Iterator[str]:
 
 
 def both(compared: Comparison) -> str:
-    """The same in a line: figure by figure, as it is → instead."""
+    """Return the same in a line: figure by figure, as it is → instead."""
     rows = compared_figures(as_json(compared), DASH)
     return "; ".join(f"{title} {was} → {now}" for title, was, now in rows if {was, now} != {DASH})
 
@@ -125,7 +125,7 @@ def rows_of(scales: Scales) -> Iterator[tuple[str, ...]]:
 
 
 def _worst(found: Sequence[Grown]) -> list[Grown]:
-    """Those that keep others waiting the longest, as they come, and then those that take the longest themselves."""
+    """Return those that keep others waiting the longest, as they come, then those that take the longest."""
     rest = sorted(found[_MOST:], key=_duration, reverse=True)
     return [*found[:_MOST], *rest[:_LONGEST]]
 

@@ -106,7 +106,7 @@ def _turns(connection: Connection, holder: Holder, seconds: float, take: _Take) 
 
 
 def _turn(connection: Connection, holder: Holder, seconds: float, take: _Take) -> bool:
-    """False when somebody else was there first."""
+    """Return False when somebody else was there first."""
     try:
         with connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")

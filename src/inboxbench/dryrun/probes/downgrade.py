@@ -79,7 +79,10 @@ def _sum(connection: Connection, table: Table) -> Sum:
 
 
 def losses(before: Mapping[str, Sum], after: Mapping[str, Sum]) -> tuple[Loss, ...]:
-    """What the tables of `before` have lost, or what was changed in them; a table or column that is new is none."""
+    """Return what the tables of `before` have lost, or what was changed in them.
+
+    A table or column that is new is none.
+    """
     found: list[Loss] = []
     for name, was in before.items():
         now = after.get(name)

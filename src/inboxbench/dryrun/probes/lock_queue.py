@@ -96,7 +96,7 @@ def _attempts(server: Server, copy: str, tool: Tool, target: str, budget_s: floa
 
 
 def timed_out(ended: Ended) -> bool:
-    """Whether lock_timeout ended it; every driver passes the server's words on, or the name of its SQLSTATE."""
+    """Return whether lock_timeout ended it; every driver passes the server's words on, or the name of its SQLSTATE."""
     return any(word in ended.said for word in ("lock timeout", "LockNotAvailable", "55P03"))
 
 

@@ -16,7 +16,7 @@ _BATCHED: tuple[Kind, ...] = ("type", "backfill", "add column")
 
 
 def rewrite(sql: str, key: str = "id", has: Dependents | None = None) -> Steps | None:
-    """What to run instead of `sql`, in order; None where no rewrite is known.
+    """Return what to run instead of `sql`, in order; None where no rewrite is known.
 
     key: the columns of the table's primary key, quoted as they need it, with commas between; without, what would need
     batches is left alone. has: what hangs on the column that gets another type.
@@ -57,7 +57,7 @@ def _drop_index(change: Operation, _: str) -> Steps:
 
 
 def with_references(earlier: Sequence[str], sql: str) -> tuple[int, Steps] | None:
-    """A column that is added, then given a foreign key: it is empty, so ADD COLUMN … REFERENCES has no row to check.
+    """Return the step for a column that is added and then given a foreign key: ADD COLUMN … REFERENCES checks no row.
 
     earlier: what its transaction ran before `sql`. Gives the place of the ADD COLUMN in it, and the step that does
     both; None where there is none, where it gives the column values, or where anything between speaks of the column.
@@ -78,7 +78,7 @@ def with_references(earlier: Sequence[str], sql: str) -> tuple[int, Steps] | Non
 
 
 def _is_filled(column: Column) -> bool:
-    """Whether the rows that are there get a value, or are to be checked."""
+    """Return whether the rows that are there get a value, or are to be checked."""
     return column.has("default", "generated", "identity", "foreign key", "not null") or column.type in _SERIAL
 
 
@@ -99,7 +99,7 @@ def _unique(change: Operation, _: str) -> Steps:
 
 
 def _named(change: Operation, purpose: str) -> str:
-    """The constraint's own name, else one after PostgreSQL's fashion."""
+    """Return the constraint's own name, else one after PostgreSQL's fashion."""
     return change.name or made_name(change.table, change.column, purpose)
 
 
@@ -114,7 +114,7 @@ def _backfill(change: Operation, key: str) -> Steps | None:
 
 
 def _add_column(change: Operation, key: str) -> Steps | None:
-    """A volatile default: for new rows at once, for those that are there in batches."""
+    """Return the steps of a volatile default: for new rows at once, for those that are there in batches."""
     kinds = {constraint.kind for constraint in change.definition.constraints} if change.definition else set()
     if "default" not in kinds or kinds - {"default", "not null"}:
         return None

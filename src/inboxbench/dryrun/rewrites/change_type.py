@@ -72,7 +72,7 @@ class Dependents:
 
 
 def retype(change: Operation, key: str, has: Dependents | None) -> Steps | None:
-    """None where something on the column cannot be handed over; has None: nothing is known to hang on it."""
+    """Return None where something on the column cannot be handed over; has None: nothing is known to hang on it."""
     if has and (has.obstacles or not all(_is_index(definition) for definition in has.built)):
         return None
     swap = _Swap(change, has or Dependents(), made_name("", change.column, "new"), made_name("", change.column, "old"))
@@ -135,7 +135,7 @@ class _Swap:
 
     @property
     def trigger(self) -> str:
-        """The last by name, so that it sees what other triggers made of the row."""
+        """Return the last by name, so that it sees what other triggers made of the row."""
         return f"zz_{self.function}"[:63]
 
     def _fresh(self) -> str:
@@ -170,7 +170,7 @@ class _Swap:
         return Step(f"CREATE {unique}INDEX CONCURRENTLY {name} ON {table} USING {method} {rest}", alone=True)
 
     def _second(self, constraint: Constraint) -> Iterator[Step]:
-        """Its twin on the new column."""
+        """Yield its twin on the new column."""
         name, tokens = _fresh_name(constraint.name), scan(constraint.definition)
         if constraint.index:
             yield self._index(constraint.index, name)
@@ -186,7 +186,7 @@ class _Swap:
         yield Step(f"ALTER TABLE {self.change.table} VALIDATE CONSTRAINT {name}", alone=True)
 
     def _first(self, constraint: Constraint) -> Step:
-        """The twin under the constraint's own name."""
+        """Return the twin under the constraint's own name."""
         alter, twin = f"ALTER TABLE {self.change.table}", _fresh_name(constraint.name)
         if not constraint.index:
             return Step(f"{alter} RENAME CONSTRAINT {twin} TO {constraint.name}")
@@ -208,7 +208,7 @@ class _Swap:
 
 
 def _is_index(definition: str) -> bool:
-    """Whether it is a CREATE INDEX as the server writes it, so that it can be said again."""
+    """Return whether it is a CREATE INDEX as the server writes it, so that it can be said again."""
     command = parse(definition).only
     return command is not None and command.kind == "create index"
 

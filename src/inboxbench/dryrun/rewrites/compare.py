@@ -127,7 +127,9 @@ def _blocker(statement: Statement) -> Blocker | None:
 
 
 def _why_not_compared(finding: Finding, problem: psycopg.Error, *, hidden: bool) -> str:
-    """Why a finding has no comparison: the step that failed, and the server's words unless these could show values."""
+    """Return why a finding has no comparison: the step that failed, and the server's words unless these could show
+    values.
+    """
     step = f" ({head_of(problem.__notes__[0])})" if getattr(problem, "__notes__", None) else ""
     reason = f"{type(problem).__name__} ({problem.sqlstate})" if hidden else str(problem).strip().partition("\n")[0]
     reason = reason.replace("canceling statement due to user request", LATE)
@@ -176,14 +178,14 @@ def _only_reads(statement: Statement) -> bool:
 
 
 def _lacks_values(statement: Statement) -> bool:
-    """Whether it has placeholders that nobody knows the values of."""
+    """Return whether it has placeholders that nobody knows the values of."""
     return bool(placeholders(inlined(statement.sql, statement.values)))
 
 
 def _steps_instead(
     server: Server, database: str, finding: Finding, statements: Sequence[Statement], session: Steps
 ) -> list[tuple[Statement, Steps]] | None:
-    """The steps, each with the statement whose values they need; None where no rewrite is known."""
+    """Return the steps, each with the statement whose values they need; None where no rewrite is known."""
     last, replaces = statements[-1], RULES[finding.rule].replaces
     if replaces == "wait":
         return [(last, (Step(last.parsed.bare, retry=True),))]
@@ -201,7 +203,7 @@ def _steps_instead(
 
 
 def _belongs_together(statement: Statement) -> bool:
-    """Whether it means something else in a transaction of its own; so may what cannot be read."""
+    """Return whether it means something else in a transaction of its own; so may what cannot be read."""
     parsed = statement.parsed
     calls = (command for command in parsed.commands if command.kind != "set")
     local = (setting.local for command in calls for setting in command.settings)
@@ -216,7 +218,7 @@ def _belongs_together(statement: Statement) -> bool:
 
 
 def _alone(connection: Connection, statement: Statement) -> Steps:
-    """A statement of a transaction that is split: what did work as its rewrite, the rest as it is."""
+    """Return the steps of a statement whose transaction is split: the rewrite of what did work, else itself."""
     text = statement.parsed.bare
     if _local_setting(statement):
         return (Step(_without_local(text), alone=True),)
@@ -225,7 +227,7 @@ def _alone(connection: Connection, statement: Statement) -> Steps:
 
 
 def _local_setting(statement: Statement) -> Setting | None:
-    """What SET LOCAL sets."""
+    """Return what SET LOCAL sets."""
     command = statement.parsed.only
     settings = command.settings if command and command.kind == "set" else ()
     return next((setting for setting in settings if setting.local), None)
@@ -237,7 +239,7 @@ def _without_local(text: str) -> str:
 
 
 def _reset(statements: Sequence[Statement]) -> Steps:
-    """What was set for the transaction alone."""
+    """Return what was set for the transaction alone."""
     names = [setting.name for statement in statements if (setting := _local_setting(statement))]
     return tuple(Step(f"RESET {name}", alone=True) for name in dict.fromkeys(names))
 
@@ -252,7 +254,7 @@ def _rewritten(connection: Connection, text: str) -> Steps | None:
 
 
 def _session_of(run: DryRun, first: Statement) -> Steps:
-    """What its session had set by then and still has, but for what ends a statement: a search_path, a role."""
+    """Return what its session had set by then and still has, but for what ends a statement: a search_path, a role."""
     mine = (statement for statement in run.statements if statement.pid == first.pid and not statement.error)
     earlier = (statement for statement in mine if statement.number < first.number)
     kept = [statement for statement in earlier if _keeps(statement, first) and not _lacks_values(statement)]
@@ -260,7 +262,7 @@ def _session_of(run: DryRun, first: Statement) -> Steps:
 
 
 def _keeps(statement: Statement, first: Statement) -> bool:
-    """Whether it sets what is still set when `first` runs; a set_config() of a transaction alone is left out."""
+    """Return whether it sets what is still set when `first` runs; a set_config() of a transaction alone is left out."""
     command = statement.parsed.only
     return command is not None and bool(command.settings) and all(
         not setting.name.endswith("_timeout") and setting.name not in _NOT_KEPT

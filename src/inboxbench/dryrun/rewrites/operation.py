@@ -46,7 +46,7 @@ class Operation:
 
 
 def read_operation(sql: str) -> Operation | None:
-    """None for what has several actions at once, a comment or an escape within, or a form that is not listed.
+    """Return None for what has several actions at once, a comment or an escape within, or a form that is not listed.
 
     ONLY is in none of the forms: what is proposed would reach the children, too.
 
@@ -69,7 +69,7 @@ def _is_escaped(token: Token) -> bool:
 
 
 def _target(command: Command, tokens: Sequence[Token]) -> tuple[Operation, int, int] | None:
-    """The table, and between which tokens it stands; None for a name with a database's name in it."""
+    """Return the table, and between which tokens it stands; None for a name with a database's name in it."""
     target = command.target
     begin = next((place for place, token in enumerate(tokens) if target and token.start == target.start), None)
     if begin is None or target is None:
@@ -139,7 +139,7 @@ def _in_parentheses(tokens: Sequence[Token]) -> str:
 
 
 def _after_column(tokens: Sequence[Token]) -> tuple[Token, Sequence[Token]]:
-    """The column of ALTER [COLUMN] name, and what comes after it."""
+    """Return the column of ALTER [COLUMN] name, and what comes after it."""
     place = 2 if tokens[1].means("column") else 1
     return tokens[place], tokens[place + 1 :]
 
@@ -182,7 +182,7 @@ def _from(tokens: Sequence[Token], start: int) -> list[Token]:
 
 
 def _up_to(tokens: Sequence[Token], starts: Sequence[int]) -> list[Token]:
-    """The tokens before the first of these places that comes after them."""
+    """Return the tokens before the first of these places that comes after them."""
     end = min((start for start in starts if tokens and start >= tokens[0].start), default=None)
     return [token for token in tokens if end is None or token.start < end]
 

@@ -59,7 +59,7 @@ def rule_named(name: str) -> Rule:
 
 
 def _suppressed(findings: list[Finding], facts: Facts) -> Iterator[Finding]:
-    """Each finding, with the reason where its file gives one. Without a reason nothing is silenced."""
+    """Yield each finding, with the reason where its file gives one. Without a reason nothing is silenced."""
     statements = {statement.number: statement for statement in facts.run.statements}
     for finding in findings:
         statement, reason = statements.get(finding.statement), None

@@ -41,7 +41,7 @@ def blocked(force: InForce) -> str:
 
 
 def worst_stall(facts: Facts, *statements: Statement) -> str:
-    """A sentence about the traffic, if it was held up."""
+    """Return a sentence about the traffic, if it was held up."""
     worst = facts.worst_stall(*statements)
     return f" Worst stall: {worst[0]}, {units.millis(worst[1].duration_ms)}{_queued(worst[1])}." if worst else ""
 

@@ -55,7 +55,7 @@ class Facts:
         return list({force.lock.relation: force for force in standing}.values())
 
     def on(self, statement: Statement, relation: str) -> InForce | None:
-        """The strongest lock in force on `relation` while the statement ran, if it blocks anybody."""
+        """Return the strongest lock in force on `relation` while the statement ran, if it blocks anybody."""
         return next((force for force in self.in_force(statement) if force.lock.relation == relation), None)
 
     def earlier(self, statement: Statement) -> list[Statement]:
@@ -100,7 +100,7 @@ class Facts:
         return self.tool.render(steps)
 
     def child(self, relation: str) -> bool:
-        """Whether it is a partition of another table, or inherits from it."""
+        """Return whether it is a partition of another table, or inherits from it."""
         return relation in self._schema.children
 
     @property
@@ -117,7 +117,7 @@ class Facts:
 
     @cached_property
     def _timeouts(self) -> dict[int, list[tuple[Statement, Setting]]]:
-        """The statements that set lock_timeout, by session; every short step of a long history may be one."""
+        """Return the statements that set lock_timeout, by session; every short step of a long history may be one."""
         found: dict[int, list[tuple[Statement, Setting]]] = defaultdict(list)
         for statement in self.run.statements:
             settings = (setting for command in statement.parsed.commands for setting in command.settings)
@@ -125,9 +125,9 @@ class Facts:
         return found
 
     def guarded(self, statement: Statement) -> bool:
-        """Whether a lock_timeout was in force for it. What fires no event trigger did not say: there it is what its
-        session had set, and LOCAL ends with its transaction; where it set none, what role or database gave it, which
-        other statements of the session show.
+        """Return whether a lock_timeout was in force for it. What fires no event trigger did not say: there it is what
+        its session had set, and LOCAL ends with its transaction; where it set none, what role or database gave it,
+        which other statements of the session show.
         """
         if statement.lock_timeout_ms is not None:
             return statement.lock_timeout_ms > 0
@@ -141,13 +141,13 @@ class Facts:
 
     @cached_property
     def _given(self) -> dict[int, float]:
-        """The lock_timeout (ms) that each session was seen with first."""
+        """Return the lock_timeout (ms) that each session was seen with first."""
         seen = [(statement.pid, statement.lock_timeout_ms) for statement in reversed(self.run.statements)]
         return {pid: timeout for pid, timeout in seen if timeout is not None}
 
 
 def _is_none(setting: Setting) -> bool:
-    """Whether it sets no timeout: its default, or nothing of any unit."""
+    """Return whether it sets no timeout: its default, or nothing of any unit."""
     return setting.value is None or setting.value.rstrip(f"{ascii_letters} ").strip("0.") == ""
 
 
@@ -161,7 +161,7 @@ def rows_read(statement: Statement, relation: str | None = None) -> int:
 
 
 def is_work(statement: Statement) -> bool:
-    """Whether it did what takes the longer the larger the table is; what it rewrote it has read as well."""
+    """Return whether it did what takes the longer the larger the table is; what it rewrote it has read as well."""
     return rows_read(statement) >= FEW_ROWS or statement.dead_tuples >= FEW_ROWS
 
 
@@ -173,7 +173,7 @@ def rewritten_table(statement: Statement) -> str | None:
 
 
 def modifies(statement: Statement) -> bool:
-    """Whether it changes rows by INSERT, UPDATE, DELETE or MERGE, or by a WITH that has one."""
+    """Return whether it changes rows by INSERT, UPDATE, DELETE or MERGE, or by a WITH that has one."""
     return any(command.writes for command in statement.parsed.commands)
 
 
@@ -183,5 +183,5 @@ def held_by_others(facts: Facts, statement: Statement) -> list[InForce]:
 
 
 def refused_in_transaction(statement: Statement) -> bool:
-    """Whether it failed because it is a statement that no transaction block may contain."""
+    """Return whether it failed because it is a statement that no transaction block may contain."""
     return bool(statement.error and _IN_BLOCK.search(statement.error))

@@ -48,7 +48,7 @@ def _refused(facts: Facts, problem: Problem) -> bool:
 
 
 def _by_migration(facts: Facts, error: str) -> bool:
-    """Whether the constraint that the error names is one that the migration has made."""
+    """Return whether the constraint that the error names is one that the migration has made."""
     name = next(iter(_CONSTRAINT.findall(error)), "")
     return bool(name) and any(_makes(statement, name) for statement in facts.run.statements)
 
@@ -63,7 +63,7 @@ def _makes(statement: Statement, constraint: str) -> bool:
 
 
 def _cause(facts: Facts, error: str) -> Statement | None:
-    """The statement that took away what the error names."""
+    """Return the statement that took away what the error names."""
     names = {name.rpartition(".")[2] for name in _NAMED.findall(error)}
     changes = [statement for statement in facts.run.statements if not statement.error and _takes_away(statement)]
     named = [(len(names & statement.parsed.words), -statement.number, statement) for statement in changes]
@@ -78,7 +78,7 @@ def _takes_away(statement: Statement) -> bool:
 
 
 def _restricts(command: Command) -> bool:
-    """Whether it drops, renames or narrows something."""
+    """Return whether it drops, renames or narrows something."""
     if command.kind.startswith(("drop ", "rename", "alter enum", "alter domain", "alter object schema")):
         return True
     narrows = command.does("drop column", "drop constraint", "set not null", "alter column type", "add constraint",
@@ -90,7 +90,7 @@ RULE = Rule(
     id="old-code-breaks",
     group="outcome",
     severity="error",
-    condition="requests of the traffic, which is the code as it was before the chain, were refused by the new schema",
+    condition="requests of the traffic, which is the code as it was before the history, were refused by the new schema",
     effect="errors in the application from this revision until the new code is deployed everywhere",
     remedy="expand first, deploy code that needs neither, contract last.",
     bad="ALTER TABLE orders RENAME COLUMN note TO remark;",

@@ -31,8 +31,8 @@ RULE = Rule(
     id="one-transaction",
     group="transaction",
     severity="error",
-    condition="the chain ran as a single transaction and did work that takes the longer the larger the tables are, or "
-    "kept a lock for a second",
+    condition="the history ran as a single transaction and did work that takes the longer the larger the tables are, "
+    "or kept a lock for a second",
     effect="every lock of every revision is held until the last one is done",
     remedy="have Alembic commit after each revision.",
     bad="context.configure(connection=connection)",

@@ -11,8 +11,8 @@ from inboxbench.sqltree.commands import Command
 
 
 def _check(facts: Facts) -> Iterator[Hit]:
-    """What else locks more than it names are partitions and children, as it is meant to. Under a lock_timeout nobody
-    queues behind it for long.
+    """What else locks more than it names are partitions and children, as it is meant to. Under a lock_timeout
+    nobody queues behind it for long.
     """
     for statement in facts.run.statements:
         forces = [force for force in facts.in_force(statement) if force.owner is statement and force.lock.blocks_reads]
@@ -26,7 +26,7 @@ def _check(facts: Facts) -> Iterator[Hit]:
 
 
 def _lets_go(command: Command) -> bool:
-    """Whether a table or a key of it goes."""
+    """Return whether a table or a key of it goes."""
     return command.kind in ("drop table", "truncate") or command.does("drop constraint", "drop column")
 
 

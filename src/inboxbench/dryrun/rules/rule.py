@@ -61,7 +61,7 @@ class Rule:
             yield Finding(self.id, self.severity, number, revision, hit.relation, hit.what, self.remedy, hit.code)
 
     def explained(self) -> str:
-        """All of it, as `inboxbench explain` prints it."""
+        """Return all of it, as `inboxbench explain` prints it."""
         parts = [
             f"{self.id} ({self.severity})",
             f"When:    {self.condition}",

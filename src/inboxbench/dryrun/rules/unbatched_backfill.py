@@ -34,7 +34,7 @@ def _written(statement: Statement) -> list[Lock]:
 
 
 def _only_its_own(statement: Statement) -> bool:
-    """Whether all that it wrote to is its own transaction's or session's, so that nobody waits for its rows."""
+    """Return whether all that it wrote to is its own transaction's or session's, so that nobody waits for its rows."""
     written = _written(statement)
     return bool(written) and all(lock.created or lock.relation.startswith("pg_temp") for lock in written)
 

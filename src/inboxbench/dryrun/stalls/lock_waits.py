@@ -62,7 +62,7 @@ class Waits:
     _begun: set[tuple[Any, ...]] = field(default_factory=set)
 
     def of(self, pid: int, begin_ms: float, end_ms: float) -> list[Wait]:
-        """What the session waited for between two moments."""
+        """Return what the session waited for between two moments."""
         own = (wait for wait in self.seen if wait.pid == pid)
         return [wait for wait in own if wait.since_ms <= end_ms and wait.last_ms >= begin_ms]
 
@@ -81,7 +81,7 @@ class Waits:
 
 @contextmanager
 def watch_waits(conninfo: str) -> Iterator[Waits]:
-    """Watch for the length of the block. A failure of the watch is kept in `problem`, and is never the chain's."""
+    """Watch for the length of the block. A failure of the watch is kept in `problem`, and is never the history's."""
     waits, stop = Waits(), threading.Event()
     connection = connect(conninfo, application_name=APPLICATION, log_statement="none", log_duration="off")
     try:
@@ -186,7 +186,7 @@ def _thing(text: str, names: Mapping[int, str]) -> tuple[str, str]:
 
 
 class Cycles:
-    """Deadlocks of a run, whoever was chosen to die: requests say so in their error, the chain in its statement's."""
+    """Deadlocks of a run, whoever was chosen to die: requests say so in their error, the history in its statement's."""
 
     def __init__(self, traffic: Traffic, waits: Waits, statements: Sequence[Statement], origin_ms: float) -> None:
         self._classes, self._names, self._origin_ms = traffic.pids, waits.names, origin_ms
@@ -195,7 +195,7 @@ class Cycles:
         self._waits = waits
 
     def of(self, name: str, answers: Sequence[Answer]) -> tuple[int, str | None]:
-        """How many a class was part of, and the first in words."""
+        """Return how many a class was part of, and the first in words."""
         victims = [answer for answer in answers if answer.state == DEADLOCK]
         cycles = [
             in_sentences(victim.detail or "", self._names, self._who(self._seen(victim), victim.finished_ms))
@@ -205,12 +205,12 @@ class Cycles:
         return len(cycles), next(filter(None, cycles), None)
 
     def _seen(self, victim: Answer) -> float:
-        """A moment at which the cycle was whole: the others go on as soon as one has died."""
+        """Return a moment at which the cycle was whole: the others go on as soon as one has died."""
         waits = self._waits.of(victim.pid or 0, victim.sent_ms, victim.finished_ms)
         return waits[-1].last_ms if waits else victim.sent_ms
 
     def _against(self, name: str, killed: Statement) -> str | None:
-        """A statement of the chain that died waiting for a request of this class, as the watch saw it."""
+        """Return a statement of the history that died waiting for a request of this class, as the watch saw it."""
         begin = killed.started_ms + self._origin_ms
         end = begin + killed.duration_ms
         for wait in self._waits.of(killed.pid, begin, end):
@@ -225,7 +225,7 @@ class Cycles:
         return None
 
     def _who(self, moment_ms: float, end_ms: float) -> Who:
-        """Names a process of the chain by its statement that locked the relation, or that ran at the moment."""
+        """Names a process of the history by its statement that locked the relation, or that ran at the moment."""
 
         def who(pid: int, relation: str) -> str:
             if pid in self._classes:

@@ -15,7 +15,7 @@ from inboxbench.traffic.clock import NOTICED_MS, Standstills
 from inboxbench.traffic.engine import Answer, RequestClass, Traffic
 from inboxbench.traffic.latency import by_class, measure
 
-_HOPS = 8  # requests that wait for requests that wait for the chain; longer queues have the same head
+_HOPS = 8  # requests that wait for requests that wait for the history; longer queues have the same head
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Cause:
 
 
 class Causes:
-    """Finds the cause of each request's wait among the lock waits that were seen and the statements of the chain."""
+    """Finds the cause of each request's wait among the lock waits that were seen and the statements of the history."""
 
     def __init__(self, traffic: Traffic, waits: Waits, statements: Sequence[Statement], origin_ms: float) -> None:
         self._ours = frozenset(traffic.pids)
@@ -54,7 +54,8 @@ class Causes:
         self._origin_ms = origin_ms
 
     def of(self, answer: Answer) -> Cause | None:
-        """The cause of a request's wait; None when it waited for nobody and nothing of the chain ran during it.
+        """Return the cause of a request's wait; None when it waited for nobody and nothing of the history ran during
+        it.
 
         A request that no connection was free for waited for what those of its class that had one waited for.
         """
@@ -93,7 +94,7 @@ class Causes:
         return replace(cause, behind=self._behind(root)) if root.queued else cause
 
     def _culprit(self, root: Wait) -> int | None:
-        """The statement that took the lock, else the one that its session was running."""
+        """Return the statement that took the lock, else the one that its session was running."""
         own = self._of[root.blocker]
         begun = bisect_right(own, root.last_ms - self._origin_ms, key=_start)
         if not begun:
@@ -107,14 +108,14 @@ class Causes:
         return took[-1] if took else latest.number
 
     def _behind(self, root: Wait) -> str | None:
-        """Whom the chain itself waits for: a class of the traffic, or somebody who is none of it."""
+        """Return whom the history itself waits for: a class of the traffic, or somebody who is none of it."""
         for wait in self._overlapping(root.blocker, root.since_ms, root.last_ms):
             if wait.blocker != root.pid:
                 return self._classes.get(wait.blocker, f"pid {wait.blocker}")
         return None
 
     def _running(self, due_ms: float, finished_ms: float) -> Statement | None:
-        """The statement of the chain that filled most of the time."""
+        """Return the statement of the history that filled most of the time."""
         begin, end = due_ms - self._origin_ms, finished_ms - self._origin_ms
         upto = bisect_right(self._starts, end)
         first = max(0, bisect_left(self._starts, begin) - 50)  # those that began before and may still run
@@ -196,7 +197,7 @@ def _problems(answers: Iterable[Answer], origin_ms: float) -> Iterable[Problem]:
 
 
 def _union(spans: Iterable[tuple[float, float]]) -> float:
-    """The time covered by any of the spans.
+    """Return the time covered by any of the spans.
 
     >>> _union([(0, 10), (5, 20), (30, 31)])
     21.0

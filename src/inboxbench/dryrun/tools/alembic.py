@@ -97,7 +97,7 @@ class Alembic:
 
     @property
     def _foreign(self) -> bool:
-        """Whether it is somebody's project, and none of inboxbench."""
+        """Return whether it is somebody's project, and none of inboxbench."""
         return bool(self.program or self.config or self.script_location)
 
     def command(self, url: str, target: str, *, downgrade: bool = False) -> Command:
@@ -120,7 +120,7 @@ class Alembic:
         return [*ours, "--project", str(self.project)] if self.project else ours
 
     def _environment(self, url: str, password: str | None) -> dict[str, str]:
-        """The user's own, the URL under its names, the password that the arguments lack, and no other PG… variable: it
+        """Return the user's own, the URL under its names, the password that the arguments lack, and no other PG… variable: it
         would lead elsewhere."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
         kept |= {"PGPASSWORD": password} if password else {}
@@ -164,7 +164,7 @@ class Alembic:
 
 
 def read_stamp(statement: str) -> Stamp | None:
-    """What a statement writes to a version table of any name; None for any other statement."""
+    """Return what a statement writes to a version table of any name; None for any other statement."""
     command = parse(statement).only if _COLUMN in statement else None
     if command is None or command.target is None:
         return None
@@ -196,7 +196,7 @@ def _split(command: str) -> list[str]:
 
 
 def _places(program: str, folder: Path | None) -> list[Path]:
-    """The folders in which a command's revision files may lie."""
+    """Return the folders in which a command's revision files may lie."""
     executable = shutil.which(_split(program)[0])
     packages = sorted((Path(executable).parent.parent / "lib").glob("python*/site-packages")) if executable else []
     return [folder or Path.cwd(), *packages]

@@ -213,7 +213,7 @@ def _common(call: _Call, words: frozenset[str]) -> int:
 
 
 def suppression(file: Path, line: int, rule: str) -> str | None:
-    """The reason of `# inboxbench: ignore RULE REASON` at a line, or in comments above it."""
+    """Return the reason of `# inboxbench: ignore RULE REASON` at a line, or in comments above it."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -223,7 +223,7 @@ def suppression(file: Path, line: int, rule: str) -> str | None:
 
 
 def _around(lines: list[str], place: int) -> Iterator[str]:
-    """The line itself, and up: comments, and the beginning of a call that goes over several lines."""
+    """Yield the line itself, and up: comments, and the beginning of a call that goes over several lines."""
     if place >= len(lines):
         return
     yield lines[place]

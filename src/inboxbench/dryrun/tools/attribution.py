@@ -66,14 +66,16 @@ def _groups(tool: Tool, statements: Sequence[Statement], *, downgrade: bool) -> 
 
 
 def _goes_on(stamp: Stamp, following: Stamp | None, *, downgrade: bool) -> bool:
-    """A merge writes several rows for one revision: those that go away first (upgrade) or come first (downgrade)."""
+    """A merge writes several rows for one revision: those that go away first (upgrade) or come first
+    (downgrade).
+    """
     if following is None:
         return False
     return stamp.was is None if downgrade else stamp.to is None
 
 
 def _preamble(tool: Tool, statements: Sequence[Statement], tables: set[str]) -> int:
-    """How many statements come before the first revision: the tool looks its table up, and may create it."""
+    """Return how many statements come before the first revision: the tool looks its table up, and may create it."""
     names = {table.rpartition(".")[2] for table in tables} or set(tool.version_tables)
     asking = [
         place
@@ -84,7 +86,7 @@ def _preamble(tool: Tool, statements: Sequence[Statement], tables: set[str]) -> 
 
 
 def _pending(history: History, done: str | None, *, downgrade: bool) -> str:
-    """The revision at work when the chain broke off."""
+    """Return the revision at work when the history broke off."""
     if downgrade and done is not None:
         script = history.scripts.get(done)
         following = script.parents[0] if script and script.parents else None
@@ -94,7 +96,7 @@ def _pending(history: History, done: str | None, *, downgrade: bool) -> str:
 
 
 def _placed(tool: Tool, group: _Group, history: History) -> list[Statement]:
-    """The statements of a group with their revision, file and line."""
+    """Return the statements of a group with their revision, file and line."""
     script = history.scripts.get(group.revision) if group.revision else None
     if script is None:
         return [replace(statement, revision=group.revision) for statement in group.statements]
@@ -135,7 +137,7 @@ def _revision(group: _Group, history: History, samples: Samples, epoch_ms: float
 
 
 def _own_transaction(group: _Group, ends: dict[int, float]) -> bool:
-    """Whether its last transaction began within it; a chain in one transaction ends long after."""
+    """Return whether its last transaction began within it; a history in one transaction ends long after."""
     last = group.statements[-1]
     return last.transaction in ends and group.statements[0].transaction != last.transaction
 

@@ -54,32 +54,34 @@ class Tool(Protocol):
     def version_tables(self) -> Collection[str]: ...
 
     def command(self, url: str, target: str, *, downgrade: bool = False) -> Command:
-        """The command that migrates the database at `url` (postgresql://…) to the revision `target`.
+        """Return the command that migrates the database at `url` (postgresql://…) to the revision `target`.
 
         Raises UsageError for a command that cannot be read.
         """
 
     def history(self, revisions: set[str]) -> History:
-        """The project's revisions. `revisions` are some that are known, to find the files by where nothing says where
-        they are.
+        """Return the project's revisions. `revisions` are some that are known, to find the files by where nothing says
+        where they are.
 
         Raises UsageError for a configuration that cannot be read.
         """
 
     def current(self, connection: Connection) -> list[str]:
-        """The revisions that a database is at; none in one that the tool has never seen."""
+        """Return the revisions that a database is at; none in one that the tool has never seen."""
 
     def stamp(self, connection: Connection, revision: str) -> None:
         """Record `revision` as applied without running it."""
 
     def read_stamp(self, sql: str) -> Stamp | None:
-        """What a statement writes to the version table; None for any other statement."""
+        """Return what a statement writes to the version table; None for any other statement."""
 
     def source_line(self, file: Path, sql: str) -> int | None:
-        """The line of a revision file that a statement came from; None where the file does not show it."""
+        """Return the line of a revision file that a statement came from; None where the file does not show it."""
 
     def render(self, steps: Sequence[Step]) -> str:
-        """The steps of a rewrite as code to paste into a revision."""
+        """Return the steps of a rewrite as code to paste into a revision."""
 
     def suppression(self, file: Path, line: int, rule: str) -> str | None:
-        """The reason that a comment at a line of a revision file gives to ignore the rule; None where there is none."""
+        """Return the reason that a comment at a line of a revision file gives to ignore the rule; None where there is
+        none.
+        """

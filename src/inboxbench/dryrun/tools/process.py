@@ -34,7 +34,7 @@ class Ended:
 
     @property
     def complaint(self) -> str:
-        """The line that tells most, in case of a failure."""
+        """Return the line that tells most, in case of a failure."""
         lines = [line.strip() for line in self.said.splitlines() if line.strip()]
         if any("EOFError" in line or line == "Aborted!" or line.endswith("EOF when reading a line") for line in lines):
             return "it asks for input, and a dry run gives none; give the option that says yes"

@@ -56,7 +56,7 @@ class AtlasMap:
 
 
 def atlas_map(cells: Sequence[AtlasCell]) -> AtlasMap | None:
-    """None for a run without an atlas."""
+    """Return None for a run without an atlas."""
     if not cells:
         return None
     known = [*LEVELS, *dict.fromkeys(cell.level for cell in cells)]

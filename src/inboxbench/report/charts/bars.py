@@ -47,7 +47,7 @@ class BarChart:
 
 
 def chart(bars: Iterable[Bar], scale: Scale, tick_label: Callable[[float], str], bar: int = _BAR) -> BarChart:
-    """The bars laid out from top to bottom."""
+    """Return the bars laid out from top to bottom."""
     step = _LABEL + bar + _GAP
     placed = [
         Bar(b.label, b.figure, b.pieces, b.note, b.tone, number * step + _LABEL - 6, number * step + _LABEL)
@@ -143,7 +143,7 @@ def _parts(
 
 
 def _tones(sets: Sequence[IndexSet]) -> dict[str, str]:
-    """A colour for each of the largest indexes of all sets, one for the rest."""
+    """Return a colour for each of the largest indexes of all sets, one for the rest."""
     largest: dict[str, int] = {}
     for index in (index for index_set in sets for index in index_set.indexes):
         largest[index.name] = max(largest.get(index.name, 0), index.bytes or 0)

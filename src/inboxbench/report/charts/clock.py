@@ -99,7 +99,7 @@ def clock(
 
 
 def _seen(spans: Sequence[Span]) -> list[Span]:
-    """Of many, without what the one before it of its tone covers: a chain of an hour has 50,000 statements."""
+    """Of many, without what the one before it of its tone covers: a history of an hour has 50,000 statements."""
     if len(spans) <= _MANY:
         return list(spans)
     kept: list[Span] = []
@@ -113,7 +113,7 @@ def _seen(spans: Sequence[Span]) -> list[Span]:
 
 
 def _bands(traffic: Sequence[Mapping[str, Any]], scale: Scale, origin: float, top: int) -> list[Band]:
-    """All classes on the same scale, so that they can be compared."""
+    """Draw all classes on the same scale, so that they can be compared."""
     slow = log_scale([interval["max_ms"] for item in traffic for interval in item["course"]])
     bands = []
     for number, item in enumerate(traffic):
@@ -138,7 +138,7 @@ def _bars(course: Sequence[Mapping[str, Any]], scale: Scale, slow: Scale, origin
 
 
 def _step(course: Sequence[Mapping[str, Any]]) -> float:
-    """The length of an interval, ms; those in which nothing was due are not there."""
+    """Return the length of an interval, ms; those in which nothing was due are not there."""
     starts = [float(interval["started_ms"]) for interval in course]
     return min((after - before for before, after in pairwise(starts)), default=0.0)
 

@@ -69,7 +69,7 @@ def upgrade_clock(migration: Migration) -> Clock | None:
 
 
 def tone(kind: str) -> str:
-    """The colour of a kind of revision; an unknown kind is neutral."""
+    """Return the colour of a kind of revision; an unknown kind is neutral."""
     return f"k-{kind}" if kind in KINDS else "k-other"
 
 
@@ -83,7 +83,7 @@ def _timeline_row(revision: Revision, traffic: Sequence[Traffic], scale: Scale, 
 
 
 def _by_kind(revisions: Sequence[Revision]) -> list[tuple[str, str]]:
-    """Each kind that occurs with the time all its revisions took."""
+    """Return each kind that occurs with the time all its revisions took."""
     kinds = dict.fromkeys(r.kind or "other" for r in revisions)
     spent = {kind: sum(r.elapsed_s or 0.0 for r in revisions if (r.kind or "other") == kind) for kind in kinds}
     return [(kind, units.seconds(seconds)) for kind, seconds in spent.items()]

@@ -40,7 +40,7 @@ class Scatter:
 
 
 def scatter(comparison: Comparison) -> Scatter | None:
-    """None unless two sets at least have both figures: one bubble compares nothing."""
+    """Return None unless two sets at least have both figures: one bubble compares nothing."""
     shown = [(mark, r) for mark, r in enumerate(comparison.results) if _drawable(r)]
     if len(shown) < 2:
         return None

@@ -47,7 +47,7 @@ class CrowdChart:
 
 
 def race_charts(races: Sequence[Race]) -> dict[str, BarChart]:
-    """A chart per server and worker count, all on one scale so that they compare.
+    """Return a chart per server and worker count, all on one scale so that they compare.
 
     Of a load that has a chart over its numbers of workers, only the largest crowd.
     """
@@ -79,7 +79,7 @@ def _bar(race: Race, scale: Scale) -> Bar:
 
 
 def unsafe(race: Race) -> bool:
-    """Whether this race gave a row to two workers, or was declared unsafe."""
+    """Return whether this race gave a row to two workers, or was declared unsafe."""
     return race.doubled or race.safe is False
 
 
@@ -101,7 +101,7 @@ def _bar_hint(race: Race) -> str:
 
 
 def crowd_charts(races: Sequence[Race]) -> dict[str, CrowdChart]:
-    """A chart for each server, driver and application time that was raced with three numbers of workers or more."""
+    """Return a chart for each server, driver and application time that has three numbers of workers or more."""
     marks = {name: number for number, name in enumerate(dict.fromkeys(race.strategy for race in races))}
     grouped: dict[str, list[Race]] = {}
     for race in races:
@@ -111,7 +111,7 @@ def crowd_charts(races: Sequence[Race]) -> dict[str, CrowdChart]:
 
 
 def crowd_loads(races: Sequence[Race]) -> set[tuple[str, str | None, float | None]]:
-    """The loads that were raced with enough numbers of workers to draw a line."""
+    """Return the loads that were raced with enough numbers of workers to draw a line."""
     counts: dict[tuple[str, str | None, float | None], set[int | None]] = {}
     for race in races:
         if _drawable(race):

@@ -66,7 +66,7 @@ def heat_map(matrix: Matrix) -> dict[str, list[HeatRow]]:
 
 
 def dot_plot(matrix: Matrix) -> DotPlot:
-    """A line per query with a mark per set, at the reads of its worst class."""
+    """Return a line per query with a mark per set, at the reads of its worst class."""
     scale = log_scale(cell.buffers for row in _worst_rows(matrix) for cell in row if cell)
     rows: list[DotRow] = []
     top = 0
@@ -78,7 +78,7 @@ def dot_plot(matrix: Matrix) -> DotPlot:
 
 
 def level(reads: float) -> int:
-    """The colour of this many pages: the number of its decade, capped."""
+    """Return the colour of this many pages: the number of its decade, capped."""
     return min(int(math.log10(reads)) if reads >= 1 else 0, LEVELS - 1)
 
 

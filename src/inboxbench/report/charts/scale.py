@@ -56,7 +56,7 @@ class Frame:
 
     @property
     def axis_y(self) -> int:
-        """Where the chart ends and its axis begins."""
+        """Return where the chart ends and its axis begins."""
         return self.height - self.bottom
 
     def row(self, percent: float, digits: int = 1) -> float:
