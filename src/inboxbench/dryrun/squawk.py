@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,10 +67,11 @@ def warnings(pieces: Sequence[Piece], *, pg_version: str = "18") -> list[tuple[s
     """(rule, message, statement), by squawk. Raises UsageError when it is missing or does not understand us."""
     if not pieces:
         return []
-    begins, text = _joined(pieces)
+    texts = [f"{piece.sql.strip().rstrip(';')};\n" for piece in pieces]
+    ends = list(accumulate(text.count("\n") for text in texts))  # the line, from 0, that each begins the next one at
     with tempfile.TemporaryDirectory(prefix="inboxbench-lint-") as folder:
         path = Path(folder) / "history.sql"
-        path.write_text(text, encoding="utf-8")
+        path.write_text("".join(texts), encoding="utf-8")
         command = [_squawk(), "--reporter", "json", "--pg-version", pg_version, str(path)]
         ended = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     try:
@@ -76,7 +79,10 @@ def warnings(pieces: Sequence[Piece], *, pg_version: str = "18") -> list[tuple[s
     except json.JSONDecodeError:
         said = (ended.stderr or ended.stdout).strip().splitlines()
         raise UsageError(f"squawk failed: {said[0] if said else f'status {ended.returncode}'}") from None
-    return [(warning["rule_name"], warning["message"], _at(pieces, begins, warning["line"])) for warning in found]
+    return [
+        (warning["rule_name"], warning["message"], pieces[bisect_right(ends[:-1], warning["line"])])
+        for warning in found
+    ]
 
 
 def judged(document: dict[str, Any], found: Sequence[tuple[str, str, Piece]]) -> list[Judged]:
@@ -112,25 +118,6 @@ def _changes(sql: str) -> bool:
     return (bool(parsed.problem) or not asks) and not any(
         tool.read_stamp(sql) or parsed.words & set(tool.version_tables) for tool in TOOLS
     )
-
-
-def _joined(pieces: Sequence[Piece]) -> tuple[list[int], str]:
-    """One text, and the line (from 0) at which each statement begins in it."""
-    begins, lines = [], 0
-    texts = []
-    for piece in pieces:
-        begins.append(lines)
-        texts.append(piece.sql.strip().rstrip(";") + ";")
-        lines += texts[-1].count("\n") + 1
-    return begins, "\n".join(texts) + "\n"
-
-
-def _at(pieces: Sequence[Piece], begins: Sequence[int], line: int) -> Piece:
-    return next(piece for piece, begin in _backwards(pieces, begins) if begin <= line)
-
-
-def _backwards(pieces: Sequence[Piece], begins: Sequence[int]) -> Iterator[tuple[Piece, int]]:
-    return zip(reversed(pieces), reversed(begins), strict=True)
 
 
 def _squawk() -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from inboxbench.database import connect
 from inboxbench.errors import UsageError
 from inboxbench.migrate.runner import Applied, Run
 from inboxbench.project import Project
+from inboxbench.record import as_json
 from inboxbench.traffic.engine import Traffic, live_traffic
 from inboxbench.traffic.file import read_project_traffic
 from inboxbench.traffic.latency import Latencies, by_class, measure
@@ -115,10 +116,6 @@ def _traffic(summary: ClassSummary) -> dict[str, Any]:
         **{name: round(getattr(latencies, name), 2) for name in ("p50_ms", "p99_ms", "max_stall_ms", "still_ms")},
         "max_wait_ms": round(latencies.max_wait_ms, 2),
         "worst_revision": summary.worst_revision,
-        "course": [_rounded(asdict(interval)) for interval in latencies.course],
+        "course": as_json(latencies.course, digits=2),
     }
     return record | ({"first_error": summary.first_error} if summary.first_error else {})
-
-
-def _rounded(interval: dict[str, Any]) -> dict[str, Any]:
-    return {name: round(value, 2) for name, value in interval.items()}

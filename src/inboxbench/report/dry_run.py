@@ -5,8 +5,7 @@ It reads the JSON of `inboxbench dryrun`, also of an older version.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -24,24 +23,6 @@ BLOCKING = ("ACCESS EXCLUSIVE", "EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE")
 _STALLS, _STATEMENTS, _SQL = 40, 60, 120  # rows, rows, characters
 _UNITS = {"ms": units.millis, "bytes": units.size}
 _FELT = "Live traffic: what each class of requests waited for, from the moment each was due"
-
-
-@dataclass(frozen=True, slots=True)
-class StallRow:
-    name: str
-    waited: str
-    at: str
-    reason: str
-    culprit: str
-
-
-@dataclass(frozen=True, slots=True)
-class StatementRow:
-    sql: str
-    revision: str | None
-    duration_ms: float
-    wal_bytes: int
-    kept: Sequence[str]
 
 
 def dry_run_finding(document: Mapping[str, Any], source: str) -> Finding:
@@ -191,24 +172,29 @@ def _traffic_row(summary: Mapping[str, Any]) -> Row:
     return Row([summary["class"], summary["kind"], *counts, *times], tone="bad" if error else "", note=error)
 
 
-def longest_stalls(run: Mapping[str, Any]) -> list[StallRow]:
-    """Return the 40 longest stalls with their cause, the longest first."""
+def stalls_table(run: Mapping[str, Any]) -> Table | None:
+    """Return the 40 longest stalls with their cause, the longest first; None where nobody was held up."""
     stalls = [(traffic["class"], stall) for traffic in run["traffic"] for stall in traffic["stalls"]]
     stalls.sort(key=lambda pair: -pair[1]["duration_ms"])
     statements = {statement["number"]: statement for statement in run["statements"]}
     begin = first_start(run)
-    return [_stall(name, stall, statements, begin) for name, stall in stalls[:_STALLS]]
+    columns = [*words("request"), Column("waited", units.millis), Column("at"), *words("for", "because of")]
+    rows = [_stall_row(name, stall, statements, begin) for name, stall in stalls[:_STALLS]]
+    return Table("The longest stalls, and what caused them", columns, rows) if rows else None
 
 
-def longest_statements(run: Mapping[str, Any]) -> list[StatementRow]:
-    """Return those that ran or kept a table locked for longest, the longest first."""
-    longest = sorted(run["statements"], key=lambda statement: -_longest_ms(statement))
-    return [
-        StatementRow(
-            brief(statement), statement["revision"], statement["duration_ms"], statement["wal_bytes"], _kept(statement)
-        )
-        for statement in longest[:_STATEMENTS]
-    ]
+def statements_table(run: Mapping[str, Any]) -> Table:
+    """Return the statements that ran or kept a table locked for longest, the longest first."""
+    longest = sorted(run["statements"], key=lambda statement: -_longest_ms(statement))[:_STATEMENTS]
+    columns = [*words("statement", "revision"), Column("took", units.millis), Column("WAL", units.size)]
+    title = f"{len(longest)} of {statement_count(run)} statements, by the longest that one ran or kept a table locked"
+    return Table(title, [*columns, *words("kept locked")], [_statement_row(statement) for statement in longest])
+
+
+def _statement_row(statement: Mapping[str, Any]) -> Row:
+    locks = (lock for lock in statement["locks"] if keeps_out(lock))
+    kept = ", ".join(f"{bare(lock['relation'])} {lock['mode']} {units.millis(lock['held_ms'])}" for lock in locks)
+    return Row([brief(statement), statement["revision"], statement["duration_ms"], statement["wal_bytes"], kept])
 
 
 def keeps_out(lock: Mapping[str, Any]) -> bool:
@@ -231,12 +217,12 @@ def first_start(run: Mapping[str, Any]) -> float:
     return min((float(statement["started_ms"]) for statement in run["statements"]), default=0.0)
 
 
-def _stall(name: str, stall: Mapping[str, Any], statements: Mapping[int, Any], begin: float) -> StallRow:
+def _stall_row(name: str, stall: Mapping[str, Any], statements: Mapping[int, Any], begin: float) -> Row:
     at = f"{(stall['started_ms'] - begin) / 1000:.1f} s"
     culprit = statements.get(stall.get("statement") or 0)
     during = "" if stall.get("held") else "no lock in the way; meanwhile: "
     said = f"{during}{culprit['revision'] or ''} {brief(culprit)}".strip() if culprit else units.DASH
-    return StallRow(name, units.millis(stall["duration_ms"]), at, _reason(stall), said)
+    return Row([name, stall["duration_ms"], at, _reason(stall), said])
 
 
 def _reason(stall: Mapping[str, Any]) -> str:
@@ -255,22 +241,13 @@ def _longest_ms(statement: Mapping[str, Any]) -> float:
     return float(max(statement["duration_ms"], *held, 0.0))
 
 
-def _kept(statement: Mapping[str, Any]) -> list[str]:
-    locks = (lock for lock in statement["locks"] if keeps_out(lock))
-    return [f"{bare(lock['relation'])} {lock['mode']} {units.millis(lock['held_ms'])}" for lock in locks]
-
-
-FILTERS = {
-    "compared": compared_figures,
-    "stalls": longest_stalls,
-    "longest": longest_statements,
-    "ran": statement_count,
-}
+FILTERS = {"compared": compared_figures, "ran": statement_count}
+TABLES = {"traffic_table": traffic_table, "stalls_table": stalls_table, "statements_table": statements_table}
 
 
 @cache
 def _environment() -> Environment:
     page = environment()
     page.filters.update(FILTERS)
-    page.globals.update(traffic_table=traffic_table)
+    page.globals.update(TABLES)
     return page

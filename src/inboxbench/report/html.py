@@ -18,8 +18,7 @@ from inboxbench.report.charts.pareto import scatter
 from inboxbench.report.charts.races import crowd_charts, race_charts, race_groups
 from inboxbench.report.charts.reads import LEVELS, dot_plot, heat_map
 from inboxbench.report.document import Lab, checked_run
-from inboxbench.report.dry_run import FILTERS, dry_run_clock
-from inboxbench.report.dry_run import traffic_table as dry_run_traffic
+from inboxbench.report.dry_run import FILTERS, TABLES, dry_run_clock
 from inboxbench.report.findings import fastest_safe, findings, unsafe_strategies
 from inboxbench.report.index_figures import Comparison, compare, families
 from inboxbench.report.model import Cell, Matrix, Query, Run, read_run
@@ -156,6 +155,5 @@ def _environment() -> Environment:
     page = environment()
     page.filters.update(FILTERS)
     page.tests.update(strong=lambda part: isinstance(part, Strong))
-    page.globals.update(levels=LEVELS, atlas_legend=LEGEND, index_table=index_table, write_table=write_table)
-    page.globals.update(traffic_table=dry_run_traffic)
+    page.globals.update(levels=LEVELS, atlas_legend=LEGEND, index_table=index_table, write_table=write_table, **TABLES)
     return page

@@ -189,10 +189,6 @@ def _drop(node: Any, _: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _insert(node: Any, _: Sequence[int]) -> dict[str, Any]:
-    return {"assigned": tuple(column.res_target.name for column in node.cols)}
-
-
 def _update(node: Any, _: Sequence[int]) -> dict[str, Any]:
     around = node.from_clause or node.HasField("with_clause") or node.HasField("returning_clause")
     narrow = not node.relation.inh or node.relation.HasField("alias") or node.where_clause.HasField("current_of_expr")
@@ -249,18 +245,6 @@ def _vacuum(node: Any, places: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _several(node: Any, _: Sequence[int]) -> dict[str, Any]:
-    return {"cascade": node.behavior == pb.DROP_CASCADE}
-
-
-def _rename(node: Any, _: Sequence[int]) -> dict[str, Any]:
-    return {"name": node.newname, "exists": node.missing_ok}
-
-
-def _refresh(node: Any, _: Sequence[int]) -> dict[str, Any]:
-    return {"concurrently": node.concurrent}
-
-
 def _reindex(node: Any, _: Sequence[int]) -> dict[str, Any]:
     return {"concurrently": any(option.def_elem.defname == "concurrently" for option in node.params)}
 
@@ -271,13 +255,13 @@ _READERS: dict[str, Callable[[Any, Sequence[int]], dict[str, Any]]] = {
     "create_table_as_stmt": _create_table_as,
     "drop_stmt": _drop,
     "index_stmt": _create_index,
-    "insert_stmt": _insert,
-    "refresh_mat_view_stmt": _refresh,
+    "insert_stmt": lambda node, _: {"assigned": tuple(column.res_target.name for column in node.cols)},
+    "refresh_mat_view_stmt": lambda node, _: {"concurrently": node.concurrent},
     "reindex_stmt": _reindex,
-    "rename_stmt": _rename,
+    "rename_stmt": lambda node, _: {"name": node.newname, "exists": node.missing_ok},
     "select_stmt": _select,
     "transaction_stmt": _transaction,
-    "truncate_stmt": _several,
+    "truncate_stmt": lambda node, _: {"cascade": node.behavior == pb.DROP_CASCADE},
     "update_stmt": _update,
     "vacuum_stmt": _vacuum,
     "variable_set_stmt": _set,
