@@ -14,7 +14,6 @@ import psycopg
 from psycopg import sql
 from psycopg.abc import Params
 
-from inboxbench.credentials import named
 from inboxbench.errors import ForeignDatabaseError, ServerError, UsageError
 from inboxbench.server import Server, reason
 
@@ -47,7 +46,7 @@ def connect(conninfo: str, *, autocommit: bool = True, **settings: str) -> Conne
     return connection
 
 
-def named(text: LiteralString, *parts: str | sql.Composable) -> sql.Composed:
+def with_names(text: LiteralString, *parts: str | sql.Composable) -> sql.Composed:
     """Return a statement with its `{}` filled in: a string as an identifier, anything else as it is."""
     return sql.SQL(text).format(*(sql.Identifier(part) if isinstance(part, str) else part for part in parts))
 
@@ -120,7 +119,7 @@ def write_marker(server: Server, name: str, marker: Mapping[str, Any]) -> None:
 def require_ours(server: Server, name: str) -> None:
     """Raises ForeignDatabaseError unless `name` carries our prefix and marker, UsageError when it is absent."""
     if not exists(server, name):
-        raise UsageError(f"database {named(name, '--database')} does not exist on {server.label}")
+        raise UsageError(f"database {with_names(name, '--database')} does not exist on {server.label}")
     if not name.startswith(PREFIX) or read_marker(server, name) is None:
         raise ForeignDatabaseError(
             f"database {name!r} on {server.label} was not made by inboxbench (no marker), so it is left alone; "

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from inboxbench.credentials import place
-from inboxbench.database import Connection, connect, first_row, named, scratch_database
+from inboxbench.database import Connection, connect, first_row, scratch_database, with_names
 from inboxbench.database_copy import Copy, cloned, copied, is_url
 from inboxbench.dryrun.run import bring, current_of
 from inboxbench.dryrun.tools.base import Tool
@@ -43,7 +43,7 @@ def count_rows(connection: Connection) -> dict[str, int]:
 
 
 def _count(connection: Connection, table: str) -> int:
-    return int(first_row(connection, named("SELECT count(*) FROM {}", _name(table)))[0])
+    return int(first_row(connection, with_names("SELECT count(*) FROM {}", _name(table)))[0])
 
 
 def estimate_rows(connection: Connection) -> dict[str, int]:
@@ -83,7 +83,7 @@ def _reduce(connection: Connection, table: str, wanted: float) -> None:
     if now > wanted * _SLACK:
         kept = int(wanted / now * _PARTS)
         statement = "DELETE FROM {} WHERE (hashtext(ctid::text)::bigint & 2147483647) % {} >= {}"
-        connection.execute(named(statement, _name(table), sql.Literal(_PARTS), sql.Literal(kept)))
+        connection.execute(with_names(statement, _name(table), sql.Literal(_PARTS), sql.Literal(kept)))
 
 
 def _drop_orphans(connection: Connection, keys: list[Key]) -> None:
@@ -94,8 +94,8 @@ def _drop_orphans(connection: Connection, keys: list[Key]) -> None:
 
 def _orphans(key: Key) -> sql.Composed:
     pairs = list(zip(key.columns, key.referred, strict=True))
-    same = [named("p.{} = c.{}", theirs, ours) for ours, theirs in pairs]
-    known = [named("c.{} IS NOT NULL", ours) for ours in key.columns]
+    same = [with_names("p.{} = c.{}", theirs, ours) for ours, theirs in pairs]
+    known = [with_names("c.{} IS NOT NULL", ours) for ours in key.columns]
     return sql.SQL("DELETE FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})").format(
         _name(key.child), sql.SQL(" AND ").join(known), _name(key.parent), sql.SQL(" AND ").join(same)
     )

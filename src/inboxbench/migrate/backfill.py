@@ -17,7 +17,7 @@ from typing import LiteralString
 
 from psycopg import sql
 
-from inboxbench.database import first_row, named
+from inboxbench.database import first_row, with_names
 from inboxbench.migrate import facts, online
 from inboxbench.migrate.session import RETRIED, Progress, Session, short_transaction
 
@@ -109,7 +109,7 @@ def _begin(db: Session, backfill: Backfill) -> _Walk:
     create = """INSERT INTO backfill_progress (name, first_key, last_key, target_key)
                 SELECT %(name)s, coalesce(min({0}), 1) - 1, coalesce(min({0}), 1) - 1, coalesce(max({0}), 0)
                 FROM {1} ON CONFLICT (name) DO NOTHING"""
-    db.connection.execute(named(create, backfill.key, backfill.table), {"name": backfill.name})
+    db.connection.execute(with_names(create, backfill.key, backfill.table), {"name": backfill.name})
     query = "SELECT first_key, last_key, target_key, rows FROM backfill_progress WHERE name = %s"
     first, last, target, rows = first_row(db.connection, query, (backfill.name,))
     return _Walk(first, last, target, rows, started=time.monotonic(), start_key=last)
@@ -137,14 +137,14 @@ def _end_of_batch(db: Session, backfill: Backfill, walk: _Walk) -> int:
     query = """SELECT max({0}) FROM
                (SELECT {0} FROM {1} WHERE {0} > %s AND {0} <= %s ORDER BY {0} LIMIT %s) AS keys"""
     bounds = (walk.last, walk.target, walk.batch)
-    (end,) = first_row(db.connection, named(query, backfill.key, backfill.table), bounds)
+    (end,) = first_row(db.connection, with_names(query, backfill.key, backfill.table), bounds)
     return walk.target if end is None else int(end)
 
 
 def _lock(db: Session, backfill: Backfill, after: int, upto: int) -> list[int]:
     """Lock the rows worth writing, in key order, so that two batches cannot deadlock with each other."""
     query = "SELECT {0} FROM {1} WHERE {0} > %s AND {0} <= %s AND ({2}) ORDER BY {0} FOR NO KEY UPDATE"
-    statement = named(query, backfill.key, backfill.table, sql.SQL(backfill.only))
+    statement = with_names(query, backfill.key, backfill.table, sql.SQL(backfill.only))
     return [key for (key,) in db.connection.execute(statement, (after, upto))]
 
 
@@ -168,7 +168,7 @@ def _make_room(db: Session, table: str) -> None:
     SHARE UPDATE EXCLUSIVE holds up neither reads nor writes; giving pages back would, hence TRUNCATE false.
     """
     db.step(f"vacuum {table}")
-    db.connection.execute(named("VACUUM (ANALYZE, TRUNCATE false) {}", table))
+    db.connection.execute(with_names("VACUUM (ANALYZE, TRUNCATE false) {}", table))
 
 
 def _progress(db: Session, backfill: Backfill, walk: _Walk) -> Progress:

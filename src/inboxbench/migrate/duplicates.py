@@ -12,7 +12,7 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
-from inboxbench.database import named
+from inboxbench.database import with_names
 from inboxbench.errors import SubjectFailed
 from inboxbench.migrate import facts, online
 from inboxbench.migrate.session import Session, short_transaction
@@ -56,7 +56,7 @@ def resolve_and_index(db: Session, unique: UniqueValue) -> int:
     index exists, even unfinished, PostgreSQL refuses further ones. Raises SubjectFailed after ten rounds.
     """
     create_table(db)
-    definition = named("({0}, {1}) WHERE {1} IS NOT NULL", unique.scope, unique.column)
+    definition = with_names("({0}, {1}) WHERE {1} IS NOT NULL", unique.scope, unique.column)
     resolved = 0
     for _ in range(_ROUNDS):
         resolved += resolve(db, unique)

@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.abc import Params
 
-from inboxbench.database import Connection, first_row, named
+from inboxbench.database import Connection, first_row, with_names
 from inboxbench.sqlfile import read_sections
 
 
@@ -68,8 +68,8 @@ def trigger_exists(connection: Connection, table: str, name: str) -> bool:
 def would_be_index(connection: Connection, table: str, definition: sql.Composable) -> str:
     """Return how PostgreSQL would spell `definition`: built on an empty copy of the table that is rolled back."""
     with connection.transaction(force_rollback=True):
-        connection.execute(named("CREATE TEMPORARY TABLE index_probe (LIKE {})", table))
-        connection.execute(named("CREATE INDEX index_probe_idx ON pg_temp.index_probe {}", definition))
+        connection.execute(with_names("CREATE TEMPORARY TABLE index_probe (LIKE {})", table))
+        connection.execute(with_names("CREATE INDEX index_probe_idx ON pg_temp.index_probe {}", definition))
         fact = index(connection, "index_probe_idx")
     assert fact is not None
     return fact.definition

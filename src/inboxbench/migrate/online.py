@@ -18,7 +18,7 @@ import psycopg
 from alembic import op
 from psycopg import sql
 
-from inboxbench.database import first_row, named
+from inboxbench.database import first_row, with_names
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.migrate import facts
 from inboxbench.migrate.session import Event, Listener, Session, read_settings, short_transaction
@@ -65,7 +65,7 @@ def add_constraint(db: Session, table: str, name: str, definition: Text) -> None
     """ADD CONSTRAINT … NOT VALID of a CHECK or FOREIGN KEY: binds new rows at once, looks at no old one."""
     if facts.constraint_validated(db.connection, table, name) is not None:
         return
-    statement = named("ALTER TABLE {} ADD CONSTRAINT {} {} NOT VALID", table, name, composed(definition))
+    statement = with_names("ALTER TABLE {} ADD CONSTRAINT {} {} NOT VALID", table, name, composed(definition))
     run(db, f"add constraint {name}, not valid yet", statement)
 
 
@@ -74,7 +74,7 @@ def validate_constraint(db: Session, table: str, name: str) -> None:
     if facts.constraint_validated(db.connection, table, name):
         return
     db.step(f"validate constraint {name}")
-    db.connection.execute(named("ALTER TABLE {} VALIDATE CONSTRAINT {}", table, name))
+    db.connection.execute(with_names("ALTER TABLE {} VALIDATE CONSTRAINT {}", table, name))
 
 
 def add_check(db: Session, table: str, name: str, condition: Text, *, remedy: str) -> None:
@@ -99,13 +99,13 @@ def add_check(db: Session, table: str, name: str, condition: Text, *, remedy: st
 def drop_constraint(db: Session, table: str, name: str) -> None:
     """DROP CONSTRAINT, where it is there."""
     if facts.constraint_validated(db.connection, table, name) is not None:
-        run(db, f"drop constraint {name}", named("ALTER TABLE {} DROP CONSTRAINT {}", table, name))
+        run(db, f"drop constraint {name}", with_names("ALTER TABLE {} DROP CONSTRAINT {}", table, name))
 
 
 def _refuse_violations(db: Session, table: str, name: str, condition: sql.Composable, remedy: str) -> None:
     db.step(f"look for rows of {table} that break {name}")
     query = "SELECT count(*), (array_agg(id ORDER BY id))[:{}] FROM {} WHERE NOT ({})"
-    rows, shown = first_row(db.connection, named(query, sql.Literal(_SHOWN_IDS), table, condition))
+    rows, shown = first_row(db.connection, with_names(query, sql.Literal(_SHOWN_IDS), table, condition))
     if rows == 0:
         return
     more = ", …" if rows > len(shown) else ""
@@ -137,7 +137,7 @@ def add_column(
                 "rename or drop the existing column, then run the upgrade again"
             )
         return
-    statement = named("ALTER TABLE {} ADD COLUMN {} {}", table, column, sql.SQL(type_name))
+    statement = with_names("ALTER TABLE {} ADD COLUMN {} {}", table, column, sql.SQL(type_name))
     if default is not None:
         statement += sql.SQL(" DEFAULT {}").format(sql.SQL(default))
     if not_null:
@@ -148,7 +148,7 @@ def add_column(
 def drop_column(db: Session, table: str, column: str) -> None:
     """DROP COLUMN, with the single-table constraints and indexes on it."""
     if facts.column_type(db.connection, table, column) is not None:
-        run(db, f"drop column {table}.{column}", named("ALTER TABLE {} DROP COLUMN {}", table, column))
+        run(db, f"drop column {table}.{column}", with_names("ALTER TABLE {} DROP COLUMN {}", table, column))
 
 
 def set_not_null(db: Session, table: str, column: str) -> None:
@@ -156,19 +156,19 @@ def set_not_null(db: Session, table: str, column: str) -> None:
     if facts.is_not_null(db.connection, table, column):
         return
     helper = f"{table}_{column}_not_null"
-    add_check(db, table, helper, named("{} IS NOT NULL", column), remedy="run the backfill again")
+    add_check(db, table, helper, with_names("{} IS NOT NULL", column), remedy="run the backfill again")
     run(
         db,
         f"set {table}.{column} NOT NULL",
-        named("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL", table, column),
-        named("ALTER TABLE {} DROP CONSTRAINT {}", table, helper),
+        with_names("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL", table, column),
+        with_names("ALTER TABLE {} DROP CONSTRAINT {}", table, helper),
     )
 
 
 def drop_not_null(db: Session, table: str, column: str) -> None:
     """DROP NOT NULL, where the column has it."""
     if facts.is_not_null(db.connection, table, column):
-        statement = named("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", table, column)
+        statement = with_names("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", table, column)
         run(db, f"let {table}.{column} be NULL", statement)
 
 
@@ -189,7 +189,7 @@ def create_index(db: Session, name: str, table: str, definition: Text, *, unique
         drop_index(db, name, why="a failed build left it INVALID")
     db.step(f"build index {name}")
     kind = sql.SQL("UNIQUE INDEX" if unique else "INDEX")
-    statement = named("CREATE {} CONCURRENTLY {} ON {} {}", kind, name, table, composed(definition))
+    statement = with_names("CREATE {} CONCURRENTLY {} ON {} {}", kind, name, table, composed(definition))
     workers = f"{db.settings.index_workers:.0f}"
     db.connection.execute("SELECT set_config('max_parallel_maintenance_workers', %s, false)", (workers,))
     try:
@@ -206,7 +206,7 @@ def drop_index(db: Session, name: str, *, why: str = "") -> None:
     if facts.index(db.connection, name) is None:
         return
     db.step(f"drop index {name}" + (f": {why}" if why else ""))
-    db.connection.execute(named("DROP INDEX CONCURRENTLY IF EXISTS {}", name))
+    db.connection.execute(with_names("DROP INDEX CONCURRENTLY IF EXISTS {}", name))
 
 
 def _require_same(db: Session, name: str, found: facts.IndexFact, wanted: facts.IndexFact) -> None:
@@ -228,22 +228,22 @@ def create_table(db: Session, table: str, body: LiteralString) -> None:
     A REFERENCES in it takes SHARE ROW EXCLUSIVE on the table it names, for as long as the catalog needs.
     """
     if not facts.table_exists(db.connection, table):
-        run(db, f"create table {table}", named("CREATE TABLE {} {}", table, sql.SQL(body)))
+        run(db, f"create table {table}", with_names("CREATE TABLE {} {}", table, sql.SQL(body)))
 
 
 def drop_table(db: Session, table: str) -> None:
     """DROP TABLE IF EXISTS."""
-    run(db, f"drop table {table}", named("DROP TABLE IF EXISTS {}", table))
+    run(db, f"drop table {table}", with_names("DROP TABLE IF EXISTS {}", table))
 
 
 def create_function(db: Session, name: str, definition: LiteralString) -> None:
     """CREATE OR REPLACE FUNCTION `name`() …; `definition` begins with RETURNS. Touches no table."""
-    run(db, f"create function {name}", named("CREATE OR REPLACE FUNCTION {}() {}", name, sql.SQL(definition)))
+    run(db, f"create function {name}", with_names("CREATE OR REPLACE FUNCTION {}() {}", name, sql.SQL(definition)))
 
 
 def drop_function(db: Session, name: str) -> None:
     """DROP FUNCTION IF EXISTS."""
-    run(db, f"drop function {name}", named("DROP FUNCTION IF EXISTS {}()", name))
+    run(db, f"drop function {name}", with_names("DROP FUNCTION IF EXISTS {}()", name))
 
 
 def create_trigger(
@@ -256,12 +256,12 @@ def create_trigger(
     """
     if facts.trigger_exists(db.connection, table, name):
         return
-    when = named("WHEN ({})", sql.SQL(condition)) if condition else sql.SQL("")
+    when = with_names("WHEN ({})", sql.SQL(condition)) if condition else sql.SQL("")
     statement = "CREATE TRIGGER {} {} ON {} FOR EACH ROW {} EXECUTE FUNCTION {}()"
-    run(db, f"create trigger {name}", named(statement, name, sql.SQL(event), table, when, function))
+    run(db, f"create trigger {name}", with_names(statement, name, sql.SQL(event), table, when, function))
 
 
 def drop_trigger(db: Session, table: str, name: str) -> None:
     """DROP TRIGGER, where it is there."""
     if facts.trigger_exists(db.connection, table, name):
-        run(db, f"drop trigger {name}", named("DROP TRIGGER {} ON {}", name, table))
+        run(db, f"drop trigger {name}", with_names("DROP TRIGGER {} ON {}", name, table))

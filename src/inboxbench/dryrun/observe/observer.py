@@ -12,8 +12,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from inboxbench import credentials
-from inboxbench.database import Connection, connect, named
+from inboxbench.credentials import named
+from inboxbench.database import Connection, connect, with_names
 from inboxbench.dryrun.model import Statement, Transaction
 from inboxbench.dryrun.observe.assemble import assemble
 from inboxbench.dryrun.observe.log_statements import LONGEST_VALUE, Draft, read_drafts
@@ -113,7 +113,7 @@ def _install(server: Server, database: str) -> int:
     with connect(server.conninfo()) as connection:
         row = connection.execute("SELECT oid FROM pg_database WHERE datname = %s", (database,)).fetchone()
         if row is None:
-            raise UsageError(f"database {credentials.named(database, '--database')} does not exist on {server.label}")
+            raise UsageError(f"database {named(database, '--database')} does not exist on {server.label}")
         prepare_log(connection)
         connection.execute(_altered(database, _settings(connection)))
     with bystander(server, database, "setup") as connection, connection.transaction():
@@ -142,7 +142,7 @@ def _altered(database: str, settings: dict[str, str]) -> sql.Composed:
     """One string of statements: one round trip, one commit."""
     statement = "ALTER DATABASE {} SET {} = {}"
     return sql.SQL(";").join(
-        named(statement, database, _setting(key), sql.Literal(value)) for key, value in settings.items()
+        with_names(statement, database, _setting(key), sql.Literal(value)) for key, value in settings.items()
     )
 
 
@@ -160,7 +160,7 @@ def _remove(server: Server, database: str) -> None:
     with connect(server.conninfo()) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone():
             return
-        resets = (named("ALTER DATABASE {} RESET {}", database, _setting(name)) for name in _settings(connection))
+        resets = (with_names("ALTER DATABASE {} RESET {}", database, _setting(name)) for name in _settings(connection))
         connection.execute(sql.SQL(";").join(resets))
     with bystander(server, database, "setup") as connection:
         _drop_triggers(connection)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg import sql
 
-from inboxbench.database import Connection, connect, named
+from inboxbench.database import Connection, connect, with_names
 from inboxbench.traffic.tables import read_tables
 
 READER, SNAPSHOT = "inboxbench dryrun long reader", "inboxbench dryrun old snapshot"
@@ -44,7 +44,7 @@ class Blocker:
 def in_the_way(conninfo: str, blocker: Blocker) -> Iterator[None]:
     """The block begins once it has its lock."""
     schema, _, table = blocker.relation.partition(".")
-    lock = named("LOCK TABLE {} IN {} MODE", sql.Identifier(schema, table), _words(blocker.mode))
+    lock = with_names("LOCK TABLE {} IN {} MODE", sql.Identifier(schema, table), _words(blocker.mode))
     with connect(conninfo, application_name=BLOCKER, log_statement="none") as connection:
         connection.execute("BEGIN")
         connection.execute(lock)
@@ -121,7 +121,7 @@ def _turn(connection: Connection, holder: Holder, seconds: float, take: _Take) -
 
 def _read_everything(connection: Connection) -> None:
     for table in read_tables(connection, beside=()):
-        connection.execute(named("SELECT FROM {} LIMIT 1", table.identifier))
+        connection.execute(with_names("SELECT FROM {} LIMIT 1", table.identifier))
 
 
 def _take_snapshot(connection: Connection) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg import sql
 
-from inboxbench.database import connect, named
+from inboxbench.database import connect, with_names
 from inboxbench.database_copy import cloned
 from inboxbench.dryrun.more import Queueing, Shuffle
 from inboxbench.dryrun.probes.blockers import Holder
@@ -58,7 +58,7 @@ def _set_timeout(server: Server, database: str, timeout_ms: float | None) -> Non
         return
     timeout = sql.Literal(f"{timeout_ms:g}ms")
     with connect(server.conninfo()) as connection:
-        connection.execute(named("ALTER DATABASE {} SET lock_timeout = {}", database, timeout))
+        connection.execute(with_names("ALTER DATABASE {} SET lock_timeout = {}", database, timeout))
 
 
 def _through(
@@ -118,7 +118,9 @@ def walks(tables: Sequence[Table], seed: int) -> tuple[RequestClass, ...]:
 def _walk(order: Sequence[Table]) -> RequestClass:
     name = "read " + ", ".join(table.title for table in order)
     statements = tuple(
-        named("SELECT FROM {} LIMIT 1", sql.Identifier(table.schema.replace("%", "%%"), table.name.replace("%", "%%")))
+        with_names(
+            "SELECT FROM {} LIMIT 1", sql.Identifier(table.schema.replace("%", "%%"), table.name.replace("%", "%%"))
+        )
         for table in order
     )
     return RequestClass(

@@ -120,8 +120,10 @@ class Alembic:
         return [*ours, "--project", str(self.project)] if self.project else ours
 
     def _environment(self, url: str, password: str | None) -> dict[str, str]:
-        """Return the user's own, the URL under its names, the password that the arguments lack, and no other PG… variable: it
-        would lead elsewhere."""
+        """Return the user's own, the URL under its names and the password that the arguments lack.
+
+        No other PG… variable is among them: it would lead elsewhere.
+        """
         kept = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
         kept |= {"PGPASSWORD": password} if password else {}
         return kept | dict.fromkeys(("DATABASE_URL", *self.url_env), url) | {"PYTHONUNBUFFERED": "1"}
