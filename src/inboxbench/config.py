@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from inboxbench.credentials import remember
+from inboxbench.documents import read_toml
 from inboxbench.errors import WORDS, UsageError, kind_of, unknown
 
 _ENVIRONMENT = {
@@ -42,10 +42,7 @@ def _nearest_pyproject(start: Path) -> Path | None:
 def read_table(path: Path) -> dict[str, Any]:
     """Return `[tool.inboxbench]` of a pyproject.toml: settings of the user and, in a project's own file, what the
     project brings (see `inboxbench.extensions`). Raises UsageError naming the file and the key that is wrong."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
+    document = read_toml(path)
     tool = document.get("tool", {})
     table = tool.get("inboxbench", {}) if isinstance(tool, dict) else tool
     if not isinstance(table, dict):

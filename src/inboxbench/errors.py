@@ -49,11 +49,20 @@ def unknown(kind: str, name: str, known: Iterable[str], *, where: str = "") -> U
     >>> str(unknown("profile", "smal", ["small", "tiny"]))
     "unknown profile 'smal'; did you mean 'small'? Known: small, tiny"
     """
-    names = sorted(known)
+    names, name = sorted(known), shortened(name, 200)
     nearest = get_close_matches(name, names, n=1)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
     prefix = f"{where}: " if where else ""
     return UsageError(f"{prefix}unknown {kind} {name!r}{hint} Known: {', '.join(names)}")
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return text of `limit` characters at most.
+
+    >>> shortened("abcdef", 4)
+    'abc…'
+    """
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 # What a value of a file is called; the value itself may be long, or a secret.

@@ -1,15 +1,57 @@
-"""Files that results are written to: checked before the work, written whole or not at all."""
+"""Files: those of a user are read within bounds; results are written whole or not at all, which is checked at first."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import select
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from inboxbench.errors import UsageError
+from inboxbench.errors import UsageError, shortened
+
+MOST_BYTES = 64 << 20  # of a file that is read as a whole
+_PATIENCE_S = 10.0  # for what writes into a pipe
+
+
+def read_text(path: Path) -> str:
+    """Return a text in UTF-8, of 64 MiB at most, with or without a byte order mark, its lines ended by \\n.
+
+    Raises UsageError that names the file and says why it cannot be read.
+    """
+    try:
+        data = _read(path)
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        encoded = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "another encoding, or no text"
+        raise UsageError(f"{path}: cannot be read: it is not UTF-8 text ({encoded}); save it as UTF-8") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UsageError(f"{shortened(ascii(str(path))[1:-1], 300)}: cannot be read: {reason}") from None
+    if "\0" in text:
+        raise UsageError(f"{path}: cannot be read: it holds a NUL character; save it as text in UTF-8")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _read(path: Path) -> bytes:
+    """Return the bytes of a file or a pipe; a pipe into which nobody writes has none. Raises OSError or ValueError."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe without a writer would block
+    with open(handle, "rb", buffering=0) as file:  # noqa: PTH123 - it is open already
+        pipe = not stat.S_ISREG(os.fstat(handle).st_mode)
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            if pipe and not select.select([handle], [], [], _PATIENCE_S)[0]:
+                raise ValueError(f"nothing came through this pipe for {_PATIENCE_S:.0f} s")
+            if not (piece := file.read(1 << 20)):
+                return b"".join(pieces)
+            pieces.append(piece)
+            size += len(piece)
+            if size > MOST_BYTES:
+                raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
 
 
 def check_writable(path: Path | None, option: str = "--output") -> None:
@@ -19,7 +61,12 @@ def check_writable(path: Path | None, option: str = "--output") -> None:
     """
     if path is None:
         return
-    folder = path.resolve().parent
+    try:
+        folder = path.resolve().parent
+    except (OSError, RuntimeError) as error:  # links that lead to each other
+        raise UsageError(f"{option} {path}: leads nowhere: {error}; name another file") from None
+    if path.is_dir():
+        raise UsageError(f"{option} {path}: is a folder; name a file in it")
     if not folder.is_dir():
         raise UsageError(f"{option} {path}: the folder {folder} does not exist; make it first, or name another file")
     if not os.access(path if path.exists() else folder, os.W_OK):
@@ -55,11 +102,11 @@ def write_text(path: Path, text: str, *, option: str = "", append: bool = False)
     """
     try:
         if append:
-            with path.open("a", encoding="utf-8") as file:
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(text)
         else:
             with drafted(path) as draft:
-                draft.write_text(text, encoding="utf-8")
+                draft.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         name = f"{option} {path}".strip()
         raise UsageError(f"{name}: cannot be written: {error.strerror}; name another file") from error

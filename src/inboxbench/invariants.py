@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from inboxbench.database import Connection
 from inboxbench.errors import UsageError, unknown
-from inboxbench.sqlfile import read_text
+from inboxbench.files import read_text
 
 Scope = Literal["head", "lab"]
 

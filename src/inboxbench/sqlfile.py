@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Literal
 
 from inboxbench.errors import UsageError, unknown
+from inboxbench.files import read_text
 
 Order = Literal["ordered", "unordered"]
 
@@ -243,14 +244,6 @@ def _check_values(path: Path, params: Mapping[str, str], defaults: Mapping[str, 
         raise UsageError(
             f"{path} params: {lacking[0]!r} has no value; write `{lacking[0]} {kind} = …`, or name classes"
         )
-
-
-def read_text(path: Path) -> str:
-    """Raises UsageError for a file that cannot be read as UTF-8."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
 
 
 def read_sections(module: str) -> dict[str, bytes]:

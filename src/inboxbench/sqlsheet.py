@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inboxbench.errors import UsageError, unknown
-from inboxbench.sqlfile import read_text
+from inboxbench.files import read_text
 
 _KEY = re.compile(r"^-- ([a-z_]+): *(.*)$")
 _MORE = re.compile(r"^--   +(\S.*)$")

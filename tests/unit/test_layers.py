@@ -25,7 +25,6 @@ LAYERS: list[set[str]] = [
         "database_copy",
         "database",
         "catalog",
-        "files",
         "sqlfile",
         "sqlsheet",
         "explain",
@@ -35,7 +34,7 @@ LAYERS: list[set[str]] = [
         "units",
         "record",
     },
-    {"server", "project", "config", "credentials", "machine", "extensions"},
+    {"server", "project", "config", "credentials", "documents", "files", "machine", "extensions"},
     {"errors", "__init__"},
 ]
 

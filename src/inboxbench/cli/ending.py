@@ -25,7 +25,7 @@ import psycopg
 
 from inboxbench.cli.commands import EscapedError, application, debugging
 from inboxbench.credentials import masked, remember_arguments
-from inboxbench.errors import InboxbenchError, UsageError
+from inboxbench.errors import InboxbenchError, UsageError, shortened
 from inboxbench.server import reason
 
 INTERNAL = 70  # EX_SOFTWARE of sysexits.h
@@ -103,7 +103,7 @@ def explained(error: BaseException) -> tuple[str, int]:
         return problem, UsageError.exit_code
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return (
-        f"internal error: {_shortened(said)}. This is a fault of inboxbench: please report it with what "
+        f"internal error: {shortened(said, 300)}. This is a fault of inboxbench: please report it with what "
         "`inboxbench --debug …` prints for the same command"
     ), INTERNAL
 
@@ -113,7 +113,7 @@ def _refused(error: BaseException) -> str | None:
     match error:
         case OSError() if error.errno in _REFUSALS:
             place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "the output"
-            return f"{_shortened(place)}: {error.strerror}; make room or name another place"
+            return f"{shortened(place, 300)}: {error.strerror}; make room or name another place"
         case MemoryError():
             return "this takes more memory than there is; ask for less at once"
         case UnicodeEncodeError():
@@ -123,14 +123,10 @@ def _refused(error: BaseException) -> str | None:
     return None
 
 
-def _shortened(text: str, limit: int = 300) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}…"
-
-
 def one_line(text: str) -> str:
     """Return a message without secrets as one line that a terminal shows as it is, of 2,000 characters at most."""
     line = " ".join(masked(text).split())
-    return _shortened("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line), _LONGEST)
+    return shortened("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line), _LONGEST)
 
 
 def _say(message: str) -> None:

@@ -12,9 +12,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from inboxbench.cli.output import results_console
+from inboxbench.documents import read_json
+from inboxbench.dryrun.model import check_dry_run
 from inboxbench.dryrun.rules.checks import head_of
 from inboxbench.dryrun.squawk import Judged, Piece, judged, pieces_of, warnings
 from inboxbench.errors import ThresholdExceeded, UsageError
+from inboxbench.files import read_text
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -44,15 +47,13 @@ def command(run: Path | None, sql: tuple[Path, ...], pg_version: str, form: str)
 
 
 def _offline(files: tuple[Path, ...], pg_version: str) -> list[Judged]:
-    pieces = [Piece(path.read_text(encoding="utf-8"), file=str(path), line=1) for path in files]
+    pieces = [Piece(read_text(path), file=str(path), line=1) for path in files]
     return [Judged(rule, "unseen", message, piece) for rule, message, piece in warnings(pieces, pg_version=pg_version)]
 
 
 def _checked(run: Path, pg_version: str) -> list[Judged]:
-    try:
-        document = json.loads(run.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{run}: no JSON ({error}); make it with: inboxbench dryrun --output {run}") from None
+    document = read_json(run, f"make it with: inboxbench dryrun --output {run}")
+    check_dry_run(document, str(run))
     return judged(document, warnings(pieces_of(document), pg_version=pg_version))
 
 

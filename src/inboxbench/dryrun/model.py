@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from inboxbench.documents import check_schema
 from inboxbench.dryrun.more import More
 from inboxbench.record import as_json
 from inboxbench.sqltree import Parsed, parse
@@ -282,3 +283,9 @@ class DryRun:
     def to_json(self) -> dict[str, Any]:
         """Return the document of `inboxbench dryrun --format json`."""
         return {"schema_version": SCHEMA_VERSION, **as_json(self), "more": self.more.to_json()}
+
+
+def check_dry_run(document: object, where: str) -> None:
+    """Raise UsageError, which begins with `where`, for what is no document of `inboxbench dryrun --format json`."""
+    remedy = "name what `inboxbench dryrun --output FILE.json` of this version wrote"
+    check_schema(document, where, "inboxbench.dryrun", "dryrun.schema.json", remedy=remedy)

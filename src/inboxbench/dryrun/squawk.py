@@ -48,19 +48,12 @@ class Judged:
 
 
 def pieces_of(document: dict[str, Any]) -> list[Piece]:
-    """Return the statements of a dry run's JSON, but for questions and a migration tool's own.
-
-    Raises UsageError for another JSON.
-    """
-    try:
-        rows = [(row, row["sql"]) for row in document["statements"]]
-        return [
-            Piece(text, row["number"], row["revision"], row["file"], row["line"])
-            for row, text in rows
-            if _changes(text)
-        ]
-    except (KeyError, TypeError):
-        raise UsageError("that is no record of a dry run; make one with: inboxbench dryrun --output FILE") from None
+    """Return the statements of a dry run's JSON, but for questions and a migration tool's own."""
+    return [
+        Piece(row["sql"], row["number"], row["revision"], row["file"], row["line"])
+        for row in document["statements"]
+        if _changes(row["sql"])
+    ]
 
 
 def warnings(pieces: Sequence[Piece], *, pg_version: str = "18") -> list[tuple[str, str, Piece]]:

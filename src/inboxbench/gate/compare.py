@@ -5,15 +5,14 @@ Budgets are read from gate.toml; `settled` makes the baseline that `--update` wr
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from inboxbench.documents import check_table, read_toml
 from inboxbench.errors import UsageError, unknown
 from inboxbench.gate.snapshot import Cost, Reading, Snapshot, Writing
-from inboxbench.sqlfile import read_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +47,23 @@ def read_budgets(path: Path) -> Budgets:
     """
     if not path.is_file():
         return Budgets()
-    try:
-        document = tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not TOML: {error}") from None
+    document = read_toml(path)
     for key in document:
         if key not in ("default", "budget"):
             raise unknown("table", key, ("default", "budget"), where=str(path))
     default = _budget(path, "default", document.get("default", {}), Budget())
-    named = document.get("budget", {})
+    named = check_table(document.get("budget", {}), None, f"{path} [budget]")
     return Budgets(default, {name: _budget(path, f"budget.{name}", raw, default) for name, raw in named.items()})
 
 
 def _budget(path: Path, where: str, raw: object, base: Budget) -> Budget:
-    if not isinstance(raw, dict):
-        raise UsageError(f"{path} [{where}]: expected a table")
     names = [field.name for field in fields(Budget)]
-    for key, value in raw.items():
+    table = check_table(raw, None, f"{path} [{where}]")
+    for key, value in table.items():
         if key not in names:
             raise unknown("key", key, names, where=f"{path} [{where}]")
         _check(path, where, key, value)
-    return Budget(**{name: float(raw.get(name, getattr(base, name))) for name in names})
+    return Budget(**{name: float(table.get(name, getattr(base, name))) for name in names})
 
 
 def _check(path: Path, where: str, key: str, value: Any) -> None:

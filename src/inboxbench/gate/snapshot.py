@@ -9,15 +9,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-
 from inboxbench import __version__
 from inboxbench.bench import Cell, Matrix, SetResult
 from inboxbench.bench.model import plain
+from inboxbench.documents import check_schema, parse_json
 from inboxbench.errors import UsageError
-from inboxbench.files import write_text
-from inboxbench.sqlfile import read_text
+from inboxbench.files import read_text, write_text
 
 _NAMES = {
     "tool": "inboxbench",
@@ -74,7 +71,7 @@ def _differences(before: Environment, now: Environment) -> Iterator[tuple[str, t
 
 
 FORMAT = 1
-_SCHEMA = Path(__file__).with_name("snapshot.schema.json")
+_AGAIN = "restore it, or delete it and make it again with --update"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,20 +184,10 @@ def read_snapshot(path: Path) -> Snapshot:
 
 def parse_snapshot(text: str, path: str) -> Snapshot:
     """The same for a text; `path` says in messages where it comes from."""
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UsageError(
-            f"{path}:{error.lineno}: not JSON ({error.msg}); restore it, or delete it and make it anew with --update"
-        ) from None
+    document = parse_json(text, path, _AGAIN)
     if isinstance(document, dict) and document.get("format", FORMAT) != FORMAT:
         raise UsageError(f"{path} format: {document['format']!r}, this inboxbench writes {FORMAT}; make it anew")
-    validator = Draft202012Validator(json.loads(_SCHEMA.read_text(encoding="utf-8")))
-    if problem := best_match(validator.iter_errors(document)):
-        where = ".".join(str(step) for step in problem.absolute_path) or "the document"
-        raise UsageError(
-            f"{path} {where}: {problem.message[:200]}; restore it, or delete it and make it anew with --update"
-        )
+    check_schema(document, path, "inboxbench.gate", "snapshot.schema.json", remedy=_AGAIN)
     return _parsed(document)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inboxbench.documents import read_toml
 from inboxbench.errors import UsageError, unknown
 from inboxbench.migrate.history import read_history
 from inboxbench.project import Project
@@ -36,10 +36,7 @@ class Covered:
 
 def read_requirements(path: Path) -> tuple[Requirement, ...]:
     """Raises UsageError naming the file and key."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
+    document = read_toml(path)
     return tuple(_requirement(path, name, table, document) for name, table in document.items())
 
 
@@ -84,7 +81,7 @@ def _in_headers(project: Project) -> dict[str, list[str]]:
 
 def _in_catalogue(project: Project) -> dict[str, list[str]]:
     mentions: dict[str, list[str]] = {}
-    document = tomllib.loads((project.schema / "indexes.toml").read_text(encoding="utf-8"))
+    document = read_toml(project.schema / "indexes.toml")
     for name, table in document.get("index", {}).items():
         for found in table.get("ids", ()):
             mentions.setdefault(found, []).append(name)

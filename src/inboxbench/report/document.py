@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
 from rich.console import Console
 from rich.text import Text
 
-from inboxbench.credentials import masked, masked_json
+from inboxbench.credentials import masked_json
+from inboxbench.documents import check_figures, check_schema, quoted, read_json
 from inboxbench.errors import UsageError
 from inboxbench.report.table import Table, as_markdown, escape, print_table
 
 SCHEMA_VERSION = 1
-_SHOWN = 60  # characters of an offending value quoted in a message
+_AGAIN = "was the run that wrote it stopped? Run it again."
 
 
 def load_run(path: Path) -> dict[str, Any]:
@@ -31,7 +26,7 @@ def load_run(path: Path) -> dict[str, Any]:
     Raises UsageError, naming the file and the key, when the file cannot be read, is not JSON, was cut short,
     or is not a run of inboxbench.
     """
-    return checked_run(_parsed(path), source=str(path))
+    return checked_run(read_json(path, _AGAIN), source=str(path))
 
 
 def load_rows(path: Path) -> list[dict[str, Any]]:
@@ -39,7 +34,7 @@ def load_rows(path: Path) -> list[dict[str, Any]]:
 
     Raises UsageError naming the file.
     """
-    found = _parsed(path)
+    found = read_json(path, _AGAIN)
     if not isinstance(found, list) or not found or not all(isinstance(row, dict) for row in found):
         raise UsageError(f"{path}: holds no rows; name what `race atlas` or `race bench` prints with --format json.")
     return found
@@ -47,7 +42,7 @@ def load_rows(path: Path) -> list[dict[str, Any]]:
 
 def load_document(path: Path) -> dict[str, Any]:
     """Return the JSON object in this file. Raises UsageError naming the file."""
-    found = _parsed(path, "what a command of inboxbench wrote with --output")
+    found = read_json(path, _AGAIN)
     if not isinstance(found, dict):
         raise UsageError(f"{path}: holds no JSON object; name what a command of inboxbench wrote with --output.")
     return found
@@ -56,29 +51,14 @@ def load_document(path: Path) -> dict[str, Any]:
 def checked_run(document: object, source: str = "run") -> dict[str, Any]:
     """Return the document itself as a redacted copy. Raises UsageError saying which key is wrong and why."""
     _refuse_foreign(document, source)
-    problem = best_match(_validator().iter_errors(document))
-    if problem is not None:
-        raise UsageError(f"{source}: {_explain(problem)}; write the file again with `inboxbench demo`.")
-    for key, value in _figures(document):
-        if not math.isfinite(value):
-            raise UsageError(f"{source}: key {key!r} is {value}, which is no measurement; run it again.")
+    check_schema(
+        document, source, "inboxbench.report", "run.schema.json", remedy="write the file again with `inboxbench demo`."
+    )
+    check_figures(document, source)
     for key, name in _dangling(document):
-        raise UsageError(f"{source}: key {key!r} names {_quoted(name)}, which the matrix does not declare.")
+        raise UsageError(f"{source}: key {key!r} names {quoted(name)}, which the matrix does not declare.")
     copy: dict[str, Any] = masked_json(document)
     return copy
-
-
-def _parsed(path: Path, wanted: str = "a run.json of `inboxbench demo`") -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"{path}: cannot be read: {reason}; name {wanted}.") from error
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise UsageError(
-            f"{path}: not whole JSON at {where} ({error.msg}); was the run that wrote it stopped? Run it again."
-        ) from error
 
 
 def _refuse_foreign(document: object, source: str) -> None:
@@ -88,39 +68,9 @@ def _refuse_foreign(document: object, source: str) -> None:
     version = document["schema_version"]
     if version != SCHEMA_VERSION or isinstance(version, bool):
         raise UsageError(
-            f"{source}: key 'schema_version' is {_quoted(version)}, and this version of inboxbench reads "
+            f"{source}: key 'schema_version' is {quoted(version)}, and this version of inboxbench reads "
             f"{SCHEMA_VERSION}; use the version that wrote it."
         )
-
-
-@cache
-def _validator() -> Draft202012Validator:
-    schema = files("inboxbench.report").joinpath("run.schema.json").read_text(encoding="utf-8")
-    return Draft202012Validator(json.loads(schema))
-
-
-def _explain(problem: ValidationError) -> str:
-    key = _path(problem.absolute_path)
-    wanted: Any = problem.validator_value
-    instance: Any = problem.instance
-    if problem.validator == "required":
-        missing = next(name for name in wanted if name not in instance)
-        return f"key {_joined(key, missing)!r} is missing"
-    if problem.validator == "type":
-        names = wanted if isinstance(wanted, str) else " or ".join(wanted)
-        return f"key {key!r} must be {names}, not {_quoted(problem.instance)}"
-    return f"key {key!r}: {masked(problem.message)[: 2 * _SHOWN]}"
-
-
-def _path(steps: Any) -> str:
-    text = ""
-    for step in steps:
-        text = f"{text}[{step}]" if isinstance(step, int) else _joined(text, step)
-    return text
-
-
-def _joined(parent: str, key: str) -> str:
-    return f"{parent}.{key}" if parent else key
 
 
 def _dangling(document: Any) -> Iterator[tuple[str, str]]:
@@ -131,23 +81,6 @@ def _dangling(document: Any) -> Iterator[tuple[str, str]]:
         for position, cell in enumerate(matrix.get("cells") or ()):
             if cell[kind] not in declared and (declared or kind != "class"):
                 yield f"matrix.cells[{position}].{kind}", cell[kind]
-
-
-def _quoted(value: object) -> str:
-    text = repr(masked_json(value))
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-
-
-def _figures(value: object, key: str = "") -> Iterator[tuple[str, float]]:
-    """Yield every floating-point number of the document with its path: JSON as Python reads it may hold NaN."""
-    if isinstance(value, float):
-        yield key, value
-    elif isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from _figures(item, _joined(key, str(name)))
-    elif isinstance(value, list | tuple):
-        for position, item in enumerate(value):
-            yield from _figures(item, f"{key}[{position}]")
 
 
 # Rows that a page shows of a lab's table.

@@ -7,14 +7,15 @@ section is a dataclass of its own. The type of a key says which values it takes:
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from inboxbench.errors import UsageError, unknown
+from inboxbench.documents import parse_toml, quoted
+from inboxbench.errors import WORDS, UsageError, kind_of, unknown
+from inboxbench.files import read_text
 from inboxbench.project import Project
 from inboxbench.seed.row_source import P, Problem, RowSource, project_row_source
 
@@ -64,15 +65,12 @@ def read_profile(source: RowSource[P], folder: Path, name: str) -> P:
     path = folder / f"{name}.toml"
     if not path.is_file():
         raise unknown("profile", name, profile_names(folder))
-    return parse_profile(source, path.read_text(encoding="utf-8"), name, str(path))
+    return parse_profile(source, read_text(path), name, str(path))
 
 
 def parse_profile(source: RowSource[P], text: str, name: str, where: str) -> P:
     """A profile from TOML text. Raises UsageError that begins with `where` and names the key."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{where}: not TOML: {error}") from None
+    data = parse_toml(text, where)
     profile: P = _section(source.profile_type, {"name": name, **data}, where, "")
     _check(source, profile, where)
     return profile
@@ -136,19 +134,16 @@ def _section(kind: type[Any], data: Mapping[str, Any], where: str, prefix: str) 
 def _value(kind: Any, value: Any, where: str, key: str) -> Any:
     if is_dataclass(kind):
         if not isinstance(value, Mapping):
-            raise UsageError(f"{where}: {key} must be a table, not {value!r}")
+            raise UsageError(f"{where}: {key} must be a table, not {kind_of(value)}")
         return _section(kind, value, where, f"{key}.")  # type: ignore[arg-type]
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
-            raise UsageError(f"{where}: {key} must be a list, not {value!r}")
+            raise UsageError(f"{where}: {key} must be a list, not {kind_of(value)}")
         return tuple(_value(get_args(kind)[0], item, where, key) for item in value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise UsageError(f"{where}: {key} must be {_WORDS[kind]}, not {value!r}")
+        raise UsageError(f"{where}: {key} must be {WORDS[kind]}, not {quoted(value)}")
     if kind is datetime and value.tzinfo is None:
         return value.replace(tzinfo=UTC)
     return value
-
-
-_WORDS = {int: "a whole number", float: "a number", str: "a text", datetime: "a date with time"}

@@ -28,8 +28,9 @@ from psycopg import sql
 
 from inboxbench.database import Connection
 from inboxbench.errors import UsageError, unknown
+from inboxbench.files import read_text
 from inboxbench.server import reason
-from inboxbench.sqlfile import as_psycopg, blanked, parameters, read_text
+from inboxbench.sqlfile import as_psycopg, blanked, parameters
 from inboxbench.sqltree import parse
 from inboxbench.sqltree.tokens import scan, split
 from inboxbench.traffic.engine import Kind, RequestClass

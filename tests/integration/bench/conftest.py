@@ -14,9 +14,10 @@ from inboxbench.bench.sets.indexset import Catalogue, read_catalogue
 from inboxbench.bench.sets.template import analyse, drop_secondary_indexes, prepared_template
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.explain import Plan, explain
+from inboxbench.files import read_text
 from inboxbench.project import Project
 from inboxbench.server import Server
-from inboxbench.sqlfile import as_psycopg, read_text
+from inboxbench.sqlfile import as_psycopg
 
 FILL = Path(__file__).with_name("fill.sql")
 LATE = Path(__file__).with_name("late.sql")

@@ -22,6 +22,7 @@ from inboxbench.dryrun.model import (
     Stall,
     Statement,
     Transaction,
+    check_dry_run,
 )
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.output.markdown import as_markdown
@@ -167,8 +168,15 @@ def test_squawk_is_confirmed_refuted_and_completed(run: DryRun) -> None:
 
 
 def test_lint_refuses_another_json() -> None:
-    with pytest.raises(UsageError, match="no record of a dry run"):
-        pieces_of({"queries": []})
+    documents: tuple[object, ...] = (
+        {"queries": []},
+        [],
+        {"schema_version": 1, "statements": 3},
+        {"findings": [{"rule": "x"}]},
+    )
+    for document in documents:
+        with pytest.raises(UsageError, match=r"run.json: .*dryrun --output FILE.json"):
+            check_dry_run(document, "run.json")
 
 
 def test_the_page_parses_strictly_and_escapes(run: DryRun) -> None:

@@ -150,13 +150,13 @@ def _drop(document: dict[str, object], *path: str) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda text: text[: len(text) // 2], "not JSON"),
+        (lambda text: text[: len(text) // 2], "not whole JSON"),
         (lambda text: text.replace('"buffers": 100', '"buffers": "a hundred"'), f"readings.{KEY}.buffers"),
         (lambda text: text.replace('"buffers": 100', '"buffers": -1'), f"readings.{KEY}.buffers"),
         (lambda text: text.replace('"server"', '"sever"'), "environment"),
         (lambda text: text.replace('"format": 1', '"format": 7'), "format: 7, this inboxbench writes 1"),
-        (lambda _text: "[]", "is not of type 'object'"),
-        (lambda _text: "{}", "is a required property"),
+        (lambda _text: "[]", "the document must be object, not []"),
+        (lambda _text: "{}", "is missing; restore it"),
     ],
 )
 def test_a_damaged_file_is_one_line(tmp_path: Path, damage: Callable[[str], str], message: str) -> None:

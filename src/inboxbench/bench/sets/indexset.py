@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,10 @@ import psycopg
 from psycopg import sql
 
 from inboxbench.database import Connection
+from inboxbench.documents import check_table, parse_toml
 from inboxbench.errors import ServerError, UsageError, unknown
+from inboxbench.files import read_text
 from inboxbench.server import reason
-from inboxbench.sqlfile import read_text
 
 _TABLE = re.compile(r'\s*(?:only\s+)?(?:public\.)?(?:"((?:[^"]|"")+)"|([^\s(]+))', re.IGNORECASE)
 _INDEX_KEYS = {"definition": str, "serves": list, "why": str, "ids": list, "needs": list}
@@ -72,21 +72,8 @@ class BuiltIndex:
     build_s: float
 
 
-def _table(path: Path, where: str, raw: object, keys: Mapping[str, type]) -> dict[str, Any]:
-    if not isinstance(raw, dict):
-        raise UsageError(f"{path} [{where}]: expected a table")
-    for key, value in raw.items():
-        if key not in keys:
-            raise unknown("key", key, keys, where=f"{path} [{where}]")
-        if not isinstance(value, keys[key]):
-            raise UsageError(f"{path} [{where}] {key}: expected {keys[key].__name__}, found {value!r}")
-        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
-            raise UsageError(f"{path} [{where}] {key}: expected strings, found {value!r}")
-    return raw
-
-
 def _index(path: Path, name: str, raw: object) -> Index:
-    table = _table(path, f"index.{name}", raw, _INDEX_KEYS)
+    table = check_table(raw, _INDEX_KEYS, f"{path} [index.{name}]")
     if not table.get("definition", "").strip():
         raise UsageError(f'{path} [index.{name}] definition: missing; write it as "table (column, …)"')
     return Index(
@@ -135,15 +122,13 @@ def _compose(path: Path, name: str, raw: Mapping[str, dict[str, Any]], trail: tu
 
 def parse_catalogue(path: Path, text: str) -> Catalogue:
     """Raises UsageError naming file, table and key."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not TOML: {error}") from error
+    document = parse_toml(text, str(path))
     for key in document:
         if key not in ("index", "set"):
             raise unknown("table", key, ("index", "set"), where=str(path))
-    indexes = {name: _index(path, name, raw) for name, raw in document.get("index", {}).items()}
-    raw_sets = {name: _table(path, f"set.{name}", raw, _SET_KEYS) for name, raw in document.get("set", {}).items()}
+    tables = {kind: check_table(document.get(kind, {}), None, f"{path} [{kind}]") for kind in ("index", "set")}
+    indexes = {name: _index(path, name, raw) for name, raw in tables["index"].items()}
+    raw_sets = {name: check_table(raw, _SET_KEYS, f"{path} [set.{name}]") for name, raw in tables["set"].items()}
     if not raw_sets:
         raise UsageError(f"{path}: there is no [set.…] to measure")
     sets = {name: _set(path, name, raw_sets, indexes) for name in raw_sets}

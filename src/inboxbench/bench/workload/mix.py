@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from inboxbench.documents import read_toml
 from inboxbench.errors import UsageError, unknown
 from inboxbench.project import Project
-from inboxbench.sqlfile import QueryFile, read_text
+from inboxbench.sqlfile import QueryFile
 
 READS, WRITES = "reads", "writes"
 # Where neither the user nor the project says better: four reads to a write, every query and every write alike.
@@ -78,10 +78,7 @@ def project_weights(project: Project) -> dict[str, float]:
     path = project.bench / _FILE
     if not path.is_file():
         return dict(DEFAULT)
-    try:
-        table = tomllib.loads(read_text(path)).get("mix")
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not TOML: {error}") from error
+    table = read_toml(path).get("mix")
     if not isinstance(table, dict) or not table:
         raise UsageError(f"{path}: there is no [mix] with weights by name")
     try:

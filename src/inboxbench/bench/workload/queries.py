@@ -6,7 +6,6 @@ Also which queries compare letters beyond ASCII, for which a server's locale mat
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +16,12 @@ from psycopg.rows import dict_row
 
 from inboxbench.bench.workload.sources import FolderSource, WorkloadSource
 from inboxbench.database import Connection
+from inboxbench.documents import check_table, read_toml
 from inboxbench.errors import SubjectFailed, UsageError, unknown
+from inboxbench.files import read_text
 from inboxbench.project import Project
 from inboxbench.server import reason
-from inboxbench.sqlfile import QueryFile, as_psycopg, parameters, read_text
+from inboxbench.sqlfile import QueryFile, as_psycopg, parameters
 
 Values = Mapping[str, Any]
 
@@ -38,25 +39,15 @@ class ParameterClass:
 
 
 def _class(path: Path, name: str, raw: object) -> ParameterClass:
-    if not isinstance(raw, dict):
-        raise UsageError(f"{path} [{name}]: expected a table")
-    for key, value in raw.items():
-        if key not in _KEYS:
-            raise unknown("key", key, _KEYS, where=f"{path} [{name}]")
-        if not isinstance(value, _KEYS[key]):
-            raise UsageError(f"{path} [{name}] {key}: expected {_KEYS[key].__name__}, found {value!r}")
-    if not raw.get("draws"):
+    table = check_table(raw, _KEYS, f"{path} [{name}]")
+    if not table.get("draws"):
         raise UsageError(f"{path} [{name}] draws: missing; name at least one file of draws/")
-    return ParameterClass(name, raw.get("title", name), tuple(raw["draws"]), dict(raw.get("name", {})))
+    return ParameterClass(name, table.get("title", name), tuple(table["draws"]), dict(table.get("name", {})))
 
 
 def read_classes(path: Path) -> dict[str, ParameterClass]:
     """`classes.toml` by name. Raises UsageError naming the key."""
-    try:
-        document = tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not TOML: {error}") from error
-    classes = {name: _class(path, name, raw) for name, raw in document.items()}
+    classes = {name: _class(path, name, raw) for name, raw in read_toml(path).items()}
     for name, chosen in classes.items():
         for draw in chosen.draws:
             if not (path.parent / "draws" / f"{draw}.sql").is_file():

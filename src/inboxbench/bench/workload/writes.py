@@ -18,9 +18,10 @@ from psycopg.rows import dict_row
 from inboxbench.counting import wal_written
 from inboxbench.database import Connection, connect
 from inboxbench.errors import SubjectFailed, UsageError, unknown
+from inboxbench.files import read_text
 from inboxbench.project import Project
 from inboxbench.server import Server, reason
-from inboxbench.sqlfile import QueryFile, as_psycopg, read_queries, read_text
+from inboxbench.sqlfile import QueryFile, as_psycopg, read_queries
 
 Targets = Mapping[str, Sequence[Mapping[str, Any]]]
 

@@ -17,6 +17,7 @@ from inboxbench.cli.race.explore import explore_command, show_exploration
 from inboxbench.cli.race.stress import stress_command
 from inboxbench.database import scratch_database
 from inboxbench.errors import ThresholdExceeded, UsageError
+from inboxbench.files import read_text
 from inboxbench.race.atlas import ALL, LEVELS, Cell, Family, Level, find_families, require_claims, run_atlas
 from inboxbench.race.explore.model import Bounds
 from inboxbench.race.explore.oracle import query_is_empty
@@ -26,7 +27,6 @@ from inboxbench.race.isolationtester.parser import Spec, parse_spec_file
 from inboxbench.race.isolationtester.permutations import run_spec, spec_scenario
 from inboxbench.race.strategy import find_strategies
 from inboxbench.server import Server
-from inboxbench.sqlfile import read_text
 
 
 def _explore(server: Server, spec: Spec, invariant: str, bounds: Bounds) -> Exploration:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import click
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
 
 from inboxbench import __version__
 from inboxbench.bench.labs import project_labs
 from inboxbench.cli.output import results_console
 from inboxbench.config import load_settings
+from inboxbench.dryrun.model import check_dry_run
 from inboxbench.errors import UsageError
 from inboxbench.files import write_text
 from inboxbench.project import Project, find_project
@@ -119,7 +115,7 @@ def _joined(run: Mapping[str, Any], path: Path, labs: Labs) -> dict[str, Any]:
     document = load_document(path)
     part = {"source": path.name, "document": document}
     if "statements" in document and "findings" in document:
-        _check_dry_run(document, path)
+        check_dry_run(document, str(path))
         return _with(run, "dry_runs", part, path)
     if kind_of(document, labs):
         read_lab(document, str(path), labs)
@@ -132,17 +128,3 @@ def _joined(run: Mapping[str, Any], path: Path, labs: Labs) -> dict[str, Any]:
 
 def _with(run: Mapping[str, Any], key: str, part: Mapping[str, Any], path: Path) -> dict[str, Any]:
     return checked_run({**run, key: [*(run.get(key) or ()), part]}, str(path))
-
-
-def _check_dry_run(document: Mapping[str, Any], path: Path) -> None:
-    problem = best_match(_validator().iter_errors(document))
-    if problem is not None:
-        where = ".".join(str(step) for step in problem.absolute_path) or "the document"
-        why = problem.message if len(problem.message) <= 120 else f"{problem.validator} is not met"
-        raise UsageError(f"{path}: {where}: {why}; run `inboxbench dryrun --output` again with this version.")
-
-
-@cache
-def _validator() -> Draft202012Validator:
-    schema = files("inboxbench.dryrun").joinpath("dryrun.schema.json").read_text(encoding="utf-8")
-    return Draft202012Validator(json.loads(schema))

@@ -14,10 +14,10 @@ import psycopg
 
 from inboxbench.database import Connection
 from inboxbench.errors import UsageError, unknown
+from inboxbench.files import read_text
 from inboxbench.race.explore.gated_connection import GatedConnection
 from inboxbench.race.explore.model import Reset, SessionFunction
 from inboxbench.server import reason
-from inboxbench.sqlfile import read_text
 
 
 def load_function(target: str) -> SessionFunction:

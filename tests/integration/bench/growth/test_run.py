@@ -13,9 +13,9 @@ from inboxbench.bench import Growth, Sample, grow, run_matrix
 from inboxbench.cli.bench.command import command
 from inboxbench.database import connect, list_databases, scratch_database
 from inboxbench.errors import SubjectFailed, UsageError
+from inboxbench.files import read_text
 from inboxbench.project import Project
 from inboxbench.server import Server
-from inboxbench.sqlfile import read_text
 
 FILL = Path(__file__).parents[1] / "fill.sql"
 SIZES = (600, 1200, 2400, 4800)

@@ -14,9 +14,9 @@ from inboxbench.bench import Churn, run_ablation, run_decay, run_matrix
 from inboxbench.bench.execute.session import open_probe
 from inboxbench.bench.sets.indexset import Index, IndexSet
 from inboxbench.database import connect, scratch_database
+from inboxbench.files import read_text
 from inboxbench.project import Project
 from inboxbench.server import Server
-from inboxbench.sqlfile import read_text
 
 ROWS = """
     INSERT INTO accounts (name) SELECT 'account ' || i FROM generate_series(1, 3) i;

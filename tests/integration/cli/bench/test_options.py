@@ -17,8 +17,8 @@ from psycopg import sql
 from inboxbench.cli.bench.command import command
 from inboxbench.database import connect, list_databases, scratch_database
 from inboxbench.errors import InboxbenchError, SubjectFailed, UsageError
+from inboxbench.files import read_text
 from inboxbench.server import Server
-from inboxbench.sqlfile import read_text
 
 SHOP = Path(__file__).with_name("shop.sql")
 QUICK = ("--no-throughput", "--rounds", "1", "--timeout", "1")

@@ -63,8 +63,8 @@ def test_default_sets_and_named_ones() -> None:
     ("change", "message"),
     [
         (('definition = "t (a)"', ""), "[index.a] definition: missing"),
-        (('definition = "t (a)"', "definition = 3"), "[index.a] definition: expected str, found 3"),
-        (('"pg_trgm"', "7"), "[index.b] needs: expected strings, found [7]"),
+        (('definition = "t (a)"', "definition = 3"), "[index.a] definition: expected a string, found a whole number"),
+        (('"pg_trgm"', "7"), "[index.b] needs: expected strings in it, found a whole number"),
         (('needs = ["pg_trgm"]', 'need = "x"'), "[index.b]: unknown key 'need'; did you mean 'needs'?"),
         (('indexes = ["a", "b"]', 'indexes = ["a", "bb"]'), "[set.low] indexes: unknown index 'bb'; did you mean 'b'?"),
         (('extends = ["low"]', 'extends = ["lo"]'), "[set.high] extends: unknown index set 'lo'; did you mean 'low'?"),

@@ -32,7 +32,7 @@ def test_good_class(tmp_path: Path) -> None:
         (("title", "titel"), "[huge]: unknown key 'titel'; did you mean 'title'?"),
         (('draws = ["accounts"]', "draws = []"), "[huge] draws: missing; name at least one file of draws/"),
         (('"accounts"', '"account"'), "[huge] draws: unknown draw 'account'; did you mean 'accounts'?"),
-        (('"the largest"', "1"), "[huge] title: expected str, found 1"),
+        (('"the largest"', "1"), "[huge] title: expected a string, found a whole number"),
         (("[huge]", "huge = 3\n[other]"), "[huge]: expected a table"),
         (("[huge]", "[huge"), "not TOML"),
     ],
