@@ -10,10 +10,10 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from itertools import count
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -143,7 +143,7 @@ def short_transaction(db: Session, text: str, work: Callable[[], T]) -> T:
     `work` must be safe to repeat from its start. Raises LockUnavailable, which names the holder.
     """
     deadline = time.monotonic() + db.settings.lock_budget_s
-    with _Watch(db) as watch:
+    with closing(_Watch(db)) as watch:
         for attempt in count(1):
             try:
                 return _attempt(db, work)
@@ -203,12 +203,8 @@ class _Watch:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End the looking."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from inboxbench import units
 from inboxbench.report.index_figures import Comparison, SetResult, families, worst_cell
+from inboxbench.report.model import NOTICED_MS, IndexSet, Matrix, Migration, Race, Traffic
 from inboxbench.report.model import Cell as Measured
-from inboxbench.report.model import IndexSet, Matrix, Migration, Race, Traffic
 from inboxbench.report.table import Cell, Column, Row, Table, Tone, figures, words
 from inboxbench.report.verdict import BreakEven, SetCost, Verdict
 
@@ -197,16 +197,22 @@ def traffic_table(migration: Migration) -> Table:
     columns = [
         *words("requests", "kind"),
         *figures(units.number, "count", "failed"),
-        *figures(units.millis, "median", "p99", "worst stall"),
+        *figures(units.millis, "median", "p99", "longest wait", "standstill"),
         *words("during"),
     ]
-    return Table("Live requests during the upgrade", columns, [_traffic_row(traffic) for traffic in migration.traffic])
+    return Table(
+        "Live requests during the upgrade, from when each was due",
+        columns,
+        [_traffic_row(traffic) for traffic in migration.traffic],
+    )
 
 
 def _traffic_row(traffic: Traffic) -> Row:
-    failed = Cell(traffic.errors, "bad" if traffic.errors else "", note=traffic.first_error or "")
-    times = (traffic.p50_ms, traffic.p99_ms, traffic.waited_ms)
-    return Row([traffic.name, traffic.kind, traffic.requests, failed, *times, traffic.worst_revision])
+    failed = Cell(traffic.errors, "bad" if traffic.errors else "")
+    still = traffic.still_ms if (traffic.still_ms or 0.0) >= NOTICED_MS else None
+    times = (traffic.p50_ms, traffic.p99_ms, traffic.waited_ms, still)
+    error = traffic.first_error or ""
+    return Row([traffic.name, traffic.kind, traffic.requests, failed, *times, traffic.worst_revision], note=error)
 
 
 def race_table(races: Iterable[tuple[str, Sequence[Race]]], unsafe: set[str]) -> Table:

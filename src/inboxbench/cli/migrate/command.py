@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,7 +20,10 @@ from inboxbench.migrate import runner
 from inboxbench.migrate.history import Revision, read_history
 from inboxbench.migrate.record import MigrationRun, run_under_traffic
 from inboxbench.migrate.session import Settings, read_settings
-from inboxbench.traffic.clock import NOTICED_MS
+from inboxbench.record import read
+from inboxbench.report.model import Migration
+from inboxbench.report.table import print_table
+from inboxbench.report.tables import traffic_table
 
 
 @click.group()
@@ -169,7 +171,9 @@ def _print(done: MigrationRun, form: str) -> None:
     if run.revisions:
         console.print(_revisions_table(run))
     if done.traffic:
-        _print_traffic(console, done)
+        print_table(traffic_table(read(Migration, done.to_json())), console)
+    for note in done.notes:
+        console.print(f"note: {escape(note)}")
     summary = f"{len(run.revisions)} revisions, {run.before} → {run.after}, in {units.seconds(run.elapsed_s)}"
     console.print(summary if run.revisions else f"nothing to do: the database is at {run.after}")
 
@@ -184,23 +188,3 @@ def _revisions_table(run: runner.Run) -> Table:
         what = (escape(revision.title), " ".join(revision.ids), revision.kind or "")
         table.add_row(revision.revision, *what, rows, f"{applied.elapsed_s:.2f}")
     return table
-
-
-def _print_traffic(console: Console, done: MigrationRun) -> None:
-    """One row a class, and which part of the longest stalls was the instrument's own."""
-    table = Table("request of the application", "kind", title="Live traffic (latency from when a request was due)")
-    for heading in ("requests", "errors", "p50 ms", "p99 ms", "longest stall ms", "standstill ms", "during"):
-        table.add_column(heading, justify="right")
-    for summary in done.traffic:
-        latencies = summary.latencies
-        errors = f"[red]{summary.errors}[/]" if summary.errors else "0"
-        still = f"{latencies.still_ms:.0f}" if latencies.still_ms >= NOTICED_MS else ""
-        times = (f"{latencies.p50_ms:.1f}", f"{latencies.p99_ms:.1f}", f"{latencies.max_stall_ms:.0f}", still)
-        table.add_row(
-            escape(summary.name), summary.kind, f"{summary.requests:,}", errors, *times, summary.worst_revision or ""
-        )
-        if summary.first_error:
-            table.add_row(f"  [red]{escape(summary.first_error)}[/]")
-    console.print(table)
-    for note in done.notes:
-        console.print(f"note: {escape(note)}")
