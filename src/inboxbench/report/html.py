@@ -15,23 +15,15 @@ from inboxbench.report.charts.atlas import LEGEND, atlas_map
 from inboxbench.report.charts.bars import rows_chart, size_charts
 from inboxbench.report.charts.migration import timeline, traffic_chart, upgrade_clock
 from inboxbench.report.charts.pareto import scatter
-from inboxbench.report.charts.races import crowd_charts, race_charts, race_groups
+from inboxbench.report.charts.races import crowd_charts, race_charts
 from inboxbench.report.charts.reads import LEVELS, dot_plot, heat_map
 from inboxbench.report.document import Lab, checked_run
 from inboxbench.report.dry_run import FILTERS, TABLES, dry_run_clock
-from inboxbench.report.findings import fastest_safe, findings, unsafe_strategies
+from inboxbench.report.findings import fastest_safe, findings
 from inboxbench.report.index_figures import Comparison, compare, families
 from inboxbench.report.model import Cell, Matrix, Query, Run, read_run
 from inboxbench.report.page import environment, style
-from inboxbench.report.tables import (
-    even_table,
-    index_table,
-    mix_table,
-    race_table,
-    sets_table,
-    traffic_table,
-    write_table,
-)
+from inboxbench.report.tables import index_table, run_tables, write_table
 from inboxbench.report.words import Strong
 
 
@@ -69,22 +61,10 @@ def render_html(run: Mapping[str, Any], labs: Sequence[tuple[Lab, str]] = ()) ->
             tiles=_tiles(found, comparison),
             labs=labs,
             style=style(),
-            tables=_tables(found, comparison),
+            tables=run_tables(found, comparison),
             **_charts(found, comparison),
         )
     )
-
-
-def _tables(run: Run, comparison: Comparison) -> dict[str, Any]:
-    """Return the tables of the sections; None for each part that this run has not."""
-    migration = run.migration
-    return {
-        "sets": sets_table(comparison) if comparison.results else None,
-        "mix": mix_table(run.verdict),
-        "even": even_table(run.verdict),
-        "traffic": traffic_table(migration) if migration and migration.traffic else None,
-        "races": race_table(race_groups(run.races).items(), unsafe_strategies(run.races)) if run.races else None,
-    }
 
 
 def _charts(run: Run, comparison: Comparison) -> dict[str, Any]:

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from inboxbench import units
-from inboxbench.report.charts.races import race_groups
 from inboxbench.report.document import checked_run
-from inboxbench.report.findings import findings, unsafe_strategies
+from inboxbench.report.findings import findings
 from inboxbench.report.index_figures import compare
 from inboxbench.report.model import Run, read_run
-from inboxbench.report.table import as_markdown, escape
-from inboxbench.report.tables import even_words, mix_table, race_table, sets_table
+from inboxbench.report.table import Table, as_markdown, escape
+from inboxbench.report.tables import even_words, run_tables
 from inboxbench.report.verdict import Verdict
 from inboxbench.report.words import Finding, Sentence, Strong
 
@@ -25,19 +24,17 @@ def render_markdown(run: Mapping[str, Any]) -> str:
     found = read_run(checked_run(run))
     comparison = compare(found)
     blocks = [_conditions(found), "\n".join(_finding(finding) for finding in findings(found, comparison))]
-    if comparison.results:
-        sets = sets_table(comparison)
+    tables = run_tables(found, comparison)
+    if sets := tables["sets"]:
         blocks += [f"{sets.title}.", as_markdown(sets)]
-    blocks += _mix(found.verdict)
-    if found.races:
-        blocks.append(as_markdown(race_table(race_groups(found.races).items(), unsafe_strategies(found.races))))
+    if mix := tables["mix"]:
+        blocks += _mix(found.verdict, mix)
+    if races := tables["races"]:
+        blocks.append(as_markdown(races))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _mix(verdict: Verdict) -> list[str]:
-    table = mix_table(verdict)
-    if table is None:
-        return []
+def _mix(verdict: Verdict, table: Table) -> list[str]:
     cost = "writes a second by pgbench, and what a read, a write and a request cost"
     note = (
         f"At the mix {escape(verdict.mix.text)}: reads in the mean and in the worst class of parameters, their "

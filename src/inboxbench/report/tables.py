@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from inboxbench import units
+from inboxbench.report.charts.races import race_groups
+from inboxbench.report.findings import unsafe_strategies
 from inboxbench.report.index_figures import Comparison, SetResult, families, worst_cell
-from inboxbench.report.model import NOTICED_MS, IndexSet, Matrix, Migration, Race, Traffic
+from inboxbench.report.model import NOTICED_MS, IndexSet, Matrix, Migration, Race, Run, Traffic
 from inboxbench.report.model import Cell as Measured
 from inboxbench.report.table import Cell, Column, Row, Table, Tone, figures, words
 from inboxbench.report.verdict import BreakEven, SetCost, Verdict
 
 _MOST_SETS = 5  # columns of names and figures that fit beside the queries on a terminal
+
+
+def run_tables(run: Run, comparison: Comparison) -> dict[str, Table | None]:
+    """Return the tables of a run by name, in the order in which they are shown; None for each part that it has not."""
+    migration = run.migration
+    return {
+        "sets": sets_table(comparison) if comparison.results else None,
+        "mix": mix_table(run.verdict),
+        "even": even_table(run.verdict),
+        "reads": reads_table(run.matrix, comparison) if run.matrix and comparison.results else None,
+        "traffic": traffic_table(migration) if migration and migration.traffic else None,
+        "races": race_table(run.races) if run.races else None,
+    }
 
 
 def sets_table(comparison: Comparison) -> Table:
@@ -215,8 +230,8 @@ def _traffic_row(traffic: Traffic) -> Row:
     return Row([traffic.name, traffic.kind, traffic.requests, failed, *times, traffic.worst_revision], note=error)
 
 
-def race_table(races: Iterable[tuple[str, Sequence[Race]]], unsafe: set[str]) -> Table:
-    """Races by the conditions that they ran under. unsafe: strategies that were caught, or say that they may be."""
+def race_table(races: Sequence[Race]) -> Table:
+    """Return the races by the conditions that they ran under."""
     columns = [
         *words("strategy"),
         Column("workers"),
@@ -226,7 +241,8 @@ def race_table(races: Iterable[tuple[str, Sequence[Race]]], unsafe: set[str]) ->
         Column("took", units.seconds, detail=True),
         Column("assignments", units.rate),
     ]
-    rows = [_race_row(race, heading, race.strategy in unsafe) for heading, group in races for race in group]
+    unsafe, groups = unsafe_strategies(races), race_groups(races).items()
+    rows = [_race_row(race, heading, race.strategy in unsafe) for heading, group in groups for race in group]
     return Table("Races: many workers claim rows at once", columns, rows)
 
 

@@ -12,14 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from inboxbench import units
-from inboxbench.report.charts.races import race_groups
 from inboxbench.report.document import checked_run
-from inboxbench.report.findings import findings, unsafe_strategies
+from inboxbench.report.findings import findings
 from inboxbench.report.index_figures import compare
 from inboxbench.report.model import Run, read_run
-from inboxbench.report.table import Table as Shown
 from inboxbench.report.table import as_rich
-from inboxbench.report.tables import mix_table, race_table, reads_table, sets_table, traffic_table
+from inboxbench.report.tables import run_tables
 from inboxbench.report.words import Finding, Sentence, Strong
 
 PLAIN_WIDTH = 100
@@ -47,21 +45,14 @@ def summary(run: Mapping[str, Any]) -> RenderableType:
     """Return the summary as something rich can print."""
     found = read_run(checked_run(run))
     comparison = compare(found)
-    tables: list[Shown | None] = []
-    if found.matrix and comparison.results:
-        tables += [sets_table(comparison), mix_table(found.verdict), reads_table(found.matrix, comparison)]
-    if found.migration and found.migration.traffic:
-        tables.append(traffic_table(found.migration))
-    if found.races:
-        tables += race_table(race_groups(found.races).items(), unsafe_strategies(found.races)).split()
+    tables = run_tables(found, comparison)
+    names = ("sets", "mix", "reads", "traffic") if tables["reads"] else ("traffic",)  # a verdict alone is no table
+    shown = [table for name in names if (table := tables[name])]
+    shown += tables["races"].split() if tables["races"] else []
     return Group(
         _heading(found),
         *(_finding(finding) for finding in findings(found, comparison)),
-        *(
-            Padding(as_rich(table, detail=False, notes=False, fold=True), (1, 0, 0, 0))
-            for table in tables
-            if table is not None
-        ),
+        *(Padding(as_rich(table, detail=False, notes=False, fold=True), (1, 0, 0, 0)) for table in shown),
     )
 
 
