@@ -75,8 +75,8 @@ def parameters(text: str) -> tuple[str, ...]:
     >>> parameters("SELECT ':no' WHERE a = :x AND b::text = :y AND c = :x -- :z")
     ('x', 'y')
     """
-    found = (match["name"] for match in _TOKENS.finditer(text) if match["name"])
-    return tuple(dict.fromkeys(found))
+    names = (match["name"] for match in _TOKENS.finditer(text) if match["name"])
+    return tuple(dict.fromkeys(names))
 
 
 def blanked(text: str) -> str:

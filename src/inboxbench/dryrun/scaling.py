@@ -107,14 +107,14 @@ def grow(sizes: Sequence[Size], rows: Mapping[str, int], rows_from: Literal["--r
 
 def _made(sizes: Sequence[Size], rows: Mapping[str, int]) -> dict[str, int]:
     """Rows in production of the tables that `rows` does not know."""
-    found = {}
+    rows_made = {}
     for table in sizes[-1].rows.keys() - rows.keys():
         sources = _filled_from(sizes[-1].run, table) & rows.keys() or set(rows)
         start, slope, _ = _line(
             [_rows(size.rows, sources) for size in sizes], [float(s.rows.get(table, 0)) for s in sizes]
         )
-        found[table] = max(round(start + slope * _rows(rows, sources)), 0)
-    return found
+        rows_made[table] = max(round(start + slope * _rows(rows, sources)), 0)
+    return rows_made
 
 
 def _filled_from(run: DryRun, table: str) -> set[str]:
@@ -152,7 +152,7 @@ def _grown(sizes: Sequence[Size], rows: Mapping[str, int], key: _Key, mine: Sequ
     at = [_rows(size.rows, tables or size.rows) for size in sizes]
     wanted = _rows(rows, tables or rows)
     points = {
-        name: [(n, cost(size.run, found)) for n, size, found in zip(at, sizes, mine, strict=True)]
+        name: [(n, cost(size.run, statements)) for n, size, statements in zip(at, sizes, mine, strict=True)]
         for name, cost in _COSTS.items()
     }
     grows = not all(fit_curve(name, points[name], wanted).constant for name in _COUNTED)
@@ -162,10 +162,10 @@ def _grown(sizes: Sequence[Size], rows: Mapping[str, int], key: _Key, mine: Sequ
 
 def _worked_on(statements: Iterable[Statement], known: Mapping[str, int]) -> tuple[str, ...]:
     """Return what was read through or written anew; else what was locked."""
-    found = list(statements)
-    through = {scan.relation for statement in found for scan in statement.scans}
-    through |= {rewrite.relation for statement in found for rewrite in statement.rewrites}
-    locked = {lock.relation for statement in found for lock in statement.locks if lock.kind == "table"}
+    every = list(statements)
+    through = {scan.relation for statement in every for scan in statement.scans}
+    through |= {rewrite.relation for statement in every for rewrite in statement.rewrites}
+    locked = {lock.relation for statement in every for lock in statement.locks if lock.kind == "table"}
     return tuple(sorted(through & known.keys() or locked & known.keys()))
 
 

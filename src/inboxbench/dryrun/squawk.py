@@ -68,21 +68,21 @@ def warnings(pieces: Sequence[Piece], *, pg_version: str = "18") -> list[tuple[s
         command = [_squawk(), "--reporter", "json", "--pg-version", pg_version, str(path)]
         ended = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     try:
-        found = json.loads(ended.stdout)
+        items = json.loads(ended.stdout)
     except json.JSONDecodeError:
         said = (ended.stderr or ended.stdout).strip().splitlines()
         raise UsageError(f"squawk failed: {said[0] if said else f'status {ended.returncode}'}") from None
     return [
         (warning["rule_name"], warning["message"], pieces[bisect_right(ends[:-1], warning["line"])])
-        for warning in found
+        for warning in items
     ]
 
 
-def judged(document: dict[str, Any], found: Sequence[tuple[str, str, Piece]]) -> list[Judged]:
+def judged(document: dict[str, Any], warned: Sequence[tuple[str, str, Piece]]) -> list[Judged]:
     """Return every warning with what the run says to it, then what the run alone shows."""
     findings, traffic = document.get("findings", []), bool(document.get("traffic"))
     shown = {(finding["statement"], finding["rule"]): bool(finding["suppressed"]) for finding in findings}
-    verdicts = [_judged(rule, message, piece, shown, traffic=traffic) for rule, message, piece in found]
+    verdicts = [_judged(rule, message, piece, shown, traffic=traffic) for rule, message, piece in warned]
     confirmed = {(verdict.piece.number, verdict.finding) for verdict in verdicts if verdict.verdict == "confirmed"}
     pieces = {piece.number: piece for piece in pieces_of(document)}
     alone = [
@@ -115,7 +115,7 @@ def _changes(sql: str) -> bool:
 
 def _squawk() -> str:
     neighbour = Path(sys.executable).with_name("squawk")
-    found = str(neighbour) if neighbour.is_file() else shutil.which("squawk")
-    if found is None:
+    program = str(neighbour) if neighbour.is_file() else shutil.which("squawk")
+    if program is None:
         raise UsageError("lint works through squawk, which is not installed: pip install 'inboxbench[lint]'")
-    return found
+    return program

@@ -128,12 +128,12 @@ def add_column(
 
     Raises SubjectFailed when a column of that name but another type is there.
     """
-    found = facts.column_type(db.connection, table, column)
-    if found is not None:
+    there = facts.column_type(db.connection, table, column)
+    if there is not None:
         expected = facts.spelled_type(db.connection, type_name)
-        if found != expected:
+        if there != expected:
             raise SubjectFailed(
-                f"{db.revision}: {table}.{column} exists already as {found}, this revision adds it as {expected}; "
+                f"{db.revision}: {table}.{column} exists already as {there}, this revision adds it as {expected}; "
                 "rename or drop the existing column, then run the upgrade again"
             )
         return
@@ -180,12 +180,12 @@ def create_index(db: Session, name: str, table: str, definition: Text, *, unique
     An INVALID leftover of a build that failed is dropped and built anew. Raises SubjectFailed when a valid index
     of that name says something else, psycopg.errors.UniqueViolation (with nothing left behind) for duplicates.
     """
-    found = facts.index(db.connection, name)
-    if found is not None and found.valid:
+    there = facts.index(db.connection, name)
+    if there is not None and there.valid:
         expected = facts.would_be_index(db.connection, table, composed(definition))
-        _require_same(db, name, found, facts.IndexFact(table, True, unique, expected))
+        _require_same(db, name, there, facts.IndexFact(table, True, unique, expected))
         return
-    if found is not None:
+    if there is not None:
         drop_index(db, name, why="a failed build left it INVALID")
     db.step(f"build index {name}")
     kind = sql.SQL("UNIQUE INDEX" if unique else "INDEX")
@@ -209,11 +209,11 @@ def drop_index(db: Session, name: str, *, why: str = "") -> None:
     db.connection.execute(with_names("DROP INDEX CONCURRENTLY IF EXISTS {}", name))
 
 
-def _require_same(db: Session, name: str, found: facts.IndexFact, wanted: facts.IndexFact) -> None:
-    if found == wanted:
+def _require_same(db: Session, name: str, there: facts.IndexFact, wanted: facts.IndexFact) -> None:
+    if there == wanted:
         return
     raise SubjectFailed(
-        f"{db.revision}: index {name} exists already as {_spell(found)}, this revision wants {_spell(wanted)}; "
+        f"{db.revision}: index {name} exists already as {_spell(there)}, this revision wants {_spell(wanted)}; "
         "rename or drop the existing one, then run the upgrade again"
     )
 

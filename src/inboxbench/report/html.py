@@ -49,20 +49,20 @@ def render_html(run: Mapping[str, Any], labs: Sequence[tuple[Lab, str]] = ()) ->
 
     Raises UsageError when the run does not follow its schema.
     """
-    found = read_run(checked_run(run))
-    comparison = compare(found)
+    record = read_run(checked_run(run))
+    comparison = compare(record)
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
-            run=found,
+            run=record,
             comparison=comparison,
-            findings=findings(found, comparison),
-            tiles=_tiles(found, comparison),
+            findings=findings(record, comparison),
+            tiles=_tiles(record, comparison),
             labs=labs,
             style=style(),
-            tables=run_tables(found, comparison),
-            **_charts(found, comparison),
+            tables=run_tables(record, comparison),
+            **_charts(record, comparison),
         )
     )
 

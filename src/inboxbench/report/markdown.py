@@ -21,14 +21,14 @@ def render_markdown(run: Mapping[str, Any]) -> str:
 
     Raises UsageError when the run does not follow its schema.
     """
-    found = read_run(checked_run(run))
-    comparison = compare(found)
-    blocks = [_conditions(found), "\n".join(_finding(finding) for finding in findings(found, comparison))]
-    tables = run_tables(found, comparison)
+    record = read_run(checked_run(run))
+    comparison = compare(record)
+    blocks = [_conditions(record), "\n".join(_finding(finding) for finding in findings(record, comparison))]
+    tables = run_tables(record, comparison)
     if sets := tables["sets"]:
         blocks += [f"{sets.title}.", as_markdown(sets)]
     if mix := tables["mix"]:
-        blocks += _mix(found.verdict, mix)
+        blocks += _mix(record.verdict, mix)
     if races := tables["races"]:
         blocks.append(as_markdown(races))
     return "\n\n".join(block for block in blocks if block) + "\n"

@@ -43,15 +43,15 @@ def print_summary(run: Mapping[str, Any], console: Console) -> None:
 
 def summary(run: Mapping[str, Any]) -> RenderableType:
     """Return the summary as something rich can print."""
-    found = read_run(checked_run(run))
-    comparison = compare(found)
-    tables = run_tables(found, comparison)
+    record = read_run(checked_run(run))
+    comparison = compare(record)
+    tables = run_tables(record, comparison)
     names = ("sets", "mix", "reads", "traffic") if tables["reads"] else ("traffic",)  # a verdict alone is no table
     shown = [table for name in names if (table := tables[name])]
     shown += tables["races"].split() if tables["races"] else []
     return Group(
-        _heading(found),
-        *(_finding(finding) for finding in findings(found, comparison)),
+        _heading(record),
+        *(_finding(finding) for finding in findings(record, comparison)),
         *(Padding(as_rich(table, detail=False, notes=False, fold=True), (1, 0, 0, 0)) for table in shown),
     )
 

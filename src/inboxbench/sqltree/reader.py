@@ -130,8 +130,8 @@ def _constraint(node: Any, places: Sequence[int]) -> Constraint:
 
 
 def _column(node: Any, places: Sequence[int]) -> Column:
-    found = (item.constraint for item in node.constraints if item.HasField("constraint"))
-    constraints = tuple(_constraint(item, places) for item in found if item.contype in _CONSTRAINTS)
+    written = (item.constraint for item in node.constraints if item.HasField("constraint"))
+    constraints = tuple(_constraint(item, places) for item in written if item.contype in _CONSTRAINTS)
     kind = (_strings(node.type_name.names) or [""])[-1]
     return Column(node.colname, kind, places[max(node.location, 0)], constraints)
 

@@ -67,18 +67,18 @@ class Token:
 def scan(text: str, *, comments: bool = False) -> tuple[Token, ...]:
     """Return the tokens of `text`; none where a quote or a comment is not closed."""
     try:
-        found = postgast.scan(text).tokens
+        scanned = postgast.scan(text).tokens
     except (postgast.PgQueryError, UnicodeEncodeError):
         return ()
     places = characters(text)
-    tokens = (_token(text, places[token.start], places[token.end], token) for token in found)
+    tokens = (_token(text, places[token.start], places[token.end], token) for token in scanned)
     return tuple(token for token in tokens if comments or token.kind != "comment")
 
 
-def _token(text: str, start: int, end: int, found: Any) -> Token:
-    keyword = found.keyword_kind != pb.NO_KEYWORD
-    kind = "keyword" if keyword else _KINDS.get(found.token, "sign")
-    return Token(kind, text[start:end], start, end, keyword and found.keyword_kind != pb.UNRESERVED_KEYWORD)
+def _token(text: str, start: int, end: int, scanned: Any) -> Token:
+    keyword = scanned.keyword_kind != pb.NO_KEYWORD
+    kind = "keyword" if keyword else _KINDS.get(scanned.token, "sign")
+    return Token(kind, text[start:end], start, end, keyword and scanned.keyword_kind != pb.UNRESERVED_KEYWORD)
 
 
 def characters(text: str) -> Sequence[int]:

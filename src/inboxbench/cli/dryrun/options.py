@@ -216,10 +216,10 @@ def place(options: dict[str, Any], name: str) -> Path | None:
     given: Path | None = options[name]
     if given is None:
         return None
-    found = next((path for path in (given, (options["folder"] or Path()) / given) if path.exists()), None)
-    if found is None:
+    path_there = next((path for path in (given, (options["folder"] or Path()) / given) if path.exists()), None)
+    if path_there is None:
         raise UsageError(f"--{name.replace('_', '-')} {given}: no such file or folder")
-    return found.absolute() if options["folder"] else found
+    return path_there.absolute() if options["folder"] else path_there
 
 
 def read_source(options: dict[str, Any]) -> Source:

@@ -118,7 +118,7 @@ def _back_lines(back: Back) -> Iterator[str]:
     if back.error:
         yield f"[red]the way back to {escape(back.target)}: {escape(back.error)}[/]"
     if back.traffic:
-        worst = max(back.traffic, key=lambda felt: felt.max_stall_ms)
+        worst = max(back.traffic, key=lambda summary: summary.max_stall_ms)
         yield f"the way back to {escape(back.target)}: worst stall {millis(worst.max_stall_ms)} ({escape(worst.name)})"
         yield f"  {sum(requests.errors for requests in back.traffic)} errors of requests"
     for loss in back.lost:

@@ -31,9 +31,9 @@ def assemble(
     view = View(samples.poll.catalogues)
     statements: list[Statement] = []
     transactions: list[Transaction] = []
-    found = segments(list(drafts), samples)
-    every = sorted((draft for segment in found for draft in segment.statements), key=_start)
-    for segment in found:
+    parts = segments(list(drafts), samples)
+    every = sorted((draft for segment in parts for draft in segment.statements), key=_start)
+    for segment in parts:
         if not segment.statements:
             continue
         number = len(transactions) + 1
@@ -92,7 +92,7 @@ class _Work:
         self._rewrites: dict[int, dict[str, int]] = {}
         for draft in self._segment.drafts:
             self._follow(draft)
-        written = {key: frozenset(found) for key, found in self._rewrites.items()}
+        written = {key: frozenset(relations) for key, relations in self._rewrites.items()}
         taken = self._holding.taken(written)
         done = [self._statement(draft, transaction, taken.get(id(draft), [])) for draft in self._segment.statements]
         self._view.end(committed=self._segment.outcome == "commit")
@@ -158,24 +158,24 @@ class _Work:
         return self._samples.wal_between(draft.started, draft.finished)
 
     def _scans(self, draft: Draft) -> dict[str, int]:
-        found: dict[str, int] = {}
+        rows_read: dict[str, int] = {}
         for explained in draft.plans:
             for relation, rows in server_log.scans(explained):
-                found[relation] = found.get(relation, 0) + rows
-        return found | self._counted_scans(draft) | self._silent_scans(draft)
+                rows_read[relation] = rows_read.get(relation, 0) + rows
+        return rows_read | self._counted_scans(draft) | self._silent_scans(draft)
 
     def _counted_scans(self, draft: Draft) -> dict[str, int]:
         """Rows that this session read, and those of its parallel workers."""
         if len(draft.events) < 2:
             return {}
         first, last = draft.events[0].counted, draft.events[-1].counted
-        found = {}
+        rows_read = {}
         for oid, (own, _, everyone) in last.items():
             own_before, _, everyone_before = first.get(oid, (0, 0, 0))
             name = self._view.name(oid)
             if own > own_before and name:
-                found[name] = own - own_before + max(everyone - everyone_before, 0)
-        return found
+                rows_read[name] = own - own_before + max(everyone - everyone_before, 0)
+        return rows_read
 
     def _silent_scans(self, draft: Draft) -> dict[str, int]:
         """Return what their statistics showed next of tables that it locked against everybody: those come late."""

@@ -40,12 +40,12 @@ class View:
 
     def relation(self, oid: int) -> Relation | None:
         """Return None for what was never seen under a name: the transient file of a rewrite."""
-        found = self._current.get(oid) or self._known.get(oid)
-        return None if found is None or _TRANSIENT.match(found.name) else found
+        relation = self._current.get(oid) or self._known.get(oid)
+        return None if relation is None or _TRANSIENT.match(relation.name) else relation
 
     def name(self, oid: int) -> str | None:
-        found = self.relation(oid)
-        return found.full_name if found else None
+        relation = self.relation(oid)
+        return relation.full_name if relation else None
 
     def by_name(self, full_name: str) -> int | None:
         return next((oid for oid, relation in self._current.items() if relation.full_name == full_name), None)

@@ -137,11 +137,11 @@ class LockAttribution:
 
     def _takers(self, grabs: dict[int, list[_Grab]]) -> dict[int, list[tuple[Draft, LockMode]]]:
         """Return who is known, without the poll, to have locked what; by OID."""
-        found: dict[int, list[tuple[Draft, LockMode]]] = defaultdict(list)
+        takers: dict[int, list[tuple[Draft, LockMode]]] = defaultdict(list)
         for draft in self._segment.statements:
             for grab in grabs[id(draft)]:
-                found[grab.oid].append((draft, grab.mode))
-        return found
+                takers[grab.oid].append((draft, grab.mode))
+        return takers
 
     def _polled(
         self, draft: Draft, mine: Iterable[LockSpan], takers: dict[int, list[tuple[Draft, LockMode]]]
@@ -208,8 +208,8 @@ class LockAttribution:
         several = self._several(draft)
         for grab in fresh:
             self._known[grab.oid] = rank(grab.mode)
-        found = (self._taken(draft, grab, grabs, several=several) for grab in fresh)
-        return _by_relation(lock for lock in found if lock is not None)
+        locks = (self._taken(draft, grab, grabs, several=several) for grab in fresh)
+        return _by_relation(lock for lock in locks if lock is not None)
 
     def _taken(self, draft: Draft, grab: _Grab, grabs: list[_Grab], *, several: bool) -> Lock | None:
         relation = self._view.relation(grab.oid)
@@ -233,10 +233,10 @@ class LockAttribution:
         return max(logged + polled, default=0.0)
 
 
-def _by_relation(found: Iterable[Lock]) -> list[Lock]:
+def _by_relation(locks: Iterable[Lock]) -> list[Lock]:
     """One a relation: what is built again under a new OID keeps its name, and was there before."""
     best: dict[str, Lock] = {}
-    for lock in found:
+    for lock in locks:
         other = best.get(lock.relation)
         if other is None or (other.created and not lock.created) or rank(lock.mode) > rank(other.mode):
             best[lock.relation] = lock

@@ -247,8 +247,8 @@ def segments(drafts: list[Draft], samples: Samples) -> list[Segment]:
     by_pid: dict[int, list[Draft]] = {}
     for draft in drafts:
         by_pid.setdefault(draft.pid, []).append(draft)
-    found = [segment for mine in by_pid.values() for segment in _of_session(mine, samples)]
-    return sorted(found, key=lambda segment: segment.started)
+    parts = [segment for mine in by_pid.values() for segment in _of_session(mine, samples)]
+    return sorted(parts, key=lambda segment: segment.started)
 
 
 def _of_session(drafts: list[Draft], samples: Samples) -> Iterator[Segment]:

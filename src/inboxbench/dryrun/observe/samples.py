@@ -96,7 +96,7 @@ def _number(span: LockSpan) -> int:
 
 
 def _follow(samples: list[Sample]) -> dict[int, list[LockSpan]]:
-    found: dict[int, list[LockSpan]] = defaultdict(list)
+    spans: dict[int, list[LockSpan]] = defaultdict(list)
     standing: dict[LockRow, LockSpan] = {}
     before: frozenset[LockRow] = frozenset()
     seen = 0.0  # when the latest look was
@@ -106,9 +106,9 @@ def _follow(samples: list[Sample]) -> dict[int, list[LockSpan]]:
                 standing.pop(lock).last = sample.at  # at most one look too late
             for lock in sample.locks - before:
                 standing[lock] = LockSpan(lock, sample.at, sample.by, sample.at)
-                found[lock.pid].append(standing[lock])
+                spans[lock.pid].append(standing[lock])
             before = sample.locks
         seen = sample.at
     for span in standing.values():
         span.last = seen
-    return dict(found)
+    return dict(spans)

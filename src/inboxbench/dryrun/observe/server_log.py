@@ -63,9 +63,9 @@ def read_lines(path: Path, start: int, database: str, end: int | None = None) ->
         file.seek(start)
         text = file.read(-1 if end is None else end - start).decode("utf-8", errors="replace")
     for message in _messages(text):
-        found = _LINE.fullmatch(message)
-        if found is not None and found[5] == database:
-            at, pid, transaction, state, name, application, level, said = found.groups()
+        match = _LINE.fullmatch(message)
+        if match is not None and match[5] == database:
+            at, pid, transaction, state, name, application, level, said = match.groups()
             yield Line(float(at) * 1000, int(pid), transaction, state, name, application, level, said)
 
 

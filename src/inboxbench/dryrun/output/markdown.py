@@ -124,10 +124,10 @@ def rows_of(scales: Scales) -> Iterator[tuple[str, ...]]:
             yield grown.revision, text, rows, *costs, "measured" if measured else "extrapolated"
 
 
-def _worst(found: Sequence[Grown]) -> list[Grown]:
+def _worst(grown: Sequence[Grown]) -> list[Grown]:
     """Return those that keep others waiting the longest, as they come, then those that take the longest."""
-    rest = sorted(found[_MOST:], key=_duration, reverse=True)
-    return [*found[:_MOST], *rest[:_LONGEST]]
+    rest = sorted(grown[_MOST:], key=_duration, reverse=True)
+    return [*grown[:_MOST], *rest[:_LONGEST]]
 
 
 def _duration(grown: Grown) -> float:

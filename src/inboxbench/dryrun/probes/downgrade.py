@@ -83,23 +83,23 @@ def losses(before: Mapping[str, Sum], after: Mapping[str, Sum]) -> tuple[Loss, .
 
     A table or column that is new is none.
     """
-    found: list[Loss] = []
+    lost: list[Loss] = []
     for name, was in before.items():
         now = after.get(name)
         if now is None:
-            found.append(Loss(name, None, f"the table is gone, and {was.rows:,} rows with it"))
+            lost.append(Loss(name, None, f"the table is gone, and {was.rows:,} rows with it"))
         else:
-            found += _of_table(name, was, now)
-    return tuple(found)
+            lost += _of_table(name, was, now)
+    return tuple(lost)
 
 
 def _of_table(name: str, was: Sum, now: Sum) -> list[Loss]:
-    found = []
+    lost = []
     if was.rows != now.rows:
-        found.append(Loss(name, None, f"{was.rows:,} rows before, {now.rows:,} after"))
+        lost.append(Loss(name, None, f"{was.rows:,} rows before, {now.rows:,} after"))
     for column, value in was.columns.items():
         if column not in now.columns:
-            found.append(Loss(name, column, "the column is gone"))
+            lost.append(Loss(name, column, "the column is gone"))
         elif now.columns[column] != value and was.rows == now.rows:
-            found.append(Loss(name, column, "its values are not what they were"))
-    return found
+            lost.append(Loss(name, column, "its values are not what they were"))
+    return lost

@@ -45,12 +45,12 @@ def probe_queue(
     budget_s: float = _BUDGET_S,
 ) -> tuple[Queueing, ...]:
     """Once for each timeout, every time on a copy of `template`, to which no session may be connected."""
-    found = []
+    runs = []
     for timeout in lock_timeouts_ms:
         with cloned(server, template) as copy:
             _set_timeout(server, copy, timeout)
-            found.append(_through(server, copy, tool, load, holding, target=target, timeout=timeout, budget=budget_s))
-    return tuple(found)
+            runs.append(_through(server, copy, tool, load, holding, target=target, timeout=timeout, budget=budget_s))
+    return tuple(runs)
 
 
 def _set_timeout(server: Server, database: str, timeout_ms: float | None) -> None:

@@ -61,14 +61,14 @@ class Dependents:
         return [part.definition for part in self.indexes] + [part.index for part in self.constraints if part.index]
 
     @classmethod
-    def read(cls, found: Mapping[str, Any]) -> Dependents:
+    def read(cls, row: Mapping[str, Any]) -> Dependents:
         """From a row of dependents.sql."""
         lists = {
-            "indexes": tuple(Index(**index) for index in found["indexes"]),
-            "constraints": tuple(Constraint(**constraint) for constraint in found["constraints"]),
-            "obstacles": tuple(found["obstacles"]),
+            "indexes": tuple(Index(**index) for index in row["indexes"]),
+            "constraints": tuple(Constraint(**constraint) for constraint in row["constraints"]),
+            "obstacles": tuple(row["obstacles"]),
         }
-        return cls(**{**found, **lists})
+        return cls(**{**row, **lists})
 
 
 def retype(change: Operation, key: str, has: Dependents | None) -> Steps | None:

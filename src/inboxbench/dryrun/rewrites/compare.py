@@ -59,15 +59,15 @@ def with_rewrites(
     """
     own = tuple(statement for statement in run.statements if tool.read_stamp(statement.sql) is None)
     known = replace(run, statements=own)  # what the revisions do themselves
-    found: list[Finding] = []
+    findings: list[Finding] = []
     notes: dict[str, None] = {}
     for finding in run.findings:
         statements = _concerned(known, finding)
         if not statements or finding.suppressed or finding.revision is None:
-            found.append(finding)
+            findings.append(finding)
             continue
         if any(map(_lacks_values, (*statements, *_before(known, statements[0])))):
-            found.append(finding)
+            findings.append(finding)
             notes[_not_compared(finding, _NO_VALUES)] = None
             continue
         try:
@@ -76,15 +76,15 @@ def with_rewrites(
                     server, database, known, finding, statements, load=load(database), tool=tool,
                     limit_s=limit_s or tool.timeout_s,
                 )  # fmt: skip
-                found.append(tried)
+                findings.append(tried)
         except InboxbenchError as problem:  # a copy that does not fit, a server that died: the run is worth more
-            found.append(finding)
+            findings.append(finding)
             notes[f"rewrites were not run: {problem}"] = None
         except psycopg.Error as problem:
-            found.append(finding)
+            findings.append(finding)
             hidden = any(statement.values for statement in (*statements, *_before(known, statements[0])))
             notes[_why_not_compared(finding, problem, hidden=hidden)] = None
-    return replace(run, findings=tuple(found), notes=(*run.notes, *notes))
+    return replace(run, findings=tuple(findings), notes=(*run.notes, *notes))
 
 
 def _tried(

@@ -82,10 +82,10 @@ def _target(command: Command, tokens: Sequence[Token]) -> tuple[Operation, int, 
 
 
 def _create_index(command: Command, tokens: Sequence[Token]) -> Operation | None:
-    found = _target(command, tokens)
-    if found is None or command.concurrently or command.name is None:
+    target = _target(command, tokens)
+    if target is None or command.concurrently or command.name is None:
         return None
-    table, begin, end = found
+    table, begin, end = target
     name, rest = tokens[begin - 2].text, flat(tokens[end:])
     return replace(table, kind="create index", name=name, unique=command.unique, exists=command.exists, rest=rest)
 
@@ -99,19 +99,19 @@ def _drop_index(command: Command, tokens: Sequence[Token]) -> Operation | None:
 
 def _update(command: Command, tokens: Sequence[Token]) -> Operation | None:
     """With the WHERE that is its own, not one of a query within; None for a join and for what gives rows back."""
-    found = _target(command, tokens)
-    if found is None or not command.plain:
+    target = _target(command, tokens)
+    if target is None or not command.plain:
         return None
-    table, _, end = found
+    table, _, end = target
     parts = [flat(part) for part in split(tokens[end + 1 :], "where")]
     where = parts[1] if command.where else ""
     return replace(table, kind="backfill", rest=parts[0], where=where, assigned=command.assigned)
 
 
 def _alter_table(command: Command, tokens: Sequence[Token]) -> Operation | None:
-    found = _target(command, tokens)
+    target = _target(command, tokens)
     read = _ACTIONS.get(command.actions[0].kind) if len(command.actions) == 1 else None
-    return read(found[0], command.actions[0], tokens[found[2] :]) if found and read else None
+    return read(target[0], command.actions[0], tokens[target[2] :]) if target and read else None
 
 
 def _constraint(table: Operation, action: Action, tokens: Sequence[Token]) -> Operation | None:

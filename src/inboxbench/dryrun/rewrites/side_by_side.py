@@ -84,12 +84,12 @@ def _bounded(connection: Connection, seconds: float) -> Iterator[None]:
 
 def _stalls(classes: Iterable[ClassSummary]) -> dict[str, float]:
     """Waits for a lock alone: without one it is the machine that was busy."""
-    found = {"read_stalled_ms": 0.0, "write_stalled_ms": 0.0, "requests_failed": 0.0}
+    figures = {"read_stalled_ms": 0.0, "write_stalled_ms": 0.0, "requests_failed": 0.0}
     for traffic in classes:
         longest = max((stall.duration_ms for stall in traffic.stalls if stall.held), default=0.0)
-        found[f"{traffic.kind}_stalled_ms"] = max(found[f"{traffic.kind}_stalled_ms"], longest)
-        found["requests_failed"] += traffic.errors
-    return found
+        figures[f"{traffic.kind}_stalled_ms"] = max(figures[f"{traffic.kind}_stalled_ms"], longest)
+        figures["requests_failed"] += traffic.errors
+    return figures
 
 
 def play(connection: Connection, steps: Iterable[Step], deadline: float = math.inf) -> None:

@@ -41,10 +41,10 @@ class Facts:
 
     @cached_property
     def _by_transaction(self) -> dict[int, list[Statement]]:
-        found: dict[int, list[Statement]] = {}
+        groups: dict[int, list[Statement]] = {}
         for statement in self.run.statements:
-            found.setdefault(statement.transaction, []).append(statement)
-        return found
+            groups.setdefault(statement.transaction, []).append(statement)
+        return groups
 
     def in_force(self, statement: Statement) -> list[InForce]:
         """Locks of its transaction on tables while it ran, that block reads or writes; its own included."""
@@ -64,19 +64,19 @@ class Facts:
 
     @cached_property
     def _stalls(self) -> dict[int | None, list[tuple[str, Stall]]]:
-        found: dict[int | None, list[tuple[str, Stall]]] = {}
+        groups: dict[int | None, list[tuple[str, Stall]]] = {}
         for traffic in self.run.traffic:
             for stall in traffic.stalls:
-                found.setdefault(stall.statement, []).append((traffic.name, stall))
-        return found
+                groups.setdefault(stall.statement, []).append((traffic.name, stall))
+        return groups
 
     def stalls(self, statement: Statement) -> list[tuple[str, Stall]]:
         """Classes of traffic that it held up."""
         return self._stalls.get(statement.number, [])
 
     def worst_stall(self, *statements: Statement) -> tuple[str, Stall] | None:
-        found = [pair for statement in statements for pair in self.stalls(statement)]
-        return max(found, key=lambda pair: pair[1].duration_ms, default=None)
+        pairs = [pair for statement in statements for pair in self.stalls(statement)]
+        return max(pairs, key=lambda pair: pair[1].duration_ms, default=None)
 
     def key(self, statement: Statement) -> str:
         """Columns of the primary key of the table that the statement names, with commas; "" if it has none, or where
@@ -118,11 +118,11 @@ class Facts:
     @cached_property
     def _timeouts(self) -> dict[int, list[tuple[Statement, Setting]]]:
         """Return the statements that set lock_timeout, by session; every short step of a long history may be one."""
-        found: dict[int, list[tuple[Statement, Setting]]] = defaultdict(list)
+        timeouts: dict[int, list[tuple[Statement, Setting]]] = defaultdict(list)
         for statement in self.run.statements:
             settings = (setting for command in statement.parsed.commands for setting in command.settings)
-            found[statement.pid] += [(statement, setting) for setting in settings if setting.name == "lock_timeout"]
-        return found
+            timeouts[statement.pid] += [(statement, setting) for setting in settings if setting.name == "lock_timeout"]
+        return timeouts
 
     def guarded(self, statement: Statement) -> bool:
         """Return whether a lock_timeout was in force for it. What fires no event trigger did not say: there it is what

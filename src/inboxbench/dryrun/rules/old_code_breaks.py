@@ -67,7 +67,7 @@ def _cause(facts: Facts, error: str) -> Statement | None:
     names = {name.rpartition(".")[2] for name in _NAMED.findall(error)}
     changes = [statement for statement in facts.run.statements if not statement.error and _takes_away(statement)]
     named = [(len(names & statement.parsed.words), -statement.number, statement) for statement in changes]
-    best = max(named, key=lambda found: found[:2], default=None)
+    best = max(named, key=lambda candidate: candidate[:2], default=None)
     return best[2] if best and best[0] else None
 
 

@@ -187,13 +187,13 @@ def _summary(
 
 def _problems(answers: Iterable[Answer], origin_ms: float) -> Iterable[Problem]:
     """One for each thing that was said, in the order in which it was."""
-    found: dict[tuple[str | None, str], Problem] = {}
+    problems: dict[tuple[str | None, str], Problem] = {}
     for answer in answers:
         if answer.error:
             said = (answer.state, answer.error)
-            before = found.get(said, Problem(*said, 0, answer.finished_ms - origin_ms))
-            found[said] = replace(before, requests=before.requests + 1)
-    return found.values()
+            before = problems.get(said, Problem(*said, 0, answer.finished_ms - origin_ms))
+            problems[said] = replace(before, requests=before.requests + 1)
+    return problems.values()
 
 
 def _union(spans: Iterable[tuple[float, float]]) -> float:

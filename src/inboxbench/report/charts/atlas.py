@@ -97,9 +97,9 @@ def _note(cell: AtlasCell) -> str:
 
 
 def _hint(cell: AtlasCell) -> str:
-    found = f"{cell.bad:,} of {cell.schedules:,} feasible schedules break it" if cell.bad else "no schedule breaks it"
+    broken = f"{cell.bad:,} of {cell.schedules:,} feasible schedules break it" if cell.bad else "no schedule breaks it"
     refused = f"; in {cell.aborted:,} the server refuses a session" if cell.aborted else ""
     deadlocked = f", in {cell.deadlocked:,} for a deadlock" if cell.deadlocked else ""
     example = f"; shortest: {cell.counterexample}" if cell.counterexample else ""
     level = LEVELS.get(cell.level, cell.level)
-    return f"{cell.entry} at {level}: {found}{refused}{deadlocked}{example}"
+    return f"{cell.entry} at {level}: {broken}{refused}{deadlocked}{example}"

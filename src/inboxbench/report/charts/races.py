@@ -116,7 +116,7 @@ def crowd_loads(races: Sequence[Race]) -> set[tuple[str, str | None, float | Non
     for race in races:
         if _drawable(race):
             counts.setdefault(race.load, set()).add(race.workers)
-    return {load for load, found in counts.items() if len(found) >= _LEAST_COUNTS}
+    return {load for load, workers in counts.items() if len(workers) >= _LEAST_COUNTS}
 
 
 def _drawable(race: Race) -> bool:
