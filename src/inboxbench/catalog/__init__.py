@@ -5,7 +5,7 @@ differ; ``render`` writes one down as the SQL that builds it (``schema/head.sql`
 """
 
 from inboxbench.catalog.model import BOOKKEEPING, STRUCTURE, Catalog, Difference, Entry, Kind, compare, explain, render
-from inboxbench.catalog.read import RelationSize, extensions, invalid_indexes, read_catalog, relation_sizes
+from inboxbench.catalog.read import extensions, invalid_indexes, read_catalog
 
 __all__ = [
     "BOOKKEEPING",
@@ -14,12 +14,10 @@ __all__ = [
     "Difference",
     "Entry",
     "Kind",
-    "RelationSize",
     "compare",
     "explain",
     "extensions",
     "invalid_indexes",
     "read_catalog",
-    "relation_sizes",
     "render",
 ]

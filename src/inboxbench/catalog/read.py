@@ -8,7 +8,6 @@ and so are NOT NULL constraints as rows of ``pg_constraint`` (new in version 18)
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from psycopg import Connection
@@ -46,20 +45,3 @@ def extensions(connection: Connection[Any]) -> tuple[str, ...]:
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute("SELECT extname FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY extname")
         return tuple(name for (name,) in rows)
-
-
-@dataclass(frozen=True, slots=True)
-class RelationSize:
-    """Bytes of one table (heap with TOAST and maps, without indexes) or of one index; rows as last analysed."""
-
-    table: str
-    index: str | None
-    bytes: int
-    estimated_rows: int
-
-
-def relation_sizes(connection: Connection[Any], *, schema: str = "public") -> tuple[RelationSize, ...]:
-    """Return every table followed by its indexes, in order of name."""
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        rows = cursor.execute(_QUERIES["sizes"], {"schema": schema}).fetchall()
-    return tuple(RelationSize(table, index, size, max(rows, 0)) for table, index, size, rows in rows)

@@ -61,15 +61,3 @@ WHERE c.relnamespace = %(schema)s::regnamespace AND NOT t.tgisinternal
 SELECT i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
 WHERE i.relnamespace = %(schema)s::regnamespace AND NOT x.indisvalid
 ORDER BY i.relname
-
---- sizes
-SELECT c.relname, NULL, pg_table_size(c.oid), c.reltuples::bigint
-FROM pg_class c
-WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'r'
-UNION ALL
-SELECT c.relname, i.relname, pg_relation_size(i.oid), i.reltuples::bigint
-FROM pg_index x
-JOIN pg_class c ON c.oid = x.indrelid
-JOIN pg_class i ON i.oid = x.indexrelid
-WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'r'
-ORDER BY 1, 2 NULLS FIRST

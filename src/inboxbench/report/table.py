@@ -156,9 +156,9 @@ def _shown(column: Column, given: Cell | Value) -> Shown:
     return Shown(f"{bound}{text}", column, cell.tone, cell.note, cell.anchor)
 
 
-def print_table(table: Table, console: Console, *, detail: bool = True, notes: bool = True) -> None:
+def print_table(table: Table, console: Console, *, notes: bool = True) -> None:
     """Print it on a console as wide as it needs; a terminal keeps its width."""
-    shown = as_rich(table, detail=detail, notes=notes)
+    shown = as_rich(table, notes=notes)
     before = console.width
     if not console.is_terminal:
         console.width = max(before, Measurement.get(console, console.options.update(max_width=10_000), shown).maximum)

@@ -26,11 +26,6 @@ class Finding:
     tone: Tone = "plain"
 
 
-def plain(sentence: Sentence) -> str:
-    """Return the sentence without emphasis."""
-    return "".join(sentence)
-
-
 def listed(names: Iterable[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     *head, last = list(names) or [""]

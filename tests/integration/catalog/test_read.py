@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from inboxbench.catalog import compare, explain, invalid_indexes, read_catalog, relation_sizes, render
+from inboxbench.catalog import compare, explain, invalid_indexes, read_catalog, render
 from inboxbench.project import Project
 
 if TYPE_CHECKING:
@@ -92,18 +92,6 @@ def test_the_leftover_of_a_failed_build_is_found(database: Database) -> None:
             connection.execute("CREATE UNIQUE INDEX CONCURRENTLY t_a_key ON t (a)")
         assert invalid_indexes(connection) == ("t_a_key",)
         assert "/* INVALID */" in read_catalog(connection).of("index", "t")[0].definition
-
-
-def test_sizes_name_tables_and_indexes(database: Database) -> None:
-    with database.connect() as connection:
-        connection.execute("CREATE TABLE t AS SELECT g AS a FROM generate_series(1, 10000) g")
-        connection.execute("CREATE INDEX t_a_idx ON t (a)")
-        connection.execute("ANALYZE t")
-        heap, index = relation_sizes(connection)
-    assert (heap.table, heap.index, heap.estimated_rows) == ("t", None, 10000)
-    assert (index.table, index.index) == ("t", "t_a_idx")
-    assert heap.bytes >= 10000 * 28
-    assert index.bytes >= 10000 * 16
 
 
 def test_readers_may_use_any_row_factory(database: Database) -> None:

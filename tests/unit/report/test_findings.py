@@ -7,7 +7,7 @@ import pytest
 from inboxbench.report.findings import fastest_safe, findings
 from inboxbench.report.index_figures import compare
 from inboxbench.report.model import read_run
-from inboxbench.report.words import Finding, listed, plain
+from inboxbench.report.words import Finding, listed
 
 BARE: dict[str, Any] = {"schema_version": 1, "tool": {"name": "inboxbench"}}
 
@@ -26,7 +26,7 @@ def _as_baseline(document: dict[str, Any], index_set: str) -> None:
 
 
 def _text(document: dict[str, Any], topic: str) -> str:
-    return " ".join(plain(sentence) for sentence in _findings(document)[topic].sentences)
+    return " ".join("".join(sentence) for sentence in _findings(document)[topic].sentences)
 
 
 def test_a_run_of_nothing_says_nothing() -> None:
@@ -94,7 +94,7 @@ def test_wrong_rows_are_bad_and_named(run: dict[str, Any]) -> None:
     finding = _findings(run)["Wrong rows"]
     assert finding.tone == "bad"
     cell = run["matrix"]["cells"][5]
-    assert f"{cell['query']} under {cell['set']}" in plain(finding.sentences[0])
+    assert f"{cell['query']} under {cell['set']}" in "".join(finding.sentences[0])
 
 
 def test_cells_without_an_answer_are_bad_and_counted(run: dict[str, Any]) -> None:
@@ -104,7 +104,7 @@ def test_cells_without_an_answer_are_bad_and_counted(run: dict[str, Any]) -> Non
     finding = _findings(run)["No answer"]
     assert finding.tone == "bad"
     (sentence,) = finding.sentences
-    assert plain(sentence) == "search_word_en under baseline: stopped by statement_timeout (3 of its classes)."
+    assert "".join(sentence) == "search_word_en under baseline: stopped by statement_timeout (3 of its classes)."
 
 
 def test_the_migration_names_the_worst_stalls_and_their_revisions(run: dict[str, Any]) -> None:

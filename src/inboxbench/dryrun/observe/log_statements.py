@@ -64,7 +64,6 @@ class Draft:
     waits: list[tuple[int, float]] = field(default_factory=list)
     temp_bytes: int = 0
     error: str | None = None
-    state: str = "00000"
     values: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -194,7 +193,7 @@ class _Session:
         if draft is None:
             draft = Draft(line.pid, line.transaction, "", line.at, line.at)
             self.drafts.append(draft)
-        draft.error, draft.state = masked(line.text, draft.values), line.state
+        draft.error = masked(line.text, draft.values)
         draft.finished = max(line.at, draft.started)
         self._open = None
 

@@ -18,9 +18,9 @@ from inboxbench.errors import ServerError
 from inboxbench.explain import Node, read_node
 from inboxbench.server import Server
 
-# Time, process, virtual transaction, SQLSTATE, database and application; ~ never begins a line of the server itself.
-PREFIX = "~ib %n %p %v %e %d~%a~ "
-_LINE = re.compile(r"~ib (\d+\.\d+) (\d+) (\S*) (\S{5}) (.*?)~(.*?)~ ([A-Z0-9]+):  (.*)", re.DOTALL)
+# Time, process, virtual transaction, database and application; ~ never begins a line of the server itself.
+PREFIX = "~ib %n %p %v %d~%a~ "
+_LINE = re.compile(r"~ib (\d+\.\d+) (\d+) (\S*) (.*?)~(.*?)~ ([A-Z0-9]+):  (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,6 @@ class Line:
     at: float
     pid: int
     transaction: str
-    state: str
     database: str
     application: str
     level: str
@@ -64,9 +63,9 @@ def read_lines(path: Path, start: int, database: str, end: int | None = None) ->
         text = file.read(-1 if end is None else end - start).decode("utf-8", errors="replace")
     for message in _messages(text):
         match = _LINE.fullmatch(message)
-        if match is not None and match[5] == database:
-            at, pid, transaction, state, name, application, level, said = match.groups()
-            yield Line(float(at) * 1000, int(pid), transaction, state, name, application, level, said)
+        if match is not None and match[4] == database:
+            at, pid, transaction, name, application, level, said = match.groups()
+            yield Line(float(at) * 1000, int(pid), transaction, name, application, level, said)
 
 
 def _messages(text: str) -> Iterator[str]:

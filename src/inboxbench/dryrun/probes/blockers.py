@@ -22,11 +22,10 @@ _Take = Callable[[Connection], None]
 
 @dataclass(slots=True)
 class Holder:
-    """turns: how often it has begun. pid: its backend; problem: why it ended before its time."""
+    """turns: how often it has begun. pid: its backend."""
 
     pid: int
     turns: int = 0
-    problem: str | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     ready: threading.Event = field(default_factory=threading.Event)
 
@@ -99,8 +98,8 @@ def _turns(connection: Connection, holder: Holder, seconds: float, take: _Take) 
         while not holder.stopping.is_set():
             held = _turn(connection, holder, seconds, take)
             holder.stopping.wait(GAP_S if held else _AGAIN_S)
-    except psycopg.Error as error:
-        holder.problem = str(error).splitlines()[0]
+    except psycopg.Error:
+        return  # of a server that died: the migration says so itself
     finally:
         holder.ready.set()
 

@@ -42,14 +42,13 @@ def probe_queue(
     *,
     target: str = "head",
     lock_timeouts_ms: Sequence[float | None] = LOCK_TIMEOUTS_MS,
-    budget_s: float = _BUDGET_S,
 ) -> tuple[Queueing, ...]:
     """Once for each timeout, every time on a copy of `template`, to which no session may be connected."""
     runs = []
     for timeout in lock_timeouts_ms:
         with cloned(server, template) as copy:
             _set_timeout(server, copy, timeout)
-            runs.append(_through(server, copy, tool, load, holding, target=target, timeout=timeout, budget=budget_s))
+            runs.append(_through(server, copy, tool, load, holding, target=target, timeout=timeout))
     return tuple(runs)
 
 
@@ -70,12 +69,11 @@ def _through(
     *,
     target: str,
     timeout: float | None,
-    budget: float,
 ) -> Queueing:
     conninfo, begun = server.conninfo(copy), time.monotonic()
     with watched_traffic(conninfo, load) as traffic, holding(conninfo) as holder:
         origin = wall_clock()()
-        attempts, ended = _attempts(server, copy, tool, target, budget)
+        attempts, ended = _attempts(server, copy, tool, target)
         elapsed = time.monotonic() - begun
     error = None if ended.status == 0 else ended.complaint
     summaries = traffic.summaries((), origin)
@@ -84,8 +82,8 @@ def _through(
     return Queueing(timeout, attempts, elapsed, holder.turns, error, summaries, worst_ms, worst_class)
 
 
-def _attempts(server: Server, copy: str, tool: Tool, target: str, budget_s: float) -> tuple[int, Ended]:
-    deadline = time.monotonic() + budget_s
+def _attempts(server: Server, copy: str, tool: Tool, target: str) -> tuple[int, Ended]:
+    deadline = time.monotonic() + _BUDGET_S
     attempts = 0
     while True:
         ended = run_tool(tool, server.url(copy), target)

@@ -159,17 +159,17 @@ def test_a_value_that_was_cut_short_is_none() -> None:
         ("LOG", "execute <unnamed>: UPDATE t SET a = $1, b = $2"),
         ("DETAIL", f"Parameters: $1 = '{long}...', $2 = '7'"),
     )
-    (draft,) = read_drafts(Line(1.0, 7, "3/1", "00000", "shop", "alembic", level, text) for level, text in said)
+    (draft,) = read_drafts(Line(1.0, 7, "3/1", "shop", "alembic", level, text) for level, text in said)
     assert draft.values == {"2": "'7'"}
     assert placeholders(inlined(draft.sql, draft.values))
 
 
 def test_values_of_a_column_that_is_called_alike_are_not_shown() -> None:
     said = {"LOG": "execute <unnamed>: UPDATE shop SET conversion_number = $1", "DETAIL": "Parameters: $1 = 'secret'"}
-    (draft,) = read_drafts(Line(1.0, 7, "3/1", "00000", "shop", "alembic", level, text) for level, text in said.items())
+    (draft,) = read_drafts(Line(1.0, 7, "3/1", "shop", "alembic", level, text) for level, text in said.items())
     assert draft.sql == "UPDATE shop SET conversion_number = $1"
     stamp = {"LOG": "execute x: UPDATE alembic_version SET version_num=$1", "DETAIL": "Parameters: $1 = 'b2'"}
-    (draft,) = read_drafts(Line(1.0, 7, "3/1", "00000", "s", "a", level, text) for level, text in stamp.items())
+    (draft,) = read_drafts(Line(1.0, 7, "3/1", "s", "a", level, text) for level, text in stamp.items())
     assert draft.sql == "UPDATE alembic_version SET version_num='b2'"
 
 
@@ -247,7 +247,7 @@ def test_a_message_of_the_server_quotes_no_value() -> None:
         ("DETAIL", "Parameters: $1 = '4111-1111', $2 = 'it''s'"),
         ("ERROR", 'invalid input syntax for type integer: "4111-1111"'),
     )
-    (draft,) = read_drafts(Line(1.0, 7, "3/1", "00000", "s", "a", level, text) for level, text in said)
+    (draft,) = read_drafts(Line(1.0, 7, "3/1", "s", "a", level, text) for level, text in said)
     assert draft.error == 'invalid input syntax for type integer: "$1"'
 
 

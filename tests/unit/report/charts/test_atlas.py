@@ -16,7 +16,6 @@ from inboxbench.report.charts.races import crowd_charts, race_charts
 from inboxbench.report.findings import findings
 from inboxbench.report.index_figures import compare
 from inboxbench.report.model import AtlasCell, Race, read_run
-from inboxbench.report.words import plain
 
 
 @pytest.fixture
@@ -99,7 +98,7 @@ def test_the_page_holds_every_cell_with_its_tooltip(run: dict[str, Any], parse: 
 def test_the_verdict_tells_how_many_ways_hold(run: dict[str, Any]) -> None:
     found = read_run(run)
     (said,) = (f for f in findings(found, compare(found)) if f.topic == "Atlas")
-    text = " ".join(plain(sentence) for sentence in said.sentences)
+    text = " ".join("".join(sentence) for sentence in said.sentences)
     holding = sum(c["level"] == "rc" and not c["bad"] for c in run["atlas"])
     assert f"{holding} at READ COMMITTED" in text
     assert f"{len(run['atlas']) // 3} ways to write the same rows" in text
