@@ -74,7 +74,7 @@ class Run:
         def enough(wait: Wait) -> bool:
             return wait.since_ms > after_ms if after_ms is not None else wait.last_ms - wait.since_ms > KEPT_MS
 
-        while not any(wait.pid in pids() and enough(wait) for wait in self.waits.seen):
+        while not any(enough(wait) for pid in pids() for wait in self.waits.seen.get(pid, ())):
             assert self.waits.problem is None
             time.sleep(0.005)
 

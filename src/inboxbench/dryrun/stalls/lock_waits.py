@@ -53,9 +53,9 @@ class _Row:
 
 @dataclass(slots=True)
 class Waits:
-    """Every wait that was seen, once each; names: of relations by OID, those that are gone included."""
+    """The waits that were seen, once each, by session; names: of relations by OID, those that are gone included."""
 
-    seen: list[Wait] = field(default_factory=list)
+    seen: dict[int, list[Wait]] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     problem: str | None = None
     _open: dict[tuple[Any, ...], Wait] = field(default_factory=dict)
@@ -63,8 +63,7 @@ class Waits:
 
     def of(self, pid: int, begin_ms: float, end_ms: float) -> list[Wait]:
         """Return what the session waited for between two moments."""
-        own = (wait for wait in self.seen if wait.pid == pid)
-        return [wait for wait in own if wait.since_ms <= end_ms and wait.last_ms >= begin_ms]
+        return [wait for wait in self.seen.get(pid, ()) if wait.since_ms <= end_ms and wait.last_ms >= begin_ms]
 
     def note(self, wait: Wait) -> None:
         """The same wait, seen again, is still one; one whose blocker has changed begins when that was seen."""
@@ -76,7 +75,7 @@ class Waits:
         if (start := (wait.pid, wait.since_ms)) in self._begun:
             wait.since_ms = wait.last_ms
         self._begun.add(start)
-        self.seen.append(wait)
+        self.seen.setdefault(wait.pid, []).append(wait)
 
 
 @contextmanager
@@ -230,18 +229,13 @@ class Cycles:
         def who(pid: int, relation: str) -> str:
             if pid in self._classes:
                 return f"`{self._classes[pid]}`"
-            own = self._begun(pid, end_ms)
+            latest_ms = end_ms - self._origin_ms
+            own = [item for item in self._statements if item.pid == pid and item.started_ms <= latest_ms]
             locking = [statement for statement in own if any(lock.relation == relation for lock in statement.locks)]
             running = [statement for statement in own if statement.started_ms <= moment_ms - self._origin_ms]
             return _quoted((locking or running)[-1]) if locking or running else f"process {pid}"
 
         return who
-
-    def _begun(self, pid: int, end_ms: float) -> list[Statement]:
-        latest_ms = end_ms - self._origin_ms
-        return [
-            statement for statement in self._statements if statement.pid == pid and statement.started_ms <= latest_ms
-        ]
 
 
 def _quoted(statement: Statement) -> str:

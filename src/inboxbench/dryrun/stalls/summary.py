@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
@@ -43,9 +43,7 @@ class Causes:
         self._pids: dict[str, list[int]] = defaultdict(list)
         for pid, name in traffic.pids.items():
             self._pids[name].append(pid)
-        self._waits: dict[int, list[Wait]] = defaultdict(list)
-        for wait in waits.seen:
-            self._waits[wait.pid].append(wait)
+        self._waits = waits
         self._statements = sorted(statements, key=_start)
         self._starts = [statement.started_ms for statement in self._statements]
         self._of: dict[int, list[Statement]] = defaultdict(list)
@@ -70,7 +68,7 @@ class Causes:
 
     def _lock(self, pid: int, begin_ms: float, end_ms: float) -> Cause | None:
         """The longest of its waits that leads to somebody who is not of the traffic."""
-        waits = [(root, wait) for wait in self._overlapping(pid, begin_ms, end_ms) if (root := self._root(wait, _HOPS))]
+        waits = [(root, wait) for wait in self._waits.of(pid, begin_ms, end_ms) if (root := self._root(wait, _HOPS))]
         if not waits:
             return None
         root, wait = max(waits, key=lambda pair: pair[1].last_ms - pair[1].since_ms)
@@ -82,11 +80,8 @@ class Causes:
             return wait
         if not hops:
             return None
-        onward = (self._root(other, hops - 1) for other in self._overlapping(wait.blocker, wait.since_ms, wait.last_ms))
+        onward = (self._root(other, hops - 1) for other in self._waits.of(wait.blocker, wait.since_ms, wait.last_ms))
         return next(filter(None, onward), None)
-
-    def _overlapping(self, pid: int, begin_ms: float, end_ms: float) -> Iterator[Wait]:
-        return (wait for wait in self._waits[pid] if wait.since_ms <= end_ms and wait.last_ms >= begin_ms)
 
     def _cause(self, root: Wait, wait: Wait) -> Cause:
         statement = self._culprit(root)
@@ -109,7 +104,7 @@ class Causes:
 
     def _behind(self, root: Wait) -> str | None:
         """Return whom the history itself waits for: a class of the traffic, or somebody who is none of it."""
-        for wait in self._overlapping(root.blocker, root.since_ms, root.last_ms):
+        for wait in self._waits.of(root.blocker, root.since_ms, root.last_ms):
             if wait.blocker != root.pid:
                 return self._classes.get(wait.blocker, f"pid {wait.blocker}")
         return None
