@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, LiteralString, cast
 
 from inboxbench.errors import UsageError, unknown
 from inboxbench.files import read_text
@@ -246,7 +246,7 @@ def _check_values(path: Path, params: Mapping[str, str], defaults: Mapping[str, 
         )
 
 
-def read_sections(module: str) -> dict[str, bytes]:
+def read_sections(module: str) -> dict[str, LiteralString]:
     """Return the package's own statements in the .sql file beside a module, by the `--- name` line above each.
 
     module: its `__file__`.
@@ -254,7 +254,7 @@ def read_sections(module: str) -> dict[str, bytes]:
     _, *parts = re.split(
         r"^--- (.+)\n", Path(module).with_suffix(".sql").read_text(encoding="utf-8"), flags=re.MULTILINE
     )
-    return {name: text.strip().encode() for name, text in zip(parts[::2], parts[1::2], strict=True)}
+    return {name: cast("LiteralString", text.strip()) for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def read_queries(folder: Path, *, strict: bool = True) -> tuple[QueryFile, ...]:

@@ -20,8 +20,10 @@ from psycopg import sql
 from inboxbench.database import first_row, with_names
 from inboxbench.migrate import facts, online
 from inboxbench.migrate.session import RETRIED, Progress, Session, short_transaction
+from inboxbench.sqlfile import read_sections
 
 _FIRST_BATCH, _SMALLEST_BATCH, _LARGEST_BATCH = 500, 10, 10_000
+_SQL = read_sections(__file__)
 _ROUGH_GROWTH = 2.0  # a batch may at most double, or halve, from one to the next
 
 
@@ -57,19 +59,7 @@ class _Walk:
 
 def create_progress_table(db: Session) -> None:
     """The record of every backfill; a finished one stays, as evidence and so that it is not run again."""
-    online.create_table(
-        db,
-        "backfill_progress",
-        """(
-            name        text PRIMARY KEY,
-            first_key   bigint NOT NULL,
-            last_key    bigint NOT NULL,
-            target_key  bigint NOT NULL,
-            rows        bigint NOT NULL DEFAULT 0,
-            started_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-            finished_at timestamptz
-        )""",
-    )
+    online.create_table(db, "backfill_progress", _SQL["table"])
 
 
 def fill(db: Session, backfill: Backfill) -> int:
@@ -106,10 +96,7 @@ def forget(db: Session, name: str) -> None:
 
 def _begin(db: Session, backfill: Backfill) -> _Walk:
     """Make or read the record. The target is the highest key that is visible now."""
-    create = """INSERT INTO backfill_progress (name, first_key, last_key, target_key)
-                SELECT %(name)s, coalesce(min({0}), 1) - 1, coalesce(min({0}), 1) - 1, coalesce(max({0}), 0)
-                FROM {1} ON CONFLICT (name) DO NOTHING"""
-    db.connection.execute(with_names(create, backfill.key, backfill.table), {"name": backfill.name})
+    db.connection.execute(with_names(_SQL["begin"], backfill.key, backfill.table), {"name": backfill.name})
     query = "SELECT first_key, last_key, target_key, rows FROM backfill_progress WHERE name = %s"
     first, last, target, rows = first_row(db.connection, query, (backfill.name,))
     return _Walk(first, last, target, rows, started=time.monotonic(), start_key=last)
@@ -134,17 +121,14 @@ def _batch(db: Session, backfill: Backfill, walk: _Walk) -> float:
 
 
 def _end_of_batch(db: Session, backfill: Backfill, walk: _Walk) -> int:
-    query = """SELECT max({0}) FROM
-               (SELECT {0} FROM {1} WHERE {0} > %s AND {0} <= %s ORDER BY {0} LIMIT %s) AS keys"""
     bounds = (walk.last, walk.target, walk.batch)
-    (end,) = first_row(db.connection, with_names(query, backfill.key, backfill.table), bounds)
+    (end,) = first_row(db.connection, with_names(_SQL["end of batch"], backfill.key, backfill.table), bounds)
     return walk.target if end is None else int(end)
 
 
 def _lock(db: Session, backfill: Backfill, after: int, upto: int) -> list[int]:
     """Lock the rows worth writing, in key order, so that two batches cannot deadlock with each other."""
-    query = "SELECT {0} FROM {1} WHERE {0} > %s AND {0} <= %s AND ({2}) ORDER BY {0} FOR NO KEY UPDATE"
-    statement = with_names(query, backfill.key, backfill.table, sql.SQL(backfill.only))
+    statement = with_names(_SQL["lock"], backfill.key, backfill.table, sql.SQL(backfill.only))
     return [key for (key,) in db.connection.execute(statement, (after, upto))]
 
 

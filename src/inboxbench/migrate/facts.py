@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import sql
 from psycopg.abc import Params
@@ -25,7 +25,7 @@ class IndexFact:
 _QUERIES = read_sections(__file__)
 
 
-def _row(connection: Connection, query: bytes, parameters: Params) -> tuple[Any, ...] | None:
+def _row(connection: Connection, query: LiteralString, parameters: Params) -> tuple[Any, ...] | None:
     return connection.execute(query, parameters).fetchone()
 
 
