@@ -31,6 +31,7 @@ from inboxbench.migrate.history import Revision, read_history
 from inboxbench.migrate.record import run_under_traffic
 from inboxbench.migrate.runner import read_stamp
 from inboxbench.project import Project
+from inboxbench.record import as_json
 from inboxbench.server import Server
 from inboxbench.traffic.engine import UNOBSERVED
 
@@ -103,7 +104,7 @@ def _watch(conninfo: str, history: Sequence[Revision], stop: threading.Event) ->
 def migration_document(run: DryRun, history: Sequence[Revision]) -> dict[str, Any]:
     """The dry run's document with the facts of the history, and the statements that somebody could notice."""
     kept = _noticeable(run)
-    document: dict[str, Any] = _rounded(replace(run, statements=kept, transactions=()).to_json())
+    document: dict[str, Any] = as_json(replace(run, statements=kept, transactions=()).to_json(), digits=3)
     begin_ms = min((revision.started_ms for revision in run.revisions), default=0.0)
     facts, rows = {revision.revision: revision for revision in history}, _backfilled(run)
     for revision in document["revisions"]:
@@ -157,14 +158,3 @@ def _worst_revision(run: DryRun, felt: ClassSummary) -> str | None:
     }
     longest = max(overlaps, key=lambda name: overlaps[name], default=None)
     return longest if longest is not None and overlaps[longest] > 0 else None
-
-
-def _rounded(value: Any) -> Any:
-    """JSON with times to the microsecond."""
-    if isinstance(value, float):
-        return round(value, 3)
-    if isinstance(value, dict):
-        return {name: _rounded(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_rounded(item) for item in value]
-    return value
