@@ -102,31 +102,30 @@ def size_charts(matrix: Matrix) -> SizeCharts:
     A set's size counts keys and unique indexes too, which every set has and none lists: they are the last piece.
     """
     tones = _tones(matrix.sets)
-    return SizeCharts(size=_sizes(matrix.sets, tones), build=_builds(matrix.sets, tones))
+    return SizeCharts(
+        size=_by_set(matrix.sets, [s.bytes for s in matrix.sets], lambda index: index.bytes, units.size, tones),
+        build=_by_set(matrix.sets, [None for _ in matrix.sets], lambda index: index.build_s, units.seconds, tones),
+    )
 
 
-def _sizes(sets: Sequence[IndexSet], tones: Mapping[str, str]) -> BarChart:
-    sums = [sum(index.bytes or 0 for index in s.indexes) for s in sets]
-    totals = [listed if s.bytes is None else s.bytes for s, listed in zip(sets, sums, strict=True)]
-    scale = linear_scale([*sums, *totals], octets=True)
+def _by_set(
+    sets: Sequence[IndexSet],
+    totals: Sequence[float | None],
+    value: Callable[[Index], float | None],
+    say: Callable[[float | None], str],
+    tones: Mapping[str, str],
+) -> BarChart:
+    """Return a bar a set, a piece an index. totals: of the sets, None where it is the sum of what is listed."""
+    sums = [sum(value(index) or 0 for index in index_set.indexes) for index_set in sets]
+    whole = [listed if total is None else total for listed, total in zip(sums, totals, strict=True)]
+    scale = linear_scale([*sums, *whole], octets=say is units.size)
     bars = []
-    for index_set, listed, total in zip(sets, sums, totals, strict=True):
-        parts = _parts(index_set, lambda index: index.bytes, units.size, tones)
-        rest = max(total - listed, 0)
-        if rest:
-            parts.append((rest, "p-rest", _REST, f"{_REST}: {units.size(rest)}"))
-        bars.append(Bar(index_set.name, units.size(total), stacked(scale, parts)))
-    return chart(bars, scale, units.size)
-
-
-def _builds(sets: Sequence[IndexSet], tones: Mapping[str, str]) -> BarChart:
-    sums = [sum(index.build_s or 0.0 for index in s.indexes) for s in sets]
-    scale = linear_scale(sums)
-    bars = [
-        Bar(s.name, units.seconds(total), stacked(scale, _parts(s, lambda i: i.build_s, units.seconds, tones)))
-        for s, total in zip(sets, sums, strict=True)
-    ]
-    return chart(bars, scale, units.seconds)
+    for index_set, listed, total in zip(sets, sums, whole, strict=True):
+        parts = _parts(index_set, value, say, tones)
+        if (rest := total - listed) > 0:
+            parts.append((rest, "p-rest", _REST, f"{_REST}: {say(rest)}"))
+        bars.append(Bar(index_set.name, say(total), stacked(scale, parts)))
+    return chart(bars, scale, say)
 
 
 def _parts(
