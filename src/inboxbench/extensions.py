@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from inboxbench.config import read_table
@@ -39,17 +40,19 @@ class ProjectCommand:
 
 
 def import_target(target: str, where: str) -> Any:
-    """The object that "module:attribute" names. Raises UsageError that begins with `where`."""
+    """The object that "module:attribute" or "module:Base.metadata" names. Raises UsageError beginning with `where`."""
     module_name, colon, attribute = target.partition(":")
     if not (colon and module_name and attribute):
         raise UsageError(f"{where}: expected module:attribute, found {target!r}")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UsageError(f"{where}: cannot import {module_name}: {error}") from error
-    if not hasattr(module, attribute):
-        raise UsageError(f"{where}: {module_name} has no {attribute}")
-    return getattr(module, attribute)
+    except Exception as error:  # whatever the module does when it is imported
+        why = error if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        raise UsageError(f"{where}: cannot import {module_name}: {why}") from error
+    try:
+        return attrgetter(attribute)(module)
+    except AttributeError:
+        raise UsageError(f"{where}: {module_name} has no {attribute}") from None
 
 
 def _table(project: Project) -> dict[str, Any]:

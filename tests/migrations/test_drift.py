@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from inboxbench.cli.schema import drift, head_sql
+from inboxbench.cli.schema.command import drift, head_sql
 from inboxbench.project import Project
 from inboxbench.server import Server
 

@@ -60,6 +60,11 @@ def pass_bench_session(command: Callable[Concatenate[Session, P], R]) -> Callabl
     return _passing(command, several=True, needs=("schema", "bench"))
 
 
+def pass_loose_session(command: Callable[Concatenate[Session, P], R]) -> Callable[..., R]:
+    """The same for one server; the project may be any folder."""
+    return _passing(command, several=False, needs=())
+
+
 def _passing(
     command: Callable[Concatenate[Session, P], R], *, several: bool, needs: Sequence[str] | None = None
 ) -> Callable[..., R]:

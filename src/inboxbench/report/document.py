@@ -91,8 +91,8 @@ MOST_ROWS = 60
 class Lab:
     """A lab's result.
 
-    name: of the command after `inboxbench bench`. lead: what was done and how to read the figures. told: what the
-    figures say, the most important sentence first. remarks: what was left out, and why.
+    name: of the command after `inboxbench bench`, one of several words after `inboxbench`. lead: what was done and how
+    to read the figures. told: what the figures say, the most important sentence first. remarks: what was left out.
     """
 
     name: str
@@ -101,6 +101,11 @@ class Lab:
     tables: Sequence[Table]
     told: Sequence[str] = ()
     remarks: Sequence[str] = ()
+
+    @property
+    def command(self) -> str:
+        """The command that wrote it, without options."""
+        return f"inboxbench {self.name}" if " " in self.name else f"inboxbench bench {self.name}"
 
 
 # Labs by the key of their JSON that no other has.

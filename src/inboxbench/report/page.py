@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from inboxbench import units
+from inboxbench.report.document import Lab
 
 
 def environment() -> Environment:
@@ -32,6 +33,11 @@ def style() -> Markup:
     templates = environment()
     assert templates.loader is not None
     return Markup(templates.loader.get_source(templates, "style.css")[0])  # noqa: S704 - our own, from the package
+
+
+def lab_page(lab: Lab) -> str:
+    """Return one result, all of its tables, as an HTML page that fetches nothing and runs nothing."""
+    return environment().get_template("lab_page.html.j2").render(lab=lab, style=style())
 
 
 def breakable(name: str) -> Markup:

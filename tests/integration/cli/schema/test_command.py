@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from inboxbench.cli.schema import command
+from inboxbench.cli.schema.command import command
 from inboxbench.database import list_databases
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.project import Project
