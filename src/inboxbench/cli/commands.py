@@ -23,7 +23,7 @@ _COMMANDS = {
     "report": "show a recorded run again: summary, page, Markdown",
     "race": "what concurrent writers do to each other",
     "seed": "fill a database with a profile",
-    "schema": "the schema at head: write it down, compare it with migrations and models",
+    "schema": "the schema at head: write it down, check it; any two schemas compared",
     "server": "keep a PostgreSQL running between commands",
 }
 
@@ -32,7 +32,7 @@ _MODULES = {
     **{name: f"inboxbench.cli.{name}" for name in _COMMANDS},
     **{
         name: f"inboxbench.cli.{name}.command"
-        for name in ("bench", "dryrun", "gate", "migrate", "race", "report", "seed")
+        for name in ("bench", "dryrun", "gate", "migrate", "race", "report", "schema", "seed")
     },
 }
 

@@ -15,139 +15,24 @@ from psycopg import sql
 from inboxbench.catalog import BOOKKEEPING
 from inboxbench.database import Connection
 from inboxbench.schema.model import Column, Constraint, Index, Key, Schema, Table, Type
+from inboxbench.sqlfile import read_sections
 
 RECORDS = BOOKKEEPING | {
     "schema_migrations", "ar_internal_metadata", "django_migrations", "flyway_schema_history", "databasechangelog",
     "databasechangeloglock", "goose_db_version", "knex_migrations", "_prisma_migrations",
 }  # fmt: skip
-
-_SCHEMAS = """
-    SELECT nspname FROM pg_namespace
-    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND has_schema_privilege(oid, 'USAGE')
-    ORDER BY nspname <> 'public', nspname
-"""
-_TABLES = """
-    SELECT c.oid, n.nspname, c.relname,
-           CASE WHEN c.relkind = 'm' THEN 'materialized view' WHEN c.relkind = 'f' THEN 'foreign table'
-                WHEN c.relpersistence = 'u' THEN 'unlogged table' ELSE 'table' END,
-           coalesce(CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END, '')
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = ANY (%(schemas)s) AND c.relkind IN ('r', 'p', 'm', 'f') AND NOT c.relispartition
-      AND NOT EXISTS (SELECT FROM pg_depend d
-                      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-    ORDER BY n.nspname <> 'public', n.nspname, c.relname
-"""
-_COLUMNS = """
-    SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull,
-           CASE WHEN a.attgenerated = '' THEN
-               CASE a.attidentity WHEN 'a' THEN 'identity (always)' WHEN 'd' THEN 'identity' ELSE
-                   CASE WHEN pg_get_expr(d.adbin, d.adrelid, true) ~ '^nextval\\(''[^'']*''::regclass\\)$'
-                        THEN 'sequence'
-                        ELSE pg_get_expr(d.adbin, d.adrelid, true) END END END,
-           pg_get_expr(d.adbin, d.adrelid, true)
-               || CASE a.attgenerated WHEN 's' THEN ' STORED' WHEN 'v' THEN ' VIRTUAL' END,
-           CASE WHEN a.attcollation <> t.typcollation THEN (SELECT quote_ident(collname) FROM pg_collation co
-                                                            WHERE co.oid = a.attcollation) END
-    FROM pg_attribute a
-    JOIN pg_type t ON t.oid = a.atttypid
-    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-    WHERE a.attrelid = ANY (%(tables)s) AND a.attnum > 0 AND NOT a.attisdropped
-    ORDER BY a.attrelid, a.attnum
-"""
-# to_jsonb: the column is new in 15.
-_INDEXES = """
-    SELECT x.indrelid, x.indexrelid, i.relname, m.amname, x.indisunique,
-           coalesce((to_jsonb(x) ->> 'indnullsnotdistinct')::boolean, false),
-           pg_get_expr(x.indpred, x.indrelid, true),
-           CASE k.contype WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique' WHEN 'x' THEN 'exclusion' ELSE '' END,
-           CASE WHEN k.condeferred THEN 'DEFERRABLE INITIALLY DEFERRED' WHEN k.condeferrable THEN 'DEFERRABLE'
-                ELSE '' END,
-           x.indisvalid, x.indnkeyatts
-    FROM pg_index x
-    JOIN pg_class i ON i.oid = x.indexrelid
-    JOIN pg_am m ON m.oid = i.relam
-    LEFT JOIN pg_constraint k ON k.conindid = x.indexrelid AND k.conrelid = x.indrelid
-                                 AND k.contype IN ('p', 'u', 'x')
-    WHERE x.indrelid = ANY (%(tables)s)
-    ORDER BY x.indrelid, k.contype = 'p' DESC NULLS LAST, i.relname
-"""
-_KEYS = """
-    SELECT x.indexrelid, n.number, coalesce(a.attname, pg_get_indexdef(x.indexrelid, n.number, true)),
-           a.attname IS NOT NULL, m.amname = 'btree' AND x.indoption[n.number - 1] & 1 = 1,
-           m.amname = 'btree' AND x.indoption[n.number - 1] & 2 = 2,
-           CASE WHEN NOT o.opcdefault OR ia.attoptions IS NOT NULL THEN
-               o.opcname || coalesce(' (' || array_to_string(ia.attoptions, ', ') || ')', '') END,
-           CASE WHEN x.indcollation[n.number - 1] NOT IN (0, coalesce(a.attcollation, t.typcollation, 0))
-                THEN (SELECT quote_ident(collname) FROM pg_collation co
-                      WHERE co.oid = x.indcollation[n.number - 1]) END,
-           (SELECT oprname FROM pg_operator op WHERE op.oid = k.conexclop[n.number])
-    FROM pg_index x
-    JOIN pg_class i ON i.oid = x.indexrelid
-    JOIN pg_am m ON m.oid = i.relam
-    CROSS JOIN LATERAL generate_series(1, x.indnatts) AS n (number)
-    JOIN pg_attribute ia ON ia.attrelid = x.indexrelid AND ia.attnum = n.number
-    JOIN pg_type t ON t.oid = ia.atttypid
-    LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[n.number - 1] AND a.attnum <> 0
-    LEFT JOIN pg_opclass o ON n.number <= x.indnkeyatts AND o.oid = x.indclass[n.number - 1]
-    LEFT JOIN pg_constraint k ON k.conindid = x.indexrelid AND k.conrelid = x.indrelid AND k.contype = 'x'
-    WHERE x.indrelid = ANY (%(tables)s)
-    ORDER BY x.indexrelid, n.number
-"""
-_CONSTRAINTS = """
-    SELECT k.conrelid, k.conname, CASE k.contype WHEN 'c' THEN 'check' ELSE 'foreign key' END,
-           coalesce(pg_get_expr(k.conbin, k.conrelid, true), ''),
-           ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u (number, place)
-                 JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.place),
-           coalesce((SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                     WHERE c.oid = k.confrelid), ''),
-           ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u (number, place)
-                 JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.place),
-           array_remove(ARRAY[
-               CASE k.confmatchtype WHEN 'f' THEN 'MATCH FULL' END,
-               'ON UPDATE ' || CASE k.confupdtype WHEN 'r' THEN 'RESTRICT' WHEN 'c' THEN 'CASCADE'
-                                                  WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT' END,
-               'ON DELETE ' || CASE k.confdeltype WHEN 'r' THEN 'RESTRICT' WHEN 'c' THEN 'CASCADE'
-                                                  WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT' END,
-               CASE WHEN k.condeferred THEN 'DEFERRABLE INITIALLY DEFERRED' WHEN k.condeferrable THEN 'DEFERRABLE' END,
-               CASE WHEN k.connoinherit AND k.contype = 'c' THEN 'NO INHERIT' END,
-               CASE WHEN to_jsonb(k) ->> 'conenforced' = 'false' THEN 'NOT ENFORCED'
-                    WHEN NOT k.convalidated THEN 'NOT VALID' END], NULL)
-    FROM pg_constraint k
-    WHERE k.conrelid = ANY (%(tables)s) AND k.contype IN ('c', 'f') AND k.conparentid = 0
-    ORDER BY k.conrelid, k.contype, k.conname
-"""
-_TYPES = """
-    SELECT n.nspname, t.typname,
-           CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range' ELSE 'composite' END,
-           CASE t.typtype
-               WHEN 'e' THEN (SELECT string_agg(quote_literal(enumlabel), ', ' ORDER BY enumsortorder)
-                              FROM pg_enum e WHERE e.enumtypid = t.oid)
-               WHEN 'd' THEN concat_ws(' ', format_type(t.typbasetype, t.typtypmod),
-                              CASE WHEN t.typnotnull THEN 'NOT NULL' END, 'DEFAULT ' || t.typdefault,
-                              (SELECT string_agg(pg_get_constraintdef(k.oid, true), ' ' ORDER BY k.conname)
-                               FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'))
-               WHEN 'r' THEN (SELECT format_type(r.rngsubtype, NULL) FROM pg_range r WHERE r.rngtypid = t.oid)
-               ELSE (SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum)
-                     FROM pg_attribute a WHERE a.attrelid = t.typrelid AND NOT a.attisdropped) END
-    FROM pg_type t
-    JOIN pg_namespace n ON n.oid = t.typnamespace
-    LEFT JOIN pg_class c ON c.oid = t.typrelid
-    WHERE n.nspname = ANY (%(schemas)s) AND (t.typtype IN ('e', 'd', 'r') OR c.relkind = 'c')
-      AND NOT EXISTS (SELECT FROM pg_depend d
-                      WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e')
-    ORDER BY n.nspname, t.typname
-"""
+_QUERIES = read_sections(__file__)
 
 
 def read_schema(connection: Connection, label: str) -> Schema:
     """Return all tables and types of a database that are its owner's. The database is only read."""
     with connection.transaction():
         connection.execute("SET TRANSACTION READ ONLY")
-        schemas = [name for (name,) in connection.execute(_SCHEMAS)]
+        schemas = [name for (name,) in connection.execute(_QUERIES["schemas"])]
         path = sql.SQL(", ").join(map(sql.Identifier, schemas)) if schemas else sql.SQL("''")
         connection.execute(sql.SQL("SET LOCAL search_path = {}").format(path))  # so that definitions are short
-        tables = [row for row in connection.execute(_TABLES, {"schemas": schemas}) if row[2] not in RECORDS]
-        types = [Type(*row) for row in connection.execute(_TYPES, {"schemas": schemas})]
+        tables = [row for row in connection.execute(_QUERIES["tables"], {"schemas": schemas}) if row[2] not in RECORDS]
+        types = [Type(*row) for row in connection.execute(_QUERIES["types"], {"schemas": schemas})]
         parts = _parts(connection, [row[0] for row in tables])
     return Schema(label, [_table(row, parts) for row in tables], types)
 
@@ -155,11 +40,15 @@ def read_schema(connection: Connection, label: str) -> Schema:
 def _parts(connection: Connection, tables: list[int]) -> dict[str, dict[int, list[Any]]]:
     """Columns, indexes and constraints by table."""
     named = {"tables": tables}
-    keys = _grouped((row[0], Key(*row[2:])) for row in connection.execute(_KEYS, named))
+    keys = _grouped((row[0], Key(*row[2:])) for row in connection.execute(_QUERIES["keys"], named))
     return {
-        "columns": _grouped((row[0], Column(*row[1:])) for row in connection.execute(_COLUMNS, named)),
-        "indexes": _grouped((row[0], _index(row, keys[row[1]])) for row in connection.execute(_INDEXES, named)),
-        "constraints": _grouped((row[0], Constraint(*row[1:])) for row in connection.execute(_CONSTRAINTS, named)),
+        "columns": _grouped((row[0], Column(*row[1:])) for row in connection.execute(_QUERIES["columns"], named)),
+        "indexes": _grouped(
+            (row[0], _index(row, keys[row[1]])) for row in connection.execute(_QUERIES["indexes"], named)
+        ),
+        "constraints": _grouped(
+            (row[0], Constraint(*row[1:])) for row in connection.execute(_QUERIES["constraints"], named)
+        ),
     }
 
 

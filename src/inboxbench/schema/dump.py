@@ -13,8 +13,8 @@ from itertools import accumulate
 from pathlib import Path
 
 from inboxbench.errors import UsageError
+from inboxbench.files import read_text
 from inboxbench.schema.build import Statement
-from inboxbench.sqlfile import read_text
 from inboxbench.sqltree import parse
 from inboxbench.sqltree.commands import Command
 
@@ -55,7 +55,7 @@ def _text(path: Path) -> str:
         raise UsageError(
             f"{path}: is an archive of pg_dump -Fc; write it as SQL with `pg_restore --schema-only --file=FILE.sql`"
         )
-    return read_text(path).removeprefix("\ufeff")
+    return read_text(path)
 
 
 def statements_of(source: str, text: str) -> list[Statement]:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import SQLAlchemyError
 
+from inboxbench.credentials import place
 from inboxbench.database import connect, scratch_database
 from inboxbench.database_copy import is_url
 from inboxbench.errors import UsageError, unknown
@@ -23,7 +24,7 @@ from inboxbench.schema.dump import read_dump
 from inboxbench.schema.model import Schema
 from inboxbench.schema.rails import read_schema_rb
 from inboxbench.schema.reference import read_reference
-from inboxbench.server import Server, check_url, redact
+from inboxbench.server import Server, check_url
 from inboxbench.sqltree import parse, tokens
 
 FORMS = (
@@ -37,7 +38,7 @@ _SUFFIXES = (".rb", ".sql", ".toml")
 def check_side(text: str, project: Project) -> None:
     """Raises UsageError for what names no side, before a server is started for it."""
     if is_url(text):
-        check_url(text, f"{redact(text)!r}")
+        check_url(text, f"{place(text)!r}")
         return
     if text in ("baseline", "head") or _reference(text, project).is_file():
         return
@@ -61,7 +62,7 @@ def read_side(server: Server, text: str, project: Project) -> Schema:
     check_side(text, project)
     if is_url(text):
         with connect(text) as connection:
-            return read_schema(connection, redact(text))
+            return read_schema(connection, place(text))
     if text in ("baseline", "head"):
         return _of_project(server, text, project).called(text)
     path = found if (found := _reference(text, project)).is_file() else Path(text)

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from inboxbench.errors import UsageError
+from inboxbench.files import read_text
 from inboxbench.schema.build import Statement
 from inboxbench.schema.rails.columns import column, column_sql, literal, quoted
 from inboxbench.schema.rails.keys import PARTS, only, singular
 from inboxbench.schema.rails.syntax import Call, Misread, Raw, Ruby
-from inboxbench.sqlfile import read_text
 
 _PRECISE_SINCE = 7  # a Rails whose dump leaves out `precision: 6`
 _TABLE_OPTIONS = frozenset({
