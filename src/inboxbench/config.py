@@ -16,16 +16,19 @@ _ENVIRONMENT = {
     "server": "INBOXBENCH_SERVER",
     "project": "INBOXBENCH_PROJECT",
     "data_dir": "INBOXBENCH_DATA_DIR",
+    "cache_limit": "INBOXBENCH_CACHE_LIMIT",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """server: a server spec (see inboxbench.server); project: folder; data_dir: where embedded clusters live."""
+    """server: a server spec (see inboxbench.server); project: folder; data_dir: where embedded clusters live;
+    cache_limit: size of the cache of measured cells, of which the oldest are removed first."""
 
     server: str = field(default="embedded", repr=False)
     project: str | None = None
     data_dir: str | None = None
+    cache_limit: str = "256MB"
 
 
 _SETTINGS = frozenset(field.name for field in fields(Settings))

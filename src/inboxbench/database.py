@@ -1,25 +1,38 @@
-"""Databases on a server: those we make carry a prefix and a marker, all others are not ours to touch."""
+"""Databases on a server: those we make carry a prefix and a marker, all others are not ours to touch.
+
+The marker is a comment, which can be written only when the database is there. So a database is made under a name that
+proves itself ours, marked with the process that makes it, and renamed: whenever that process is killed, what is left
+can be recognised (see `inboxbench.leftovers`).
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
 from psycopg.abc import Params
 
+from inboxbench.credentials import named
 from inboxbench.errors import ForeignDatabaseError, ServerError, UsageError
+from inboxbench.owner import this_process
 from inboxbench.server import Server, reason
 
 PREFIX = "inboxbench_"
+OWNER = "owner"  # key of a marker: the process that made the database, and that removes it
 _MARK = "inboxbench: "
 _NAME_LIMIT = 63
+_PROVEN = re.compile(rf"({PREFIX}\w+_[0-9a-f]{{8}})([0-9a-f]{{4}})")
+# Kept by the session that makes a database until it is marked.
+_MAKING = "hashtextextended('inboxbench database ' || %s, 0)"
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -61,8 +74,28 @@ def first_row(
 
 
 def database_name(purpose: str) -> str:
-    """A new name with our prefix, unlike any other."""
-    return f"{PREFIX}{purpose}_{secrets.token_hex(4)}"[:_NAME_LIMIT]
+    """A new name, unlike any other, whose last four digits are a digest of the rest: see `proves_itself`."""
+    start = f"{PREFIX}{purpose}_{secrets.token_hex(4)}"
+    return start + _digest(start)
+
+
+def _digest(start: str) -> str:
+    return hashlib.sha256(start.encode()).hexdigest()[:4]
+
+
+def proves_itself(name: str) -> bool:
+    """Whether `database_name` made this name."""
+    match = _PROVEN.fullmatch(name)
+    return match is not None and match[2] == _digest(match[1])
+
+
+def is_being_made(connection: Connection, name: str) -> bool:
+    """Whether a session makes the database `name` just now, which is why it may have no marker yet."""
+    row = connection.execute(f"SELECT pg_try_advisory_lock({_MAKING})".encode(), (name,)).fetchone()
+    if row is None or not row[0]:
+        return True
+    connection.execute(f"SELECT pg_advisory_unlock({_MAKING})".encode(), (name,))
+    return False
 
 
 def exists(server: Server, name: str) -> bool:
@@ -84,16 +117,21 @@ def _parse_marker(comment: str | None) -> dict[str, Any] | None:
 _LIST = """
     SELECT datname, CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) ELSE 0 END,
            shobj_description(oid, 'pg_database')
-    FROM pg_database WHERE NOT datname = 'template0' ORDER BY datname
+    FROM pg_database WHERE NOT datname = 'template0' AND datname LIKE %s ORDER BY datname
 """
 
 
 def list_databases(server: Server) -> list[DatabaseInfo]:
-    """Our databases, by name."""
+    """Our databases, by name; also those whose process was killed before it marked them, with an empty marker."""
     with connect(server.conninfo()) as connection:
-        rows = connection.execute(_LIST).fetchall()
-    found = (DatabaseInfo(name, size, _parse_marker(comment)) for name, size, comment in rows)
-    return [info for info in found if info.marker is not None and info.name.startswith(PREFIX)]
+        rows = connection.execute(_LIST, (f"{PREFIX}%",)).fetchall()
+        infos = [
+            DatabaseInfo(name, size, _parse_marker(comment)) for name, size, comment in rows if name.startswith(PREFIX)
+        ]
+        unmarked = {info.name for info in infos if info.marker is None and proves_itself(info.name)}
+        left = {name for name in unmarked if not is_being_made(connection, name)}
+    infos = [replace(info, marker={}) if info.name in left else info for info in infos]
+    return [info for info in infos if info.marker is not None]
 
 
 def read_marker(server: Server, name: str) -> dict[str, Any] | None:
@@ -119,8 +157,8 @@ def write_marker(server: Server, name: str, marker: Mapping[str, Any]) -> None:
 def require_ours(server: Server, name: str) -> None:
     """Raises ForeignDatabaseError unless `name` carries our prefix and marker, UsageError when it is absent."""
     if not exists(server, name):
-        raise UsageError(f"database {with_names(name, '--database')} does not exist on {server.label}")
-    if not name.startswith(PREFIX) or read_marker(server, name) is None:
+        raise UsageError(f"database {named(name, '--database')} does not exist on {server.label}")
+    if not name.startswith(PREFIX) or (read_marker(server, name) is None and not proves_itself(name)):
         raise ForeignDatabaseError(
             f"database {name!r} on {server.label} was not made by inboxbench (no marker), so it is left alone; "
             "name it with --allow-foreign if it really is meant"
@@ -200,26 +238,38 @@ def create_database(
     kind: str = "work",
     template: str | None = None,
     marker: Mapping[str, Any] | None = None,
+    kept: bool = False,
     c_locale: bool = False,
     locales: Sequence[sql.Composable] = (),
 ) -> None:
     """Create `name` empty (UTF8, in a locale that knows all letters) or as a copy of `template`, and mark it as ours.
 
+    Its marker names this process as the owner, which removes it, unless it is `kept`.
     `c_locale` asks for a locale that knows the letters of ASCII alone, which is also taken where a server has no other.
     `locales` are ways to ask for another locale, best first; the first that the server has is taken.
     Raises UsageError for a bad or taken name, ServerError when the server refuses or its disk is full.
     """
     _check_new(server, name)
+    first = name if proves_itself(name) else database_name("new")
+    facts = {"kind": kind, "created": int(time.time()), **(marker or {})}
     with connect(server.conninfo()) as connection:
         try:
+            connection.execute(f"SELECT pg_advisory_lock({_MAKING})".encode(), (first,))
             if template is None:
                 wanted = locales or ([_C_LOCALE] if c_locale else _locale_clauses(server))
-                _create_empty(connection, server, name, wanted)
+                _create_empty(connection, server, first, wanted)
             else:
-                _create_copy(connection, server, name, template)
-            _mark(connection, name, {"kind": kind, "created": int(time.time()), **(marker or {})})
+                _create_copy(connection, server, first, template)
+            _mark(connection, first, {**facts, OWNER: this_process().to_json()})
+            if first != name:
+                rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+                connection.execute(rename.format(sql.Identifier(first), sql.Identifier(name)))
+                first = name
+            if kept:
+                _mark(connection, name, facts)
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-            # Somebody was faster: it is theirs, and not ours to drop.
+            if first != name:  # what has the name is somebody else's
+                _drop(connection, first)
             raise UsageError(
                 f"database {name!r} is being made on {server.label} by another process; wait for it, or choose "
                 "another name"
@@ -229,16 +279,16 @@ def create_database(
             psycopg.errors.DiskFull,
             psycopg.errors.IoError,
         ) as error:
-            _drop(connection, name)
+            _drop(connection, first)
             raise ServerError(f"database {name!r} could not be created on {server.label}: {reason(error)}") from None
         except BaseException:
-            _drop(connection, name)
+            _drop(connection, first)
             raise
 
 
-def clone_database(server: Server, template: str, name: str, *, kind: str = "clone") -> None:
+def clone_database(server: Server, template: str, name: str, *, kind: str = "clone", kept: bool = False) -> None:
     """A copy of `template`, with its dead tuples, visibility map and physical order."""
-    create_database(server, name, kind=kind, template=template, marker={"template": template})
+    create_database(server, name, kind=kind, template=template, marker={"template": template}, kept=kept)
 
 
 def _drop(connection: Connection, name: str) -> None:

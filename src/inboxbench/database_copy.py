@@ -28,8 +28,10 @@ from inboxbench import units
 from inboxbench.credentials import named, parameters, place
 from inboxbench.database import Connection, connect, exists, scratch_database
 from inboxbench.errors import ServerError, UsageError
+from inboxbench.lifetime import running
 from inboxbench.server import Server, check_url, reason, without_password
 from inboxbench.server.binaries import find_bindir
+from inboxbench.server.environment import completed
 from inboxbench.server.handle import Embedded
 
 # Settings that decide what a migration or a query meets; neither a template nor a dump carries them.
@@ -38,6 +40,7 @@ _SPARE = 1.2  # a copy grows when it is migrated or indexed: at least its larges
 _CONNECT_TIMEOUT_S = 10
 _DUMP = ("--format=custom", "--compress=0")
 _LEFT_OUT = ("--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions", "--no-security-labels")
+_ENGLISH = {"LC_ALL": "C"}  # errors of pg_dump and pg_restore are read by their words
 _NO_POLICIES = 18  # the first major version whose pg_restore can leave row security policies out
 _SETTINGS = """
     SELECT split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1)
@@ -125,7 +128,8 @@ def copied(server: Server, source: str) -> Iterator[Copy]:
     ServerError when it cannot be reached or does not fit, CopyFailed when it cannot be read or restored.
     """
     if is_url(source):
-        with _fetched(server, source) as copy:
+        check_url(source, "the URL of --database")
+        with _fetched(server, completed(source)) as copy:
             yield copy
     else:
         with cloned(server, source) as name:
@@ -165,7 +169,6 @@ def _fetched(server: Server, url: str) -> Iterator[Copy]:
 
 
 def _inspect(url: str, server: Server) -> _Original:
-    check_url(url, "the URL of --database")
     if not parameters(url).get("dbname"):
         raise UsageError(f"--database {place(url)}: names no database; write postgresql://user@host:port/database")
     try:
@@ -254,11 +257,19 @@ def _pour(url: str, server: Server, name: str, closed_sequences: Sequence[str], 
     dump = [str(programs / "pg_dump"), *_DUMP, *_LEFT_OUT, *unread]
     restore = [str(programs / "pg_restore"), "--exit-on-error", "--no-tablespaces", *_LEFT_OUT, *left_out]
     with TemporaryFile() as said_by_dump, TemporaryFile() as said_by_restore, ExitStack() as stack:
-        reader = _start([*dump, f"--dbname={source}"], source_environment, None, said_by_dump)
-        stack.callback(_end, reader)
-        writer = _start([*restore, f"--dbname={target}"], target_environment, reader, said_by_restore)
-        stack.callback(_end, writer)
+        reader = stack.enter_context(
+            running(
+                [*dump, f"--dbname={source}"], stdout=subprocess.PIPE, stderr=said_by_dump,
+                env=source_environment | _ENGLISH,
+            )
+        )  # fmt: skip
         assert reader.stdout is not None
+        writer = stack.enter_context(
+            running(
+                [*restore, f"--dbname={target}"], stdin=reader.stdout, stdout=subprocess.DEVNULL,
+                stderr=said_by_restore, env=target_environment | _ENGLISH,
+            )
+        )  # fmt: skip
         reader.stdout.close()  # the writer's alone: when it ends early the reader ends, too
         refused, stopped = writer.wait(), reader.wait()
         complaint, broken = _first_error(said_by_restore), _first_error(said_by_dump)
@@ -267,26 +278,6 @@ def _pour(url: str, server: Server, name: str, closed_sequences: Sequence[str], 
     if refused:
         raise _explained(server, place(url), complaint)
     return bool(left_out)
-
-
-def _start(
-    command: Sequence[str],
-    environment: Mapping[str, str],
-    source: subprocess.Popen[bytes] | None,
-    errors: IO[bytes],
-) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command,
-        stdin=source.stdout if source else subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL if source else subprocess.PIPE,
-        stderr=errors,
-        env={**environment, "LC_ALL": "C"},  # their errors are read by their English words
-    )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
 
 
 def _first_error(output: IO[bytes]) -> str:

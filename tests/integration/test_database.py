@@ -52,7 +52,7 @@ def test_a_template_in_use_is_named(server: Server) -> None:
 
 def test_a_database_without_our_marker_is_refused(server: Server) -> None:
     """Also one that only looks like ours: the prefix alone is not enough."""
-    name = db.database_name("foreign")
+    name = db.database_name("foreign")[:-4] + "mine"  # as somebody might name one
     with db.connect(server.conninfo()) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     try:

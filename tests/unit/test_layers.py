@@ -24,6 +24,7 @@ LAYERS: list[set[str]] = [
     {
         "database_copy",
         "database",
+        "leftovers",
         "catalog",
         "sqlfile",
         "sqlsheet",
@@ -34,8 +35,8 @@ LAYERS: list[set[str]] = [
         "units",
         "record",
     },
-    {"server", "project", "config", "credentials", "documents", "files", "machine", "extensions"},
-    {"errors", "__init__"},
+    {"server", "project", "config", "credentials", "documents", "files", "machine", "extensions", "owner", "lifetime"},
+    {"errors", "guard", "__init__"},
 ]
 
 

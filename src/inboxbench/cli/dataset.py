@@ -1,4 +1,4 @@
-"""`inboxbench dataset list|clone|rm|export|import`: the seeded databases that a server keeps."""
+"""`inboxbench dataset list|clone|rm|prune|export|import`: the seeded databases that a server keeps, and leftovers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from inboxbench import units
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import SeedProgress
+from inboxbench.errors import ServerError
+from inboxbench.leftovers import Leftover, remove_leftovers, temporary_databases, temporary_folders
 from inboxbench.seed import Stored, copy_dataset, export_dataset, import_dataset, list_datasets, remove_dataset
 
 
 @click.group()
 def command() -> None:
-    """List, clone, remove, export and import seeded databases."""
+    """List, clone, remove, export and import seeded databases, and remove what killed commands have left."""
 
 
 def age(created: int) -> str:
@@ -30,12 +32,22 @@ def age(created: int) -> str:
     return f"{passed} s"
 
 
-def _table(datasets: list[Stored]) -> Table:
+def _table(datasets: list[Stored], left: list[Leftover]) -> Table:
     table = Table(Column("name", no_wrap=True), "profile", "seed", "rows", "size", "age", "checksum")
     for stored in datasets:
         facts = _facts(stored)
         table.add_row(stored.name, *facts[:3], units.size(stored.size), age(stored.created), facts[3])
+    for item in left:
+        size = units.size(item.size) if item.size else ""
+        table.add_row(item.name, f"{item.what} of {_owner(item)}", "", "", size, age(item.created), "")
     return table
+
+
+def _owner(item: Leftover) -> str:
+    states = {"running": "which runs", "gone": "which is gone: prune removes it", "elsewhere": "maybe running there"}
+    if item.owner is None:
+        return "a killed command" if item.state == "gone" else "another version: remove it by name"
+    return f"{item.owner}, {states[item.state]}"
 
 
 def _facts(stored: Stored) -> tuple[str, str, str, str]:
@@ -49,16 +61,22 @@ def _facts(stored: Stored) -> tuple[str, str, str, str]:
 
 
 @command.command(name="list")
+@click.option(
+    "--all", "every", is_flag=True, help="list temporary databases and folders of commands as well, and their owners"
+)
 @output_options()
 @pass_session
-def list_command(session: Session, output: Output) -> None:
+def list_command(session: Session, *, every: bool, output: Output) -> None:
     """List the seeded databases of the server with their size, age and checksum."""
-    with session.server() as server:
-        datasets = list_datasets(server)
+    with session.server(as_is=True) as server:
+        databases = temporary_databases(server)
+        left = [*databases, *temporary_folders(session.settings.data_dir)] if every else []
+        shown = {item.name for item in left}
+        datasets = [stored for stored in list_datasets(server) if stored.name not in shown]
     nothing = "no datasets; `inboxbench seed PROFILE` makes one (keep a server with `inboxbench server start`)"
     output.hand_over(
-        [stored.to_json() for stored in datasets],
-        text=lambda console: console.print(_table(datasets) if datasets else Text(nothing)),
+        [*(stored.to_json() for stored in datasets), *(item.to_json() for item in left)],
+        text=lambda console: console.print(_table(datasets, left) if datasets or left else Text(nothing)),
     )
 
 
@@ -81,11 +99,35 @@ def clone(session: Session, name: str, database: str | None) -> None:
 @click.argument("names", nargs=-1, required=True)
 @pass_session
 def rm(session: Session, names: tuple[str, ...]) -> None:
-    """Remove datasets by name."""
-    with session.server() as server:
+    """Remove datasets by name, or temporary databases that a killed command has left."""
+    with session.server(as_is=True) as server:
         for name in names:
             remove_dataset(server, name)
             click.echo(f"removed {name}")
+
+
+@command.command()
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="a machine that is known to be gone (a container, a runner): remove what its commands left as well",
+)
+@pass_session
+def prune(session: Session, hosts: tuple[str, ...]) -> None:
+    """Remove temporary databases and folders of commands that were killed: those whose process is gone."""
+    with session.server(as_is=True) as server:
+        removed, problems = remove_leftovers(server, session.settings.data_dir, hosts=hosts)
+        left = [item for item in temporary_databases(server) if item.state in ("elsewhere", "unknown")]
+    for item in removed:
+        click.echo(f"removed {item.what} {item.name}")
+    if not removed:
+        click.echo("nothing to remove")
+    for item in left:
+        click.echo(f"left alone: {item.name}, of {_owner(item)}")
+    if problems:
+        raise ServerError("; ".join(problems))
 
 
 @command.command(name="export")

@@ -17,7 +17,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
-from types import FrameType
 from typing import NoReturn, cast
 
 import click
@@ -26,7 +25,9 @@ import psycopg
 from inboxbench.cli.commands import EscapedError, application, debugging
 from inboxbench.credentials import masked, remember_arguments
 from inboxbench.errors import InboxbenchError, UsageError, shortened
+from inboxbench.lifetime import unwind_on_signals
 from inboxbench.server import reason
+from inboxbench.server.environment import set_aside
 
 INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 _INTERRUPTED = 128 + signal.SIGINT
@@ -42,9 +43,14 @@ _REFUSALS = {
 def main() -> NoReturn:
     """Run the command line of this process: the entry point of the console script."""
     _open_standard_streams()
-    signal.signal(signal.SIGTERM, _terminate)
+    unwind_on_signals()
+    set_aside()
     failures = _watch_the_rest()
-    code = run(sys.argv[1:])
+    try:
+        code = run(sys.argv[1:])
+    except SystemExit as leaving:  # by a signal
+        _say_notes(leaving)
+        raise
     sys.exit(INTERNAL if failures and code == 0 else code)
 
 
@@ -86,6 +92,7 @@ def _ended(error: Exception) -> int:
         return _UNREAD
     message, code = explained(error)
     _say(message)
+    _say_notes(error)
     if debugging():
         _say_all(error)
     return code
@@ -135,14 +142,16 @@ def _say(message: str) -> None:
         click.echo(f"inboxbench: error: {one_line(message)}", err=True)
 
 
+def _say_notes(error: BaseException) -> None:
+    """Print what a clean-up had to leave, a line each."""
+    for note in [*getattr(error, "__notes__", ()), *getattr(error.__cause__, "__notes__", ())]:
+        with contextlib.suppress(OSError, ValueError):
+            click.echo(f"inboxbench: {one_line(note)}", err=True)
+
+
 def _say_all(error: BaseException) -> None:
     with contextlib.suppress(OSError, ValueError):
         click.echo(masked("".join(traceback.format_exception(error))), err=True, nl=False)
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """SIGTERM unwinds the stack like Ctrl-C does, so that databases and servers of ours are removed."""
-    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _open_standard_streams() -> None:

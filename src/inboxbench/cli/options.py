@@ -16,8 +16,10 @@ import click
 from inboxbench.config import Settings, load_settings
 from inboxbench.errors import UsageError
 from inboxbench.extensions import ProjectCommand, project_commands
+from inboxbench.leftovers import tidy
 from inboxbench.project import Project, find_project
-from inboxbench.server import Server, open_server
+from inboxbench.server import Server, check_data_dir, open_server
+from inboxbench.units import read_size
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,9 +34,12 @@ class Session:
     others: tuple[str, ...] = ()
 
     @contextmanager
-    def server(self) -> Iterator[Server]:
-        """The server that the settings name, for the `with` block."""
+    def server(self, *, as_is: bool = False) -> Iterator[Server]:
+        """The server that the settings name, for the `with` block; what killed commands left there is removed first,
+        unless it is wanted `as_is`."""
         with open_server(self.settings.server, data_dir=self.settings.data_dir) as opened:
+            if not as_is:
+                tidy(opened)
             yield opened
 
     def each(self) -> list[Session]:
@@ -48,6 +53,13 @@ def _one(servers: Sequence[str]) -> None:
         raise UsageError(
             f"--server is given {len(servers)} times; this command runs on one (`inboxbench bench` compares several)"
         )
+
+
+def _check_limit(settings: Settings) -> None:
+    try:
+        read_size(settings.cache_limit)
+    except UsageError as error:
+        raise UsageError(f"cache_limit (INBOXBENCH_CACHE_LIMIT): {error}") from None
 
 
 def pass_session(command: Callable[Concatenate[Session, P], R]) -> Callable[..., R]:
@@ -95,6 +107,8 @@ def _passing(
             "data_dir": data_dir,
         }
         settings = load_settings(flags)
+        check_data_dir(settings.data_dir)
+        _check_limit(settings)
         found = find_project(Path(settings.project) if settings.project else None, needs)
         return command(Session(settings, found, servers[1:]), *args, **kwargs)
 

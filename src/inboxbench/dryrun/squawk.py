@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, Literal
 from inboxbench.dryrun.rules import RULES
 from inboxbench.dryrun.tools import TOOLS
 from inboxbench.errors import UsageError
+from inboxbench.owner import temporary_folder
 from inboxbench.sqltree import parse
 
 # confirmed, refuted: the run shows it, or that it is not so here. accepted: shown, and suppressed in the revision.
@@ -62,8 +62,8 @@ def warnings(pieces: Sequence[Piece], *, pg_version: str = "18") -> list[tuple[s
         return []
     texts = [f"{piece.sql.strip().rstrip(';')};\n" for piece in pieces]
     ends = list(accumulate(text.count("\n") for text in texts))  # the line, from 0, that each begins the next one at
-    with tempfile.TemporaryDirectory(prefix="inboxbench-lint-") as folder:
-        path = Path(folder) / "history.sql"
+    with temporary_folder("lint") as folder:
+        path = folder / "history.sql"
         path.write_text("".join(texts), encoding="utf-8")
         command = [_squawk(), "--reporter", "json", "--pg-version", pg_version, str(path)]
         ended = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,10 +19,12 @@ from inboxbench.errors import UsageError
 from inboxbench.gate.snapshot import Snapshot, environment_of, snapshot_of
 from inboxbench.migrate import runner
 from inboxbench.migrate.session import read_settings
+from inboxbench.owner import temporary_folder
 from inboxbench.project import Project, find_project
 from inboxbench.seed import Dataset, load_dataset
 from inboxbench.server import Server
 
+_WORKTREE = "worktree"  # purpose of the temporary folder that one lies in
 # Name of the set that a head's own indexes make.
 MIGRATED = "migrated"
 _TITLE = "head as migrated"
@@ -181,6 +182,14 @@ def resolve(root: Path, ref: str) -> str:
         ) from None
 
 
+def _forget_killed(root: Path) -> None:
+    """Take worktrees of ours off the repository's list whose folder is gone; those of others are not ours to forget."""
+    for line in git(root, "worktree", "list", "--porcelain").splitlines():
+        path = Path(line.removeprefix("worktree "))
+        if path.parent.name.startswith(f"inboxbench_{_WORKTREE}_") and not path.exists():
+            git(root, "worktree", "remove", "--force", str(path))
+
+
 @contextmanager
 def checked_out(project: Project, ref: str) -> Iterator[Project]:
     """The project as it was at `ref`, in a worktree that is removed at the end of the block.
@@ -189,8 +198,9 @@ def checked_out(project: Project, ref: str) -> Iterator[Project]:
     """
     commit = resolve(project.root, ref)
     inside = project.root.relative_to(Path(git(project.root, "rev-parse", "--show-toplevel")).resolve())
-    with tempfile.TemporaryDirectory(prefix="inboxbench_worktree_") as folder:
-        tree = Path(folder) / "tree"
+    with temporary_folder(_WORKTREE) as folder:  # which removes those of runs that were killed
+        _forget_killed(project.root)
+        tree = folder / "tree"
         git(project.root, "worktree", "add", "--detach", "--quiet", str(tree), commit)
         try:
             yield OtherRevision(find_project(tree / inside).root, project)

@@ -10,8 +10,16 @@ from contextlib import contextmanager
 
 from inboxbench.credentials import place
 from inboxbench.server.binaries import find_bindir
-from inboxbench.server.cluster import Cluster, standing, start_standing, stop_standing, temporary_cluster
+from inboxbench.server.cluster import (
+    Cluster,
+    check_data_dir,
+    standing,
+    start_standing,
+    stop_standing,
+    temporary_cluster,
+)
 from inboxbench.server.container import engine_problem, running_container
+from inboxbench.server.environment import completed, stated
 from inboxbench.server.handle import (
     Binaries,
     Container,
@@ -30,6 +38,7 @@ from inboxbench.server.handle import (
 __all__ = [
     "Server",
     "Spec",
+    "check_data_dir",
     "check_url",
     "engine_problem",
     "open_server",
@@ -44,7 +53,7 @@ __all__ = [
 
 
 def _connected(kind: Kind, name: str, base: str, cluster: Cluster | None = None) -> Server:
-    number, version = check_reachable(base)
+    number, version = check_reachable(base if kind == "external" else stated(base))
     return Server(kind, f"{name} PostgreSQL {version}", base, number, cluster.bindir if cluster else None)
 
 
@@ -78,4 +87,6 @@ def open_server(spec: str | Spec = "embedded", *, data_dir: str | None = None) -
             with running_container(image) as base:
                 yield _connected("container", f"container {image},", base)
         case External(url):
-            yield _connected("external", f"{place(url)},", url)
+            check_url(url, "the server's URL")
+            base = completed(url)
+            yield _connected("external", f"{place(base)},", base)

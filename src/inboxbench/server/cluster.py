@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -11,18 +12,22 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from inboxbench import guard
 from inboxbench.errors import ServerError
-from inboxbench.server import guard
+from inboxbench.owner import folder_owner, make_folder, mark_folder, remove_folder
 from inboxbench.server.binaries import Account, can_run, find_bindir, major_version, open_copy, server_account
+from inboxbench.server.environment import without_libpq
 from inboxbench.server.handle import Binaries, Embedded, tuned_settings
 
 _PANIC = re.compile(r"^[^\t].*?PANIC:  (.+)$", re.MULTILINE)
 _FULL = "No space left on device"
+_FACTS = "cluster.json"  # in the folder of a server that is kept running, once it is whole
 _LAST_WORDS = 1 << 20  # bytes at the end of the log
+_PORT = "5432"  # of a socket in a folder of its own
 _SOCKET_LIMIT = 100  # a unix socket's path ends at 107 bytes; ".s.PGSQL.5432" is appended to the folder
 
 
@@ -44,7 +49,7 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        return f"postgresql://postgres@/postgres?host={self.home}"
+        return f"postgresql://postgres@/postgres?host={self.home}&port={_PORT}"
 
 
 def _locale_arguments(bindir: Path) -> list[str]:
@@ -56,7 +61,7 @@ def _locale_arguments(bindir: Path) -> list[str]:
 
 
 def _run(command: list[str], account: Account, what: str, log: Path | None = None) -> None:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")} | {"LC_ALL": "C.UTF-8"}
+    environment = without_libpq() | {"LC_ALL": "C.UTF-8"}
     try:
         done = subprocess.run(
             command, check=False, capture_output=True, text=True, cwd="/", env=environment,
@@ -76,7 +81,12 @@ def _last_error(text: str) -> str:
 
 
 def _write_settings(data: Path, home: Path, settings: dict[str, str]) -> None:
-    own = {"listen_addresses": "", "unix_socket_directories": str(home), "unix_socket_permissions": "0700"}
+    own = {
+        "listen_addresses": "",
+        "port": _PORT,
+        "unix_socket_directories": str(home),
+        "unix_socket_permissions": "0700",
+    }
     lines = [f"{name} = '{value}'" for name, value in (settings | own).items()]
     with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
         file.write("\n# inboxbench\n" + "\n".join(lines) + "\n")
@@ -130,17 +140,28 @@ def stop_cluster(cluster: Cluster) -> None:
 def make_home(data_dir: str | None) -> Path:
     """A new private folder below `data_dir`, the system's temporary folder, or /tmp where that path is too long."""
     parent = Path(data_dir or tempfile.gettempdir())
-    if not parent.is_dir():
-        raise ServerError(f"data_dir {parent} is no folder; create it or choose another")
+    check_data_dir(data_dir)
     if len(str(parent)) > _SOCKET_LIMIT - 32:
         if data_dir:
             raise ServerError(f"data_dir {parent} is too long for a unix socket; choose a path under 68 characters")
         parent = Path("/tmp")  # noqa: S108 - mkdtemp makes the folder private
-    return Path(tempfile.mkdtemp(prefix="inboxbench-", dir=parent))
+    return make_folder("inboxbench-", parent)
+
+
+def check_data_dir(data_dir: str | None) -> None:
+    """Raise UsageError unless `data_dir` is a folder that may be written, before any work is done."""
+    if data_dir is None:
+        return
+    folder = Path(data_dir)
+    if not folder.is_dir():
+        what = "is no folder" if folder.exists() else "does not exist"
+        raise ServerError(f"--data-dir {folder} {what}; create it or choose another")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ServerError(f"--data-dir {folder} may not be written by this user; choose another")
 
 
 def _start_guard(home: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-I", guard.__file__, str(home)]
+    command = [sys.executable, "-I", "-S", guard.__file__, "cluster", str(home)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, cwd="/", start_new_session=True)
 
 
@@ -164,7 +185,7 @@ def temporary_cluster(bindir: Path, data_dir: str | None = None) -> Iterator[Clu
     try:
         watcher = _start_guard(home)
     except BaseException:
-        shutil.rmtree(home)
+        remove_folder(home)
         raise
     try:
         cluster = create_cluster(home, bindir)
@@ -206,64 +227,108 @@ def _home(spec: Embedded | Binaries, data_dir: str | None) -> Path:
 
 
 def _is_running(cluster: Cluster) -> bool:
+    """Whether the process that postmaster.pid names is a server in that folder: its number may be another's by now."""
     try:
         pid = int((cluster.data / "postmaster.pid").read_text().splitlines()[0])
-        os.kill(pid, 0)
-    except (FileNotFoundError, ValueError, IndexError, ProcessLookupError):
+    except (FileNotFoundError, ValueError, IndexError):
         return False
-    except PermissionError:
-        return True
-    return True
+    return pid in guard.server_processes(cluster.home)
 
 
-def _load(home: Path, bindir: Path) -> Cluster:
-    facts = json.loads((home / "cluster.json").read_text())
-    return Cluster(home, Path(facts.get("bindir", str(bindir))), server_account())
+def _load(home: Path) -> Cluster | None:
+    """The cluster that we made in `home`, None when there is none or another program made it."""
+    try:
+        facts = json.loads((home / _FACTS).read_text(encoding="utf-8"))
+        bindir = Path(facts["bindir"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Cluster(home, bindir, server_account()) if (home / "data" / "PG_VERSION").is_file() else None
 
 
 def standing(spec: Embedded | Binaries, data_dir: str | None = None) -> Standing:
     """What is there for `spec`."""
     home, bindir = _home(spec, data_dir), find_bindir(spec)
-    if not (home / "cluster.json").is_file():
+    cluster = _load(home)
+    if cluster is None:
         return Standing(spec, Cluster(home, bindir, server_account()), "absent")
-    cluster = _load(home, bindir)
     return Standing(spec, cluster, "running" if _is_running(cluster) else "stopped")
 
 
+@contextmanager
+def _alone(spec: Embedded | Binaries, data_dir: str | None) -> Iterator[None]:
+    """Wait until no other process starts or stops a server in the same place."""
+    base = _home(spec, data_dir).parent
+    base.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(base, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _create(present: Standing) -> Cluster:
+    """Raises ServerError for a folder that holds something and that we did not make."""
     home = present.cluster.home
-    if home.exists():
-        shutil.rmtree(home)  # an initdb that was interrupted: without cluster.json it never was a server
-    home.mkdir(parents=True, mode=0o700)
+    _remove_interrupted(home)
+    home.mkdir(mode=0o700, exist_ok=True)
+    mark_folder(home)
     try:
         cluster = create_cluster(home, present.cluster.bindir)
-        (home / "cluster.json").write_text(json.dumps({"bindir": str(cluster.bindir)}))
+        (home / _FACTS).write_text(json.dumps({"bindir": str(cluster.bindir)}), encoding="utf-8")
     except BaseException:
-        shutil.rmtree(home, ignore_errors=True)
+        _remove_cluster(home)
         raise
     return cluster
 
 
-def start_standing(spec: Embedded | Binaries, data_dir: str | None = None) -> Standing:
-    """Create when absent, start when stopped, leave alone when running."""
-    present = standing(spec, data_dir)
-    if present.state == "running":
-        return present
-    cluster = _create(present) if present.state == "absent" else present.cluster
-    if present.state == "stopped" and not (cluster.bindir / "pg_ctl").is_file():
+def _remove_interrupted(home: Path) -> None:
+    """Remove what a killed start left: it carries our mark and never became a server."""
+    if folder_owner(home) is not None:
+        _remove_cluster(home)
+    if home.exists() and not (home.is_dir() and not any(home.iterdir())):
         raise ServerError(
-            f"the programs of {cluster.home} are gone from {cluster.bindir}; run: inboxbench server stop --remove"
+            f"{home} is not empty, and inboxbench did not make what is in it; move it away, or choose another folder "
+            "with --data-dir"
         )
-    start_cluster(cluster)
+
+
+def start_standing(spec: Embedded | Binaries, data_dir: str | None = None) -> Standing:
+    """Create when absent, start when stopped, leave alone when running; of two at once, one waits for the other."""
+    check_data_dir(data_dir)
+    with _alone(spec, data_dir):
+        present = standing(spec, data_dir)
+        if present.state == "running":
+            return present
+        cluster = _create(present) if present.state == "absent" else present.cluster
+        if present.state == "stopped" and not (cluster.bindir / "pg_ctl").is_file():
+            raise ServerError(
+                f"the programs of {cluster.home} are gone from {cluster.bindir}; run: inboxbench server stop --remove"
+            )
+        start_cluster(cluster)
     return Standing(spec, cluster, "running")
 
 
 def stop_standing(spec: Embedded | Binaries, data_dir: str | None = None, *, remove: bool = False) -> Standing:
-    """Stop when running; with `remove`, delete the home and all datasets in it."""
-    present = standing(spec, data_dir)
-    if present.state == "running":
-        stop_cluster(present.cluster)
-    if remove and present.state != "absent":
-        shutil.rmtree(present.cluster.home)
-        return Standing(spec, present.cluster, "absent")
-    return Standing(spec, present.cluster, "stopped" if present.state != "absent" else "absent")
+    """Stop when running; with `remove`, delete all datasets and whatever else we made in its folder."""
+    check_data_dir(data_dir)
+    if standing(spec, data_dir).state == "absent":
+        return standing(spec, data_dir)
+    with _alone(spec, data_dir):
+        present = standing(spec, data_dir)
+        if present.state == "running":
+            stop_cluster(present.cluster)
+        if remove:
+            _remove_cluster(present.cluster.home)
+    return standing(spec, data_dir)
+
+
+def _remove_cluster(home: Path) -> None:
+    """Remove what a cluster of ours consists of; a file that somebody else put there stays, and so the folder."""
+    guard.end_server(home)
+    for name in ("data", "binaries"):
+        shutil.rmtree(home / name, ignore_errors=True)
+    for name in (_FACTS, guard.MARK, "server.log"):
+        (home / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        home.rmdir()

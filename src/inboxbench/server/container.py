@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import json
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from inboxbench.errors import ServerError
+from inboxbench.owner import Owner, this_process
 from inboxbench.server.handle import tuned_settings
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 # Any major version reads this; 17 and newer get the same provider as our embedded clusters by database.py.
 _INITDB = "--encoding=UTF8 --locale=C.UTF-8"
+_LABEL = "inboxbench.owner"  # the process that started a container, and that removes it
 _PASSWORD = "inboxbench"  # noqa: S105 - of a container that listens on this machine for as long as we run
 
 
@@ -60,7 +63,9 @@ def running_container(image: str) -> Iterator[str]:
     from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415 - imports the docker client
 
     container = PostgresContainer(image, username="postgres", password=_PASSWORD, dbname="postgres", driver=None)
-    container.with_command(_command()).with_kwargs(shm_size="1g")
+    _remove_left()
+    labels = {_LABEL: json.dumps(this_process().to_json())}
+    container.with_command(_command()).with_kwargs(shm_size="1g", labels=labels)
     container.with_env("POSTGRES_INITDB_ARGS", _INITDB)
     # Also when Ctrl-C or SIGTERM comes while it starts: the container exists by then.
     try:
@@ -69,6 +74,21 @@ def running_container(image: str) -> Iterator[str]:
         yield f"host={host} port={port} user=postgres password={_PASSWORD} dbname=postgres"
     finally:
         container.stop()
+
+
+def _remove_left() -> None:
+    """Remove containers that carry our label and whose process is gone, with their volumes."""
+    import docker  # noqa: PLC0415 - as above
+
+    client = docker.from_env()
+    try:
+        for container in client.containers.list(all=True, filters={"label": _LABEL}):
+            with suppress(ValueError, docker.errors.APIError):
+                owner = Owner.from_json(json.loads(container.labels[_LABEL]))
+                if owner is not None and owner.state == "gone":
+                    container.remove(force=True, v=True)
+    finally:
+        client.close()
 
 
 def _start(container: PostgresContainer, image: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from inboxbench.credentials import masked, parameters, parts_of, place
 from inboxbench.errors import ServerError, UsageError
+from inboxbench.server.environment import stated, without_libpq
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -46,7 +46,8 @@ class Server:
 
     def conninfo(self, database: str = "postgres") -> str:
         """A libpq connection string to `database`."""
-        return make_conninfo(self.base, dbname=database, connect_timeout=_CONNECT_TIMEOUT_S)
+        base = stated(self.base) if self.owned else self.base
+        return make_conninfo(base, dbname=database, connect_timeout=_CONNECT_TIMEOUT_S)
 
     def url(self, database: str = "postgres") -> str:
         """A postgresql:// URL to `database`, password included: for programs, not for people."""
@@ -89,16 +90,17 @@ def check_url(url: str, what: str) -> None:
 def without_password(conninfo: str) -> tuple[str, dict[str, str]]:
     """Return a postgresql:// URL for a program's arguments, which everybody can read, and the environment to run it in.
 
-    Raises UsageError for a password that libpq takes from nowhere else.
+    The environment has none of libpq's variables but the password's: the URL states what they say. Raises UsageError
+    for a password that libpq takes from nowhere else.
     """
-    parts = parameters(conninfo)
+    parts = {key: value for key, value in parameters(conninfo).items() if value}
     if "sslpassword" in parts:
         raise UsageError(
             "a program would get sslpassword among its arguments, where everybody can read it; use a client key "
             "without a password"
         )
     password = parts.pop("password", None)
-    return _as_url(parts), os.environ | ({"PGPASSWORD": password} if password else {})
+    return _as_url(parts), without_libpq() | ({"PGPASSWORD": password} if password else {})
 
 
 def _as_url(parts: Mapping[str, str]) -> str:

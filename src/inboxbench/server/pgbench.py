@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from inboxbench.errors import ServerError, SubjectFailed
+from inboxbench.lifetime import running
+from inboxbench.owner import temporary_folder
 from inboxbench.server.binaries import find_bindir
 from inboxbench.server.handle import Embedded, Server, without_password
 
@@ -92,8 +93,7 @@ def run_scripts(program: Path, conninfo: str, scripts: Sequence[str], load: Load
 
     Raises SubjectFailed with pgbench's own words when a client fails.
     """
-    with tempfile.TemporaryDirectory(prefix="inboxbench_pgbench_") as name:
-        folder = Path(name)
+    with temporary_folder("pgbench") as folder:
         for number, script in enumerate(scripts):
             (folder / f"script{number:03}.sql").write_text(script, encoding="utf-8")
         target, environment = without_password(conninfo)
@@ -118,19 +118,21 @@ def _arguments(folder: Path, load: Load) -> list[str]:
 
 def _call(command: Sequence[str], environment: Mapping[str, str], load: Load) -> str:
     limit = None if load.each is not None else load.seconds + _PATIENCE_S
+    pipe = subprocess.PIPE
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=limit)
+        with running(command, env=environment, stdout=pipe, stderr=pipe) as process:
+            output, complaints = (text.decode(errors="replace") for text in process.communicate(timeout=limit))
     except subprocess.TimeoutExpired:
         raise SubjectFailed(
             f"pgbench was to run for {load.seconds} s and had not ended {_PATIENCE_S:.0f} s later; it was stopped. "
             "Something holds a lock that its clients wait for"
         ) from None
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+    if process.returncode:
+        errors = [line for line in complaints.splitlines() if "error" in line.lower()]
         raise SubjectFailed(
-            f"pgbench ended with code {done.returncode}: {(errors or ['it did not say why'])[0].strip()}"
+            f"pgbench ended with code {process.returncode}: {(errors or ['it did not say why'])[0].strip()}"
         )
-    return done.stdout
+    return output
 
 
 def _figure(output: str, label: str) -> float:

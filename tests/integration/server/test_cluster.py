@@ -45,7 +45,7 @@ def _eventually(condition: Callable[[], bool], patience_s: float = 20) -> bool:
     return condition()
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_nothing_is_left_when_the_owner_ends(short_dir: Path, ending: signal.Signals) -> None:
     owner, base = _own_a_server(short_dir)
     psycopg.connect(base).close()
@@ -108,7 +108,7 @@ def test_a_server_that_cannot_be_had_says_why(spec: str, telling: str) -> None:
 
 
 def test_a_data_dir_that_is_missing_or_too_long_is_named(short_dir: Path) -> None:
-    with pytest.raises(ServerError, match="is no folder"), open_server("embedded", data_dir="/no/such"):
+    with pytest.raises(ServerError, match="does not exist; create it"), open_server("embedded", data_dir="/no/such"):
         pass
     deep = short_dir / ("x" * 90)
     deep.mkdir()
@@ -131,6 +131,93 @@ def test_a_standing_server_keeps_its_data_until_it_is_removed(short_dir: Path) -
     finally:
         assert stop_standing(Embedded(), folder, remove=True).state == "absent"
     assert list(short_dir.iterdir()) == []
+
+
+COMMAND = [sys.executable, "-m", "inboxbench", "server"]
+
+
+def _server(*words: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *words, "--data-dir", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | more)
+
+
+@pytest.mark.parametrize("name", ["letter.txt", "cluster.json", "data/PG_VERSION", ".inboxbench.json"])
+def test_a_folder_of_somebody_is_refused_and_stays_whole(short_dir: Path, name: str) -> None:
+    file = short_dir / "embedded-18" / name
+    file.parent.mkdir(parents=True)
+    file.write_text('{"mine": true}')
+    done = _server("start", folder=short_dir)
+    assert done.returncode == 2, done.stderr
+    assert "is not empty, and inboxbench did not make what is in it" in done.stderr
+    assert _server("stop", "--remove", folder=short_dir).stdout.startswith("absent")
+    assert file.read_text() == '{"mine": true}'
+
+
+def test_what_somebody_put_beside_a_server_survives_its_removal(short_dir: Path) -> None:
+    assert _server("start", folder=short_dir).returncode == 0
+    (short_dir / "embedded-18" / "letter.txt").write_text("mine")
+    assert _server("stop", "--remove", folder=short_dir).returncode == 0
+    assert [path.name for path in short_dir.rglob("*")] == ["embedded-18", "letter.txt"]
+
+
+def test_of_two_starts_at_once_one_waits_for_the_other(short_dir: Path) -> None:
+    words = [*COMMAND, "start", "--data-dir", str(short_dir)]
+    started = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [process.communicate(timeout=180) for process in started]
+    try:
+        assert [process.returncode for process in started] == [0, 0, 0], said
+        assert len({out for out, _ in said}) == 1
+        assert said[0][0].startswith("running")
+    finally:
+        _server("stop", "--remove", folder=short_dir)
+    assert list(short_dir.iterdir()) == []
+
+
+def test_a_start_that_was_killed_does_not_keep_the_next_one_from_starting(short_dir: Path) -> None:
+    home = short_dir / "embedded-18"
+    process = subprocess.Popen([*COMMAND, "start", "--data-dir", str(short_dir)], stdout=subprocess.DEVNULL)
+    assert _eventually((home / "data").is_dir)
+    process.kill()
+    process.wait()
+    try:
+        done = _server("start", folder=short_dir)
+        assert done.returncode == 0, done.stderr
+    finally:
+        _server("stop", "--remove", folder=short_dir)
+    assert list(short_dir.iterdir()) == []
+
+
+# A value of each kind that would lead elsewhere, or end everything.
+VARIABLES = {
+    "PGPORT": "6000", "PGHOST": "/nowhere", "PGHOSTADDR": "192.0.2.1", "PGUSER": "nobody", "PGDATABASE": "nothing",
+    "PGPASSWORD": "wrong", "PGOPTIONS": "-c statement_timeout=1 -c search_path=nothing", "PGSSLMODE": "verify-full",
+    "PGREQUIREAUTH": "scram-sha-256", "PGCHANNELBINDING": "require", "PGTARGETSESSIONATTRS": "standby",
+    "PGSERVICE": "no_such_service", "PGCLIENTENCODING": "LATIN1", "PGTZ": "Asia/Tokyo", "PGDATESTYLE": "German",
+    "PGCONNECT_TIMEOUT": "1", "PGPASSFILE": "/nowhere", "PGDATA": "/nowhere", "PGREQUIREPEER": "nobody",
+    "PGGSSENCMODE": "require", "PGAPPNAME": "x", "PGSSLCERT": "/nowhere",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["server", "start"],
+        ["dataset", "list"],
+        ["seed", "tiny", "--rows", "2000"],
+        ["race", "explore", "skip-locked"],
+        ["race", "stress", "--strategy", "skip-locked", "--workers", "2", "--seconds", "1"],
+        ["dryrun"],
+    ],
+    ids=lambda words: "-".join(word.strip("-") for word in words[:2]),
+)
+def test_variables_of_libpq_reach_no_server_of_ours(short_dir: Path, words: list[str]) -> None:
+    """Every other command is tried in bench/proofs/prove_faults.py."""
+    command = [sys.executable, "-m", "inboxbench", *words, "--data-dir", str(short_dir), "--server", "embedded"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | VARIABLES)
+    finally:
+        _server("stop", "--remove", folder=short_dir)
+    assert done.returncode == 0, done.stderr
 
 
 def _break_wal(folder: Path) -> None:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -24,6 +27,7 @@ from inboxbench.files import drafted
 from inboxbench.machine import describe_machine
 
 _FORMAT = 1
+_OURS = re.compile(r"[0-9a-f]{32}\.json|\.[0-9a-f]{32}\.json\.[0-9a-f]{8}\.part")  # an outcome, or one half written
 
 
 def default_folder() -> Path:
@@ -39,10 +43,12 @@ def digest(value: object) -> str:
 
 @dataclass
 class Store:
-    """`fresh`: read nothing, write all the same. `problems`: what could not be read or written, a line each."""
+    """`fresh`: read nothing, write all the same. `limit`: bytes that the folder may take, see `trim`. `problems`: what
+    could not be read or written, a line each."""
 
     folder: Path
     fresh: bool = False
+    limit: float = math.inf
     problems: list[str] = field(default_factory=list)
     _writable: bool = True
 
@@ -53,6 +59,8 @@ class Store:
             return None
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
+            with suppress(OSError):
+                os.utime(path)  # the last use counts, not the first
             if document["format"] == _FORMAT and document["key"] == key:
                 return dict(document["outcome"])
         except (OSError, ValueError, KeyError, TypeError):
@@ -76,6 +84,22 @@ class Store:
             except OSError as error:
                 self._writable = False
                 self.problems.append(f"{self.folder}: outcomes cannot be kept there: {error.strerror}")
+
+    def trim(self) -> None:
+        """Remove outcomes until the folder takes no more than `limit`: those first that were not used for longest."""
+        found = []
+        for path in self.folder.glob("[0-9a-f][0-9a-f]/*"):
+            with suppress(OSError):  # another run may trim, too
+                if _OURS.fullmatch(path.name):
+                    facts = path.stat()
+                    found.append((facts.st_mtime, facts.st_size, path))
+        size = sum(size for _used, size, _path in found)
+        for _used, octets, path in sorted(found):
+            if size <= self.limit:
+                return
+            with suppress(OSError):
+                path.unlink()
+            size -= octets
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.json"

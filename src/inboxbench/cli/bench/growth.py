@@ -78,7 +78,7 @@ def growth(
     def measured(server: Server, scale: float) -> Sample:
         progress_console.print(Text(f"scale {scale:g}"))
         with seeded(session, server, profile, seed, scale) as database, counting() as progress:
-            cache = cache_of(database, fresh=fresh, as_is=False)
+            cache = cache_of(session, database, fresh=fresh, as_is=False)
             options = {"sets": chosen, "queries": wanted, "timeout_s": timeout, "progress": progress, "cache": cache}
             matrix = run_matrix(server, database.name, session.project, writes=False, rounds=1, **options)
         print_reuse(cache)

@@ -35,7 +35,7 @@ def measure_side(session: Session, source: Source, options: dict[str, Any], *, f
     with session.server() as server:
         progress_console.print(Text(server.label))
         with open_source(session, server, source) as database, counting() as progress:
-            cache = cache_of(database, fresh=fresh, as_is=source.as_is)
+            cache = cache_of(session, database, fresh=fresh, as_is=source.as_is)
             given = options | {"as_is": source.as_is, "cache": cache, "progress": progress, "lenient": True}
             given["sets"] = sets_of(server, database, session.project, options["sets"])
             matrix = run_matrix(server, database.name, session.project, **given)

@@ -28,6 +28,7 @@ from inboxbench.server import Server, parse_spec
 from inboxbench.server.binaries import find_bindir
 from inboxbench.server.handle import Binaries, Embedded
 from inboxbench.sqlfile import read_queries
+from inboxbench.units import read_size
 
 # The set of indexes that a database of one's own has.
 CURRENT = "current"
@@ -146,13 +147,16 @@ def _history(project: Project) -> str:
     return found.hexdigest()[:16]
 
 
-def cache_of(database: Database, *, fresh: bool, as_is: bool) -> Cache:
+def cache_of(session: Session, database: Database, *, fresh: bool, as_is: bool) -> Cache:
     """Outcomes of earlier runs. Where rows lie as they lie, what they were made of does not say how."""
-    return Cache(Store(default_folder(), fresh=fresh), None if as_is else database.data)
+    store = Store(default_folder(), fresh=fresh, limit=read_size(session.settings.cache_limit))
+    store.trim()
+    return Cache(store, None if as_is else database.data)
 
 
 def print_reuse(cache: Cache) -> None:
     """On stderr: how much was known already, and what could not be read."""
+    cache.store.trim()
     if cache.reused:
         progress_console.print(Text(str(cache)))
     for problem in cache.store.problems:

@@ -24,6 +24,8 @@ from inboxbench.record import read
 from inboxbench.report.model import Migration
 from inboxbench.report.table import print_table
 from inboxbench.report.tables import traffic_table
+from inboxbench.server import check_url
+from inboxbench.server.environment import completed
 
 
 @click.group()
@@ -64,7 +66,8 @@ def _settings(lock_timeout: float | None, lock_budget: float | None, pause_share
 def _conninfo(session: Session, database: str, allow_foreign: bool) -> Iterator[str]:
     """A URL names its database beyond doubt; a bare name must be one of ours unless told otherwise."""
     if "://" in database:
-        yield database
+        check_url(database, "the URL of --database")
+        yield completed(database)
         return
     with session.server() as server:
         if not allow_foreign:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import os
 import shlex
 import shutil
 import sys
@@ -22,6 +21,7 @@ from inboxbench.dryrun.tools.base import Command, Stamp
 from inboxbench.errors import UsageError
 from inboxbench.migrate.history import History, read_folders, search
 from inboxbench.server import reason, without_password
+from inboxbench.server.environment import without_libpq
 from inboxbench.sqltree import parse
 from inboxbench.sqltree.tokens import scan
 
@@ -122,10 +122,9 @@ class Alembic:
     def _environment(self, url: str, password: str | None) -> dict[str, str]:
         """Return the user's own, the URL under its names and the password that the arguments lack.
 
-        No other PG… variable is among them: it would lead elsewhere.
+        No other variable of libpq is among them: it would lead elsewhere.
         """
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
-        kept |= {"PGPASSWORD": password} if password else {}
+        kept = without_libpq() | ({"PGPASSWORD": password} if password else {})
         return kept | dict.fromkeys(("DATABASE_URL", *self.url_env), url) | {"PYTHONUNBUFFERED": "1"}
 
     def history(self, revisions: set[str]) -> History:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO
 
 from inboxbench.credentials import masked
 from inboxbench.dryrun.tools.base import Command, Tool
 from inboxbench.errors import UsageError
+from inboxbench.lifetime import running
 from inboxbench.server import reason
 
-_PATIENCE_S = 5.0
 _TIMED_OUT = 124  # as of timeout(1)
 # Lines of a traceback that come with an error and are not it: of Python, PostgreSQL and SQLAlchemy.
 _DETAILS = ("File ", "LINE ", "DETAIL:", "HINT:", "CONTEXT:", "[SQL:", "[parameters:", "(Background on this error")
@@ -64,35 +62,18 @@ def run_tool(tool: Tool, url: str, target: str = "head", *, downgrade: bool = Fa
 
 @contextmanager
 def _process(command: Command, output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """In a session of its own, so that what it started ends with it; without a terminal to ask questions on."""
+    """Run the command so that what it started ends with it; without a terminal to ask questions on."""
     program = command.arguments[0]
-    try:
-        process = subprocess.Popen(
-            command.arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=command.folder,
-            env=command.environment,
-            start_new_session=True,
-        )
-    except FileNotFoundError:
-        raise UsageError(f"command not found: {program}; give its path, or run it from its folder") from None
-    except OSError as error:  # no right to, no folder, no program: a script without its first line #!…
-        raise UsageError(f"command {program} cannot be run: {error.strerror}") from None
-    try:
-        yield process
-    finally:
-        _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """The whole group: politely, then not."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            break
+    with ExitStack() as stack:
         try:
-            os.killpg(process.pid, number)
-            process.wait(_PATIENCE_S)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            continue
+            process = stack.enter_context(
+                running(
+                    command.arguments, stdout=output, stderr=subprocess.STDOUT, cwd=command.folder,
+                    env=command.environment,
+                )
+            )  # fmt: skip
+        except FileNotFoundError:
+            raise UsageError(f"command not found: {program}; give its path, or run it from its folder") from None
+        except OSError as error:  # no right to, no folder, no program: a script without its first line #!…
+            raise UsageError(f"command {program} cannot be run: {error.strerror}") from None
+        yield process

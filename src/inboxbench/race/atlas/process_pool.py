@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from multiprocessing.connection import wait
 
 from inboxbench.database import connect, scratch_database
 from inboxbench.errors import InboxbenchError, SubjectFailed
+from inboxbench.lifetime import end_with_parent
 from inboxbench.race.atlas.model import Cell, Family, explore_cell
 from inboxbench.race.explore.model import Level
 from inboxbench.race.explore.run import Explorer, open_explorer
@@ -120,8 +120,8 @@ def _worker(conninfo: str, load: LoadFamilies) -> Iterator[Pipe]:
 
 
 def _work(conninfo: str, load: LoadFamilies, pipe: Pipe) -> None:
-    """Explore keys until the other end is closed. Ctrl-C is left to the parent, which ends this process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Explore keys until the other end is closed."""
+    end_with_parent()
     families = load()
     with open_explorer(conninfo) as explorer:
         while True:

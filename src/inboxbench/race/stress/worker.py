@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import signal
 import sys
 import threading
 import time
@@ -23,6 +22,7 @@ import psycopg
 from psycopg import IsolationLevel
 
 from inboxbench.database import Connection
+from inboxbench.lifetime import end_with_parent
 from inboxbench.race.explore.gated_connection import GatedConnection
 from inboxbench.race.explore.model import LEVELS, Level, SessionFunction
 from inboxbench.race.explore.session import REFUSALS
@@ -229,7 +229,7 @@ def _round(task: Task) -> None:
 
 
 def main() -> None:
-    """Run rounds until end of file. Ctrl-C is left to the parent, which ends this process through its own clean-up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Run rounds until end of file. The parent's end is noticed in the middle of one, too."""
+    end_with_parent(sys.stdin.fileno())
     for order in sys.stdin:
         _round(Task(**json.loads(order)))

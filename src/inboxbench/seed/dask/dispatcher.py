@@ -23,10 +23,12 @@ from distributed.scheduler import KilledWorker
 
 from inboxbench.database import connect
 from inboxbench.errors import InboxbenchError, ServerError, UsageError
+from inboxbench.lifetime import deferred_signals
 from inboxbench.seed.dask import worker as remote
 from inboxbench.seed.dask.block_registry import BlockRegistry, pieces_of
 from inboxbench.seed.dask.option import Cluster
-from inboxbench.seed.load.process_pool import WorkerPool, deferred_signals
+from inboxbench.seed.load.created import listed
+from inboxbench.seed.load.process_pool import WorkerPool
 from inboxbench.seed.row_source import Done, Job, Task
 
 # A scheduler answers and a worker starts within this; so long may all workers be away.
@@ -52,7 +54,7 @@ def dask_pool(cluster: Cluster, job: Job) -> Iterator[WorkerPool]:
 def _registry(order: remote.Order) -> Iterator[None]:
     """Its tables are dropped at the end, which also keeps lost workers from loading anything after it."""
     registry = BlockRegistry(order.token)
-    with connect(order.conninfo) as connection:
+    with connect(order.conninfo) as connection, listed(connection):
         registry.create(connection)
     try:
         yield

@@ -23,7 +23,8 @@ from inboxbench.database import (
 from inboxbench.errors import UsageError
 from inboxbench.project import Project, find_project
 from inboxbench.seed.dask.option import Cluster
-from inboxbench.seed.datasets.registry import KIND, LOADING, Dataset, from_marker, marker_of
+from inboxbench.seed.datasets.registry import KIND, LOADING, SEEDED, Dataset, from_marker, marker_of
+from inboxbench.seed.load.created import listed, remove_listed
 from inboxbench.seed.load.run import Progress, check_empty, load, silent
 from inboxbench.seed.load.target import check_rights, emptied_on_failure, load_lock
 from inboxbench.seed.profile import BaseProfile, read_profile, scaled
@@ -123,7 +124,7 @@ def seed_into(
     An interrupted load drops a database that was made for it, and empties one that was there.
     """
     sized, found = resolve(profile, scale=scale, size=size, project=project)
-    with load_lock(server, name), _target(server, name, allow_foreign=allow_foreign) as kind:
+    with load_lock(server, name), _target(server, name, allow_foreign=allow_foreign) as (kind, shared):
         return fill(
             server,
             name,
@@ -135,24 +136,27 @@ def seed_into(
             at=at,
             progress=progress,
             kind=kind,
+            shared=shared,
         )
 
 
 @contextmanager
-def _target(server: Server, name: str, *, allow_foreign: bool) -> Iterator[str | None]:
-    """The database, made when absent, and the kind that it is marked as when it is filled (None: not at all)."""
+def _target(server: Server, name: str, *, allow_foreign: bool) -> Iterator[tuple[str | None, bool]]:
+    """The database, made when absent: the kind that it is marked as when it is filled (None: not at all), and whether
+    it was there before, and others may work in it."""
     if not exists(server, name):
         create_database(server, name, kind=LOADING)
         with dropped_on_failure(server, name):
-            yield "seeded"
+            yield SEEDED, False
         return
     if not allow_foreign:
         require_ours(server, name)
     with connect(server.conninfo(name)) as connection:
         check_rights(connection)
+        remove_listed(connection)  # of a load that was killed: it is no more, for we have its lock
         check_empty(connection)
     with emptied_on_failure(server.conninfo(name)):
-        yield None if allow_foreign else "seeded"
+        yield (None if allow_foreign else SEEDED), True
 
 
 @contextmanager
@@ -176,8 +180,12 @@ def fill(
     at: str = "baseline",
     progress: Progress | None = None,
     kind: str | None = KIND,
+    shared: bool = False,
 ) -> Dataset:
-    """Load into the empty database `name` and mark it with what it holds (kind None: leave its marker alone)."""
+    """Load into the empty database `name` and mark it with what it holds (kind None: leave its marker alone).
+
+    shared: the database is there for others as well, so what is made in it is listed (see `seed.load.created`).
+    """
     source = project_row_source(project)
     begun = time.monotonic()
     loaded = load(
@@ -191,6 +199,7 @@ def fill(
         fresh=fresh,
         at=at,
         progress=progress or silent,
+        shared=shared,
     )
     if find_layout(source, at).at_head:
         stamp_head(server.conninfo(name), project)
@@ -226,7 +235,7 @@ def stamp_head(conninfo: str, project: Project) -> None:
     head = ScriptDirectory(str(project.migrations)).get_current_head()
     if head is None:
         return
-    with connect(conninfo) as connection:
+    with connect(conninfo) as connection, listed(connection):
         connection.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
         connection.execute("INSERT INTO alembic_version VALUES (%s)", (head,))
 
@@ -235,7 +244,6 @@ def _whole(server: Server, name: str, mark: str) -> Dataset | None:
     """The dataset of that name if it is whole; what a killed load or another version left is removed."""
     marker = read_marker(server, name)
     if marker is None:
-        _drop_unmarked(server, name)
         return None
     whole = from_marker(name, marker) if marker.get("kind") == KIND else None
     if whole is not None and whole.fingerprint == mark:
@@ -244,16 +252,6 @@ def _whole(server: Server, name: str, mark: str) -> Dataset | None:
         raise UsageError(f"dataset {name} is being loaded by another process; wait for it, or end it first")
     drop_database(server, name)
     return None
-
-
-def _drop_unmarked(server: Server, name: str) -> None:
-    """A load that was killed between making its database and marking it left an empty one. The name holds a hash of
-    what would be in it, so nobody else's has it; anything in it would still be left alone."""
-    if not exists(server, name):
-        return
-    with connect(server.conninfo(name)) as connection:
-        check_empty(connection)
-    drop_database(server, name, allow_foreign=True)
 
 
 def _sessions(server: Server, name: str) -> int:

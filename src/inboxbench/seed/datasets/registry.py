@@ -11,10 +11,12 @@ import psycopg
 from inboxbench import units
 from inboxbench.database import clone_database, database_name, drop_database, list_databases
 from inboxbench.errors import UsageError, unknown
+from inboxbench.leftovers import temporary_databases
 from inboxbench.server import Server
 
 KIND = "dataset"
 LOADING = "loading"
+SEEDED = "seeded"  # a database that the user named
 COPY = "copy"  # of a dataset, made for the user
 
 
@@ -164,15 +166,18 @@ def copy_dataset(server: Server, template: str, name: str | None = None) -> Copi
         raise unknown("dataset", template, list(stored))
     target = name or database_name("copy")
     begun = time.monotonic()
-    clone_database(server, template, target, kind=COPY)
+    clone_database(server, template, target, kind=COPY, kept=True)
     return Copied(template, target, stored[template].size, round(time.monotonic() - begun, 3))
 
 
 def remove_dataset(server: Server, name: str) -> None:
-    """Drop a dataset. Raises UsageError for a name that is none, or one that is in use."""
-    names = [stored.name for stored in list_datasets(server)]
+    """Drop a dataset, or what a command has left. Raises UsageError for a name that is neither, or one in use."""
+    left = {database.name: database for database in temporary_databases(server)}
+    names = {*left, *(stored.name for stored in list_datasets(server))}
     if name not in names:
         raise unknown("dataset", name, names)
+    if name in left and left[name].state == "running":
+        raise UsageError(f"{name} is in use by {left[name].owner}, which runs; end that first")
     try:
         drop_database(server, name)
     except psycopg.errors.ObjectInUse:

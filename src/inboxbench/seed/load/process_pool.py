@@ -5,20 +5,18 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
-import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 
 import psycopg
 
 from inboxbench.errors import InboxbenchError, ServerError, UsageError
+from inboxbench.lifetime import end_with_parent
 from inboxbench.seed.load import worker as process
 from inboxbench.seed.load.worker import Worker
 from inboxbench.seed.row_source import Done, Job, Task
@@ -138,36 +136,9 @@ def in_background(work: Callable[[], object], *, alone: bool = False) -> Iterato
 
 
 def _quietly(work: Callable[[], object]) -> None:
-    """Ctrl-C is the parent's to handle, and errors are the parent's to show."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Errors are the parent's to show."""
+    end_with_parent()
     with suppress(Exception):
         work()
         return
     sys.exit(1)
-
-
-@contextmanager
-def deferred_signals() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM take effect when the block is over, while processes start that must be stopped in order.
-
-    Processes started in the block have Ctrl-C blocked for good. The terminal sends Ctrl-C to all of them: theirs is
-    blocked by the mask that they inherit, ours comes to a handler that remembers it, for any thread may receive it.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    resource_tracker.ensure_running()  # or the first process that is started does this, and lifts the mask
-    arrived: list[int] = []
-    before = {
-        number: signal.signal(number, lambda received, _: arrived.append(received))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for received in arrived:
-            signal.raise_signal(received)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, LiteralString
@@ -18,9 +17,11 @@ from psycopg import sql
 from inboxbench import units
 from inboxbench.database import Connection, connect
 from inboxbench.errors import UsageError
+from inboxbench.owner import temporary_folder
 from inboxbench.seed.binary.copy_format import table_checksum
 from inboxbench.seed.dask.option import Cluster, cluster_pool
 from inboxbench.seed.load import deferred_indexes
+from inboxbench.seed.load.created import listed
 from inboxbench.seed.load.deferred_indexes import in_parallel
 from inboxbench.seed.load.process_pool import WorkerPool, local_pool
 from inboxbench.seed.load.worker import reads_files
@@ -125,10 +126,12 @@ def load(
     slice_size: int = SLICE,
     fresh: bool = False,
     progress: Progress = silent,
+    shared: bool = False,
 ) -> Loaded:
     """Create the schema in an empty database and fill it; `fresh` leaves out the churn.
 
-    source: name of the row source; schema, seeds: folders of the project. Raises UsageError when the database holds
+    source: name of the row source; schema, seeds: folders of the project; shared: list what is made.
+    Raises UsageError when the database holds
     tables already or the disk is too small, InboxbenchError when the load breaks. The database is then half-filled:
     its maker drops it (see dataset.py).
     """
@@ -137,11 +140,12 @@ def load(
     with connect(conninfo) as connection:
         check_empty(connection)
         check_disk(connection, rows, profile)
-        parts = create_tables(connection, schema, layout)
+        with listed(connection, begin=True) if shared else nullcontext():
+            parts = create_tables(connection, schema, layout)
     watch = _Stopwatch()
-    with tempfile.TemporaryDirectory(prefix="inboxbench_seed_") as name:
-        by_file = not isinstance(workers, Cluster) and _reads_files(conninfo, Path(name))
-        job = Job(Path(name), source, profile, seed, layout, conninfo, slice_size, by_file=by_file)
+    with temporary_folder("seed") as folder:
+        by_file = not isinstance(workers, Cluster) and _reads_files(conninfo, folder)
+        job = Job(folder, source, profile, seed, layout, conninfo, slice_size, by_file=by_file)
         with _pool(workers or default_workers(size), job) as pool:
             plan = rows.plan(job, seeds)
             watch.lap("outline")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
-import signal
-import threading
 import time
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
+from inboxbench.lifetime import end_with_parent
+from inboxbench.owner import remove_folder
 from inboxbench.seed.binary import Octets
 from inboxbench.seed.binary.copy_format import HEADER, TRAILER, block_checksum
 from inboxbench.seed.row_source import SLICE, Builder, Built, Done, Job, Task, row_source
@@ -162,19 +161,10 @@ def backend_cpu(pid: int) -> float | None:
 _worker: Worker | None = None
 
 
-def _end_with(parent: int, folder: Path) -> None:
-    """A killed parent can neither stop its workers nor remove its folder: they look whether it is still there."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    shutil.rmtree(folder, ignore_errors=True)
-    os._exit(1)
-
-
 def start(job: Job) -> None:
-    """Initialise a worker process. Ctrl-C is the parent's to handle."""
+    """Initialise a worker process. A killed parent cannot remove its folder."""
     global _worker  # noqa: PLW0603 - the one way to hand state to a process pool's tasks
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(), job.folder), daemon=True).start()
+    end_with_parent(before=lambda: remove_folder(job.folder))
     _worker = Worker(job)
 
 

@@ -161,14 +161,18 @@ def test_remains_of_a_killed_load_are_replaced(server: Server, project: Project)
     remove_dataset(server, dataset.name)
 
 
-def test_a_database_that_was_never_marked_is_replaced(server: Server, project: Project) -> None:
-    """Killed between CREATE DATABASE and the marker."""
+def test_a_database_of_the_name_without_our_mark_is_left_alone(server: Server, project: Project) -> None:
+    """A load makes its database under a name that proves itself, marks it and renames it."""
     name = load_dataset(server, "tiny", 15, size=TEN_THOUSAND, project=project).name
     remove_dataset(server, name)
     with connect(server.conninfo()) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
-    assert load_dataset(server, "tiny", 15, size=TEN_THOUSAND, project=project).name == name
-    remove_dataset(server, name)
+    try:
+        with pytest.raises(UsageError, match="exists already"):
+            load_dataset(server, "tiny", 15, size=TEN_THOUSAND, project=project)
+        assert exists(server, name)
+    finally:
+        drop_database(server, name, allow_foreign=True)
 
 
 def test_a_dataset_of_another_version_is_replaced(server: Server, project: Project) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -71,3 +72,25 @@ def test_the_folder_is_that_of_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/somebody")
     assert default_folder() == Path("/home/somebody/.cache/inboxbench/cells")
+
+
+def test_the_folder_keeps_to_its_limit_and_loses_what_was_not_used_for_longest(tmp_path: Path) -> None:
+    keys = [digest(number) for number in range(10)]
+    store = Store(tmp_path)
+    for age, key in enumerate(keys):
+        store.keep(key, {}, {"rows": "x" * 1000})
+        os.utime(tmp_path / key[:2] / f"{key}.json", (age + 1, age + 1))
+    assert store.find(keys[0]) is not None  # it is used, and so is the youngest now
+    (tmp_path / "letter.json").write_text("of somebody" * 1000)
+    (tmp_path / "ab").mkdir(exist_ok=True)
+    (tmp_path / "ab" / "letter.json").write_text("of somebody" * 1000)
+    (tmp_path / "ab" / f".{digest(1)}.json.0123abcd.part").write_text("half" * 100)
+    os.utime(tmp_path / "ab" / f".{digest(1)}.json.0123abcd.part", (1, 1))
+    size = sum(path.stat().st_size for path in tmp_path.rglob("*.json") if path.name != "letter.json")
+    Store(tmp_path, limit=size / 2 + 10).trim()
+    kept = [number for number, key in enumerate(keys) if store.find(key) is not None]
+    assert kept == [0, 6, 7, 8, 9]
+    assert len(list(tmp_path.rglob("letter.json"))) == 2
+    assert not list(tmp_path.rglob("*.part"))
+    store.trim()
+    assert len(list(tmp_path.rglob("*.json"))) == 7
