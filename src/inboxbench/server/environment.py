@@ -28,7 +28,7 @@ LIBPQ = frozenset({
 _SESSION = {"PGTZ": "timezone", "PGDATESTYLE": "datestyle", "PGGEQO": "geqo"}
 # What a connection to a server of ours states, so that no variable can say otherwise. All are older than PostgreSQL 15.
 _STATED = {
-    "hostaddr": "", "password": "", "passfile": os.devnull, "options": "", "sslmode": "disable",
+    "hostaddr": "", "password": "", "passfile": f"{os.devnull}/none", "options": "", "sslmode": "disable",
     "gssencmode": "disable", "channel_binding": "disable", "target_session_attrs": "any", "client_encoding": "UTF8",
     "application_name": "inboxbench", "requirepeer": "",
 }  # fmt: skip
