@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from inboxbench.database import connect
@@ -11,25 +11,10 @@ from inboxbench.errors import UsageError
 from inboxbench.migrate.runner import Applied, Run
 from inboxbench.project import Project
 from inboxbench.record import as_json
+from inboxbench.report import model
 from inboxbench.traffic.engine import Traffic, live_traffic
 from inboxbench.traffic.file import read_project_traffic
-from inboxbench.traffic.latency import Latencies, by_class, measure
-
-
-@dataclass(frozen=True, slots=True)
-class ClassSummary:
-    """What the requests of one class waited; latencies are on the clock that begins with the first revision.
-
-    worst_revision: the revision that filled most of the longest wait; None when none was running.
-    """
-
-    name: str
-    kind: str
-    requests: int
-    errors: int
-    first_error: str | None
-    latencies: Latencies
-    worst_revision: str | None
+from inboxbench.traffic.latency import by_class, measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +22,7 @@ class MigrationRun:
     """What was done, what each class of traffic waited meanwhile, and notes on what no wait must be blamed on."""
 
     run: Run
-    traffic: tuple[ClassSummary, ...] = ()
+    traffic: tuple[model.Traffic, ...] = ()
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -48,7 +33,7 @@ class MigrationRun:
             "to": run.after,
             "elapsed_s": round(run.elapsed_s, 3),
             "revisions": [_revision(applied, run.revisions[0].started_ms) for applied in run.revisions],
-            "traffic": [_traffic(summary) for summary in self.traffic],
+            "traffic": [_traffic(waited) for waited in self.traffic],
         }
         return record | ({"notes": list(self.notes)} if self.notes else {})
 
@@ -67,8 +52,11 @@ def run_under_traffic(conninfo: str, project: Project, migrate: Callable[[], Run
     return MigrationRun(run, tuple(summarise(traffic, run.revisions)), tuple(traffic.standstills.notes()))
 
 
-def summarise(traffic: Traffic, applied: Sequence[Applied] = ()) -> list[ClassSummary]:
-    """Summarise each class that sent anything; `applied` says which revision ran when."""
+def summarise(traffic: Traffic, applied: Sequence[Applied] = ()) -> list[model.Traffic]:
+    """Summarise each class that sent anything, on the clock that begins with the first revision.
+
+    applied: which revision ran when; that which filled most of the longest wait is the worst.
+    """
     summaries = []
     for item, answers in by_class(traffic):
         origin_ms = min((revision.started_ms for revision in applied), default=answers[0].due_ms)
@@ -76,8 +64,10 @@ def summarise(traffic: Traffic, applied: Sequence[Applied] = ()) -> list[ClassSu
         errors = [answer.error for answer in answers if answer.error]
         begin_ms = origin_ms + latencies.longest_at_ms
         worst = running_during(applied, begin_ms, begin_ms + latencies.max_wait_ms)
-        first_error = errors[0] if errors else None
-        summaries.append(ClassSummary(item.name, item.kind, len(answers), len(errors), first_error, latencies, worst))
+        figures = as_json(latencies)
+        del figures["longest_at_ms"]
+        waited = model.Traffic(item.name, item.kind, len(answers), len(errors), **figures)
+        summaries.append(replace(waited, first_error=errors[0] if errors else None, worst_revision=worst))
     return summaries
 
 
@@ -106,16 +96,5 @@ def _revision(applied: Applied, begin_ms: float) -> dict[str, Any]:
     }
 
 
-def _traffic(summary: ClassSummary) -> dict[str, Any]:
-    latencies = summary.latencies
-    record = {
-        "class": summary.name,
-        "kind": summary.kind,
-        "requests": summary.requests,
-        "errors": summary.errors,
-        **{name: round(getattr(latencies, name), 2) for name in ("p50_ms", "p99_ms", "max_stall_ms", "still_ms")},
-        "max_wait_ms": round(latencies.max_wait_ms, 2),
-        "worst_revision": summary.worst_revision,
-        "course": as_json(latencies.course, digits=2),
-    }
-    return record | ({"first_error": summary.first_error} if summary.first_error else {})
+def _traffic(waited: model.Traffic) -> dict[str, Any]:
+    return {key: value for key, value in as_json(waited, digits=2).items() if key != "first_error" or value}

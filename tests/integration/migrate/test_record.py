@@ -60,7 +60,7 @@ def test_a_request_that_could_not_be_sent_in_time_counts_from_when_it_was_due(fi
     assert late
     assert all(answer.latency_ms == answer.finished_ms - answer.due_ms for answer in late)
     (summary,) = summarise(traffic)
-    assert summary.latencies.max_stall_ms == max(answer.latency_ms for answer in traffic.answers)
+    assert summary.max_stall_ms == max(answer.latency_ms for answer in traffic.answers)
 
 
 def test_errors_of_the_server_are_counted_and_the_traffic_goes_on(filled: Database) -> None:
@@ -68,6 +68,7 @@ def test_errors_of_the_server_are_counted_and_the_traffic_goes_on(filled: Databa
         while len(traffic.answers) < 3:
             time.sleep(0.01)
     (summary,) = summarise(traffic)
+    assert summary.requests is not None
     assert summary.errors == summary.requests >= 3
     assert summary.first_error == "division by zero"
 

@@ -20,7 +20,6 @@ from inboxbench.migrate import runner
 from inboxbench.migrate.history import Revision, read_history
 from inboxbench.migrate.record import MigrationRun, run_under_traffic
 from inboxbench.migrate.session import Settings, read_settings
-from inboxbench.record import read
 from inboxbench.report.model import Migration
 from inboxbench.report.table import print_table
 from inboxbench.report.tables import traffic_table
@@ -174,7 +173,7 @@ def _print(done: MigrationRun, form: str) -> None:
     if run.revisions:
         console.print(_revisions_table(run))
     if done.traffic:
-        print_table(traffic_table(read(Migration, done.to_json())), console)
+        print_table(traffic_table(Migration(traffic=done.traffic)), console)
     for note in done.notes:
         console.print(f"note: {escape(note)}")
     summary = f"{len(run.revisions)} revisions, {run.before} → {run.after}, in {units.seconds(run.elapsed_s)}"
