@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from inboxbench.errors import UsageError
+from inboxbench.errors import UsageError, shortened
 
 _FOLDERS = ("schema", "migrations", "seeds", "bench")
 _PACKAGE = Path(__file__).resolve().parent
@@ -102,9 +102,14 @@ def find_project(path: Path | None = None, needs: Sequence[str] | None = None) -
     Raises UsageError when a folder of the project is missing. needs: folders that `path` must have (None: all).
     """
     if path is not None:
-        if missing := _missing(path, _FOLDERS if needs is None else needs):
-            raise UsageError(f"{path} is no inboxbench project: it lacks {', '.join(f'{m}/' for m in missing)}")
-        return Project(path.resolve())
+        shown = shortened(ascii(str(path))[1:-1], 200)
+        try:
+            missing, root = _missing(path, _FOLDERS if needs is None else needs), path.resolve()
+        except (OSError, RuntimeError, ValueError) as error:  # too long, links in a circle, a NUL
+            raise UsageError(f"the project {shown} is no folder: {getattr(error, 'strerror', None) or error}") from None
+        if missing:
+            raise UsageError(f"{shown} is no inboxbench project: it lacks {', '.join(f'{m}/' for m in missing)}")
+        return Project(root)
     for root in (_PACKAGE.parents[1], _PACKAGE / "messenger_project"):
         if not _missing(root):
             return Project(root)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from inboxbench.errors import UsageError
-from inboxbench.files import check_writable, drafted, write_text
+from inboxbench.files import check_writable, drafted, read_text, write_text
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -64,3 +66,43 @@ def test_a_missing_folder_is_said_before_the_work(tmp_path: Path) -> None:
     check_writable(tmp_path / "run.json")
     with pytest.raises(UsageError, match=r"^--junit .*x\.xml: the folder .*nowhere does not exist; make it first"):
         check_writable(tmp_path / "nowhere" / "x.xml", "--junit")
+
+
+def test_what_is_no_file_to_read_is_said(tmp_path: Path) -> None:
+    pipe, link, folder = tmp_path / "pipe", tmp_path / "link", tmp_path / "folder"
+    os.mkfifo(pipe)
+    link.symlink_to(link)
+    folder.mkdir()
+    for path, said in (
+        (link, "Too many levels of symbolic links"),
+        (folder, "Is a directory"),
+        (tmp_path / ("a" * 5000), "File name too long"),
+        (tmp_path / "a\0b", "embedded null"),
+        (Path("/dev/zero"), "larger than 64 MiB"),
+    ):
+        with pytest.raises(UsageError, match="cannot be read") as raised:
+            read_text(path)
+        assert said in str(raised.value)
+        assert len(str(raised.value)) < 500
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(pipe.write_text, "x" * 200_000)
+        assert read_text(pipe) == "x" * 200_000
+        written.result()
+
+
+def test_a_result_may_hold_what_utf_8_cannot(tmp_path: Path) -> None:
+    write_text(tmp_path / "x.json", '"\udc80"')
+    assert json.loads((tmp_path / "x.json").read_text()) == "\udc80"
+
+
+def test_a_place_to_write_is_checked(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(link)
+    for path, said in ((link, "leads nowhere"), (tmp_path, "is a folder")):
+        with pytest.raises(UsageError, match=said):
+            check_writable(path)

@@ -125,6 +125,8 @@ def _refused(error: BaseException) -> str | None:
             return "this takes more memory than there is; ask for less at once"
         case UnicodeEncodeError():
             return f"{ascii(error.object)[:80]} is no text in UTF-8; write it in UTF-8"
+        case RuntimeError() if "Symlink loop" in str(error):
+            return f"{error}: it leads nowhere; mend the links or name another place"
         case ValueError() if "embedded null" in str(error):
             return "the name of a file holds a NUL character; take it out"
     return None

@@ -123,7 +123,10 @@ def read_lab(document: Mapping[str, Any], source: str, labs: Labs) -> Lab:
     if kind is None:
         raise UsageError(f"{source}: holds no result of a lab; name what `inboxbench bench LAB --output FILE` wrote.")
     try:
-        return labs[kind](document)
+        lab = labs[kind](document)
+        for table in lab.tables:
+            as_markdown(table)  # a figure of another type shows when it is written
+        return lab
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         why = f"{type(error).__name__}: {error}"
         raise UsageError(f"{source}: {kind!r} is not as `inboxbench bench` writes it: {why}; measure again") from error

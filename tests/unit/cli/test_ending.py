@@ -40,6 +40,7 @@ def _fails(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         (OSError(28, "No space left on device"), 2),
         (OSError(36, "File name too long", "a" * 5000), 2),
         (ValueError("embedded null byte"), 2),
+        (RuntimeError("Symlink loop from '/a'"), 2),
         (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"), 2),
         (MemoryError(), 2),
         (KeyboardInterrupt(), 130),

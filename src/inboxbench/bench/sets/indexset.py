@@ -20,6 +20,7 @@ from inboxbench.server import reason
 
 _TABLE = re.compile(r'\s*(?:only\s+)?(?:public\.)?(?:"((?:[^"]|"")+)"|([^\s(]+))', re.IGNORECASE)
 _INDEX_KEYS = {"definition": str, "serves": list, "why": str, "ids": list, "needs": list}
+_DEEPEST = 50  # sets that extend each other
 _SET_KEYS = {"title": str, "why": str, "extends": list, "without": list, "indexes": list, "default": bool}
 
 
@@ -108,6 +109,8 @@ def _compose(path: Path, name: str, raw: Mapping[str, dict[str, Any]], trail: tu
     """Names of the indexes of a set, its parents' first. Raises UsageError for a cycle or an unknown name."""
     if name in trail:
         raise UsageError(f"{path} [set.{name}] extends: goes round in a circle: {' → '.join((*trail, name))}")
+    if len(trail) > _DEEPEST:
+        raise UsageError(f"{path} [set.{name}] extends: more than {_DEEPEST} sets in a row; name their indexes")
     names: list[str] = []
     for parent in raw[name].get("extends", ()):
         if parent not in raw:

@@ -86,6 +86,10 @@ def described(project: Project, cells: Iterable[Mapping[str, Any]]) -> list[dict
     titles = {family.name: family.title for family in families}
     meanings = {(family.name, entry.name): entry.meaning for family in families for entry in family.entries}
     return [
-        {"title": titles.get(cell["family"], ""), "meaning": meanings.get((cell["family"], cell["entry"]), ""), **cell}
+        {
+            "title": titles.get(str(cell["family"]), ""),
+            "meaning": meanings.get((str(cell["family"]), str(cell["entry"])), ""),
+            **cell,
+        }
         for cell in cells
     ]

@@ -107,3 +107,9 @@ def test_every_shipped_index_is_in_a_set(project: Project) -> None:
 def test_owners_proposals_are_in_their_set(project: Project, identity: str) -> None:
     owners = read_catalogue(project.schema / "indexes.toml").sets["owners"]
     assert [index for index in owners.indexes if identity in index.ids]
+
+
+def test_sets_that_extend_each_other_without_end_are_refused() -> None:
+    text = '[set.s0]\ntitle = "x"\n' + "".join(f'[set.s{n}]\nextends = ["s{n - 1}"]\n' for n in range(1, 2000))
+    with pytest.raises(UsageError, match=r"extends: more than 50 sets in a row"):
+        parse(text)
