@@ -16,7 +16,7 @@ from regressions import REGRESSIONS, Regression
 
 from inboxbench.database import clone_database, connect, database_name, drop_database
 from inboxbench.gate import Budgets, Change, Comparison, Snapshot, compare
-from inboxbench.gate.compare import ranked
+from inboxbench.gate.change import ranked
 from inboxbench.gate.measure_head import Request, measure_migrated, migrated
 from inboxbench.gate.paired_timing import Trial, time_cases
 from inboxbench.project import Project

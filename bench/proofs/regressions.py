@@ -2,7 +2,8 @@
 
 An injection changes head's schema (`sql`), a query's text (`query`, `old`, `new`), or both; `before` is put into both
 sides, and so is the edited query of a `both`. `expected`: at least one change of this verdict and metric, at a place
-that begins with `where`.
+that begins with `where`. `shop`: head is somebody else's schema (see write_regressions.py) and not the messenger;
+`role`: whom it is measured as.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ class Regression:
     old: str = ""
     new: str = ""
     both: bool = False
+    shop: bool = False
+    role: str | None = None
 
     @property
     def timed(self) -> bool:

@@ -8,9 +8,10 @@ as the server's log.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -124,11 +125,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One document of EXPLAIN: its tree, the server's time in ms (0.0: not executed) and settings off their default."""
+    """One document of EXPLAIN: its tree, the server's time in ms (0.0: not executed), settings off their default, calls
+    of the triggers and keys that fired (`NAME on TABLE`), and shared buffers that planning touched."""
 
     root: Node
     execution_ms: float
     settings: Mapping[str, str]
+    fired: Mapping[str, int] = field(default_factory=dict)
+    planning: int = 0
 
     @property
     def plan(self) -> Plan:
@@ -168,7 +172,12 @@ def read_explained(document: Mapping[str, Any], execution_ms: float | None = Non
     auto_explain writes no "Execution Time" but the duration beside the document: `execution_ms`.
     """
     taken = document.get("Execution Time", 0.0) if execution_ms is None else execution_ms
-    return Explained(read_node(document["Plan"]), float(taken), dict(document.get("Settings", {})))
+    fired: Counter[str] = Counter()
+    for trigger in document.get("Triggers", ()):
+        name = trigger.get("Constraint Name") or trigger["Trigger Name"]
+        fired[f"{name} on {trigger['Relation']}"] += int(trigger["Calls"])
+    planning = read_node({"Node Type": "Planning", **document.get("Planning", {})}).buffers
+    return Explained(read_node(document["Plan"]), float(taken), dict(document.get("Settings", {})), fired, planning)
 
 
 def explain(connection: Connection, query: Query, parameters: Parameters = None, *, execute: bool = True) -> Explained:

@@ -28,8 +28,6 @@ KEYS = {"conversations", "messages", "messages_per_s"}
 # Names that are such a key, or a former option that scripts still use, by the file that has them.
 NAMES = {
     "cli/race/stress.py": {"--conversations"},
-    "gate/measure_head.py": {"messages"},
-    "gate/snapshot.py": {"messages"},
 }
 
 

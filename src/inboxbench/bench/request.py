@@ -31,7 +31,8 @@ Sets = Sequence[str] | Sequence[IndexSet]
 @dataclass(frozen=True, slots=True)
 class Request:
     """`template` holds the data of `profile` without secondary indexes; sets in their order; targets by class.
-    as_is: rows lie where they lay in the source, else in key order. refused: sets that cannot be built, and why."""
+    as_is: rows lie where they lay in the source, else in key order. refused: sets that cannot be built, and why. role:
+    whom queries are executed as (None: the server's own user)."""
 
     template: str
     profile: str
@@ -43,6 +44,7 @@ class Request:
     notes: tuple[str, ...] = ()
     as_is: bool = False
     refused: tuple[str, ...] = ()
+    role: str | None = None
 
     @property
     def cells(self) -> int:
@@ -80,6 +82,7 @@ def prepared_request(
     timeout_s: float = TIMEOUT_S,
     as_is: bool = False,
     lenient: bool = False,
+    role: str | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Request]:
     """Everything read, drawn and tried out; the template is dropped at the end of the block.
@@ -101,7 +104,7 @@ def prepared_request(
             }
             notes = (*refused, *workload.skipped, *_remarks(connection))
         profile = _profile(server, source)
-        yield Request(template, profile, chosen, workload, changes, targets, timeout_s, notes, as_is, refused)
+        yield Request(template, profile, chosen, workload, changes, targets, timeout_s, notes, as_is, refused, role)
 
 
 def _buildable(

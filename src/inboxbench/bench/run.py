@@ -49,6 +49,7 @@ def run_matrix(
     as_is: bool = False,
     cache: Cache | None = None,
     lenient: bool = False,
+    role: str | None = None,
     progress: Progress | None = None,
     make_builder: MakeBuilder = SetBuilder,
 ) -> Matrix:
@@ -59,14 +60,14 @@ def run_matrix(
     fewer than one execution. speed: measure the client's overhead and the throughput of writes, too (None: neither).
     as_is: leave rows where they lie instead of in key order. cache: outcomes of earlier runs, which are not measured
     again; a set all of whose outcomes are known is not built. lenient: a set with a wrong definition is left out and
-    named (Matrix.refused). progress(done, total, what comes next). make_builder: where the
-    sets' indexes come from.
+    named (Matrix.refused). role: whom queries are executed as (None: the server's own user). progress(done, total,
+    what comes next). make_builder: where the sets' indexes come from.
 
     Raises UsageError for unknown names and wrong definitions before anything is built. A cell that fails or
     differs does not stop the rest: see Matrix.failures.
     """
     wanted: dict[str, Any] = {"sets": sets, "queries": queries, "writes": writes, "timeout_s": timeout_s}
-    wanted |= {"as_is": as_is, "lenient": lenient}
+    wanted |= {"as_is": as_is, "lenient": lenient, "role": role}
     with prepared_request(server, source, project, progress=progress, **wanted) as request:
         pace = _pace(rounds, budget_s, request.cells)
         outcomes = known_outcomes(cache, server, request, rounds=rounds, speed=speed) if cache else None
@@ -120,7 +121,7 @@ class _Run:
         server = self.speed.server
         with builder.built(index_set, titled(self._steps, index_set, "building ")) as (name, built):
             size = settle(server, name)
-            with open_probe(server, name, timeout_s=self._request.timeout_s) as probe:
+            with open_probe(server, name, timeout_s=self._request.timeout_s, role=self._request.role) as probe:
                 self._cells(index_set, probe)
             self.speed.watch_client(name)
             return (self.outcomes and self.outcomes.cost(index_set)) or self._cost(index_set, name, built, size)

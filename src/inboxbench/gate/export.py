@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from inboxbench import units
-from inboxbench.gate.compare import Change, Comparison
+from inboxbench.gate.change import CLOSING, Change, Comparison
 from inboxbench.gate.snapshot import Snapshot
 from inboxbench.project import Project
 from inboxbench.report.table import Cell, Column, Row, Table, Tone, as_rich, words
@@ -19,7 +19,10 @@ from inboxbench.report.table import as_markdown as table_as_markdown
 
 
 def source_of(project: Project, change: Change) -> tuple[Path, int]:
-    """The file and line that a reader should look at: the query's or write's statement, else the index sets."""
+    """The file and line that a reader should look at: the query's or write's statement, the folder of migrations for a
+    rule, else the index sets."""
+    if change.metric == "rule":
+        return project.migrations, 1
     for folder in (project.bench / "queries", project.bench / "writes"):
         path = folder / f"{change.query}.sql"
         if path.is_file():
@@ -39,7 +42,7 @@ def _property(text: str) -> str:
 
 def workflow_commands(comparison: Comparison, project: Project, root: Path) -> Iterator[str]:
     """Workflow commands of GitHub Actions, one for each change that closes the gate; paths are relative to `root`."""
-    for change in comparison.of("broken", "worse"):
+    for change in comparison.of(*CLOSING):
         path, line = source_of(project, change)
         shown = path.relative_to(root) if path.is_relative_to(root) else path
         yield (
@@ -52,7 +55,7 @@ def junit(comparison: Comparison, now: Snapshot) -> str:
     """One test case a cell and a write; what closes the gate is its failure."""
     suite = ET.Element("testsuite", name="inboxbench gate")
     failures: dict[str, list[Change]] = {}
-    for change in comparison.of("broken", "worse"):
+    for change in comparison.of(*CLOSING):
         failures.setdefault(change.where, []).append(change)
     writes = [f"{write}/{name}" for name, cost in now.costs.items() for write in cost.writes]
     names = dict.fromkeys([*sorted(now.readings), *sorted(writes), *sorted(failures)])
@@ -81,7 +84,10 @@ def _figures(now: Snapshot) -> Iterator[tuple[str, str, str, float]]:
     for name, cost in sorted(now.costs.items()):
         yield f"indexes/{name}", "size", "bytes", cost.bytes
         for write, writing in sorted(cost.writes.items()):
-            yield f"{write}/{name}", "wal", "bytes", writing.wal_bytes
+            if writing.wal_bytes is not None:
+                yield f"{write}/{name}", "wal", "bytes", writing.wal_bytes
+            if writing.buffers is not None:
+                yield f"{write}/{name}", "buffers", "pages", writing.buffers
 
 
 def smaller_is_better(now: Snapshot) -> list[dict[str, Any]]:
@@ -91,19 +97,22 @@ def smaller_is_better(now: Snapshot) -> list[dict[str, Any]]:
 
 def bencher(now: Snapshot) -> Mapping[str, Any]:
     """Bencher Metric Format: benchmark → measure → value."""
-    return {f"{name}": {measure: {"value": value}} for name, measure, _unit, value in _figures(now)}
+    document: dict[str, dict[str, Any]] = {}
+    for name, measure, _unit, value in _figures(now):
+        document.setdefault(name, {})[measure] = {"value": value}
+    return document
 
 
 _MOST = 50  # rows of a table in Markdown: a comment has a limit, and nobody reads further
-_SIGNS = {"broken": "✗", "worse": "▲", "better": "▼", "note": "·"}
-_TONES: dict[str, Tone] = {"broken": "bad", "worse": "bad", "better": "good", "note": "weak"}
+_SIGNS = {"broken": "✗", "worse": "▲", "uncompared": "?", "better": "▼", "note": "·"}
+_TONES: dict[str, Tone] = {"broken": "bad", "worse": "bad", "uncompared": "bad", "better": "good", "note": "weak"}
 
 
 def changes_table(title: str, changes: Sequence[Change]) -> Table:
     """Return a line for each change, the worst first."""
     columns = [
         Column("", words=True),
-        Column("query/class/set or write/set", words=True, code=True),
+        Column("query/class/set, write/set or relation/rule", words=True, code=True),
         *words("what"),
         Column("factor", units.times),
     ]
@@ -126,7 +135,7 @@ def _with_plans(changes: Sequence[Change]) -> Iterator[Change]:
 def scoreboard(comparison: Comparison, headline: str, remarks: Sequence[str]) -> RenderableType:
     """Return what a terminal shows; nothing but the headline when nothing changed."""
     parts: list[RenderableType] = []
-    if changed := comparison.of("broken", "worse", "better"):
+    if changed := comparison.of(*CLOSING, "better"):
         parts.append(as_rich(changes_table("figures that changed, the worst first", changed), fold=True))
     for change in _with_plans(comparison.changes):
         title = change.where if change.verdict != "note" else f"{change.where} {change.text}"
@@ -141,8 +150,14 @@ def scoreboard(comparison: Comparison, headline: str, remarks: Sequence[str]) ->
 def as_markdown(comparison: Comparison, headline: str, remarks: Sequence[str]) -> str:
     """Return a headline, what closes the gate, what got better, the plans, remarks."""
     closing, better, notes = comparison.of("broken", "worse"), comparison.of("better"), comparison.of("note")
+    missing = comparison.of("uncompared")
     lines = [f"### inboxbench gate: {'closed' if comparison.closed else 'open'}", "", headline, ""]
-    lines += _part("Worse", closing) + _part("Better", better) + _scored_plans((*closing, *better, *notes))
+    lines += (
+        _part("Worse", closing)
+        + _part("Not compared", missing)
+        + _part("Better", better)
+        + _scored_plans((*closing, *better, *notes))
+    )
     lines += [f"- {_cell(change.where)} {_cell(change.text)}" for change in notes if change.metric != "plan"]
     lines += [f"- {_cell(remark)}" for remark in remarks]
     return "\n".join(lines).rstrip() + "\n"

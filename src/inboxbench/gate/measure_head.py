@@ -1,22 +1,30 @@
-"""Measures head, or another git revision, as it is: the migrated schema's own indexes on a seeded database."""
+"""Measures head, or another git revision, as it is: the migrated schema's own indexes on a seeded database; or a
+database of somebody's own."""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
 from psycopg import sql
 
-from inboxbench.bench import Progress, run_matrix
+from inboxbench import __version__
+from inboxbench.bench import TIMEOUT_S, Progress, run_matrix
+from inboxbench.bench.execute.session import open_probe
 from inboxbench.bench.sets.indexset import IndexSet, live_set, read_catalogue
 from inboxbench.bench.sets.template import drop_secondary_indexes
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.errors import UsageError
-from inboxbench.gate.snapshot import Snapshot, environment_of, snapshot_of
+from inboxbench.explain import explain
+from inboxbench.gate.environment import Environment
+from inboxbench.gate.rules import read_rules
+from inboxbench.gate.snapshot import Snapshot, Writing, digest, snapshot_of
+from inboxbench.gate.writings import WatchedBuilder
 from inboxbench.migrate import runner
 from inboxbench.migrate.session import read_settings
 from inboxbench.owner import temporary_folder
@@ -34,18 +42,35 @@ _KEYS = """
     WHERE x.indisprimary AND t.relkind = 'r' AND t.relnamespace = 'public'::regnamespace
     ORDER BY t.relname
 """
+_ROLE = """
+    SELECT rolsuper OR rolbypassrls, pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = %s
+"""
 # Rounds of a cell: the first execution gives its rows, the second one its counters.
 _ROUNDS = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to measure: the profile's data, migrated; its own indexes, and sets of schema/indexes.toml beside them."""
+    """What to measure: the profile's data, migrated; its own indexes, and sets of schema/indexes.toml beside them.
+
+    role: whom queries and writes are executed as (None: the server's own user).
+    """
 
     profile: str = "tiny"
     seed: int = 1
     sets: Sequence[str] = ()
     queries: Sequence[str] | None = None
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What is known of the rows of a database: see Environment."""
+
+    profile: str
+    rows: int
+    data: Mapping[str, str]
+    made_of: str | None = None
 
 
 def measure_head(server: Server, project: Project, request: Request, *, progress: Progress | None = None) -> Snapshot:
@@ -82,7 +107,7 @@ def measure_upgraded(
         own = live_set(connection, MIGRATED, _TITLE)
         drop_secondary_indexes(connection)
         _lay_out(connection)
-    return _measured(server, (name, dataset), project, own, request, progress=progress)
+    return _measured(server, (name, _seeded(dataset), own), project, request, progress)
 
 
 def measure_migrated(
@@ -91,32 +116,90 @@ def measure_migrated(
     """The counters of database `name`, which is `dataset` at head, laid out, under the indexes that it has."""
     with connect(server.conninfo(name)) as connection:
         own = live_set(connection, MIGRATED, _TITLE)
-    return _measured(server, (name, dataset), project, own, request, progress=progress)
+    return _measured(server, (name, _seeded(dataset), own), project, request, progress)
+
+
+def measure_database(
+    server: Server, name: str, project: Project, request: Request, *, progress: Progress | None = None
+) -> Snapshot:
+    """The counters of database `name` as it is, with its rows where they lie; it is read and never written.
+
+    request.profile: what the database is called in the snapshot.
+    """
+    from inboxbench.dryrun.probes.downgrade import checksums  # noqa: PLC0415 - needed here alone, and slow to import
+
+    with connect(server.conninfo(name), timezone="UTC") as connection:
+        own = live_set(connection, MIGRATED, _TITLE)
+        sums = checksums(connection)
+    data = {f"column {table}.{column}": said for table, total in sums.items() for column, said in total.columns.items()}
+    rows = _Rows(request.profile, sum(total.rows for total in sums.values()), data)
+    return _measured(server, (name, rows, own), project, request, progress)
+
+
+def _seeded(dataset: Dataset) -> _Rows:
+    """Known by what the generator made of them, not by who made it: another release of a library that makes the same
+    rows makes no other counters."""
+    data = {f"table {table}": checksum for table, checksum in dataset.checksums.items()}
+    if dataset.churn is not None:
+        data["past"] = digest(sorted(dataset.churn.items()))
+    return _Rows(dataset.profile, dataset.size, data, dataset.fingerprint)
 
 
 def _measured(
-    server: Server,
-    source: tuple[str, Dataset],
-    project: Project,
-    own: IndexSet,
-    request: Request,
-    *,
-    progress: Progress | None,
+    server: Server, source: tuple[str, _Rows, IndexSet], project: Project, request: Request, progress: Progress | None
 ) -> Snapshot:
-    name, dataset = source
-    chosen = [own, *_catalogued(project, request.sets)]
+    """source: a database, what is known of its rows, and its own indexes."""
+    name, rows, own = source
+    check_role(server, request.role)
+    writings: dict[str, dict[str, Writing]] = {}
     matrix = run_matrix(
-        server, name, project, sets=chosen, queries=request.queries, rounds=_ROUNDS, as_is=True, progress=progress
+        server,
+        name,
+        project,
+        sets=[own, *_catalogued(project, request.sets)],
+        queries=request.queries,
+        writes=False,
+        rounds=_ROUNDS,
+        as_is=True,
+        role=request.role,
+        progress=progress,
+        make_builder=partial(WatchedBuilder, project=project, role=request.role, writings=writings),
     )
-    environment = environment_of(
-        matrix,
-        profile=dataset.profile,
-        server=_version(server),
-        messages=dataset.size,
-        seed=request.seed,
-        data=dataset.fingerprint,
+    with connect(server.conninfo(name)) as connection:
+        rules = read_rules(connection)
+    environment = Environment(
+        __version__,
+        _version(server),
+        rows.profile,
+        rows.rows,
+        request.seed,
+        rows.data,
+        _settings(server, name),
+        request.role,
+        rows.made_of,
     )
-    return snapshot_of(matrix, environment, _head(project))
+    return snapshot_of(matrix, writings, rules, environment, _head(project))
+
+
+def _settings(server: Server, name: str) -> Mapping[str, str]:
+    """Those of a measuring session that change plans and are off their default, whether or not any query works."""
+    with open_probe(server, name, timeout_s=TIMEOUT_S) as probe:
+        return explain(probe.connection, "SELECT 1").settings
+
+
+def check_role(server: Server, role: str | None) -> str:
+    """Return whom counters are measured as, in words. Raises UsageError for a role that cannot be taken on."""
+    with connect(server.conninfo()) as connection:
+        user = connection.info.user
+        row = connection.execute(_ROLE, (role or user,)).fetchone()
+    if row is None:
+        raise UsageError(
+            f"--role {role}: there is no such role on {server.label}; let a migration create it, or name a server that "
+            "has it with --server"
+        )
+    if not row[1]:
+        raise UsageError(f"--role {role}: {user} is no member of it on {server.label}; GRANT {role} TO {user} there")
+    return f"measured as role {role or user}" + (", whom no row security policy binds" if row[0] else "")
 
 
 def _lay_out(connection: Connection) -> None:
@@ -139,6 +222,9 @@ def _version(server: Server) -> str:
 
 
 def _head(project: Project) -> str:
+    """The last revision; "" in a project without migrations."""
+    if not project.migrations.is_dir():
+        return ""
     return ScriptDirectory(str(project.migrations)).get_current_head() or ""
 
 

@@ -16,7 +16,7 @@ from inboxbench.bench.execute.session import Probe, open_probe, prepared
 from inboxbench.bench.workload.queries import Case, Workload, draw_cases, read_workload
 from inboxbench.database import connect
 from inboxbench.errors import SubjectFailed, UsageError
-from inboxbench.gate.compare import Change
+from inboxbench.gate.change import Change
 from inboxbench.project import Project
 from inboxbench.server import Server
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Literal
 
 from inboxbench.errors import UsageError
+from inboxbench.gate.environment import check_environment
 from inboxbench.gate.measure_head import git
-from inboxbench.gate.snapshot import Reading, Snapshot, check_environment, parse_snapshot, read_snapshot
+from inboxbench.gate.snapshot import Reading, Snapshot, parse_snapshot, read_snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,9 @@ def _of_costs(points: Sequence[Point]) -> Iterator[Series]:
         yield Series(name, "size", False, tuple(cost.bytes if cost else None for cost in costs))
         for write in sorted({write for cost in costs if cost for write in cost.writes}):
             writes = [cost.writes.get(write) if cost else None for cost in costs]
-            for metric, field in (("wal", "wal_bytes"), ("hot", "hot_share")):
-                values = tuple(getattr(write, field) if write else None for write in writes)
-                yield Series(f"{write}/{name}", metric, False, values)
+            for metric, field in (("wal", "wal_bytes"), ("hot", "hot_share"), ("buffers", "buffers")):
+                values = tuple(getattr(cost, field) if cost else None for cost in writes)
+                yield Series(f"{write}/{name}", metric, metric == "buffers", values)
 
 
 Evidence = Literal["change point", "step"]

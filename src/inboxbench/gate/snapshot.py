@@ -1,76 +1,23 @@
-"""A snapshot: the counters of one head, in a file that is the same to the byte when nothing has changed."""
+"""A snapshot: the counters and rules of one head, in a file that is the same to the byte when nothing has changed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inboxbench import __version__
 from inboxbench.bench import Cell, Matrix, SetResult
 from inboxbench.bench.model import plain
 from inboxbench.documents import check_schema, parse_json
 from inboxbench.errors import UsageError
 from inboxbench.files import read_text, write_text
+from inboxbench.gate.environment import Environment
+from inboxbench.gate.rules import Rules
 
-_NAMES = {
-    "tool": "inboxbench",
-    "data": "other rows (profile, seed, generator, schema/baseline.sql), digest",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """What counters depend on beside the schema and the queries.
-
-    server: PostgreSQL's version; data: fingerprint of profile, seed, generator and baseline schema; settings: those
-    of the measuring session that EXPLAIN calls changed.
-    """
-
-    tool: str
-    server: str
-    profile: str
-    messages: int
-    seed: int
-    data: str
-    settings: Mapping[str, str]
-
-
-def environment_of(matrix: Matrix, *, server: str, profile: str, messages: int, seed: int, data: str) -> Environment:
-    return Environment(__version__, server, profile, messages, seed, data, dict(matrix.settings))
-
-
-def check_environment(before: Environment, now: Environment, where: str) -> list[str]:
-    """Remarks on what differs without harm. Raises UsageError for what makes counters incomparable."""
-    for name, said in _differences(before, now):
-        raise UsageError(
-            f"{where}: measured with {name} {said[0]}, this is {said[1]}: its counters do not compare; "
-            "measure it again here with --update"
-        )
-    if before.server != now.server:
-        return [f"baseline measured on PostgreSQL {before.server}, head on {now.server}"]
-    return []
-
-
-def _differences(before: Environment, now: Environment) -> Iterator[tuple[str, tuple[object, object]]]:
-    majors = before.server.partition(".")[0], now.server.partition(".")[0]
-    if majors[0] != majors[1]:
-        yield "PostgreSQL", majors
-    for field in fields(Environment):
-        old, new = getattr(before, field.name), getattr(now, field.name)
-        if field.name == "settings":
-            changed = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
-            if changed:
-                name = changed[0]
-                yield f"setting {name}", (old.get(name, "at its default"), new.get(name, "at its default"))
-        elif field.name != "server" and old != new:
-            yield _NAMES.get(field.name, field.name), (old, new)
-
-
-FORMAT = 1
+FORMAT = 2
 _AGAIN = "restore it, or delete it and make it again with --update"
 
 
@@ -94,15 +41,29 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """One kind of write under one set: bytes of WAL an execution, share of HOT among row updates (None: none)."""
+    """One kind of write under one set; every figure is the mean of one execution.
 
-    wal_bytes: float
+    wal_bytes: bytes of WAL; hot_share: share of HOT among the row updates (None: no row was updated); rows: those that
+    it changed; buffers: pages touched by the statement, its checks, policies, triggers and keys (None: not known);
+    after: those of them that what fires after the statement touched; fired: calls of each trigger and key. query,
+    parameters: digests of its text and of what it was executed with (None in files of format 1). failure: why there
+    are no figures.
+    """
+
+    wal_bytes: float | None
     hot_share: float | None
+    rows: float | None = None
+    buffers: float | None = None
+    after: float | None = None
+    fired: Mapping[str, float] = field(default_factory=dict)
+    query: str | None = None
+    parameters: str | None = None
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One set: bytes of each index, those of all (rules included), its writes."""
+    """One set: bytes of each index, those of all (unique ones included), its writes."""
 
     bytes: int
     indexes: Mapping[str, int]
@@ -111,19 +72,30 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Readings by `query/class/set`, costs by set; head: the last revision."""
+    """Readings by `query/class/set`, costs by set, rules by relation (None: a file of format 1 knows none).
+
+    head: the last revision; skipped: why a case could not be measured, by `query/class`.
+    """
 
     environment: Environment
     head: str
     readings: Mapping[str, Reading]
     costs: Mapping[str, Cost]
+    rules: Rules | None = None
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return {"format": FORMAT, **asdict(self)}
+        document = {"format": FORMAT, **asdict(self)}
+        del document["environment"]["made_of"]
+        return document
 
 
 def digest(value: object) -> str:
     return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
+
+
+def digest_of_values(values: Mapping[str, Any]) -> str:
+    return digest(sorted((name, plain(value)) for name, value in values.items()))
 
 
 def _reading(cell: Cell) -> Reading:
@@ -135,36 +107,37 @@ def _reading(cell: Cell) -> Reading:
         plan=plan.line if plan else None,
         answer=cell.answer,
         query=digest(query.text),
-        parameters=digest(sorted((name, plain(value)) for name, value in cell.case.values.items())),
+        parameters=digest_of_values(cell.case.values),
         failure=cell.failure,
     )
 
 
-def _cost(result: SetResult) -> Cost:
-    return Cost(
-        bytes=result.bytes,
-        indexes={built.index.name: built.bytes for built in result.built},
-        writes={
-            write.name: Writing(
-                round(write.wal_bytes, 1), None if write.hot_share is None else round(write.hot_share, 4)
-            )
-            for write in result.writes
-        },
-    )
+def _cost(result: SetResult, writes: Mapping[str, Writing]) -> Cost:
+    return Cost(result.bytes, {built.index.name: built.bytes for built in result.built}, writes)
 
 
 def key_of(cell: Cell) -> str:
     return f"{cell.case.query.name}/{cell.case.parameter_class.name}/{cell.index_set}"
 
 
-def snapshot_of(matrix: Matrix, environment: Environment, head: str) -> Snapshot:
-    """What the gate keeps of a matrix."""
+def snapshot_of(
+    matrix: Matrix, writes: Mapping[str, Mapping[str, Writing]], rules: Rules, environment: Environment, head: str
+) -> Snapshot:
+    """Return what the gate keeps of a matrix. writes: by set, then by write."""
     return Snapshot(
         environment=environment,
         head=head,
         readings={key_of(cell): _reading(cell) for cell in matrix.cells},
-        costs={result.index_set.name: _cost(result) for result in matrix.sets},
+        costs={result.index_set.name: _cost(result, writes[result.index_set.name]) for result in matrix.sets},
+        rules=rules,
+        skipped=dict(_skipped(text) for text in matrix.workload.skipped),
     )
+
+
+def _skipped(text: str) -> tuple[str, str]:
+    """`query [class]: why` as `query/class` and why."""
+    case, _, why = text.partition(": ")
+    return case.replace(" [", "/").removesuffix("]"), why
 
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:
@@ -185,10 +158,35 @@ def read_snapshot(path: Path) -> Snapshot:
 def parse_snapshot(text: str, path: str) -> Snapshot:
     """The same for a text; `path` says in messages where it comes from."""
     document = parse_json(text, path, _AGAIN)
-    if isinstance(document, dict) and document.get("format", FORMAT) != FORMAT:
-        raise UsageError(f"{path} format: {document['format']!r}, this inboxbench writes {FORMAT}; make it anew")
+    if isinstance(document, dict):
+        document = _upgraded(document, path)
     check_schema(document, path, "inboxbench.gate", "snapshot.schema.json", remedy=_AGAIN)
     return _parsed(document)
+
+
+def _upgraded(document: dict[str, Any], path: str) -> dict[str, Any]:
+    """A document of format 1, which knows the rows by what they were made of, and neither rules nor pages of writes, in
+    the form of today. What is wrong in it is left for the schema to say."""
+    if document.get("format", FORMAT) == FORMAT:
+        return document
+    if document["format"] != 1 or isinstance(document["format"], bool):
+        raise UsageError(f"{path} format: {document['format']!r}, this inboxbench writes {FORMAT}; make it again")
+    upgraded = {**document, "format": FORMAT, "rules": None, "skipped": {}}
+    if isinstance(old := document.get("environment"), dict):
+        renamed = {"messages": "rows", "data": "made_of"}
+        upgraded["environment"] = {renamed.get(key, key): value for key, value in old.items()} | {
+            "data": {},
+            "role": None,
+        }
+    for cost in _members(document.get("costs")):
+        for write in _members(cost.get("writes")):
+            write |= {"rows": None, "buffers": None, "after": None, "fired": {}}
+            write |= {"query": None, "parameters": None, "failure": None}
+    return upgraded
+
+
+def _members(value: object) -> list[dict[str, Any]]:
+    return [member for member in value.values() if isinstance(member, dict)] if isinstance(value, dict) else []
 
 
 def _parsed(document: Mapping[str, Any]) -> Snapshot:
@@ -197,4 +195,5 @@ def _parsed(document: Mapping[str, Any]) -> Snapshot:
         for name, cost in document["costs"].items()
     }
     readings = {key: Reading(**reading) for key, reading in document["readings"].items()}
-    return Snapshot(Environment(**document["environment"]), document["head"], readings, costs)
+    environment = Environment(**document["environment"])
+    return Snapshot(environment, document["head"], readings, costs, document["rules"], document["skipped"])

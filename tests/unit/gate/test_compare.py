@@ -12,19 +12,27 @@ import pytest
 
 from inboxbench.errors import UsageError
 from inboxbench.gate import Budgets, Comparison, Environment, Snapshot, compare, read_budgets, read_snapshot
-from inboxbench.gate.compare import Budget, settled
+from inboxbench.gate.budgets import Budget
+from inboxbench.gate.environment import check_environment
 from inboxbench.gate.export import as_markdown, bencher, junit, smaller_is_better, workflow_commands
-from inboxbench.gate.snapshot import Cost, Reading, Writing, check_environment, write_snapshot
+from inboxbench.gate.snapshot import Cost, Reading, Writing, write_snapshot
+from inboxbench.gate.update import settled
 from inboxbench.project import find_project
 
-ENVIRONMENT = Environment("0.1.0", "18.6", "tiny", 20_000, 1, "abc", {"jit": "off"})
+ENVIRONMENT = Environment(
+    "0.1.0", "18.6", "tiny", 20_000, 1, {"table orders": "abc", "table users": "def"}, {"jit": "off"}
+)
 READING = Reading(100, 25, 40, "Index Scan a → Limit", "rows", "text", "values")
-WRITING = Writing(1000.0, 0.5)
+WRITING = Writing(1000.0, 0.5, 1.0, 30.0, 4.0, {"audit on orders": 1.0}, "text", "values")
 KEY, WRITE = "list_all/huge/migrated", "assign/migrated"
 
 
+def written(wal_bytes: float, hot_share: float = 0.5) -> Writing:
+    return replace(WRITING, wal_bytes=wal_bytes, hot_share=hot_share)
+
+
 def snapshot(reading: Reading = READING, writing: Writing = WRITING, size: int = 1_000_000) -> Snapshot:
-    return Snapshot(ENVIRONMENT, "0040", {KEY: reading}, {"migrated": Cost(size, {"a": size}, {"assign": writing})})
+    return Snapshot(ENVIRONMENT, "0040", {KEY: reading}, {"migrated": Cost(size, {"a": size}, {"assign": writing})}, {})
 
 
 def changes(now: Snapshot, budgets: Budgets | None = None) -> list[tuple[str, str, str]]:
@@ -36,7 +44,7 @@ def test_nothing_changed() -> None:
     found = compare(snapshot(), snapshot(), Budgets())
     assert found.changes == ()
     assert not found.closed
-    assert found.compared == 5
+    assert found.compared == 7
 
 
 @pytest.mark.parametrize(
@@ -49,26 +57,39 @@ def test_nothing_changed() -> None:
         (snapshot(replace(READING, plan="Seq Scan a", buffers=200)), [("worse", KEY, "buffers")]),
         (snapshot(replace(READING, answer="others")), [("broken", KEY, "answer")]),
         (snapshot(replace(READING, answer="others", query="new text")), [("note", KEY, "answer")]),
-        (snapshot(replace(READING, buffers=900, parameters="others")), [("note", KEY, "cell")]),
+        (snapshot(replace(READING, buffers=900, parameters="others")), [("uncompared", KEY, "cell")]),
         (snapshot(replace(READING, buffers=None, failure="no such column")), [("broken", KEY, "cell")]),
-        (snapshot(writing=Writing(1009.0, 0.5)), []),
-        (snapshot(writing=Writing(1011.0, 0.5)), [("worse", WRITE, "wal")]),
-        (snapshot(writing=Writing(900.0, 0.5)), [("better", WRITE, "wal")]),
-        (snapshot(writing=Writing(1000.0, 0.3)), [("worse", WRITE, "hot")]),
-        (snapshot(writing=Writing(1000.0, 0.495)), []),
+        (snapshot(writing=written(1009.0)), []),
+        (snapshot(writing=written(1011.0)), [("worse", WRITE, "wal")]),
+        (snapshot(writing=written(900.0)), [("better", WRITE, "wal")]),
+        (snapshot(writing=written(1000.0, 0.3)), [("worse", WRITE, "hot")]),
+        (snapshot(writing=written(1000.0, 0.495)), []),
+        (snapshot(writing=replace(WRITING, buffers=31.5)), []),
+        (snapshot(writing=replace(WRITING, buffers=32)), [("worse", WRITE, "buffers")]),
+        (snapshot(writing=replace(WRITING, buffers=20)), [("better", WRITE, "buffers")]),
+        (snapshot(writing=replace(WRITING, rows=0.0)), [("broken", WRITE, "answer")]),
+        (snapshot(writing=replace(WRITING, rows=2.0, query="new text")), [("note", WRITE, "answer")]),
+        (snapshot(writing=replace(WRITING, parameters="others")), [("uncompared", WRITE, "cell")]),
+        (snapshot(writing=replace(WRITING, hot_share=None)), [("uncompared", WRITE, "hot")]),
+        (
+            snapshot(writing=replace(WRITING, fired={"audit on orders": 2.0})),
+            [("worse", f"{WRITE}/audit on orders", "calls")],
+        ),
+        (snapshot(writing=replace(WRITING, fired={})), [("note", f"{WRITE}/audit on orders", "calls")]),
+        (snapshot(writing=Writing(None, None, failure="no such table")), [("broken", WRITE, "cell")]),
         (snapshot(size=1_009_000), []),
         (snapshot(size=1_011_000), [("worse", "migrated", "size")]),
-        (replace(snapshot(), readings={}), [("note", KEY, "cell")]),
-        (replace(snapshot(), costs={}), [("note", "migrated", "set")]),
+        (replace(snapshot(), readings={}), [("uncompared", KEY, "cell")]),
+        (replace(snapshot(), costs={}), [("uncompared", WRITE, "set"), ("uncompared", "migrated", "set")]),
     ],
 )
 def test_each_change_is_what_it_is(now: Snapshot, expected: list[tuple[str, str, str]]) -> None:
     assert changes(now) == expected
 
 
-def test_a_new_cell_is_a_note() -> None:
+def test_a_new_cell_is_not_compared() -> None:
     more = replace(snapshot(), readings={KEY: READING, "list_mine/huge/migrated": READING})
-    assert changes(more) == [("note", "list_mine/huge/migrated", "cell")]
+    assert changes(more) == [("uncompared", "list_mine/huge/migrated", "cell")]
 
 
 def test_worst_first() -> None:
@@ -116,7 +137,12 @@ def test_budgets_build_on_the_default(tmp_path: Path) -> None:
     [
         (replace(ENVIRONMENT, server="17.2"), "measured with PostgreSQL 17, this is 18"),
         (replace(ENVIRONMENT, profile="small"), "measured with profile small, this is tiny"),
-        (replace(ENVIRONMENT, data="xyz"), "schema/baseline.sql), digest xyz, this is abc"),
+        (
+            replace(ENVIRONMENT, data={**ENVIRONMENT.data, "table orders": "xyz"}),
+            "measured with other rows (table orders), table orders with checksum xyz, this is abc",
+        ),
+        (replace(ENVIRONMENT, data={}, made_of="xyz"), "schema/baseline.sql), digest xyz, this is unknown"),
+        (replace(ENVIRONMENT, role="clerk"), "measured with role clerk, this is the server's own user"),
         (replace(ENVIRONMENT, seed=2), "measured with seed 2, this is 1"),
         (replace(ENVIRONMENT, tool="9.9"), "measured with inboxbench 9.9, this is 0.1.0"),
         (replace(ENVIRONMENT, settings={}), "measured with setting jit at its default, this is off"),
@@ -154,7 +180,7 @@ def _drop(document: dict[str, object], *path: str) -> None:
         (lambda text: text.replace('"buffers": 100', '"buffers": "a hundred"'), f"readings.{KEY}.buffers"),
         (lambda text: text.replace('"buffers": 100', '"buffers": -1'), f"readings.{KEY}.buffers"),
         (lambda text: text.replace('"server"', '"sever"'), "environment"),
-        (lambda text: text.replace('"format": 1', '"format": 7'), "format: 7, this inboxbench writes 1"),
+        (lambda text: text.replace('"format": 2', '"format": 7'), "format: 7, this inboxbench writes 2"),
         (lambda _text: "[]", "the document must be object, not []"),
         (lambda _text: "{}", "is missing; restore it"),
     ],
@@ -171,21 +197,21 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, damage: Callable[[str], str]
 
 
 def test_what_repeats_within_its_budget_is_kept_to_the_byte() -> None:
-    now = snapshot(writing=Writing(1004.2, 0.499), size=1_001_000)
+    now = snapshot(writing=written(1004.2, 0.499), size=1_001_000)
     assert settled(snapshot(), now, Budgets(), accept=False) == snapshot()
 
 
 def test_better_is_written_back_and_worse_only_when_accepted() -> None:
-    better = snapshot(replace(READING, buffers=90), Writing(900.0, 0.7), 900_000)
+    better = snapshot(replace(READING, buffers=90), written(900.0, 0.7), 900_000)
     assert settled(snapshot(), better, Budgets(), accept=False) == better
-    worse = snapshot(replace(READING, buffers=190), Writing(1900.0, 0.2), 1_900_000)
+    worse = snapshot(replace(READING, buffers=190), written(1900.0, 0.2), 1_900_000)
     assert settled(snapshot(), worse, Budgets(), accept=False) == snapshot()
     assert settled(snapshot(), worse, Budgets(), accept=True) == worse
 
 
 def test_a_run_of_some_queries_leaves_the_rest_of_the_baseline() -> None:
     some = replace(snapshot(), readings={"list_new/huge/migrated": READING})
-    assert settled(snapshot(), some, Budgets(), accept=False).readings == some.readings
+    assert settled(snapshot(), some, Budgets(), accept=True).readings == some.readings
     kept = settled(snapshot(), some, Budgets(), accept=False, partial=True)
     assert kept.readings == {**snapshot().readings, **some.readings}
 
@@ -212,7 +238,7 @@ def test_junit_fails_the_cell() -> None:
 
 def test_other_forms_hold_every_figure() -> None:
     assert {"name": "list_all/huge/migrated buffers", "unit": "pages", "value": 100} in smaller_is_better(snapshot())
-    assert bencher(snapshot())["assign/migrated"] == {"wal": {"value": 1000.0}}
+    assert bencher(snapshot())["assign/migrated"] == {"wal": {"value": 1000.0}, "buffers": {"value": 30.0}}
     json.dumps(smaller_is_better(snapshot()))
 
 

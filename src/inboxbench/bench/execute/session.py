@@ -74,9 +74,13 @@ class Probe:
 
 
 @contextmanager
-def open_probe(server: Server, database: str, *, timeout_s: float) -> Iterator[Probe]:
-    """Open a session set up for measuring; a statement that takes longer than `timeout_s` is stopped."""
-    with connect(server.conninfo(database), autocommit=True, **SETTINGS, **_ended_after(timeout_s)) as connection:
+def open_probe(server: Server, database: str, *, timeout_s: float, role: str | None = None) -> Iterator[Probe]:
+    """Open a session set up for measuring; a statement that takes longer than `timeout_s` is stopped.
+
+    role: whom the session acts as (None: the server's own user).
+    """
+    settings = {**SETTINGS, **_ended_after(timeout_s), **({"role": role} if role else {})}
+    with connect(server.conninfo(database), autocommit=True, **settings) as connection:
         yield Probe(connection)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ _UPDATES = "SELECT coalesce(sum(n_tup_upd), 0), coalesce(sum(n_tup_hot_upd), 0) 
 class WriteCost:
     """Of one kind of write: bytes of WAL each (search indexes' pending entries merged, and that counted too),
     executions a second on one connection, share of row updates that were HOT (None: nothing was updated), buffers
-    each: those of the statement, of every rule that it fires and of the indexes it maintains."""
+    each: those of the statement, of every rule that it fires and of the indexes it maintains; rows changed each."""
 
     name: str
     title: str
@@ -51,6 +52,7 @@ class WriteCost:
     per_s: float
     hot_share: float | None
     buffers: float | None = None
+    rows: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -120,30 +122,59 @@ def draw_targets(connection: Connection, folder: Path, write: QueryFile) -> list
 def measure_writes(
     server: Server, database: str, writes: Sequence[QueryFile], targets: Targets
 ) -> tuple[WriteCost, ...]:
-    """Run each write over its targets on one connection, each execution a transaction of its own.
+    """Return what each write costs. Raises SubjectFailed when one fails, once the others are measured."""
+    outcomes = try_writes(server, database, writes, targets)
+    for outcome in outcomes.values():
+        if isinstance(outcome, SubjectFailed):
+            raise outcome
+    return tuple(outcome for outcome in outcomes.values() if isinstance(outcome, WriteCost))
+
+
+def try_writes(
+    server: Server,
+    database: str,
+    writes: Sequence[QueryFile],
+    targets: Targets,
+    *,
+    role: str | None = None,
+    timeout_s: float | None = None,
+) -> dict[str, WriteCost | SubjectFailed]:
+    """Run each write over its targets on one connection, each execution a transaction of its own; by name, what it
+    costs or why it failed.
 
     Updates come first: rows that a fresh load packed full have no room for HOT, so a pass that is not measured
-    moves the targets to where updated rows live. Raises SubjectFailed when a write fails.
+    moves the targets to where updated rows live. role: whom they are executed as (None: the server's own user);
+    timeout_s: a write that takes longer is stopped, and has failed.
     """
-    if not writes:
-        return ()
     ranked = sorted(writes, key=lambda write: (write.family != "update", write.name))
-    with connect(server.conninfo(database)) as connection:
-        for write in ranked:
-            if write.family == "update":
-                _loosen(connection, write, targets[write.classes[0]])
-        return tuple(_cost(connection, write, targets[write.classes[0]]) for write in ranked)
+    outcomes: dict[str, WriteCost | SubjectFailed] = {}
+    if not ranked:
+        return outcomes
+    limit = {"statement_timeout": f"{round(timeout_s * 1000)}ms"} if timeout_s else {}
+    with connect(server.conninfo(database), autocommit=True, **limit) as connection:
+        for measured in (_loosen, _cost):
+            for write in ranked:
+                if isinstance(outcomes.get(write.name), SubjectFailed):
+                    continue
+                try:
+                    cost = measured(connection, write, targets[write.classes[0]], role)
+                except SubjectFailed as error:
+                    outcomes[write.name] = error
+                else:
+                    outcomes |= {write.name: cost} if cost else {}
+    return {write.name: outcomes[write.name] for write in ranked}
 
 
-def _loosen(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, Any]]) -> None:
-    for _ in range(_PASSES):
-        _execute(connection, write, rows)
+def _loosen(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, Any]], role: str | None) -> None:
+    if write.family == "update":
+        for _ in range(_PASSES):
+            _execute(connection, write, rows, role)
 
 
-def _cost(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, Any]]) -> WriteCost:
+def _cost(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, Any]], role: str | None) -> WriteCost:
     _merge_pending(connection)
     before, logged, touched = updates(connection), wal_written(connection), _blocks(connection)
-    executions, seconds = _execute(connection, write, rows)
+    executions, changed, seconds = _execute(connection, write, rows, role)
     _merge_pending(connection)
     done, wal = updates(connection) - before, wal_written(connection) - logged
     blocks = _blocks(connection) - touched
@@ -156,28 +187,45 @@ def _cost(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, 
         per_s=executions / seconds,
         hot_share=done.hot_share,
         buffers=blocks / executions,
+        rows=changed / executions,
     )
 
 
-def _execute(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, Any]]) -> tuple[int, float]:
-    """Executions done and the seconds they took.
+def _execute(
+    connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, Any]], role: str | None
+) -> tuple[int, int, float]:
+    """Executions done, the rows that they changed and the seconds that they took.
 
     All of them, or only the first few where those show that all would take too long (without an index a rule's
     own query scans the table). Nothing in between: merging a search index is shared by the writes before it, so
     costs compare only over equal numbers of them.
     """
     statement = as_psycopg(write.text).encode()
-    begun = time.perf_counter()
-    done = 0
-    for row in rows:
-        try:
-            connection.execute(statement, row, prepare=True)
-        except psycopg.Error as error:
-            raise SubjectFailed(f"{write.path}: {reason(error)}") from None
-        done += 1
-        if done == _FEW and (time.perf_counter() - begun) / done * len(rows) > _LONGEST_S:
-            break
-    return done, time.perf_counter() - begun
+    with _acting_as(connection, role):
+        begun = time.perf_counter()
+        done = changed = 0
+        for row in rows:
+            try:
+                changed += max(0, connection.execute(statement, row, prepare=True).rowcount)
+            except psycopg.Error as error:
+                raise SubjectFailed(f"{write.path}: {reason(error)}") from None
+            done += 1
+            if done == _FEW and (time.perf_counter() - begun) / done * len(rows) > _LONGEST_S:
+                break
+        return done, changed, time.perf_counter() - begun
+
+
+@contextmanager
+def _acting_as(connection: Connection, role: str | None) -> Iterator[None]:
+    """Act as another role for the block; counting and vacuuming is for the server's own user."""
+    if role is None:
+        yield
+        return
+    connection.execute("SELECT set_config('role', %s, false)", (role,))
+    try:
+        yield
+    finally:
+        connection.execute("RESET ROLE")
 
 
 def _merge_pending(connection: Connection) -> None:

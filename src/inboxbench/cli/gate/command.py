@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
+from psycopg.conninfo import conninfo_to_dict
 
-from inboxbench.bench.sets.indexset import read_catalogue
 from inboxbench.bench.workload.queries import read_workload
+from inboxbench.cli.bench.options import own_questions
+from inboxbench.cli.bench.source import Source, check_names, opened_database
 from inboxbench.cli.gate.history import history
 from inboxbench.cli.options import Session, names_in, pass_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import counting
 from inboxbench.database import scratch_database
-from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
+from inboxbench.database_copy import is_url
+from inboxbench.errors import UsageError
 from inboxbench.files import check_writable, write_text
-from inboxbench.gate import Comparison, Snapshot, compare, read_budgets, read_snapshot, write_snapshot
-from inboxbench.gate.compare import ranked, settled
+from inboxbench.gate import Comparison, Snapshot, read_budgets, read_snapshot, write_snapshot
+from inboxbench.gate.case import Case, chosen_only, close, comparable, headline, judge, update_baseline
 from inboxbench.gate.export import as_markdown, bencher, junit, scoreboard, smaller_is_better, workflow_commands
-from inboxbench.gate.measure_head import Request, checked_out, measure_head, measure_migrated, migrated, uncommitted
+from inboxbench.gate.measure_head import (
+    Request,
+    check_role,
+    checked_out,
+    measure_database,
+    measure_head,
+    measure_migrated,
+    migrated,
+    uncommitted,
+)
 from inboxbench.gate.paired_timing import Timed, Trial, time_cases, times_in_words
-from inboxbench.gate.snapshot import check_environment
 from inboxbench.project import Project
-from inboxbench.seed import load_profile
 from inboxbench.server import Server
 
 _OPTIONS = {"timing": "time", "run_file": "run", "junit_file": "junit", "bencher_file": "bencher", "form": "format"}
@@ -62,18 +71,6 @@ class Stopwatch:
         return timed
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """Both sides. `label` is what the baseline is called in messages; new: there was none, so it is head itself."""
-
-    before: Snapshot
-    now: Snapshot
-    label: str
-    remarks: Sequence[str] = ()
-    new: bool = False
-    timed: tuple[Timed, ...] = ()
-
-
 @click.group(invoke_without_command=True)
 @click.option("--profile", default="tiny", show_default=True, help="data profile of seeds/ to measure on")
 @click.option(
@@ -86,7 +83,23 @@ class Case:
 @click.option(
     "--sets", help="index sets of schema/indexes.toml to measure beside head's own indexes, with commas between"
 )
-@click.option("--queries", help="queries or families of bench/queries to measure, with commas between (default: all)")
+@click.option(
+    "--queries",
+    help="queries or families of bench/queries to measure, with commas between; the others are left out on purpose "
+    "(default: all). With --database also a folder of .sql files",
+)
+@click.option(
+    "--database",
+    help="measure this database instead of a profile's rows: NAME of one on the server that inboxbench made, or "
+    "postgresql://… to measure a copy of it; it is read and never written",
+)
+@click.option(
+    "--allow-foreign", is_flag=True, help="measure --database NAME even if inboxbench did not make that database"
+)
+@click.option(
+    "--role",
+    help="role to execute queries and writes as, whom row security policies bind (default: the server's own user)",
+)
 @click.option("--baseline", type=_FILE, help="baseline file to compare with (default: bench/baselines/PROFILE.json)")
 @click.option(
     "--against",
@@ -117,7 +130,16 @@ class Case:
     help="take head's counters from this file, which an earlier --output wrote, instead of measuring",
 )
 @click.option("--update", is_flag=True, help="write figures that got better or are new to the baseline file")
-@click.option("--accept", is_flag=True, help="with --update: write figures that got worse, too")
+@click.option(
+    "--accept",
+    is_flag=True,
+    help="with --update: write figures that got worse, too, and drop rules and readings that are gone",
+)
+@click.option(
+    "--allow-uncompared",
+    is_flag=True,
+    help="let figures pass that have nothing to be compared with (without it they are exit code 2)",
+)
 @click.option("--markdown", type=_FILE, help="append a summary in Markdown to this file, such as $GITHUB_STEP_SUMMARY")
 @click.option("--junit", "junit_file", type=_FILE, help="write the outcome as JUnit XML to this file")
 @click.option(
@@ -138,6 +160,9 @@ def command(
     seed: int,
     sets: str | None,
     queries: str | None,
+    database: str | None,
+    allow_foreign: bool,
+    role: str | None,
     baseline: Path | None,
     against: str | None,
     timing: bool,
@@ -146,17 +171,20 @@ def command(
     run_file: Path | None,
     update: bool,
     accept: bool,
+    allow_uncompared: bool,
     output: Output,
     markdown: Path | None,
     junit_file: Path | None,
     smaller_is_better: Path | None,
     bencher_file: Path | None,
 ) -> None:
-    """Measure head's own indexes on a seeded database and compare every counter with the baseline's.
+    """Measure head's own indexes on a seeded database and compare every counter, and every rule that the schema
+    enforces, with the baseline's.
 
-    Pages, rows thrown away, sizes, WAL and HOT share decide; times only with --time. Exit code 1 when one is beyond
-    its budget (bench/gate.toml; none unless declared), 3 when a query fails or returns other rows, 2 when the baseline
-    was measured on something else.
+    Pages, rows thrown away, sizes, WAL and HOT share decide, pages that triggers and checks of a write touch included;
+    times only with --time. Exit code 1 when one is beyond its budget (bench/gate.toml; none unless declared) or a rule
+    is gone, 3 when a query or write fails or answers otherwise, 2 when the baseline was measured on something else, or
+    a figure has nothing to be compared with.
     """
     if context.invoked_subcommand:
         _check_place(context)
@@ -167,30 +195,42 @@ def command(
     for option, file in (("--junit", junit_file), ("--markdown", markdown), ("--bencher", bencher_file)):
         check_writable(file, option)
     check_writable(smaller_is_better, "--smaller-is-better")
-    request = Request(profile, seed, names_in(sets) or (), names_in(queries))
-    _check_names(session.project, request)
-    path = baseline or session.project.bench / "baselines" / f"{profile}.json"
+    session, queries = own_questions(session, database, queries, None)
+    source = Source(database, profile, seed, allow_foreign, as_is=True)
+    request = Request(_label(database) or profile, seed, names_in(sets) or (), names_in(queries), role)
+    check_names(session, source, list(request.sets), names_in(queries))
+    path = baseline or session.project.bench / "baselines" / f"{request.profile}.json"
     budgets = read_budgets(session.project.bench / "gate.toml")
     outputs = Outputs(markdown, junit_file, smaller_is_better, bencher_file)
-    if against is None:
-        before = None if update and not path.is_file() else _baseline(path)
-        now = read_snapshot(run_file) if run_file else _measured(session, request)
-        case = Case(before or now, now, str(path), new=before is None)
-    else:
+    if against is not None:
+        if database:
+            raise UsageError("--against migrates a profile's rows to both revisions; leave out --database")
         case = _both(session, request, against, Stopwatch(tolerate, time_budget) if timing else None)
-    case = _comparable(case, replaceable=update)
-    remarks = list(case.remarks)
-    comparison = _with_times(compare(case.before, case.now, budgets), case.timed)
-    remarks += times_in_words(case.timed)
-    _write(outputs, replace(case, remarks=remarks), comparison)
+    else:
+        before = None if update and not path.is_file() else _baseline(path)
+        now, remarks = (read_snapshot(run_file), []) if run_file else _measured(session, source, request)
+        case = Case(before, now, str(path), remarks)
+    chosen = None
+    if request.queries is not None:
+        chosen = frozenset(query.name for query in read_workload(session.project, request.queries).queries)
+    case = comparable(case, update=update, accept=accept)
+    seen = chosen_only(case, chosen)
+    comparison = judge(seen, budgets, new=update, uncompared=allow_uncompared)
+    case = replace(case, remarks=[*seen.remarks, *times_in_words(case.timed)])
+    _write(outputs, case, comparison)
     if update:
-        kept = settled(case.before, case.now, budgets, accept=accept, partial=bool(request.queries))
-        write_snapshot(path, kept)
-        remarks.append(f"{path} is written; commit it")
-    _hand_over(replace(case, remarks=remarks), comparison, output)
+        case = update_baseline(case, comparison, path, budgets, accept=accept, partial=chosen is not None)
+    _hand_over(case, comparison, output)
     _annotate(session.project, comparison)
     if not (update and accept):
-        _close(comparison)
+        close(case, comparison)
+
+
+def _label(database: str | None) -> str | None:
+    """What a database is called in its snapshot and by its baseline: its name, never its address."""
+    if is_url(database):
+        return str(conninfo_to_dict(str(database)).get("dbname") or "") or None
+    return database
 
 
 def _check_place(context: click.Context) -> None:
@@ -213,22 +253,21 @@ def _check_words(
         raise UsageError("--accept says what --update writes; give both")
 
 
-def _check_names(project: Project, request: Request) -> None:
-    """A wrong name is said before a server is started."""
-    load_profile(project, request.profile)
-    read_workload(project, request.queries)
-    read_catalogue(project.schema / "indexes.toml").choose(list(request.sets))
-
-
 def _baseline(path: Path) -> Snapshot:
     if not path.is_file():
         raise UsageError(f"there is no baseline {path}; make it with `inboxbench gate --update` and commit it")
     return read_snapshot(path)
 
 
-def _measured(session: Session, request: Request) -> Snapshot:
-    with session.server() as server, counting() as progress:
-        return measure_head(server, session.project, request, progress=progress)
+def _measured(session: Session, source: Source, request: Request) -> tuple[Snapshot, list[str]]:
+    with session.server() as server:
+        if source.database is None:
+            with counting() as progress:
+                snapshot = measure_head(server, session.project, request, progress=progress)
+        else:
+            with opened_database(session, server, source) as name, counting() as progress:
+                snapshot = measure_database(server, name, session.project, request, progress=progress)
+        return snapshot, [check_role(server, request.role)]
 
 
 def _both(session: Session, request: Request, ref: str, stopwatch: Stopwatch | None) -> Case:
@@ -238,38 +277,14 @@ def _both(session: Session, request: Request, ref: str, stopwatch: Stopwatch | N
     with checked_out(session.project, ref) as other, session.server() as server:
         sides = (other, session.project)
         with migrated(server, other, request) as old, migrated(server, session.project, request) as new:
-            snapshots = []
+            snapshots = list[Snapshot]()
+            remarks.append(check_role(server, request.role))
             for project, (name, dataset) in zip(sides, (old, new), strict=True):
                 with counting() as progress:
                     snapshot = measure_migrated(server, name, dataset, project, request, progress=progress)
                 snapshots.append(snapshot)
             timed = stopwatch.measure(server, (old[0], new[0]), sides, request) if stopwatch else ()
-    return Case(snapshots[0], snapshots[1], f"revision {ref}", remarks, timed=tuple(timed))
-
-
-def _comparable(case: Case, *, replaceable: bool) -> Case:
-    """The case with what differs without harm. A baseline of another environment can only be replaced."""
-    try:
-        remarks = check_environment(case.before.environment, case.now.environment, case.label)
-    except UsageError as error:
-        if not replaceable:
-            raise
-        return replace(case, before=case.now, new=True, remarks=[*case.remarks, f"replaced: {error}"])
-    return replace(case, remarks=[*case.remarks, *remarks])
-
-
-def _with_times(comparison: Comparison, timed: Sequence[Timed]) -> Comparison:
-    slower = [change for case in timed if (change := case.as_change())]
-    return Comparison(ranked([*comparison.changes, *slower]), comparison.compared + len(timed))
-
-
-def _headline(case: Case, comparison: Comparison) -> str:
-    if case.new:
-        return f"{len(case.now.readings)} readings: the first baseline."
-    closing, better = len(comparison.of("broken", "worse")), len(comparison.of("better"))
-    counts = f"{closing} worse, {better} better, {comparison.compared} figures compared with {case.label}"
-    lax = f"; the baseline is lax by {better} figures: --update" if better and not closing else ""
-    return f"{counts}{lax}."
+    return Case(snapshots[0], snapshots[1], f"revision {ref}", remarks, tuple(timed), measured=True)
 
 
 def _write(outputs: Outputs, case: Case, comparison: Comparison) -> None:
@@ -280,14 +295,14 @@ def _write(outputs: Outputs, case: Case, comparison: Comparison) -> None:
     if outputs.bencher:
         write_text(outputs.bencher, json.dumps(bencher(case.now), indent=1) + "\n")
     if outputs.markdown:
-        write_text(outputs.markdown, as_markdown(comparison, _headline(case, comparison), case.remarks), append=True)
+        write_text(outputs.markdown, as_markdown(comparison, headline(case, comparison), case.remarks), append=True)
 
 
 def _hand_over(case: Case, comparison: Comparison, output: Output) -> None:
-    headline = _headline(case, comparison)
+    said = headline(case, comparison)
     document = {
         "closed": comparison.closed,
-        "headline": headline,
+        "headline": said,
         "remarks": list(case.remarks),
         "changes": [asdict(change) for change in comparison.changes],
     }
@@ -296,8 +311,8 @@ def _hand_over(case: Case, comparison: Comparison, output: Output) -> None:
         output = replace(output, file=None)
     output.hand_over(
         document,
-        text=lambda console: console.print(scoreboard(comparison, headline, case.remarks)),
-        markdown=lambda: as_markdown(comparison, headline, case.remarks),
+        text=lambda console: console.print(scoreboard(comparison, said, case.remarks)),
+        markdown=lambda: as_markdown(comparison, said, case.remarks),
     )
 
 
@@ -308,14 +323,6 @@ def _annotate(project: Project, comparison: Comparison) -> None:
             comparison, project, Path(os.environ.get("GITHUB_WORKSPACE", Path.cwd())).resolve()
         ):
             click.echo(line, err=True)
-
-
-def _close(comparison: Comparison) -> None:
-    """Raises SubjectFailed for a query that fails or answers otherwise, ThresholdExceeded for a worse counter."""
-    for verdict, error in (("broken", SubjectFailed), ("worse", ThresholdExceeded)):
-        if changes := [change for change in comparison.changes if change.verdict == verdict]:
-            more = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
-            raise error(f"{changes[0].where}: {changes[0].text}{more}")
 
 
 command.add_command(history)

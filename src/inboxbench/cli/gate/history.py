@@ -14,7 +14,7 @@ from inboxbench import units
 from inboxbench.cli.output import Output, output_options
 from inboxbench.errors import ThresholdExceeded, UsageError
 from inboxbench.files import check_writable, write_text
-from inboxbench.gate.compare import METRICS
+from inboxbench.gate.change import METRICS
 from inboxbench.gate.series import (
     Point,
     Shift,

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from inboxbench.cli import application
-from inboxbench.database import connect
+from inboxbench.database import connect, scratch_database
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.gate import Budgets, compare, read_snapshot, write_snapshot
 from inboxbench.gate.measure_head import Request, measure_migrated, migrated
@@ -43,8 +43,8 @@ def _git(root: Path, *words: str) -> None:
 
 
 def run(server: Server, root: Path, *words: str) -> str:
-    common = ["--server", server.url("postgres"), "--project", str(root), "--queries", ",".join(QUERIES)]
-    common += ["--seed", str(SEED)]
+    common = ["--server", server.url("postgres"), "--project", str(root), "--seed", str(SEED)]
+    common += [] if "--queries" in words else ["--queries", ",".join(QUERIES)]
     result = CliRunner().invoke(application, ["gate", *words, *common])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -107,6 +107,81 @@ def test_a_wrong_answer_is_a_failure_and_no_threshold(server: Server, kept: Path
     write_snapshot(path, replace(found, readings={**found.readings, key: replace(found.readings[key], answer="x")}))
     with pytest.raises(SubjectFailed, match="returns other rows than at the baseline"):
         run(server, kept, "--run", str(path))
+
+
+@pytest.mark.parametrize("words", [[], ["--update"], ["--allow-uncompared"]])
+def test_queries_that_all_fail_are_a_failure_and_no_other_environment(
+    server: Server, kept: Path, words: list[str]
+) -> None:
+    query, before = kept / "bench" / "queries" / "list_all.sql", baseline(kept).read_bytes()
+    text = query.read_text(encoding="utf-8")
+    query.write_text(text.replace("SELECT c.id", "SELEC c.id"), encoding="utf-8")
+    try:
+        with pytest.raises(SubjectFailed, match=r"list_all/\w+/migrated: fails now: syntax error at or near"):
+            run(server, kept, *words, "--queries", "list_all")
+    finally:
+        query.write_text(text, encoding="utf-8")
+    assert baseline(kept).read_bytes() == before
+
+
+def test_a_reading_without_its_like_is_named_and_closes(server: Server, kept: Path, tmp_path: Path) -> None:
+    found = read_snapshot(baseline(kept))
+    gone = replace(found, readings={**found.readings, "list_gone/huge/migrated": next(iter(found.readings.values()))})
+    path, before = tmp_path / "gone.json", tmp_path / "head.json"
+    write_snapshot(path, gone)
+    write_snapshot(before, found)
+    words = ["gate", "--run", str(before), "--baseline", str(path), "--project", str(kept)]
+    result = CliRunner().invoke(application, words)
+    assert isinstance(result.exception, UsageError)
+    assert "list_gone/huge/migrated: not compared: it is in the baseline and was not measured now" in str(
+        result.exception
+    )
+    assert "1 not compared" in result.output
+    allowed = CliRunner().invoke(application, [*words, "--allow-uncompared"])
+    assert allowed.exit_code == 0, allowed.output
+    assert "list_gone/huge/migrated not compared: it is in the baseline" in " ".join(allowed.output.split())
+    with_junit = tmp_path / "junit.xml"
+    CliRunner().invoke(application, [*words, "--junit", str(with_junit)])
+    assert "<failure" in with_junit.read_text(encoding="utf-8")
+
+
+def test_whom_it_is_measured_as_is_said(server: Server, kept: Path) -> None:
+    assert "whom no row security policy binds" in " ".join(run(server, kept).split())
+    with pytest.raises(UsageError, match="--role nobody: there is no such role"):
+        run(server, kept, "--role", "nobody")
+
+
+def test_a_database_of_one_s_own(server: Server, project: Project, tmp_path: Path) -> None:
+    """A shop, as somebody would do it: the folder of queries gets the baseline, a lost index and a lost rule close."""
+    shop = project.root / "examples" / "shop"
+    folder = tmp_path / "queries"
+    shutil.copytree(shop / "queries", folder)
+
+    def gate(*words: str) -> str:
+        common = ["--server", server.url("postgres"), "--queries", str(folder), "--database", server.url(name)]
+        result = CliRunner().invoke(application, ["gate", *words, *common])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return " ".join(result.output.split())
+
+    with scratch_database(server, "shop") as name:
+        with connect(server.conninfo(name)) as connection:
+            connection.execute((shop / "schema.sql").read_bytes())
+            seed = (shop / "seed.sql").read_text(encoding="utf-8")
+            connection.execute(seed.replace("100000)", "3000)").replace("96000", "2900").encode())
+        assert "the first baseline" in gate("--update")
+        assert (folder / "baselines" / f"{name}.json").is_file()
+        assert "open: 0 worse, 0 better" in gate()
+        with connect(server.conninfo(name)) as connection:
+            connection.execute("ALTER TABLE orders ADD COLUMN note text")
+            connection.execute("DROP INDEX orders_status_idx")
+            connection.execute("ALTER TABLE customers DROP CONSTRAINT customers_email_key")
+        with pytest.raises(ThresholdExceeded) as caught:
+            gate("--markdown", str(tmp_path / "summary.md"))
+        assert "pages" in str(caught.value) or "rule gone" in str(caught.value)
+        summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
+        assert "`public.customers/unique customers_email_key` | rule gone: UNIQUE (email)" in summary
+        assert "`oldest_open/given/migrated`" in summary
 
 
 def test_json_and_exports(server: Server, kept: Path, worse: Path, tmp_path: Path) -> None:
@@ -181,4 +256,8 @@ def test_a_project_without_git_is_told(server: Server, project: Project, tmp_pat
 
 def test_the_regression_is_in_the_queries_it_touches(kept: Path, worse: Path) -> None:
     found = compare(read_snapshot(baseline(kept)), read_snapshot(worse), Budgets())
-    assert {change.query for change in found.of("worse") if change.metric == "buffers"} == {"thread_latest"}
+    # The write has a trigger that reads the thread as the query does.
+    assert {change.query for change in found.of("worse") if change.metric == "buffers"} == {
+        "thread_latest",
+        "insert_message",
+    }

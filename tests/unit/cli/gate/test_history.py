@@ -21,7 +21,7 @@ from inboxbench.gate import Environment, Snapshot, write_snapshot
 from inboxbench.gate.series import Series, shifts
 from inboxbench.gate.snapshot import Cost, Reading, Writing
 
-ENVIRONMENT = Environment("0.1.0", "18.6", "tiny", 20_000, 1, "abc", {"jit": "off"})
+ENVIRONMENT = Environment("0.1.0", "18.6", "tiny", 20_000, 1, {"table orders": "abc"}, {"jit": "off"})
 KEY = "list_all/huge/migrated"
 
 
