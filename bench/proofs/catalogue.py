@@ -1,5 +1,5 @@
-"""Every regression of regressions.py put into head on its own; each has to be caught in its class, and the same head
-without it has to pass."""
+"""Every regression of regressions.py and write_regressions.py put into head on its own; each has to be caught in its
+class, and the same head without it has to pass."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from pathlib import Path
 import click
 from journal import Journal
 from regressions import REGRESSIONS, Regression
+from write_regressions import CLERK, ROLE, SHOP_FILES, SHOP_ROWS, SHOP_RULES, WRITE_REGRESSIONS
 
-from inboxbench.database import clone_database, connect, database_name, drop_database
+from inboxbench.database import clone_database, connect, database_name, drop_database, scratch_database
 from inboxbench.gate import Budgets, Change, Comparison, Snapshot, compare
-from inboxbench.gate.change import ranked
-from inboxbench.gate.measure_head import Request, measure_migrated, migrated
+from inboxbench.gate.change import CLOSING, ranked
+from inboxbench.gate.measure_head import Request, measure_database, measure_migrated, migrated
 from inboxbench.gate.paired_timing import Trial, time_cases
-from inboxbench.project import Project
+from inboxbench.project import Loose, Project
 from inboxbench.seed import Dataset
 from inboxbench.server import Server
 
@@ -73,17 +74,20 @@ def split(text: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """What regressions are put into: copies of one migrated head."""
+class Head:
+    """What regressions are put into: copies of one database. dataset: None for that of somebody else."""
 
     server: Server
     template: str
-    dataset: Dataset
     project: Project
+    dataset: Dataset | None = None
 
-    def measured(self, *statements: str, project: Project | None = None) -> Snapshot:
+    def measured(self, *statements: str, project: Project | None = None, role: str | None = None) -> Snapshot:
+        request, project = Request(role=role), project or self.project
         with altered(self.server, self.template, *statements) as name:
-            return measure_migrated(self.server, name, self.dataset, project or self.project, Request())
+            if self.dataset is None:
+                return measure_database(self.server, name, project, request)
+            return measure_migrated(self.server, name, self.dataset, project, request)
 
     def timed(self, trial: Trial, project: Project, query: str) -> Comparison:
         """Of a query in the same words on both sides."""
@@ -92,57 +96,88 @@ class Ground:
         return Comparison(ranked(changes), len(changes))
 
 
+@contextmanager
+def shop(server: Server, project: Project) -> Iterator[Head]:
+    """A schema that the tool does not know: examples/shop, with a few rows, and rules of every kind."""
+    example = project.root / "examples" / "shop"
+    with tempfile.TemporaryDirectory(prefix="inboxbench_proof_") as folder, scratch_database(server, "shop") as name:
+        queries = Path(folder) / "queries"
+        shutil.copytree(example / "queries", queries)
+        for file, text in SHOP_FILES.items():
+            (queries / file).write_text(text, encoding="utf-8")
+        with connect(server.conninfo(name)) as connection:
+            for script in ((example / "schema.sql").read_text(encoding="utf-8"), SHOP_ROWS, SHOP_RULES, ROLE):
+                connection.execute(script.encode())
+        yield Head(server, name, Loose(queries, queries / "indexes.toml"))
+
+
 def catalogue(server: Server, project: Project, journal: Journal) -> None:
     """Go on with the regressions that the journal does not know yet."""
-    known: dict[str, Snapshot] = {}
+    known: dict[tuple[str, bool, str | None], Snapshot] = {}
     done = {entry["name"] for entry in journal.entries(KIND)}
-    left = [one for one in REGRESSIONS if one.name not in done]
-    with migrated(server, project, Request()) as (template, dataset):
-        ground = Ground(server, template, dataset, project)
-        for one in left:
-            again, found = _timed(ground, one) if one.timed else _counted(ground, one, known)
-            _note(journal, one, found.changes, again.of("broken", "worse"))
+    left = [regression for regression in (*REGRESSIONS, *WRITE_REGRESSIONS) if _title(regression) not in done]
+    with migrated(server, project, Request()) as (template, dataset), shop(server, project) as foreign:
+        head = Head(server, template, project, dataset)
+        for regression in left:
+            if regression.timed:
+                again, found = _timed(head, regression)
+            else:
+                again, found = _counted(foreign if regression.shop else head, regression, known)
+            _note(journal, regression, found.changes, again.of(*CLOSING))
+    with connect(server.conninfo()) as connection:
+        connection.execute(f"DROP ROLE IF EXISTS {CLERK}".encode())
 
 
-def _counted(ground: Ground, one: Regression, known: dict[str, Snapshot]) -> tuple[Comparison, Comparison]:
+def _title(regression: Regression) -> str:
+    return f"{regression.name} (shop)" if regression.shop else regression.name
+
+
+def _counted(
+    head: Head, regression: Regression, known: dict[tuple[str, bool, str | None], Snapshot]
+) -> tuple[Comparison, Comparison]:
     """What changed without it, and with it."""
-    if one.before not in known:
-        known[one.before] = ground.measured(one.before)
-    again = compare(known[one.before], ground.measured(one.before), Budgets())
-    with edited(ground.project, one) as other:
-        found = compare(known[one.before], ground.measured(one.before, one.sql, project=other), Budgets())
+    before, role = regression.before, regression.role
+    key = (before, regression.shop, role)
+    if key not in known:
+        known[key] = head.measured(before, role=role)
+    again = compare(known[key], head.measured(before, role=role), Budgets())
+    with edited(head.project, regression) as other:
+        found = compare(known[key], head.measured(before, regression.sql, project=other, role=role), Budgets())
     return again, found
 
 
-def _timed(ground: Ground, one: Regression) -> tuple[Comparison, Comparison]:
+def _timed(head: Head, regression: Regression) -> tuple[Comparison, Comparison]:
     with ExitStack() as stack:
-        before, same, copy = (stack.enter_context(altered(ground.server, ground.template, one.before)) for _ in "abc")
-        worse = stack.enter_context(altered(ground.server, ground.template, one.before, one.sql))
-        both = stack.enter_context(edited(ground.project, one))
+        before, same, copy = (
+            stack.enter_context(altered(head.server, head.template, regression.before)) for _ in "abc"
+        )
+        worse = stack.enter_context(altered(head.server, head.template, regression.before, regression.sql))
+        both = stack.enter_context(edited(head.project, regression))
         return (
-            ground.timed(Trial(before, same, copy), both, one.query),
-            ground.timed(Trial(before, worse, copy), both, one.query),
+            head.timed(Trial(before, same, copy), both, regression.query),
+            head.timed(Trial(before, worse, copy), both, regression.query),
         )
 
 
-def _note(journal: Journal, one: Regression, found: Sequence[Change], alarms: Sequence[Change]) -> None:
+def _note(journal: Journal, regression: Regression, found: Sequence[Change], alarms: Sequence[Change]) -> None:
     fitting = [
         change
         for change in found
-        if (change.verdict, change.metric) == one.expected and change.where.startswith(one.where)
+        if (change.verdict, change.metric) == regression.expected and change.where.startswith(regression.where)
     ]
     worst = f"{fitting[0].where}: {fitting[0].text}" if fitting else ""
     instead = "; ".join(f"{change.where} {change.metric} {change.text}" for change in found[:2]) or "nothing"
     journal.add(
         KIND,
-        name=one.name,
-        cause=one.kind,
-        belongs=f"{one.expected[0]}: {one.expected[1]}",
+        name=_title(regression),
+        cause=regression.kind,
+        belongs=f"{regression.expected[0]}: {regression.expected[1]}",
         caught=bool(fitting),
         worst=worst or instead,
         alarms=[f"{change.where}: {change.text}" for change in alarms],
     )
-    click.echo(f"{one.name}: {'caught' if fitting else 'MISSED'}, {worst or instead}; {len(alarms)} alarms without it")
+    said = "caught" if fitting else "MISSED"
+    click.echo(f"{_title(regression)}: {said}, {worst or instead}; {len(alarms)} alarms without it")
 
 
 def table(journal: Journal) -> tuple[list[str], int]:
@@ -150,9 +185,7 @@ def table(journal: Journal) -> tuple[list[str], int]:
     rows = ["| regression | cause | class it belongs to | caught in it | worst | alarms without it |"]
     rows.append("|---|---|---|---|---|---:|")
     found = journal.entries(KIND)
-    for one in found:
-        said = "yes" if one["caught"] else "**missed**"
-        rows.append(
-            f"| {one['name']} | {one['cause']} | {one['belongs']} | {said} | {one['worst']} | {len(one['alarms'])} |"
-        )
-    return rows, sum(not one["caught"] or bool(one["alarms"]) for one in found)
+    for entry in found:
+        cells = [entry["name"], entry["cause"], entry["belongs"], "yes" if entry["caught"] else "**missed**"]
+        rows.append(f"| {' | '.join(cells)} | {entry['worst']} | {len(entry['alarms'])} |")
+    return rows, sum(not entry["caught"] or bool(entry["alarms"]) for entry in found)

@@ -12,6 +12,7 @@ from journal import Entry, Journal, span
 
 from inboxbench.database import scratch_database
 from inboxbench.gate import Budgets, Snapshot, compare, read_snapshot, write_snapshot
+from inboxbench.gate.change import CLOSING
 from inboxbench.gate.measure_head import Request, measure_head, measure_upgraded, upgraded
 from inboxbench.project import Project
 from inboxbench.server import Server
@@ -84,7 +85,7 @@ def _measured(server: Server, project: Project, every: int) -> Iterator[tuple[bo
 
 def _note(journal: Journal, first: Snapshot, now: Snapshot, *, noisy: int, seconds: float, fresh: bool) -> None:
     found = compare(first, now, Budgets())
-    alarms = [f"{one.where} {one.metric}: {one.text}" for one in found.of("broken", "worse")]
+    alarms = [f"{one.where} {one.metric}: {one.text}" for one in found.of(*CLOSING)]
     journal.add(
         KIND,
         neighbours=noisy,

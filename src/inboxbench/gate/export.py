@@ -149,8 +149,8 @@ def scoreboard(comparison: Comparison, headline: str, remarks: Sequence[str]) ->
 
 def as_markdown(comparison: Comparison, headline: str, remarks: Sequence[str]) -> str:
     """Return a headline, what closes the gate, what got better, the plans, remarks."""
-    closing, better, notes = comparison.of("broken", "worse"), comparison.of("better"), comparison.of("note")
-    missing = comparison.of("uncompared")
+    closing, missing = comparison.of("broken", "worse"), comparison.of("uncompared")
+    better, notes = comparison.of("better"), comparison.of("note")
     lines = [f"### inboxbench gate: {'closed' if comparison.closed else 'open'}", "", headline, ""]
     lines += (
         _part("Worse", closing)

@@ -45,6 +45,10 @@ _KEYS = """
 _ROLE = """
     SELECT rolsuper OR rolbypassrls, pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = %s
 """
+_SCHEMAS = """
+    SELECT nspname FROM pg_namespace
+    WHERE NOT starts_with(nspname::text, 'pg_') AND nspname <> 'information_schema' ORDER BY 1
+"""
 # Rounds of a cell: the first execution gives its rows, the second one its counters.
 _ROUNDS = 1
 
@@ -200,6 +204,15 @@ def check_role(server: Server, role: str | None) -> str:
     if not row[1]:
         raise UsageError(f"--role {role}: {user} is no member of it on {server.label}; GRANT {role} TO {user} there")
     return f"measured as role {role or user}" + (", whom no row security policy binds" if row[0] else "")
+
+
+def grant_all(server: Server, name: str, role: str) -> None:
+    """Give `role` every privilege in database `name`, a copy that came without any; policies bind it all the same."""
+    with connect(server.conninfo(name)) as connection:
+        for (schema,) in connection.execute(_SCHEMAS).fetchall():
+            for what in ("USAGE ON SCHEMA {}", "ALL ON ALL TABLES IN SCHEMA {}", "ALL ON ALL SEQUENCES IN SCHEMA {}"):
+                statement = sql.SQL("GRANT " + what + " TO {}")
+                connection.execute(statement.format(sql.Identifier(schema), sql.Identifier(role)))
 
 
 def _lay_out(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Two databases timed against each other, query by query, and one against its own copy beside it."""
+"""Two databases timed against each other, query by query and write by write, and one against its own copy."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
-from psycopg import sql
+from psycopg import ClientCursor, sql
 
 from inboxbench import units
 from inboxbench.bench.execute.session import Probe, open_probe, prepared
-from inboxbench.bench.workload.queries import Case, Workload, draw_cases, read_workload
+from inboxbench.bench.workload.queries import Case, ParameterClass, Workload, draw_cases, read_workload
+from inboxbench.bench.workload.writes import draw_targets, read_writes
 from inboxbench.database import connect
 from inboxbench.errors import SubjectFailed, UsageError
+from inboxbench.explain import explain
 from inboxbench.gate.change import Change
 from inboxbench.project import Project
 from inboxbench.server import Server
+from inboxbench.sqlfile import as_psycopg
 
 Answer = Literal["slower", "not slower", "undetermined"]
 
@@ -76,6 +79,7 @@ def answer(measured: Interval, tolerated: float) -> Answer:
     return "not slower" if measured.high < 1 + tolerated else "undetermined"
 
 
+_WRITE = ParameterClass("write", "a write, taken back", ())
 _TIMEOUT_S = 30.0
 # Pairs after which a series is looked at: it ends when it is decided, and at the last one at the latest.
 LOOKS = (30, 60, 120, 240)
@@ -146,7 +150,7 @@ def time_cases(
     tolerated: float,
     budget_s: float,
 ) -> Iterator[Timed]:
-    """Every case that both projects have, timed until it is decided or its share of `budget_s` is spent."""
+    """Time every case that both projects have until it is decided or its share of `budget_s` is spent."""
     before, now = _cases(server, trial.baseline, sides[0], queries), _cases(server, trial.head, sides[1], queries)
     shared = [name for name in before if name in now and before[name].values == now[name].values]
     with ExitStack() as stack:
@@ -158,17 +162,24 @@ def time_cases(
 
 
 def _cases(server: Server, database: str, project: Project, queries: Sequence[str] | None) -> dict[str, Case]:
+    """Cases by name; those of writes, with their first target each, only where no queries are chosen."""
     with connect(server.conninfo(database)) as connection:
         workload: Workload = draw_cases(read_workload(project, queries), connection, project)
-    return {f"{case.query.name}/{case.parameter_class.name}": case for case in workload.cases}
+        cases = list(workload.cases)
+        for write in read_writes(project) if queries is None else ():
+            target = draw_targets(connection, project.bench / "targets", write)[0]
+            cases.append(Case(write, _WRITE, {name: target[name] for name in write.params}))
+    return {f"{case.query.name}/{case.parameter_class.name}": case for case in cases}
 
 
 def _time(name: str, probes: Sequence[Probe], cases: Sequence[Case], *, tolerated: float, budget_s: float) -> Timed:
     with ExitStack() as stack:
-        executes = [
-            stack.enter_context(prepared(probe.connection, case)) for probe, case in zip(probes, cases, strict=True)
+        runs = [
+            _writer(probe, case)
+            if case.parameter_class is _WRITE
+            else _runner(probe, stack.enter_context(prepared(probe.connection, case)))
+            for probe, case in zip(probes, cases, strict=True)
         ]
-        runs = [_runner(probe, execute) for probe, execute in zip(probes, executes, strict=True)]
         repeats = _repeats(runs[0])
         ratios: list[float] = []
         control: list[float] = []
@@ -187,6 +198,18 @@ def _time(name: str, probes: Sequence[Probe], cases: Sequence[Case], *, tolerate
 def _runner(probe: Probe, execute: sql.Composed) -> Callable[[], float]:
     """Executes once and returns the server's milliseconds."""
     return lambda: probe.explain(execute).execution_ms
+
+
+def _writer(probe: Probe, case: Case) -> Callable[[], float]:
+    """The same for a write, which is taken back; the time has what fires at the end of the statement in it."""
+    statement = ClientCursor(probe.connection).mogrify(as_psycopg(case.query.text), case.values)
+
+    def run() -> float:
+        with probe.connection.transaction(force_rollback=True):
+            probe.connection.execute("SET TRANSACTION READ WRITE")
+            return explain(probe.connection, statement).execution_ms
+
+    return run
 
 
 def _repeats(run: Callable[[], float]) -> int:

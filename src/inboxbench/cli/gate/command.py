@@ -28,6 +28,7 @@ from inboxbench.gate.measure_head import (
     Request,
     check_role,
     checked_out,
+    grant_all,
     measure_database,
     measure_head,
     measure_migrated,
@@ -264,10 +265,13 @@ def _measured(session: Session, source: Source, request: Request) -> tuple[Snaps
         if source.database is None:
             with counting() as progress:
                 snapshot = measure_head(server, session.project, request, progress=progress)
-        else:
-            with opened_database(session, server, source) as name, counting() as progress:
-                snapshot = measure_database(server, name, session.project, request, progress=progress)
-        return snapshot, [check_role(server, request.role)]
+            return snapshot, [check_role(server, request.role)]
+        remarks = [check_role(server, request.role)]
+        with opened_database(session, server, source) as name, counting() as progress:
+            if request.role and is_url(source.database):
+                grant_all(server, name, request.role)
+                remarks.append(f"the copy comes without privileges: {request.role} has all of them in it")
+            return measure_database(server, name, session.project, request, progress=progress), remarks
 
 
 def _both(session: Session, request: Request, ref: str, stopwatch: Stopwatch | None) -> Case:
