@@ -12,8 +12,10 @@ from inboxbench import units
 from inboxbench.database import clone_database, database_name, drop_database, list_databases
 from inboxbench.errors import UsageError, unknown
 from inboxbench.leftovers import temporary_databases
+from inboxbench.record import restored
 from inboxbench.server import Server
 
+_MOST = 1 << 62  # what a marker's numbers stay below
 KIND = "dataset"
 LOADING = "loading"
 SEEDED = "seeded"  # a database that the user named
@@ -100,16 +102,30 @@ def marker_of(dataset: Dataset) -> dict[str, Any]:
 
 
 def from_marker(name: str, marker: dict[str, Any]) -> Dataset | None:
-    """None for a marker that another version of inboxbench wrote with other facts.
+    """None for a marker that another version of inboxbench, or somebody else, wrote with other facts.
 
     Markers and exports from before row sources do not say which table was counted: it was the largest.
     """
-    if not marker.keys() >= set(_KEPT):
+    try:
+        rows = marker["rows"]
+        later = {"counted": marker.get("counted") or max(rows, key=rows.get), "generator": marker.get("generator", 0)}
+        facts = {key: marker[key] for key in _KEPT}
+        dataset = restored(Dataset, {"name": name, "reused": True, **facts, **later})
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
-    rows = marker["rows"]
-    counted = marker.get("counted") or max(rows, key=rows.get)
-    facts = {key: marker[key] for key in _KEPT}
-    return Dataset(name=name, counted=counted, generator=marker.get("generator", 0), reused=True, **facts)
+    return dataset if _is_whole(dataset) else None
+
+
+def _is_whole(dataset: Dataset) -> bool:
+    """Whether it has rows, bytes and a checksum of every table, and the time of its load."""
+    numbers = (*dataset.rows.values(), *dataset.octets.values())
+    return (
+        dataset.counted in dataset.rows
+        and dataset.rows.keys() == dataset.octets.keys() == dataset.checksums.keys()
+        and all(0 <= number <= _MOST for number in numbers)
+        and "rows" in dataset.seconds
+        and 0 <= dataset.created <= _MOST
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +152,11 @@ def list_datasets(server: Server) -> list[Stored]:
     stored = []
     for info in list_databases(server):
         marker = info.marker or {}
-        if marker.get("kind") in (KIND, LOADING, COPY):
+        if marker.get("kind") in [KIND, LOADING, COPY]:  # a list, since a marker may hold what has no hash
             whole = from_marker(info.name, marker) if marker["kind"] == KIND else None
-            stored.append(Stored(info.name, info.size, int(marker.get("created", 0)), whole, marker.get("template")))
+            template, created = marker.get("template"), marker.get("created")
+            created = created if isinstance(created, int) and 0 <= created <= _MOST else 0
+            stored.append(Stored(info.name, info.size, created, whole, template if isinstance(template, str) else None))
     return stored
 
 
