@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,29 @@ def describe_machine() -> dict[str, Any]:
         "os": _system(),
         "python": platform.python_version(),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorTime:
+    """Seconds of all processors of the machine since it was started: all, idle, and stolen by the host for others."""
+
+    total: float
+    idle: float
+    stolen: float
+
+    @classmethod
+    def now(cls) -> ProcessorTime:
+        times = psutil.cpu_times()
+        # Guests are counted as users already.
+        total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+        return cls(total, times.idle + getattr(times, "iowait", 0.0), getattr(times, "steal", 0.0))
+
+    def since(self, earlier: ProcessorTime) -> ProcessorTime:
+        return ProcessorTime(self.total - earlier.total, self.idle - earlier.idle, self.stolen - earlier.stolen)
+
+    def others_share(self, own: float = 0.0) -> float:
+        """The share that other processes used, where `own` seconds were ours."""
+        return min(1.0, max(0.0, (self.total - self.idle - self.stolen - own) / max(self.total, 1e-9)))
 
 
 @contextmanager

@@ -63,6 +63,9 @@ def _history(dataset: Dataset) -> str:
     )
 
 
+_TOO_BUSY = "The machine is too busy: the ratio says nothing. Measure again when nothing else runs."
+
+
 def benchmark_text(measured: Benchmark) -> str:
     stages = ", ".join(f"{stage} {units.seconds(seconds)}" for stage, seconds in measured.stages_s.items())
     raw, server = (
@@ -76,8 +79,11 @@ def benchmark_text(measured: Benchmark) -> str:
         f"ratio                            {measured.ratio:>8.2f}, {measured.ratio_with_outline:.2f} with the outline\n"
         f"time                             {units.seconds(measured.total_s):>10}: {stages}\n"
         f"CPU a row                        raw {raw}; client {units.micros(measured.client_cpu_us_per_row)} "
-        f"and server {server}; largest worker {units.size(measured.client_peak_mb * units.SIZES['MB'])}"
-    )
+        f"and server {server}; largest worker {units.size(measured.client_peak_mb * units.SIZES['MB'])}\n"
+        f"machine                          others used {measured.others_share:.0%} of its processors, its host "
+        f"{measured.steal_share:.0%}; {measured.idle_share:.0%} idle without the benchmark\n"
+        f"{'' if measured.meaningful else _TOO_BUSY}"
+    ).rstrip()
 
 
 def _optional(value: float | None) -> str:
