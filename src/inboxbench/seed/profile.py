@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
@@ -121,14 +121,15 @@ def _limits(kind: Any) -> list[Limit]:
 
 def _section(kind: type[Any], data: Mapping[str, Any], where: str, prefix: str) -> Any:
     names = [field.name for field in fields(kind)]
+    optional = {field.name for field in fields(kind) if field.default is not MISSING}
     for key in data:
         if key not in names:
             raise unknown("key", prefix + key, [prefix + name for name in names], where=where)
     for name in names:
-        if name not in data:
+        if name not in data and name not in optional:
             raise UsageError(f"{where}: key {prefix + name!r} is missing")
     types = get_type_hints(kind)
-    return kind(**{name: _value(types[name], data[name], where, prefix + name) for name in names})
+    return kind(**{name: _value(types[name], data[name], where, prefix + name) for name in names if name in data})
 
 
 def _value(kind: Any, value: Any, where: str, key: str) -> Any:

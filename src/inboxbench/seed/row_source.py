@@ -131,7 +131,8 @@ Blocks = Mapping[str, Sequence[Done]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """rows: of all tables together. phases: each lists the blocks that can be built once those before are done."""
+    """rows: of all tables together, about. phases: each lists the blocks that can be built once those before it are
+    done."""
 
     rows: int
     phases: Sequence[Callable[[Blocks], list[Task]]]

@@ -32,6 +32,19 @@ class MessageType(IntEnum):
     TEMPLATE = 3
 
 
+class ContentType(IntEnum):
+    """messages.content_type (M9b): Chatwoot's numbers. ATTACHMENT, for which it has none, is far from those to come."""
+
+    TEXT = 0
+    INPUT_SELECT = 4
+    CARDS = 5
+    FORM = 6
+    ARTICLE = 7
+    INPUT_CSAT = 9
+    STICKER = 11
+    ATTACHMENT = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who does something: a contact, a user by id, or an automation (bot), which may have none."""
@@ -57,7 +70,7 @@ class NewMessage:
     body: str | None
     type: MessageType
     private: bool = False
-    content_type: int = 0
+    content_type: ContentType = ContentType.TEXT
     content_attributes: Mapping[str, Any] = field(default_factory=dict)
     echo_id: str | None = None
     source_id: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -12,15 +12,16 @@ from inboxbench.messenger.data.outline import HeadOutline, Outline, load_head, l
 from inboxbench.messenger.data.profile import Profile
 from inboxbench.messenger.data.text import People, Sentences, load_people, load_sentences
 from inboxbench.messenger.data.working_hours import Clock
-from inboxbench.seed.binary import Ints
+from inboxbench.seed.binary import Flags, Ints, Raw
 from inboxbench.seed.binary.copy_format import Pool, pool_of, texts, timestamps
-from inboxbench.seed.binary.distributions import Stream, inverse_table, zipf_weights
-from inboxbench.seed.binary.fields import framed
+from inboxbench.seed.binary.distributions import Stream, inverse_table, scramble, zipf_weights
+from inboxbench.seed.binary.fields import Part, framed, gather, ids, literal
 from inboxbench.seed.row_source import Job, Layout
 
 CONTACT_BLOCK = 4096  # rows of contacts and of their entries; part of the generator's version
 _CONTACT_BEFORE = 250
 _DOCUMENTS = 4096
+_AUTOMATION = b"Automation"
 _BROWSERS = {
     "Chrome 141": 46, "Chrome Mobile 140": 22, "Safari 18.6": 13, "Yandex 25.8": 8, "Firefox 143": 5,
     "Edge 141": 4, "Opera 122": 1, "Samsung Internet 28": 1,
@@ -63,6 +64,7 @@ class Context:
     head: HeadOutline | None
     branches: Names
     regions: Names
+    agents: Pool  # names of users, then that of the automation, then nobody's
 
 
 def _names(lists: dict[str, list[str]]) -> Names:
@@ -109,7 +111,7 @@ def _as_jsonb(document: dict[str, object]) -> bytes:
 def build_context(job: Job, outline: Outline, sentences: Sentences, pools: People, head: HeadOutline | None) -> Context:
     profile, seed = job.profile, job.seed
     documents = metadata_documents(Stream(seed, "metadata"))
-    return Context(
+    context = Context(
         profile=profile,
         seed=seed,
         outline=outline,
@@ -128,11 +130,48 @@ def build_context(job: Job, outline: Outline, sentences: Sentences, pools: Peopl
         head=head,
         branches=_labels([_branches(pools, language) for language in ("ru", "en")]),
         regions=_labels([pools.cities[language] for language in ("ru", "en")]),
+        agents=texts([]),
     )
+    return replace(context, agents=_agents(context))
+
+
+def _agents(context: Context) -> Pool:
+    records, lengths = gather(user_names(context, ids(0, len(context.outline.owners.users.account))))
+    wide = max(records.shape[1], len(_AUTOMATION))
+    others = pool_of([_AUTOMATION, b""], wide)
+    padded = np.pad(records, ((0, 0), (0, wide - records.shape[1])))
+    return Pool(np.concatenate((padded, others.records)), np.concatenate((lengths, others.lengths)))
 
 
 def _branches(pools: People, language: str) -> list[str]:
     return pools.streets[language]
+
+
+def user_names(context: Context, number: Ints) -> list[Part]:
+    """First and last names of users (ids), as parts of a text."""
+    owners = context.outline.owners
+    draw = scramble(context.seed, "users.names", number)
+    share = owners.russian[owners.users.account[number - 1]]
+    return _person(context, draw, (draw >> np.uint64(48)).astype(np.int64) < share * 65536)
+
+
+def contact_names(context: Context, number: Ints) -> list[Part]:
+    """First and last names of contacts (ids), as parts of a text."""
+    return _person(
+        context, scramble(context.seed, "contacts.names", number), context.outline.contacts.russian[number - 1]
+    )
+
+
+def _person(context: Context, draw: Raw, russian: Flags) -> list[Part]:
+    """First and last name of one sex and language."""
+    bits = (draw & np.uint64(0xFFFFFFFFFF)).astype(np.int64)
+    kind = np.where(russian, 0, 2) + (bits & 1)
+    first, last = context.first, context.last
+    return [
+        first.pool.take(first.base[kind] + (first.size[kind] * (bits >> 1 & 0xFFFF) >> 16)),
+        literal(" ", len(draw)),
+        last.pool.take(last.base[kind] + (last.size[kind] * (bits >> 17 & 0xFFFF) >> 16)),
+    ]
 
 
 def contact_created(context: Context, first_start: Ints) -> Ints:

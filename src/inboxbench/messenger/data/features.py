@@ -12,13 +12,16 @@ import numpy as np
 
 from inboxbench.messenger.data.message_keys import BOT, NEVER, NOTE, TEMPLATE, USER
 from inboxbench.messenger.data.profile import Features
-from inboxbench.messenger.data.working_hours import DAY
+from inboxbench.messenger.data.working_hours import DAY, SECOND
 from inboxbench.seed.binary import Flags, Ints
-from inboxbench.seed.binary.distributions import Stream, lognormal_quantiles, thresholds
+from inboxbench.seed.binary.distributions import Stream, lognormal_quantiles, scramble, thresholds
 
 SNOOZED = 3  # as a status, beside those of dialogue.py
 _OPEN = 0
 _TABLE = 1 << 10
+_LONGEST = 100 * 365 * DAY
+# Milliseconds at most from a change to the line about it, which is written in the same transaction.
+LINE_DELAY = 15
 
 
 def marked(features: Features, kind: Ints, stream: Stream) -> Ints:
@@ -41,31 +44,31 @@ class Treatment:
 
 @cache
 def _naps(days: float) -> Ints:
-    return np.asarray(lognormal_quantiles(days * DAY, 0.8, _TABLE).astype(np.int64))
+    return np.minimum(lognormal_quantiles(days * DAY, 0.8, _TABLE), _LONGEST).astype(np.int64)
 
 
-def treatment(features: Features, status: Ints, assignee: Ints, last: Ints, end: int, *, stream: Stream) -> Treatment:
-    """`last` is the moment of each conversation's last message, `end` that of the dataset.
-
-    A snooze begins after the last message: a later one of the customer would have ended it.
-    """
+def treatment(features: Features, status: Ints, assignee: Ints, put: Ints, end: int, *, stream: Stream) -> Treatment:
+    """`put` is the moment after each conversation's last message at which somebody put it away, `end` that of the
+    dataset."""
     count = len(status)
     priority = np.searchsorted(thresholds(features.priority), stream.bits16(count), side="right")
     snoozed = (status == _OPEN) & (assignee > 0) & stream.chance(features.snoozed, count)
     due = stream.chance(features.snoozed_due, count)
     back = end + _naps(features.snoozed_days)[stream.bits16(count) >> 6]
-    # What is due came back somewhere between the last message and now.
-    until = np.where(due, last + ((end - last) * stream.bits16(count) >> 16), back)
+    # What is due came back somewhere between the line that says so and now.
+    since = put + LINE_DELAY
+    until = np.where(due, since + ((end - since) * stream.bits16(count) >> 16), back)
     return Treatment(
         priority=np.where(priority < len(features.priority), priority, -1),
-        snoozed_until=np.where(snoozed, until, NEVER),
+        snoozed_until=np.where(snoozed, -(-until // SECOND) * SECOND, NEVER),  # whole seconds
         identified=stream.chance(features.identifiers, count),
     )
 
 
-def blocked(features: Features, seed: int, block: int, count: int) -> Flags:
-    """A4: which contacts of a block are muted."""
-    return Stream(seed, "features.contacts", block).chance(features.blocked, count)
+def blocked(features: Features, seed: int, ids: Ints) -> Flags:
+    """A4: which contacts are muted."""
+    draw = (scramble(seed, "features.contacts", ids) >> np.uint64(48)).astype(np.int64)
+    return np.asarray(draw < round(features.blocked * 65536))
 
 
 def outside(features: Features, inbox: Ints) -> Flags:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from inboxbench.messenger.data.context import CONTACT_BLOCK, Context, contact_created
-from inboxbench.messenger.data.dialogue import Block
+from inboxbench.messenger.data.conversations import Block
 from inboxbench.messenger.data.message_keys import NEVER
 from inboxbench.messenger.data.outline import HeadOutline, span
 from inboxbench.seed.binary import Ints, Octets
@@ -33,7 +33,7 @@ def head_numbers(context: Context, block: Block) -> list[Number]:
     part = slice(block.first, block.last)
     return [
         Number(context.head.display[part], "i4"),
-        Number(timestamps(context.epoch, block.last_message)),
+        Number(timestamps(context.epoch, block.last_activity)),
         Number(context.head.entry[part]),
     ]
 

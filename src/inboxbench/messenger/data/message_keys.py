@@ -11,7 +11,9 @@ from inboxbench.seed.binary import Ints
 CONTACT, USER, BOT = 0, 1, 2
 # At head: a user's private note, a bot's template. Everything else about them is as for users and bots.
 NOTE, TEMPLATE = 3, 4
-SENDER = np.array([CONTACT, USER, BOT, USER, BOT])
+# At head: lines about what a user, a bot or the contact did. The last bits of their moment say what (see activity.py).
+LINE_USER, LINE_BOT, LINE_CONTACT = 5, 6, 7
+SENDER = np.array([CONTACT, USER, BOT, USER, BOT, USER, BOT, CONTACT])
 KIND_BITS = 3
 MOMENT_SHIFT = 27
 _CONVERSATION_MASK = (1 << 24) - 1
@@ -27,7 +29,8 @@ STATE = np.dtype(
         ("contact", "<i4"),
         ("assignee", "<i4"),  # 0 for nobody
         ("russian", "<i4"),
-        ("spare", "<i4"),
+        ("priority", "<i4"),  # at head: 0 to 3, -1 for none
+        ("until", "<i8"),  # at head: when a snoozed one comes back, NEVER for others
     ]
 )
 

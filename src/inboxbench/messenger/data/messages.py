@@ -1,8 +1,9 @@
-"""Rows of messages and what only head has of them, a window of time at a time: the table that decides the speed."""
+"""Rows of messages, a window of time at a time: the table that decides the speed. What head alone has of them is in
+message_extras.py, lines of activity in activity_rows.py.
+"""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from inboxbench.messenger.data.bodies import Bodies, put_bodies, write_bodies
 from inboxbench.messenger.data.context import Context
-from inboxbench.messenger.data.features import origins
+from inboxbench.messenger.data.message_extras import Extras, draw_extras, put_extras
 from inboxbench.messenger.data.message_keys import (
     BOT,
     CONTACT,
@@ -25,87 +26,10 @@ from inboxbench.messenger.data.message_keys import (
 )
 from inboxbench.messenger.data.outline import span
 from inboxbench.seed.binary import AnyArray, IntLike, Ints, Octets
-from inboxbench.seed.binary.copy_format import Pool, digits, pool_of, rows_of, scatter, timestamps
+from inboxbench.seed.binary.copy_format import rows_of, scatter, timestamps
 from inboxbench.seed.binary.distributions import Stream
-from inboxbench.seed.binary.fields import framed
 
-_NULL = b"\xff" * 4
-_NO_ATTRIBUTES = (3).to_bytes(4, "big") + b"\x01{}"
-_SOURCE = b"wamid."
-_DIGITS = 14
-# The digits scramble the message id: a bijection below this prime, so that neighbours do not look alike.
-_PRIME = 99_999_999_999_973
-_FACTOR = 4_827_100_003
-
-_FILES = (
-    ("image", "IMG_{}.jpg", 240_000), ("image", "screenshot-{}.png", 810_000), ("image", "photo_{}.webp", 96_000),
-    ("file", "invoice-{}.pdf", 64_000), ("file", "return-form-{}.docx", 31_000), ("file", "log-{}.txt", 12_000),
-    ("audio", "voice-{}.ogg", 58_000), ("video", "unboxing-{}.mp4", 6_400_000),
-)  # fmt: skip
-_NUMBER = "000000"
-
-
-@dataclass(frozen=True, slots=True)
-class Extras:
-    source: Ints  # by row: number of its source_id, 0 for none
-    attached: Ints  # rows with a file
-    file: Ints  # which one
-    number: Ints  # and the number in its name
-    size: Ints  # by row, bytes of both columns
-
-
-@cache
-def _documents() -> tuple[Pool, Ints]:
-    """content_attributes of each kind of file with their length words, and where the number in its name stands."""
-    documents = [
-        {"attachments": [{"file_type": kind, "name": name.format(_NUMBER), "file_size": size}]}
-        for kind, name, size in _FILES
-    ]
-    texts = [b"\x01" + json.dumps(document, separators=(",", ":")).encode() for document in documents]
-    return framed(pool_of(texts)), np.array([4 + text.index(_NUMBER.encode()) for text in texts])
-
-
-def _plain() -> Octets:
-    return np.frombuffer(_NULL + _NO_ATTRIBUTES, dtype=np.uint8)
-
-
-def _sourced() -> Octets:
-    """A source_id with zeros for its digits, and no attributes."""
-    word = (len(_SOURCE) + _DIGITS).to_bytes(4, "big")
-    return np.frombuffer(word + _SOURCE + b"0" * _DIGITS + _NO_ATTRIBUTES, dtype=np.uint8)
-
-
-def draw_extras(context: Context, kind: Ints, of: AnyArray, first_id: int, number: int) -> Extras:
-    """For the messages of window `number`; draws from a stream of its own."""
-    features, count = context.profile.features, len(kind)
-    ids, inbox = np.arange(first_id, first_id + count), of["inbox"].astype(np.int64)
-    stream = Stream(context.seed, "features.messages", number)
-    source = origins(features, inbox, kind != NOTE, ids, stream)
-    attached = np.flatnonzero(stream.chance(features.attachments, count))
-    file = stream.below(len(_FILES), len(attached))
-    size = np.where(source > 0, len(_sourced()), len(_plain()))
-    size[attached] += _documents()[0].lengths[file] - len(_NO_ATTRIBUTES)
-    return Extras(source, attached, file, stream.below(10 ** len(_NUMBER), len(attached)), size)
-
-
-def put_extras(out: Octets, ends: Ints, extras: Extras) -> None:
-    """Write both columns of rows that end at `ends`. Documents spill behind their row, by less than the head and the
-    tail of the next one take: write those later."""
-    at = ends - extras.size
-    scatter(out, at, np.tile(_plain(), (len(at), 1)))
-    rows = np.flatnonzero(extras.source)
-    records = np.tile(_sourced(), (len(rows), 1))
-    start = 4 + len(_SOURCE)
-    records[:, start : start + _DIGITS] = digits(extras.source[rows] * _FACTOR % _PRIME, _DIGITS)
-    scatter(out, at[rows], records)
-    pool, digits_at = _documents()
-    files = rows_of(pool.records, extras.file)
-    places = ends[extras.attached] - pool.lengths[extras.file]
-    scatter(out, places, files)
-    scatter(out, places + digits_at[extras.file], digits(extras.number, len(_NUMBER)))
-
-
-_COLUMNS, _COLUMNS_AT_HEAD = 10, 14
+_COLUMNS, _COLUMNS_AT_HEAD = 10, 15
 _SENDERS = {CONTACT: b"contact", USER: b"user", BOT: b"bot"}
 _DIRECTIONS = {CONTACT: b"incoming", USER: b"outgoing", BOT: b"outgoing"}
 _TYPES = {CONTACT: 0, USER: 1, BOT: 1, NOTE: 1, TEMPLATE: 3}
@@ -141,30 +65,31 @@ class _Shape:
 
 
 def _tail_template(kind: int, *, at_head: bool) -> bytes:
-    """sender_type, sender_id, direction, at head message_type and private, and the length word of the body."""
+    """sender_type, sender_id, direction, at head message_type, content_type and private, and the length word of the
+    body."""
     by = int(SENDER[kind])
     sender, direction = _SENDERS[by], _DIRECTIONS[by]
     parts = [len(sender).to_bytes(4, "big"), sender]
     parts += [b"\xff" * 4] if by == BOT else [(8).to_bytes(4, "big"), bytes(8)]
     parts += [len(direction).to_bytes(4, "big"), direction]
     if at_head:
-        parts += [(2).to_bytes(4, "big"), _TYPES[kind].to_bytes(2, "big")]
+        parts += [(2).to_bytes(4, "big"), _TYPES[kind].to_bytes(2, "big"), (2).to_bytes(4, "big"), bytes(2)]
         parts += [(1).to_bytes(4, "big"), bytes([kind == NOTE])]
     return b"".join([*parts, bytes(4)])
 
 
 @cache
 def _shape(*, at_head: bool) -> _Shape:
-    templates = [_tail_template(kind, at_head=at_head) for kind in range(len(SENDER))]
+    templates = [_tail_template(kind, at_head=at_head) for kind in _TYPES]
     widths = np.array([len(template) for template in templates])
     width = int(widths.max())
     tails = np.frombuffer(b"".join(t.rjust(width, b"\0") for t in templates), dtype=np.uint8).reshape(-1, width)
-    behind = 12 + 4 + (6 + 5 if at_head else 0)  # direction, body's length word, message_type, private
+    behind = 12 + 4 + (6 + 6 + 5 if at_head else 0)  # direction, body's length word; at head types and private
     fields = np.dtype(
         {
-            "names": ["sender_id", "body_length"],
-            "formats": [">i8", ">i4"],
-            "offsets": [width - behind - 8, width - 4],
+            "names": ["sender_id", "body_length", "content_type"],
+            "formats": [">i8", ">i4", ">i2"],
+            "offsets": [width - behind - 8, width - 4, width - 11],
             "itemsize": width,
         }
     )
@@ -172,8 +97,14 @@ def _shape(*, at_head: bool) -> _Shape:
     return _Shape(_COLUMNS_AT_HEAD if at_head else _COLUMNS, tails, widths, fields, bot_bytes)
 
 
-def window(context: Context, state: AnyArray, keys: Ints, first_id: int, number: int) -> Octets:
-    """COPY rows of the messages of `keys` (sorted); ids begin at `first_id`; `state` is of all conversations."""
+def window(
+    context: Context, state: AnyArray, keys: Ints, ids: Ints, numbers: Ints, *, number: int
+) -> tuple[Octets, Ints]:
+    """COPY rows of the messages of `keys` (sorted) with these ids, and where each of them ends.
+
+    state: of all conversations; numbers: of the messages, from 1, lines of activity not counted, so that a message has
+    the same text at both schemas.
+    """
     stream = Stream(context.seed, "messages", number)
     shape = _shape(at_head=context.layout.at_head)
     kind = kinds(keys)
@@ -181,14 +112,19 @@ def window(context: Context, state: AnyArray, keys: Ints, first_id: int, number:
     of = state.take(positions(keys))
     read_at = read_moments(keys, of["agent_read"], of["contact_read"], span(context.profile))
     bodies = write_bodies(context, sender, 1 - of["russian"].astype(np.int64), stream)
+    extras = draw_extras(context, kind, of, numbers, number) if context.layout.at_head else None
+    tail = _tails(shape, kind, _senders(context, sender, of, stream), bodies.size)
+    if extras is not None:
+        tail["content_type"] = extras.content
     row = _Row(
-        head=_heads(context, keys, of, first_id),
+        head=_heads(context, keys, of, ids),
+        numbers=numbers,
         read=_reads(context, read_at),
         read_width=np.where(read_at >= 0, _READ_WIDTH, _UNREAD_WIDTH),
-        tail=_tails(shape, kind, _senders(context, sender, of, stream), bodies.size),
+        tail=tail,
         tail_width=shape.widths[kind],
         bodies=bodies,
-        extras=draw_extras(context, kind, of, first_id, number) if context.layout.at_head else None,
+        extras=extras,
     )
     return _assemble(context, row)
 
@@ -203,9 +139,9 @@ def _blank_head(columns: int) -> AnyArray:
     return head
 
 
-def _heads(context: Context, keys: Ints, of: AnyArray, first_id: int) -> AnyArray:
+def _heads(context: Context, keys: Ints, of: AnyArray, ids: Ints) -> AnyArray:
     head = np.repeat(_blank_head(_shape(at_head=context.layout.at_head).columns), len(keys))
-    head["id"] = np.arange(first_id, first_id + len(keys))
+    head["id"] = ids
     head["account"], head["inbox"] = of["account"], of["inbox"]
     head["conversation"], head["created"] = positions(keys) + 1, timestamps(context.epoch, moments(keys))
     return head
@@ -231,6 +167,7 @@ class _Row:
     """The parts of a window's rows, and how wide the varying ones are."""
 
     head: AnyArray
+    numbers: Ints
     read: AnyArray
     read_width: Ints
     tail: AnyArray
@@ -239,20 +176,20 @@ class _Row:
     extras: Extras | None  # at head
 
 
-def _assemble(context: Context, row: _Row) -> Octets:
+def _assemble(context: Context, row: _Row) -> tuple[Octets, Ints]:
     behind = row.bodies.size if row.extras is None else row.bodies.size + row.extras.size
     size = row.read_width + row.tail_width + behind + _HEAD.itemsize
     ends = np.cumsum(size)
     body_at = ends - behind
     tail_at = body_at - row.tail_width
     out = np.empty(int(ends[-1]) + context.sentences.pool.width, dtype=np.uint8)
-    put_bodies(context, out, body_at, row.bodies, row.head["id"])
+    put_bodies(context, out, body_at, row.bodies, row.numbers)
     if row.extras is not None:
         put_extras(out, ends, row.extras)
     scatter(out, body_at - row.tail.dtype.itemsize, _octets(row.tail))
     scatter(out, tail_at - _READ_WIDTH, _octets(row.read))
     scatter(out, ends - size, _octets(row.head))
-    return out[: int(ends[-1])]
+    return out[: int(ends[-1])], ends
 
 
 def _tails(shape: _Shape, kind: Ints, sender_id: IntLike, body_size: Ints) -> AnyArray:

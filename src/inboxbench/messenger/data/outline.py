@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from inboxbench.errors import UsageError
 from inboxbench.messenger.data.accounts import Owners, build_owners
-from inboxbench.messenger.data.profile import Profile
-from inboxbench.messenger.data.working_hours import MINUTE, WEEK, Clock, Hours
+from inboxbench.messenger.data.features import blocked
+from inboxbench.messenger.data.profile import MAX_CONVERSATIONS, Profile
+from inboxbench.messenger.data.working_hours import MINUTE, SECOND, WEEK, Clock, Hours
 from inboxbench.seed.binary import AnyArray, Flags, Ints
 from inboxbench.seed.binary.distributions import Stream, apportion, growth_table, long_tailed, rank_tables
 
@@ -80,7 +82,7 @@ def build_outline(profile: Profile, seed: int) -> Outline:
     owners = build_owners(profile, seed)
     starts = _starts(profile, owners, seed)
     contact, contacts = _contacts(profile, owners, starts.account, starts.start, seed)
-    messages = _messages(profile, len(contact), seed)
+    messages = _messages(profile, starts.start, seed)
     conversations = Conversations(
         start=starts.start,
         activity=starts.activity,
@@ -102,6 +104,8 @@ class _Starts:
 
 def _starts(profile: Profile, owners: Owners, seed: int) -> _Starts:
     total = round(profile.messages.count / sizes(profile).mean())
+    if total > MAX_CONVERSATIONS:
+        raise UsageError(f"{total} conversations are more than the {MAX_CONVERSATIONS} that sort keys can hold")
     per_account = apportion(total, owners.weight, minimum=1)
     account = np.repeat(np.arange(len(per_account)), per_account)
     activity = _moments(profile, owners.joined[account], Stream(seed, "conversations.start"))
@@ -129,13 +133,20 @@ def _inboxes(profile: Profile, owners: Owners, account: Ints, seed: int) -> Ints
     return np.asarray(group.ids[group.first[account] + tables[group.count[account], draw]])
 
 
-def _messages(profile: Profile, count: int, seed: int) -> Ints:
-    """Lengths that add up to the profile's number of messages exactly."""
+def _messages(profile: Profile, start: Ints, seed: int) -> Ints:
+    """Lengths that add up to the profile's number of messages exactly; on average at most one message a second from
+    the start of a conversation to the end of the span."""
     table = sizes(profile)
-    drawn = table[Stream(seed, "conversations.messages").bits16(count) % len(table)]
+    room = (span(profile) - start) // SECOND
+    drawn = np.minimum(table[Stream(seed, "conversations.messages").bits16(len(start)) % len(table)], room)
     missing = profile.messages.count - int(drawn.sum())
     while missing:
-        able = np.arange(count) if missing > 0 else np.flatnonzero(drawn > 1)
+        able = np.flatnonzero(drawn < room if missing > 0 else drawn > 1)
+        if not len(able):
+            raise UsageError(
+                f"profile {profile.name!r}: {profile.messages.count} messages do not fit into its "
+                f"{profile.time.weeks} weeks"
+            )
         step = min(abs(missing), len(able))
         drawn[able[np.arange(step) * len(able) // step]] += 1 if missing > 0 else -1
         missing -= step if missing > 0 else -step
@@ -216,9 +227,10 @@ class HeadOutline:
     entry_inbox: Ints
     twin: Ints  # K2: contacts that lost their external_id …
     kept: Ints  # … and the oldest of the account that has it
+    muted: Flags  # A4, by conversation: the last one of a blocked contact
 
 
-def build_head(outline: Outline) -> HeadOutline:
+def build_head(outline: Outline, profile: Profile, seed: int) -> HeadOutline:
     talks = outline.conversations
     pair = talks.contact << 32 | talks.inbox
     _, first, entry = np.unique(pair, return_index=True, return_inverse=True)
@@ -235,7 +247,15 @@ def build_head(outline: Outline) -> HeadOutline:
         entry_inbox=talks.inbox[first[order]],
         twin=twin,
         kept=number[twin - 1],
+        muted=_muted(talks.contact, blocked(profile.features, seed, np.arange(1, len(number) + 1))),
     )
+
+
+def _muted(contact: Ints, is_blocked: Flags) -> Flags:
+    place = np.arange(len(contact))
+    last = np.zeros(len(is_blocked), dtype=np.int64)
+    np.maximum.at(last, contact - 1, place)
+    return np.asarray(is_blocked[contact - 1] & (last[contact - 1] == place))
 
 
 def _display(account: Ints) -> Ints:

@@ -55,7 +55,7 @@ _HEAD: dict[str, tuple[str, ...]] = {
     ),
     "messages": (
         "id", "account_id", "inbox_id", "conversation_id", "created_at",
-        "read_at", "sender_type", "sender_id", "direction", "message_type", "private", "body",
+        "read_at", "sender_type", "sender_id", "direction", "message_type", "content_type", "private", "body",
         "source_id", "content_attributes",
     ),
 }  # fmt: skip
@@ -68,7 +68,7 @@ LAYOUTS = {
 class MessengerRows:
     """A `RowSource` (see inboxbench.seed.row_source)."""
 
-    generator = 2
+    generator = 3
     profile_type: type[Profile] = Profile
     counted = "messages"
     # Heap, baseline indexes and the sort files of their build.

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import sql
 
 from inboxbench.messenger.data.profile import Churn as ChurnKeys
 from inboxbench.seed.row_source import Churn, Measures
+
+
+def _last_words(lines: LiteralString) -> dict[str, LiteralString]:
+    """Shares of conversations whose last message is ours, by status. lines: a condition that leaves out messages."""
+    statuses: tuple[LiteralString, ...] = ("open", "pending", "resolved")
+    return {
+        f"last word ours, {status}": f"""
+            SELECT avg((direction = 'outgoing')::int) FROM (
+                SELECT DISTINCT ON (m.conversation_id) m.direction
+                FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE c.status = '{status}'{lines}
+                ORDER BY m.conversation_id, m.id DESC) AS last"""  # noqa: S608 - constants
+        for status in statuses
+    }
+
 
 MEASURES = Measures(
     skews={
@@ -41,12 +55,19 @@ MEASURES = Measures(
         "repeated external id": """
             SELECT 1 - count(DISTINCT (account_id, external_id))::float / greatest(count(*), 1)
             FROM contacts WHERE external_id IS NOT NULL""",
+        **_last_words(""),
     },
     shares_at_head={
+        "unread": "SELECT avg((read_at IS NULL)::int) FROM messages WHERE message_type < 2",
+        **_last_words(" AND m.message_type <> 2 AND m.content_type <> 9"),
         "snoozed": "SELECT avg((status = 'snoozed')::int) FROM conversations",
         "with priority": "SELECT avg((priority IS NOT NULL)::int) FROM conversations",
         "with identifier": "SELECT avg((identifier IS NOT NULL)::int) FROM conversations",
         "waiting": "SELECT avg((waiting_since IS NOT NULL)::int) FROM conversations",
+        "lines of activity": "SELECT avg((message_type = 2)::int) FROM messages",
+        "surveys": "SELECT avg((content_type = 9)::int) FROM messages",
+        "cards, forms, articles": "SELECT avg((content_type BETWEEN 4 AND 7)::int) FROM messages",
+        "stickers": "SELECT avg((content_type = 11)::int) FROM messages",
         "private notes": "SELECT avg(private::int) FROM messages",
         "templates": "SELECT avg((message_type = 3)::int) FROM messages",
         "with attachments": "SELECT avg((content_attributes ? 'attachments')::int) FROM messages",

@@ -5,13 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from inboxbench.messenger.data.accounts import members_joined, ragged
-from inboxbench.messenger.data.context import CONTACT_BLOCK, Context, contact_created, label_table
-from inboxbench.messenger.data.dialogue import BLOCK, RESOLVED, Block
+from inboxbench.messenger.data.context import (
+    CONTACT_BLOCK,
+    Context,
+    contact_created,
+    contact_names,
+    label_table,
+    user_names,
+)
+from inboxbench.messenger.data.conversations import BLOCK, Block
+from inboxbench.messenger.data.dialogue import RESOLVED
 from inboxbench.messenger.data.features import blocked
 from inboxbench.messenger.data.head_rows import head_clocks, head_numbers, head_treatment
 from inboxbench.messenger.data.message_keys import CONTACT
 from inboxbench.messenger.data.outline import span
-from inboxbench.messenger.data.working_hours import DAY, HOUR, MINUTE
+from inboxbench.messenger.data.working_hours import DAY, MINUTE
 from inboxbench.seed.binary import Flags, Ints, Octets
 from inboxbench.seed.binary.copy_format import Pool, digits, texts, timestamps
 from inboxbench.seed.binary.distributions import Stream, inverse_table
@@ -54,13 +62,12 @@ def users(context: Context) -> Octets:
     group = owners.users
     count = len(group.account)
     stream = Stream(context.seed, "users.rows")
-    russian = stream.chance(owners.russian[group.account], count)
     created = Number(timestamps(context.epoch, group.created))
     return encode(
         [Number(ids(0, count)), Number(group.account + 1), created, created],
         [
             Framed(_ROLES, owners.administrator.astype(np.int64)),
-            _person(context, russian, stream),
+            Joined(user_names(context, ids(0, count))),
             _email(context, ids(0, count), None, stream),
         ],
     )
@@ -85,15 +92,6 @@ def inbox_members(context: Context) -> Octets:
     return encode([Number(inbox + 1), Number(owners.member_user), Number(joined)])
 
 
-def _person(context: Context, russian: Flags, stream: Stream) -> Joined:
-    """First and last name of one sex and language."""
-    count = len(russian)
-    kind = np.where(russian, 0, 2) + (stream.bits16(count) & 1)
-    first = context.first.pool.take(context.first.base[kind] + stream.below(context.first.size[kind], count))
-    last = context.last.pool.take(context.last.base[kind] + stream.below(context.last.size[kind], count))
-    return Joined([first, literal(" ", count), last])
-
-
 def _email(context: Context, number: Ints, present: Flags | None, stream: Stream) -> Joined:
     """Distinct by the number it carries."""
     count = len(number)
@@ -112,9 +110,9 @@ def contacts(context: Context, block: int) -> Octets:
     created = Number(contact_created(context, group.first_start[part]))
     external, russian = group.external[part], group.russian[part]
     return encode(
-        [Number(ids(first, last)), Number(group.account[part] + 1), created, created, *_blocked(context, block, count)],
+        [Number(ids(first, last)), Number(group.account[part] + 1), created, created, *_blocked(context, first, last)],
         [
-            _person(context, russian, stream),
+            Joined(contact_names(context, ids(first, last))),
             _email(context, ids(first, last), stream.chance(known.email_share, count), stream),
             _phone(russian, stream.chance(known.phone_share, count), stream),
             Joined([literal("crm-", count), digit_part(external, 9)], _has_external(context, first, external)),
@@ -122,10 +120,10 @@ def contacts(context: Context, block: int) -> Octets:
     )
 
 
-def _blocked(context: Context, block: int, count: int) -> list[Number]:
-    return (
-        [Number(blocked(context.profile.features, context.seed, block, count), "u1")] if context.layout.at_head else []
-    )
+def _blocked(context: Context, first: int, last: int) -> list[Number]:
+    if not context.layout.at_head:
+        return []
+    return [Number(blocked(context.profile.features, context.seed, ids(first, last)), "u1")]
 
 
 def _has_external(context: Context, first: int, external: Ints) -> Flags:
@@ -150,7 +148,7 @@ def conversations(context: Context, block: Block) -> Octets:
     whole = context.outline.conversations
     count = block.last - block.first
     account = whole.account[part]
-    uuid, updated = _uuid(stream, count), _updated(context, block, stream)
+    uuid = _uuid(stream, count)
     documents, own = _documents(context, stream, count)
     places = _places(context, account, stream)
     scores, comment = _rating(context, block, stream)
@@ -161,7 +159,7 @@ def conversations(context: Context, block: Block) -> Octets:
             Number(whole.inbox[part]),
             Number(whole.contact[part]),
             Number(timestamps(context.epoch, block.start)),
-            Number(timestamps(context.epoch, updated)),
+            Number(timestamps(context.epoch, _updated(block))),
             uuid,
             *head_numbers(context, block),
         ],
@@ -184,12 +182,9 @@ def conversations(context: Context, block: Block) -> Octets:
     )
 
 
-def _updated(context: Context, block: Block, stream: Stream) -> Ints:
+def _updated(block: Block) -> Ints:
     """A resolved conversation was closed a while after its last message."""
-    count = len(block.start)
-    closed = block.last_message + 1000 + stream.below(6 * HOUR, count)
-    moved = np.where(block.status == RESOLVED, closed, block.last_message)
-    return np.minimum(moved, span(context.profile))
+    return np.asarray(np.maximum(block.last_activity, np.where(block.status == RESOLVED, block.closed_at, 0)))
 
 
 def _uuid(stream: Stream, count: int) -> Fixed:
@@ -233,11 +228,10 @@ def _places(context: Context, account: Ints, stream: Stream) -> list[Field]:
 
 def _rating(context: Context, block: Block, stream: Stream) -> list[Field]:
     rating = context.profile.rating
-    count = len(block.start)
-    rated = stream.chance(rating.share, count) & (block.status == RESOLVED)
+    count, rated = len(block.start), block.rated
     score = 1 + inverse_table(np.asarray(rating.scores))[stream.bits16(count)]
     comment = rated & stream.chance(rating.comment_share, count)
-    at = np.minimum(block.last_message + MINUTE + stream.below(DAY // 2, count), span(context.profile))
+    at = np.minimum(block.closed_at + MINUTE + stream.below(DAY // 2, count), span(context.profile))
     language = 1 - block.state["russian"].astype(np.int64)
     base, size = context.sentences.base[language, CONTACT, 0], context.sentences.size[language, CONTACT, 0]
     records, lengths = context.sentences.pool.take(base + stream.below(size, count))

@@ -14,7 +14,8 @@ import numpy as np
 
 from inboxbench.seed.binary import Floats, Ints
 
-MINUTE = 60_000
+SECOND = 1000
+MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 WEEK = 7 * DAY

@@ -79,6 +79,25 @@ def scatter(out: Octets, places: Ints, records: Octets) -> None:
     window[places] = np.ascontiguousarray(records).view(f"V{width}").ravel()
 
 
+def interleaved(parts: Sequence[tuple[Octets, Ints]], source: Ints) -> Octets:
+    """The rows of several parts in one order: row i is the next one of parts[source[i]].
+
+    A part is rows side by side and where each of them ends. Copies whole runs of rows.
+    """
+    begins = np.flatnonzero(np.concatenate(([1], np.diff(source))))
+    counts, which = np.diff(np.append(begins, len(source))), source[begins]
+    start, stop = np.empty_like(begins), np.empty_like(begins)
+    for number, (_, ends) in enumerate(parts):
+        chosen = which == number
+        rows, places = np.cumsum(counts[chosen]), np.concatenate(([0], ends))
+        start[chosen], stop[chosen] = places[rows - counts[chosen]], places[rows]
+    views = [octets.data for octets, _ in parts]
+    runs = [
+        views[part][first:last] for part, first, last in zip(which.tolist(), start.tolist(), stop.tolist(), strict=True)
+    ]
+    return np.frombuffer(b"".join(runs), dtype=np.uint8)
+
+
 def timestamps(epoch_ms: int, ms: Ints) -> Ints:
     """Microseconds since 2000 of moments counted from `epoch_ms` (Unix milliseconds)."""
     return (ms + (epoch_ms - _PG_EPOCH)) * 1000

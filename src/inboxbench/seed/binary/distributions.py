@@ -11,6 +11,9 @@ import numpy as np
 from inboxbench.seed.binary import AnyArray, Floats, Ints, Raw
 
 QUANTILES = 4096
+# https://prng.di.unimi.it/splitmix64.c
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_ROUNDS = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint64(0x94D049BB133111EB)))
 
 
 def zipf_weights(count: int, exponent: float) -> Floats:
@@ -81,6 +84,14 @@ def growth_table(power: float, count: int = 1 << 12) -> Ints:
     Traffic grows as t ** (power - 1): power 1 is steady, 2 grows linearly. count + 1 points.
     """
     return np.rint(np.linspace(0.0, 1.0, count + 1) ** (1 / power) * (1 << 26)).astype(np.int64)
+
+
+def scramble(seed: int, table: str, values: Ints) -> Raw:
+    """64 bits for each of `values`, the same whoever asks and in whatever order (the finaliser of SplitMix64)."""
+    mixed = (values.astype(np.uint64) + np.uint64(zlib.crc32(f"{seed}.{table}".encode()))) * _GOLDEN
+    for shift, factor in _ROUNDS:
+        mixed = (mixed ^ (mixed >> shift)) * factor
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)))
 
 
 class Stream:

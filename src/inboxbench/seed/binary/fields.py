@@ -62,14 +62,14 @@ Field = Number | Together | Framed | Joined
 
 def framed(pool: Pool) -> Pool:
     """The same strings with their length words before them, and NULL as one more entry at the end."""
-    words = _big_endian(pool.lengths, "i4")
+    words = big_endian(pool.lengths, "i4")
     records = np.concatenate((words, pool.records), axis=1)
     null = np.zeros((1, records.shape[1]), dtype=np.uint8)
     null[0, :4] = np.frombuffer(_NULL, dtype=np.uint8)
     return Pool(np.concatenate((records, null)), np.concatenate((pool.lengths + 4, [4])))
 
 
-def _big_endian(values: AnyArray, code: str) -> Octets:
+def big_endian(values: AnyArray, code: str) -> Octets:
     width = _WIDE[code]
     return np.ascontiguousarray(values.astype(f">{code}")).view(np.uint8).reshape(-1, width)
 
@@ -86,9 +86,9 @@ def _number(field: Number) -> Part:
         records[:, :4] = np.frombuffer(width.to_bytes(4, "big"), dtype=np.uint8)
         lengths = _constant(4 + width, count)
     else:
-        records[:, :4] = _big_endian(np.where(field.present, width, -1), "i4")
+        records[:, :4] = big_endian(np.where(field.present, width, -1), "i4")
         lengths = np.where(field.present, 4 + width, 4)
-    records[:, 4:] = _big_endian(field.values, field.code)
+    records[:, 4:] = big_endian(field.values, field.code)
     return records, lengths
 
 
@@ -112,17 +112,17 @@ def _pieces(field: Field) -> list[Part]:
     if field.present is not None:
         parts = [(records, np.where(field.present, lengths, 0)) for records, lengths in parts]
         total = np.where(field.present, total, -1)
-    return [(_big_endian(total, "i4"), _constant(4, len(total))), *parts]
+    return [(big_endian(total, "i4"), _constant(4, len(total))), *parts]
 
 
 def _fixed(field: Number | Fixed) -> Octets:
     if isinstance(field, Number):
         return _number(field)[0]
     count, width = field.octets.shape
-    return np.concatenate((_big_endian(_constant(width, count), "i4"), field.octets), axis=1)
+    return np.concatenate((big_endian(_constant(width, count), "i4"), field.octets), axis=1)
 
 
-def _head(fields: Sequence[Number | Fixed], columns: int) -> Part:
+def fixed_part(fields: Sequence[Number | Fixed], columns: int) -> Part:
     """The count of columns and the columns that are never NULL and of fixed width: one piece."""
     word = np.frombuffer(columns.to_bytes(2, "big"), dtype=np.uint8)
     parts = [_fixed(field) for field in fields]
@@ -140,14 +140,14 @@ def encode(head: Sequence[Number | Fixed], narrow: Sequence[Field] = (), wide: S
     Columns stand in this order: `head`, of one width and never NULL; `narrow`, fields whose pieces are short;
     `wide`, the others.
     """
-    first = _head(head, len(head) + sum(map(_columns, [*narrow, *wide])))
+    first = fixed_part(head, len(head) + sum(map(_columns, [*narrow, *wide])))
     pieces = [first, *(piece for field in narrow for piece in _pieces(field))]
-    if not wide:
-        return _lay_out(pieces)
-    return _lay_out([_gather(pieces), *(piece for field in wide for piece in _pieces(field))])
+    if wide:
+        pieces = [gather(pieces), *(piece for field in wide for piece in _pieces(field))]
+    return lay_out(pieces)[0]
 
 
-def _gather(pieces: list[Part]) -> Part:
+def gather(pieces: list[Part]) -> Part:
     """Narrow pieces put together, one padded record a row: wide pieces then do not set the width for all."""
     total = np.sum([lengths for _, lengths in pieces], axis=0)
     stride = int(total.max(initial=1))
@@ -155,10 +155,11 @@ def _gather(pieces: list[Part]) -> Part:
     return out.reshape(-1, stride), total
 
 
-def _lay_out(pieces: list[Part]) -> Octets:
+def lay_out(pieces: list[Part]) -> tuple[Octets, Ints]:
+    """Rows whose pieces stand side by side, and where each row ends."""
     total = np.sum([lengths for _, lengths in pieces], axis=0)
     ends = np.cumsum(total)
-    return _spread(pieces, ends - total, int(ends[-1]) if len(ends) else 0)
+    return _spread(pieces, ends - total, int(ends[-1]) if len(ends) else 0), ends
 
 
 def _spread(pieces: list[Part], starts: Ints, size: int) -> Octets:

@@ -77,7 +77,7 @@ class _Tally:
         self.done.setdefault(result.table, {})[result.number] = result
         self.rows += result.rows
         self.octets += result.octets
-        self.progress(Step("rows", self.rows, self.total_rows, self.octets))
+        self.progress(Step("rows", self.rows, max(self.rows, self.total_rows), self.octets))
 
     def blocks(self) -> dict[str, list[Done]]:
         return {table: [blocks[number] for number in sorted(blocks)] for table, blocks in self.done.items()}

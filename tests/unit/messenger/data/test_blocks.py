@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 
 from inboxbench.messenger.data import ROW_SOURCE
-from inboxbench.messenger.data.dialogue import RESOLVED, converse
+from inboxbench.messenger.data.conversations import converse
+from inboxbench.messenger.data.dialogue import RESOLVED
 from inboxbench.messenger.data.message_keys import (
     BOT,
     CONTACT,
+    LINE_CONTACT,
+    LINE_USER,
     NEVER,
-    NOTE,
-    TEMPLATE,
     USER,
     kinds,
     moments,
     positions,
 )
-from inboxbench.messenger.data.outline import Outline, load_outline, make_clock, span
+from inboxbench.messenger.data.outline import Outline, build_head, load_outline, make_clock, span
 from inboxbench.project import find_project
 from inboxbench.seed.load.worker import Worker
 from inboxbench.seed.profile import read_profile, scaled
@@ -90,7 +91,7 @@ def test_members_are_of_the_inboxs_account(outline: Outline) -> None:
 
 
 def test_dialogue_state_follows_from_its_messages(outline: Outline) -> None:
-    block = converse(WIDE, outline, make_clock(WIDE), 5, 1)
+    block = converse(WIDE, outline, make_clock(WIDE), 5, 1, head=build_head(outline, WIDE, 5))
     moment, kind = moments(block.keys), kinds(block.keys)
     owner = positions(block.keys) - block.first
     assert (moment <= span(WIDE)).all()
@@ -98,9 +99,11 @@ def test_dialogue_state_follows_from_its_messages(outline: Outline) -> None:
     for place in range(block.last - block.first):
         own = owner == place
         at, who = moment[own], kind[own]
-        assert (np.diff(at) > 0).all()
-        assert at[0] == block.start[place]
-        assert at[-1] == block.last_message[place]
+        said = at[who < LINE_USER]
+        assert (np.diff(said) > 0).all()
+        assert at[0] == said[0] == block.start[place]
+        assert said[-1] == block.last_message[place]
+        assert at[-1] == block.last_activity[place]
         human = at[who == USER]
         assert block.clocks.first_reply[place] == (human[0] if len(human) else NEVER)
         assert (block.assignee[place] > 0) or not len(human)
@@ -111,12 +114,13 @@ def test_dialogue_state_follows_from_its_messages(outline: Outline) -> None:
 
 
 def test_sides_take_turns(outline: Outline) -> None:
-    block = converse(WIDE, outline, make_clock(WIDE), 5, 0)
+    block = converse(WIDE, outline, make_clock(WIDE), 5, 0, head=build_head(outline, WIDE, 5))
     order = np.lexsort((moments(block.keys), positions(block.keys)))
+    order = order[kinds(block.keys)[order] < LINE_USER]
     side = kinds(block.keys)[order] != CONTACT
     same = positions(block.keys)[order][1:] == positions(block.keys)[order][:-1]
     assert (side[1:] != side[:-1])[same].mean() == pytest.approx(WIDE.dialogue.turn_share, abs=0.01)
-    assert set(np.unique(kinds(block.keys)).tolist()) == {CONTACT, USER, BOT, NOTE, TEMPLATE}
+    assert set(np.unique(kinds(block.keys)).tolist()) == set(range(LINE_CONTACT + 1))
 
 
 def test_windows_cover_every_message_once(built: Loaded) -> None:
@@ -149,8 +153,8 @@ def test_another_seed_gives_other_rows(tmp_path: Path, built: Loaded) -> None:
 
 def test_a_profile_key_changes_its_rows(outline: Outline) -> None:
     calm = replace(WIDE, dialogue=replace(WIDE.dialogue, turn_share=0.1))
-    first = converse(WIDE, outline, make_clock(WIDE), 5, 0)
-    second = converse(calm, outline, make_clock(calm), 5, 0)
+    first = converse(WIDE, outline, make_clock(WIDE), 5, 0, head=build_head(outline, WIDE, 5))
+    second = converse(calm, outline, make_clock(calm), 5, 0, head=build_head(outline, calm, 5))
     assert not np.array_equal(first.keys, second.keys)
 
 

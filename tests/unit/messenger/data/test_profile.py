@@ -70,6 +70,17 @@ def test_missing_key() -> None:
     assert message(changed("growth = 1.6\n", "")) == "seeds/mine.toml: key 'time.growth' is missing"
 
 
+def test_keys_that_came_later_are_optional() -> None:
+    """A profile written for an earlier version is read, with the shares of the shipped ones."""
+    late = ("activity = ", "reopened = ", "surveys = ", "cards = ", "stickers = ")
+    lines = [line for line in TINY.splitlines() if not line.startswith(late)]
+    start = lines.index("[last_word]")
+    old = "\n".join(lines[:start] + lines[start + 4 :])
+    assert old.count("\n") < TINY.count("\n") - 8
+    read = profiles.parse_profile(ROW_SOURCE, old, "mine", "seeds/mine.toml")
+    assert replace(read, name="tiny") == load_profile(SEEDS, "tiny")
+
+
 def test_wrong_type() -> None:
     assert (
         message(changed("count = 20_000", 'count = "many"'))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from inboxbench.seed.binary.copy_format import (
     block_checksum,
     digits,
+    interleaved,
     pool_of,
     rows_of,
     scatter,
@@ -125,3 +126,13 @@ def test_checksum_sees_length_and_order() -> None:
     values = {block_checksum(b) for b in (block, block[:-1], swapped, block[:0])}
     assert len(values) == 4
     assert table_checksum([1, 2]) != table_checksum([2, 1])
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.binary(max_size=9)), min_size=1, max_size=60))
+def test_interleaved_rows_come_in_the_order_asked_for(rows: list[tuple[int, bytes]]) -> None:
+    parts = []
+    for part in range(3):
+        own = [data for number, data in rows if number == part]
+        parts.append((np.frombuffer(b"".join(own), dtype=np.uint8), np.cumsum([len(data) for data in own], dtype=int)))
+    source = np.array([number for number, _ in rows])
+    assert interleaved(parts, source).tobytes() == b"".join(data for _, data in rows)

@@ -15,6 +15,7 @@ from inboxbench.seed.binary.distributions import (
     inverse_table,
     long_tailed,
     rank_tables,
+    scramble,
     with_largest,
     zipf_weights,
 )
@@ -107,3 +108,15 @@ def test_clock_puts_traffic_into_opening_hours() -> None:
     assert inside == pytest.approx(9 / (9 + 15 * 0.05), abs=0.01)
     by_day = np.bincount(weekday, minlength=7)
     assert by_day[0] / by_day[6] == pytest.approx(1.2 / 0.3, rel=0.05)
+
+
+def test_a_scramble_depends_on_nothing_but_its_value() -> None:
+    values = np.arange(100_000)
+    all_of_them = scramble(7, "names", values)
+    assert (scramble(7, "names", values[::-1]) == all_of_them[::-1]).all()
+    assert len(np.unique(all_of_them)) == len(values)
+    for shift in (0, 16, 32, 48):
+        share = (all_of_them >> np.uint64(shift) & np.uint64(0xFFFF)).mean() / 65536
+        assert share == pytest.approx(0.5, abs=0.01)
+    assert not (scramble(8, "names", values) == all_of_them).any()
+    assert not (scramble(7, "others", values) == all_of_them).any()
