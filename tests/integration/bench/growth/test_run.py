@@ -124,8 +124,10 @@ def test_command_builds_predicts_and_leaves_only_datasets(server: Server, tmp_pa
     assert "extrapolated, not measured" in result.stdout
     found = json.loads(path.read_text(encoding="utf-8"))["growth"]
     assert found["profile"] == "tiny"
-    assert [one["messages"] for one in found["scales"]] == [1000, 2000, 3000]
-    assert found["check"]["messages"] == 4000
+    # At head, lines of activity come on top of the messages that the profile counts.
+    for scale, said in zip(found["scales"], (1000, 2000, 3000), strict=True):
+        assert 1.1 * said < scale["messages"] < 1.4 * said
+    assert 4400 < found["check"]["messages"] < 5600
     assert all(one["check"]["buffers"] for one in found["curves"])
     kinds = {(info.marker or {}).get("kind") for info in list_databases(server) if "_ds_tiny" in info.name}
     assert kinds == {"dataset"}
