@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint docs docs-pages bench prove-gate prove-hazards prove-naive prove-rewrites million format head-sql lock clean
+.PHONY: help demo test test-long test-faults lint docs docs-pages bench prove-gate prove-hazards prove-naive prove-rewrites million format head-sql lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -28,6 +28,9 @@ test: $(READY)   ## every test but the longest (ARGS="-k name")
 
 test-long: $(READY) ## the longest: all pairs of the messenger's functions, a death at every stamp
 	$(BIN)/pytest -m long $(ARGS)
+
+test-faults: $(READY) ## commands killed at 200 random moments, migrations at 50: what they leave: an hour (ARGS="--moments 20 --points 3")
+	$(BIN)/python bench/proofs/prove_faults.py $(ARGS)
 
 lint: $(READY)   ## ruff, mypy --strict, the import directions
 	$(BIN)/ruff check .
