@@ -28,6 +28,7 @@ from pathlib import Path
 import psycopg
 
 from inboxbench import __version__
+from inboxbench.lifetime import unwind_on_signals
 from inboxbench.machine import describe_machine
 from inboxbench.server.binaries import find_bindir
 from inboxbench.server.environment import without_libpq
@@ -296,6 +297,9 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=_ROOT / "bench" / "results" / "faults.md")
     given = parser.parse_args()
     random.seed(given.seed)
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)  # what is ignored here would be ignored by the commands
+    unwind_on_signals()
     begun = dt.datetime.now(dt.UTC)
     with tempfile.TemporaryDirectory(prefix="faults") as name:
         folder = Path(name)

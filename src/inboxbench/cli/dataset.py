@@ -14,6 +14,7 @@ from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import SeedProgress
 from inboxbench.errors import ServerError
+from inboxbench.files import check_writable
 from inboxbench.leftovers import Leftover, remove_leftovers, temporary_databases, temporary_folders
 from inboxbench.seed import Stored, copy_dataset, export_dataset, import_dataset, list_datasets, remove_dataset
 
@@ -136,6 +137,7 @@ def prune(session: Session, hosts: tuple[str, ...]) -> None:
 @pass_session
 def export_command(session: Session, name: str, path: Path) -> None:
     """Write a dataset to one file, for another machine."""
+    check_writable(path, "PATH")
     with session.server() as server, SeedProgress() as progress:
         export_dataset(server, name, path, project=session.project, progress=progress)
     click.echo(f"wrote {path}: {units.size(path.stat().st_size)}")

@@ -30,6 +30,14 @@ class Account:
             return {}
         return {"user": self.uid, "group": self.gid}
 
+    def may_enter(self, folder: Path) -> bool:
+        """Whether this user may open what lies in `folder`, by its mode."""
+        if self.uid is None:
+            return os.access(folder, os.X_OK)
+        facts = folder.stat()
+        right = 0o100 if facts.st_uid == self.uid else 0o010 if facts.st_gid == self.gid else 0o001
+        return bool(facts.st_mode & right)
+
     def own(self, path: Path) -> None:
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid)

@@ -158,6 +158,13 @@ def check_data_dir(data_dir: str | None) -> None:
         raise ServerError(f"--data-dir {folder} {what}; create it or choose another")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ServerError(f"--data-dir {folder} may not be written by this user; choose another")
+    account = server_account()
+    closed = [place for place in (folder.resolve(), *folder.resolve().parents) if not account.may_enter(place)]
+    if closed:
+        raise ServerError(
+            f"--data-dir {folder}: the server runs as user {account.uid}, who may not enter {closed[-1]}; run: chmod "
+            f"o+x {closed[-1]}, or choose another"
+        )
 
 
 def _start_guard(home: Path) -> subprocess.Popen[bytes]:

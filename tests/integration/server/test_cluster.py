@@ -117,6 +117,18 @@ def test_a_data_dir_that_is_missing_or_too_long_is_named(short_dir: Path) -> Non
     assert list(deep.iterdir()) == []
 
 
+def test_a_data_dir_that_the_servers_user_may_not_enter_is_refused_before_work(short_dir: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root steps down to another user")
+    inner = short_dir / "closed" / "inner"
+    inner.mkdir(parents=True)
+    inner.parent.chmod(0o700)
+    done = _server("start", folder=inner)
+    assert done.returncode == 2
+    assert f"who may not enter {inner.parent}; run: chmod o+x" in done.stderr
+    assert list(inner.iterdir()) == []
+
+
 def test_a_standing_server_keeps_its_data_until_it_is_removed(short_dir: Path) -> None:
     folder = str(short_dir)
     try:

@@ -28,7 +28,7 @@ from inboxbench.cli.progress import SeedProgress, progress_console
 from inboxbench.dryrun.limits import broken
 from inboxbench.dryrun.model import DryRun
 from inboxbench.dryrun.more import More
-from inboxbench.dryrun.observe.server_log import log_path
+from inboxbench.dryrun.observe.server_log import check_log, log_path
 from inboxbench.dryrun.per_revision import rehearse_each
 from inboxbench.dryrun.rewrites.compare import with_rewrites
 from inboxbench.dryrun.rules import with_findings
@@ -37,7 +37,7 @@ from inboxbench.dryrun.source import Source, copy_of, state_before
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import LoadOf
 from inboxbench.errors import SubjectFailed, ThresholdExceeded
-from inboxbench.server import Server
+from inboxbench.server import Server, parse_spec
 
 
 @click.command()
@@ -49,6 +49,7 @@ def command(session: Session, /, *, output: Output, **options: Any) -> None:
 
     Without --command, --config or --script-location, the project's own history is rehearsed.
     """
+    check_log(parse_spec(session.settings.server))
     limits = read_limits(options)
     tool, source = read_tool(session, options), read_source(options)
     target = read_target(session, options)

@@ -16,7 +16,8 @@ from psycopg.conninfo import conninfo_to_dict
 from inboxbench.database import Connection
 from inboxbench.errors import ServerError
 from inboxbench.explain import Node, read_node
-from inboxbench.server import Server
+from inboxbench.server import Server, Spec
+from inboxbench.server.handle import Binaries, Container, Embedded
 
 # Time, process, virtual transaction, database and application; ~ never begins a line of the server itself.
 PREFIX = "~ib %n %p %v %d~%a~ "
@@ -41,11 +42,21 @@ def log_path(server: Server) -> Path:
     host = conninfo_to_dict(server.base).get("host")
     path = Path(str(host or "")) / "server.log"
     if server.kind not in ("embedded", "bin") or not host or not path.is_file():
-        raise ServerError(
-            f"dryrun reads the server's log, and that of {server.label} is out of reach; use --server embedded or "
-            "bin:DIR, and name somebody else's database with --database URL: it is copied"
-        )
+        raise _out_of_reach(server.label)
     return path
+
+
+def check_log(spec: Spec) -> None:
+    """Raise ServerError, before a server is started, for one whose log is out of reach."""
+    if not isinstance(spec, Embedded | Binaries):
+        raise _out_of_reach("a container" if isinstance(spec, Container) else "somebody's server")
+
+
+def _out_of_reach(label: str) -> ServerError:
+    return ServerError(
+        f"dryrun reads the server's log, and that of {label} is out of reach; use --server embedded or bin:DIR, and "
+        "name somebody else's database with --database URL: it is copied"
+    )
 
 
 def prepare_log(connection: Connection) -> None:
