@@ -42,7 +42,7 @@ def test_an_id_that_loses_its_revision_is_missing(project: Project, tmp_path: Pa
         ('[C1]\nneeds = ["test"]', r"\[C1\] title: missing"),
         ('[C1]\ntitle = "x"\nneeds = ["tset"]', "did you mean 'test'"),
         ('[C1]\ntitle = "x"\nneeds = []\nthrough = ["C9"]', "unknown id 'C9'"),
-        ("[C1", "cannot be read as TOML"),
+        ("[C1", "not TOML"),
     ],
 )
 def test_a_wrong_row_names_file_and_key(tmp_path: Path, text: str, telling: str) -> None:

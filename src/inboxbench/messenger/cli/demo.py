@@ -31,6 +31,7 @@ from inboxbench.database import connect, scratch_database
 from inboxbench.errors import UsageError
 from inboxbench.files import check_writable, write_text
 from inboxbench.machine import describe_machine
+from inboxbench.messenger.claims import Sources, claims_document, claims_lab, judge, read_claims
 from inboxbench.messenger.cli.demo_migration import migrate
 from inboxbench.messenger.throughput.python_workers import run_races
 from inboxbench.project import Project
@@ -179,11 +180,26 @@ def _prepare(folder: Path) -> None:
     check_writable(folder / "run.json")
 
 
+def _with_claims(run: dict[str, Any], project: Project) -> dict[str, Any]:
+    """Return the record with what its figures say of the claims, where the other figures lie beside the project."""
+    if not (project.bench / "results").is_dir():
+        return run  # an installed wheel has none
+    found = Sources(project, run, "run.json")
+    try:
+        judged = judge(read_claims(project.schema / "requirements.toml"), found)
+    except UsageError as error:
+        progress_console.print(f"The claims of the owners are left out: {error}", highlight=False, markup=False)
+        return run
+    part = {"source": "inboxbench coverage --claims --run run.json", "document": claims_document(judged, found)}
+    return {**run, "labs": [part]}
+
+
 def write_run(folder: Path, run: dict[str, Any]) -> tuple[Path, Path]:
-    """run.json and report.html."""
+    """Write run.json and report.html, the claims of the owners included."""
     record, report = folder / "run.json", folder / "report.html"
     write_text(record, json.dumps(run, ensure_ascii=False, indent=1) + "\n")
-    write_text(report, render_html(run))
+    labs = [(claims_lab(part["document"]), part["source"]) for part in run.get("labs") or ()]
+    write_text(report, render_html(run, labs))
     return record, report
 
 
@@ -207,6 +223,7 @@ def command(session: Session, profile: str, number: int, scale: float, output: P
     with session.server() as server:
         progress_console.print(f"[bold]{server.label}[/]")
         run, matrix = run_job(server, session, Order(profile, number, scale))
+    run = _with_claims(run, session.project)
     record, report = write_run(output, run)
     print_summary(run, results_console())
     click.echo(f"\nReport: {report.resolve()}\nFigures: {record.resolve()}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inboxbench import units
+from inboxbench.messenger.claims import claims_lab
 from inboxbench.messenger.costs.measure import BACKLOG, CONVERSATIONS, NEGLECTED, UNREAD
 from inboxbench.messenger.costs.rules import Rule
 from inboxbench.messenger.costs.run_rules import CostRow
@@ -147,4 +148,4 @@ def _rule_row(cost: CostRow, rule: Rule) -> Row:
     return Row([name, meaning, *figures_of, atlas], group=f"{rule.name}, per {rule.unit}")
 
 
-LABS: Labs = {"ways": counters_lab, "pages": pages_lab}
+LABS: Labs = {"ways": counters_lab, "pages": pages_lab, "claims": claims_lab}
