@@ -169,7 +169,7 @@ def read_node(document: Mapping[str, Any]) -> Node:
 def read_explained(document: Mapping[str, Any], execution_ms: float | None = None) -> Explained:
     """Read one element of what EXPLAIN (FORMAT JSON) returns, or what auto_explain logs.
 
-    auto_explain writes no "Execution Time" but the duration beside the document: `execution_ms`.
+    auto_explain writes no "Execution Time" but the duration next to the document: `execution_ms`.
     """
     taken = document.get("Execution Time", 0.0) if execution_ms is None else execution_ms
     fired: Counter[str] = Counter()

@@ -171,13 +171,13 @@ def _params(path: Path, declared: str, text: str) -> tuple[dict[str, str], dict[
     params: dict[str, str] = {}
     defaults: dict[str, str] = {}
     for item in filter(None, (part.strip() for part in _ITEM.findall(declared))):
-        typed, told, value = (part.strip() for part in item.partition("="))
-        if not (match := _PARAM.match(typed)) or bool(told) != bool(value):
+        typed, given, value = (part.strip() for part in item.partition("="))
+        if not (match := _PARAM.match(typed)) or bool(given) != bool(value):
             raise UsageError(
                 f"{path} params: {item!r} is not `name type`, such as `account bigint`, or `name type = value`"
             )
         params[match[1]] = match[2]
-        if told:
+        if given:
             defaults[match[1]] = value
     used = set(parameters(text))
     if missing := sorted(used - set(params)):

@@ -83,7 +83,7 @@ def millis(value: float | None) -> str:
 
 
 def micros(value: float | None) -> str:
-    """Microseconds; never scaled, because they are the cost of one row beside that of others."""
+    """Microseconds; never scaled, because they are the cost of one row compared with that of others."""
     return f"{number(value)} µs" if known(value) else DASH
 
 

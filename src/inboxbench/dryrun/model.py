@@ -75,7 +75,7 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """A relation whose file was written anew, also when that happened under a new OID."""
+    """A relation whose file was rewritten, also when that happened under a new OID."""
 
     relation: str
     bytes: int
@@ -155,9 +155,9 @@ class Revision:
 class Stall:
     """A request that had to wait, and for what: the statement and the lock that stood in its way, when known.
 
-    The longest of `requests` that the same cause held up in one stretch. queued: the statement did not have that lock
+    The longest of `requests` that the same cause held up in one go. queued: the statement did not have that lock
     yet but stood before the request in the queue for it, behind `behind`. Without `held`, no lock was in the way: the
-    statement is what ran meanwhile. still_ms: of it, the clock of the traffic itself stood still so long.
+    statement is what ran at that time. still_ms: of it, the clock of the traffic itself stood still so long.
     """
 
     started_ms: float
@@ -227,7 +227,7 @@ FIGURES = {
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The rewrite, run on the same rows beside the same traffic: figures of the original and of the rewrite.
+    """The rewrite, run on the same rows under the same traffic: figures of the original and of the rewrite.
 
     titles: what the figures are called, in the order in which they are shown.
     """

@@ -89,14 +89,14 @@ class Scales:
 class Queueing:
     """One migration run that queued behind a transaction, with one lock_timeout or without.
 
-    attempts: how often the command was started; turns: how many transactions of the other session it met; error: what
+    attempts: how often the command was started; transactions: how many of the other session it met; error: what
     ended it for good, None when it came through. The stalls of `traffic` have no statement numbers.
     """
 
     lock_timeout_ms: float | None
     attempts: int
     seconds: float
-    turns: int
+    transactions: int = field(metadata={"json": "turns"})
     error: str | None
     traffic: tuple[ClassSummary, ...] = field(metadata={"json": "felt"})
     worst_ms: float
@@ -147,6 +147,6 @@ class More:
     scales: Scales | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return what there is; the schema's parts stand beside the others."""
+        """Return what there is; the schema's parts stand next to the others."""
         document: dict[str, Any] = {name: value for name, value in as_json(self).items() if value is not None}
         return {**document.pop("schema", {}), **document}

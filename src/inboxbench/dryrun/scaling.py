@@ -161,7 +161,7 @@ def _grown(sizes: Sequence[Size], rows: Mapping[str, int], key: _Key, mine: Sequ
 
 
 def _worked_on(statements: Iterable[Statement], known: Mapping[str, int]) -> tuple[str, ...]:
-    """Return what was read through or written anew; else what was locked."""
+    """Return what was read through or rewritten; else what was locked."""
     every = list(statements)
     through = {scan.relation for statement in every for scan in statement.scans}
     through |= {rewrite.relation for statement in every for rewrite in statement.rewrites}

@@ -89,7 +89,7 @@ def finished(db: Session, name: str) -> bool:
 
 
 def forget(db: Session, name: str) -> None:
-    """Remove the record (for a downgrade), so that the next upgrade fills anew."""
+    """Remove the record (for a downgrade), so that the next upgrade fills again."""
     if facts.table_exists(db.connection, "backfill_progress"):
         db.connection.execute("DELETE FROM backfill_progress WHERE name = %s", (name,))
 

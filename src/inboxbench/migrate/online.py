@@ -177,7 +177,7 @@ def create_index(db: Session, name: str, table: str, definition: Text, *, unique
 
     By one process, unless Settings.index_workers gives it more.
 
-    An INVALID leftover of a build that failed is dropped and built anew. Raises SubjectFailed when a valid index
+    An INVALID leftover of a build that failed is dropped and built again. Raises SubjectFailed when a valid index
     of that name says something else, psycopg.errors.UniqueViolation (with nothing left behind) for duplicates.
     """
     there = facts.index(db.connection, name)

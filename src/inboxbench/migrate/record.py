@@ -19,7 +19,7 @@ from inboxbench.traffic.latency import by_class, measure
 
 @dataclass(frozen=True, slots=True)
 class MigrationRun:
-    """What was done, what each class of traffic waited meanwhile, and notes on what no wait must be blamed on."""
+    """What was done, what each class of traffic waited, and notes on what no wait must be blamed on."""
 
     run: Run
     traffic: tuple[model.Traffic, ...] = ()

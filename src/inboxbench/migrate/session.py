@@ -34,7 +34,7 @@ class Settings:
     lock_budget_s: how long one step goes on trying before it gives up.
     batch_ms: how long a backfill may hold the row locks of a batch; the batch size follows.
     pause_share: rest after each batch, as a share of the time it took.
-    index_workers: processes beside its own that an index build may use. None: the traffic needs the processors. On 2
+    index_workers: processes besides its own that an index build may use. None: the traffic needs the processors. On 2
     cores and 5 M messages two made a GIN build 8 % faster and the slowest read 293 ms instead of 60.
     """
 

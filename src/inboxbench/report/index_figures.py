@@ -68,7 +68,7 @@ class Comparison:
 
 
 def compare(run: Run) -> Comparison:
-    """Return the figures of the run's index sets beside its verdict; empty when it measured none."""
+    """Return the figures of the run's index sets with its verdict; empty when it measured none."""
     if run.matrix is None:
         return Comparison((), None, None)
     results = tuple(

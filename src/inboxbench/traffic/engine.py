@@ -1,7 +1,7 @@
 """The traffic engine: an open loop, in which each class sends at its own rate whatever the answers take.
 
 A latency counts from the moment the request was due, so that a stall of two seconds shows in every request due
-meanwhile, as it would for users. One event loop in a thread of its own drives all classes; each has several
+in that time, as it would for users. One event loop in a thread of its own drives all classes; each has several
 connections, so that a request that waits does not keep the next one from being sent. Nothing is prepared on the server:
 what an error says then does not depend on a driver's cache of plans.
 """
@@ -33,8 +33,8 @@ Draw = Callable[[Random], Mapping[str, Any]]
 class RequestClass:
     """One kind of request: its statements, run as one transaction, and how to draw their parameters.
 
-    A percent sign is doubled in the statements, as psycopg wants it beside parameters. weight: its share of the rate
-    beside the others'. undo: the transaction ends with ROLLBACK; it takes the same locks as long, and leaves the rows
+    A percent sign is doubled in the statements, as psycopg wants it with parameters. weight: its share of the rate
+    among the others'. undo: the transaction ends with ROLLBACK; it takes the same locks as long, and leaves the rows
     as they were. pause_s: thinking time between two statements, with the locks held.
     """
 

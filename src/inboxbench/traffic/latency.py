@@ -1,7 +1,7 @@
 """How long the requests of each class took: percentiles, the longest wait, and a course over time of bounded length.
 
-A latency counts from the moment the request was due. Where the instrument itself stood still meanwhile (see `clock`),
-that share is said beside the longest latency and left out of the longest wait.
+A latency counts from the moment the request was due. Where the instrument itself stood still (see `clock`),
+that share is said with the longest latency and left out of the longest wait.
 """
 
 from __future__ import annotations

@@ -70,13 +70,13 @@ class Table:
         return next((key.columns for key in self.keys if key.plain and key.columns), ())
 
 
-def read_tables(connection: Connection, beside: Collection[str] = (VERSION_TABLE,)) -> tuple[Table, ...]:
-    """Read all tables but those named `beside`, largest first as far as the server's statistics know.
+def read_tables(connection: Connection, without: Collection[str] = (VERSION_TABLE,)) -> tuple[Table, ...]:
+    """Read all tables but those named `without`, largest first as far as the server's statistics know.
 
     Partitions are reached through their parent.
     """
     with connection.cursor() as cursor:
-        rows = cursor.execute(_TABLES, {"beside": list(beside)}).fetchall()
+        rows = cursor.execute(_TABLES, {"without": list(without)}).fetchall()
     return tuple(
         Table(schema, name, count, tuple(Column(**column) for column in columns or ()), tuple(map(_key, keys or ())))
         for schema, name, count, columns, keys in rows

@@ -92,7 +92,7 @@ def _is_noteworthy(run: DryRun, revision: Revision) -> bool:
 
 
 def _is_noticeable(statement: Statement) -> bool:
-    """Somebody could notice: it kept others out, wrote a file anew, read a table through, or failed."""
+    """Somebody could notice: it kept others out, rewrote a file, read a table through, or failed."""
     return bool(
         statement.error
         or statement.rewrites

@@ -168,7 +168,7 @@ class Ruler:
 
 
 def read_ruler(options: dict[str, Any]) -> Ruler:
-    """Raises UsageError for what is no number of sizes or rows, and beside --each."""
+    """Raises UsageError for what is no number of sizes or rows, and together with --each."""
     asked = dict(_read_rows(text) for text in options["rows"])
     if options["scales"] is None:
         if asked:

@@ -55,7 +55,7 @@ _TRIGGERS = ("start", "end", "drop", "rewrite")
 class Observer:
     """What happened so far. epoch: Unix seconds of the run's 0 ms, by the server's clock (this machine's).
 
-    `observed` reads the log anew at each call; after the block it is final. Reading takes processor time that live
+    `observed` reads the log again at each call; after the block it is final. Reading takes processor time that live
     traffic would have to do without: after the block it waits until it is asked for.
     """
 

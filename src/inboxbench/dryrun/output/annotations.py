@@ -31,7 +31,7 @@ def as_sarif(run: DryRun) -> dict[str, Any]:
 
 
 def as_github(run: DryRun) -> str:
-    """`::error file=…,line=…,title=…::…`, a line each; suppressed findings are not told."""
+    """`::error file=…,line=…,title=…::…`, a line each; suppressed findings are left out."""
     return "\n".join(_command(run, finding) for finding in run.findings if not finding.suppressed)
 
 

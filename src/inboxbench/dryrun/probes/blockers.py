@@ -22,10 +22,10 @@ _Take = Callable[[Connection], None]
 
 @dataclass(slots=True)
 class Holder:
-    """turns: how often it has begun. pid: its backend."""
+    """begun: how often it has begun. pid: its backend."""
 
     pid: int
-    turns: int = 0
+    begun: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
     ready: threading.Event = field(default_factory=threading.Event)
 
@@ -56,7 +56,7 @@ def in_the_way(conninfo: str, blocker: Blocker) -> Iterator[None]:
 
 
 def _let_go(connection: Connection) -> None:
-    with suppress(psycopg.Error):  # of a server that died: whoever waits is told so itself
+    with suppress(psycopg.Error):  # of a server that died: whoever waits hears so itself
         connection.rollback()
 
 
@@ -80,10 +80,10 @@ def old_snapshot(conninfo: str, seconds: float) -> Iterator[Holder]:
 
 @contextmanager
 def _holding(conninfo: str, name: str, seconds: float, take: _Take) -> Iterator[Holder]:
-    # An impatient one of itself: a reader that queues behind DDL holds up nobody, and would be late for its turn.
+    # An impatient one of itself: a reader that queues behind DDL holds up nobody, and would come late itself.
     with connect(conninfo, application_name=name, lock_timeout="20ms", log_statement="none") as connection:
         holder = Holder(connection.info.backend_pid)
-        thread = threading.Thread(target=_turns, args=(connection, holder, seconds, take), name=name, daemon=True)
+        thread = threading.Thread(target=_repeat, args=(connection, holder, seconds, take), name=name, daemon=True)
         thread.start()
         holder.ready.wait()
         try:
@@ -93,10 +93,10 @@ def _holding(conninfo: str, name: str, seconds: float, take: _Take) -> Iterator[
             thread.join()
 
 
-def _turns(connection: Connection, holder: Holder, seconds: float, take: _Take) -> None:
+def _repeat(connection: Connection, holder: Holder, seconds: float, take: _Take) -> None:
     try:
         while not holder.stopping.is_set():
-            held = _turn(connection, holder, seconds, take)
+            held = _transaction(connection, holder, seconds, take)
             holder.stopping.wait(GAP_S if held else _AGAIN_S)
     except psycopg.Error:
         return  # of a server that died: the migration says so itself
@@ -104,13 +104,13 @@ def _turns(connection: Connection, holder: Holder, seconds: float, take: _Take) 
         holder.ready.set()
 
 
-def _turn(connection: Connection, holder: Holder, seconds: float, take: _Take) -> bool:
+def _transaction(connection: Connection, holder: Holder, seconds: float, take: _Take) -> bool:
     """Return False when somebody else was there first."""
     try:
         with connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             take(connection)
-            holder.turns += 1
+            holder.begun += 1
             holder.ready.set()
             holder.stopping.wait(seconds)
     except (psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable):
@@ -119,7 +119,7 @@ def _turn(connection: Connection, holder: Holder, seconds: float, take: _Take) -
 
 
 def _read_everything(connection: Connection) -> None:
-    for table in read_tables(connection, beside=()):
+    for table in read_tables(connection, without=()):
         connection.execute(with_names("SELECT FROM {} LIMIT 1", table.identifier))
 
 

@@ -79,7 +79,7 @@ def _through(
     summaries = traffic.summaries((), origin)
     worst = max(summaries, key=lambda requests: requests.max_stall_ms, default=None)
     worst_ms, worst_class = (worst.max_stall_ms, worst.name) if worst else (0.0, None)
-    return Queueing(timeout, attempts, elapsed, holder.turns, error, summaries, worst_ms, worst_class)
+    return Queueing(timeout, attempts, elapsed, holder.begun, error, summaries, worst_ms, worst_class)
 
 
 def _attempts(server: Server, copy: str, tool: Tool, target: str) -> tuple[int, Ended]:

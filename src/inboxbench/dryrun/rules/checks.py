@@ -69,7 +69,7 @@ def rewriting(*, with_default: bool) -> Check:
                 continue
             written = size(sum(rewrite.bytes for rewrite in statement.rewrites))
             what = (
-                f"{head(statement)} wrote every row of {short(table)} anew ({written}, "
+                f"{head(statement)} rewrote every row of {short(table)} ({written}, "
                 f"{size(statement.wal_bytes)} of WAL, {size(statement.peak_bytes)} of extra disk) and blocked "
                 f"{blocked(force)}.{worst_stall(facts, statement)}"
             )

@@ -1,4 +1,4 @@
-"""Every row of a table is written anew, under a lock that others need."""
+"""Every row of a table is rewritten, under a lock that others need."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ RULE = Rule(
     id="table-rewrite",
     group="lock",
     severity="error",
-    condition="a statement wrote every row of a table anew, under a lock that others needed",
+    condition="a statement rewrote every row of a table, under a lock that others needed",
     effect="reads and writes of the table wait until COMMIT; WAL and disk grow by the table's size",
     remedy="expand and contract: a second column, kept alike by a trigger and filled in batches, that takes over "
     "NOT NULL, default, keys and indexes of the first; then swap the names, and drop the first in a later release.",

@@ -61,7 +61,7 @@ class Alembic:
 
     program: its own command, with {url} and {revision} where it takes them; else config (an alembic.ini) or
     script_location is run by `python`; else it is the project of inboxbench at `project`. url_env: variables that get
-    the URL beside DATABASE_URL; driver: postgresql+asyncpg and the like; folder: where the command runs.
+    the URL besides DATABASE_URL; driver: postgresql+asyncpg and the like; folder: where the command runs.
     """
 
     program: str | None = None

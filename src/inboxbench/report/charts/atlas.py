@@ -1,4 +1,4 @@
-"""The atlas as a heat map: a row per way to do it, a column per isolation level, a symbol beside every colour."""
+"""The atlas as a heat map: a row per way to do it, a column per isolation level, a symbol with every colour."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

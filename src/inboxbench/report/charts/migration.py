@@ -1,4 +1,4 @@
-"""The upgrade: how long each revision took, and how long live traffic waited meanwhile."""
+"""The upgrade: how long each revision took, and how long live traffic waited."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
