@@ -32,6 +32,11 @@ def as_json(value: Any, *, digits: int | None = None) -> Any:
     return round(value, digits) if digits is not None and isinstance(value, float) else value
 
 
+def rounded(value: float | None, digits: int = 1) -> float | None:
+    """Return a figure as it is written; None where there is none."""
+    return None if value is None else round(value, digits)
+
+
 def restored(kind: type[T], value: Any) -> T:
     """Return a dataclass from the object that `asdict` made of it. Raises KeyError, TypeError or ValueError otherwise.
 

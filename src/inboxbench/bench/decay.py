@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from statistics import geometric_mean
 from typing import Any
 
@@ -17,6 +18,7 @@ from psycopg import sql
 from inboxbench import units
 from inboxbench.bench.execute.cell import STOPPED, Reading, read_case
 from inboxbench.bench.execute.session import open_probe
+from inboxbench.bench.model import require_none
 from inboxbench.bench.request import (
     TIMEOUT_S,
     Progress,
@@ -34,15 +36,15 @@ from inboxbench.bench.sets.template import tables
 from inboxbench.bench.workload.queries import Case
 from inboxbench.bench.workload.writes import Churn, Updates, inflict
 from inboxbench.database import Connection, connect
-from inboxbench.errors import SubjectFailed
 from inboxbench.project import Project
+from inboxbench.record import rounded
 from inboxbench.report.document import MOST_ROWS, Lab
 from inboxbench.report.table import Cell, Column, Row, Table, figures, words
 from inboxbench.server import Server
 
 
 @dataclass(frozen=True, slots=True)
-class Aging:
+class DecayedCell:
     """One case under one set, in three states of the same database."""
 
     case: Case
@@ -92,15 +94,15 @@ class Aging:
             "fresh": self.fresh.to_json(),
             "churned": self.churned.to_json(),
             "vacuumed": self.vacuumed.to_json(),
-            "ratio": _rounded(self.ratio),
-            "ratio_after_vacuum": _rounded(self.left),
+            "ratio": rounded(self.ratio, 3),
+            "ratio_after_vacuum": rounded(self.left, 3),
             "flips": list(self.flips),
             "failure": self.failure,
         }
 
 
 @dataclass(frozen=True, slots=True)
-class SetAging:
+class DecayedSet:
     """Holds what the churn did to a set: its row updates, and the bytes of all indexes before and after."""
 
     index_set: IndexSet
@@ -115,12 +117,12 @@ class Decay:
 
     profile: str
     churn: Churn
-    sets: tuple[SetAging, ...]
-    cells: tuple[Aging, ...]
+    sets: tuple[DecayedSet, ...]
+    cells: tuple[DecayedCell, ...]
     notes: tuple[str, ...] = ()
 
     @property
-    def worst_first(self) -> list[Aging]:
+    def worst_first(self) -> list[DecayedCell]:
         """Cells without a ratio (stopped, failed) come before all others."""
         return sorted(self.cells, key=lambda cell: float("inf") if cell.ratio is None else cell.ratio, reverse=True)
 
@@ -128,7 +130,7 @@ class Decay:
     def flips(self) -> tuple[str, ...]:
         return tuple(flip for cell in self.cells for flip in cell.flips)
 
-    def of(self, index_set: str) -> list[Aging]:
+    def of(self, index_set: str) -> list[DecayedCell]:
         """The cells of a set that have figures in all three states."""
         return [cell for cell in self.cells if cell.index_set == index_set and cell.ratio and cell.left]
 
@@ -153,32 +155,30 @@ class Decay:
 
     def require_sound(self) -> None:
         """Raises SubjectFailed when a cell failed: to be called when everything has been shown."""
-        if broken := [f"{cell.name}: {cell.failure}" for cell in self.cells if cell.failure]:
-            more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
-            raise SubjectFailed(f"{broken[0]}{more}; the other cells were measured")
+        require_none([f"{cell.name}: {cell.failure}" for cell in self.cells if cell.failure])
 
     def to_json(self) -> dict[str, Any]:
         return {
             "profile": self.profile,
             "churn": dict(self.churn.counts),
-            "sets": [self._set_json(one) for one in self.sets],
+            "sets": [self._set_json(decayed) for decayed in self.sets],
             "cells": [cell.to_json() for cell in self.worst_first],
             "flips": list(self.flips),
             "headline": self.headline,
             "notes": list(self.notes),
         }
 
-    def _set_json(self, one: SetAging) -> dict[str, Any]:
-        means = self.mean(one.index_set.name)
+    def _set_json(self, decayed: DecayedSet) -> dict[str, Any]:
+        means = self.mean(decayed.index_set.name)
         return {
-            "name": one.index_set.name,
-            "title": one.index_set.title,
-            "mean_ratio": _rounded(means[0]) if means else None,
-            "mean_ratio_after_vacuum": _rounded(means[1]) if means else None,
-            "rows_updated": one.updates.rows,
-            "hot_share": _rounded(one.updates.hot_share, 4),
-            "bytes_fresh": one.fresh_bytes,
-            "bytes_churned": one.churned_bytes,
+            "name": decayed.index_set.name,
+            "title": decayed.index_set.title,
+            "mean_ratio": rounded(means[0], 3) if means else None,
+            "mean_ratio_after_vacuum": rounded(means[1], 3) if means else None,
+            "rows_updated": decayed.updates.rows,
+            "hot_share": rounded(decayed.updates.hot_share, 4),
+            "bytes_fresh": decayed.fresh_bytes,
+            "bytes_churned": decayed.churned_bytes,
         }
 
 
@@ -186,10 +186,6 @@ def _ratio(later: Reading, fresh: Reading) -> float | None:
     if later.buffers is None or fresh.buffers is None:
         return None
     return max(later.buffers, 1) / max(fresh.buffers, 1)
-
-
-def _rounded(value: float | None, digits: int = 3) -> float | None:
-    return None if value is None else round(value, digits)
 
 
 def run_decay(
@@ -210,39 +206,35 @@ def run_decay(
     with prepared_request(
         server, source, project, sets=sets, queries=queries, timeout_s=timeout_s, progress=progress
     ) as request:
-        ager = _Ager(server, request, churn, Steps(_steps(request), progress))
+        steps = 3 * request.cells + sum(len(index_set.indexes) + 2 for index_set in request.sets)
+        run = _DecayRun(server, request, churn, Steps(steps, progress))
         with SetBuilder(server, request.template, request.sets) as builder:
-            found = [ager.age(builder, one) for one in request.sets]
-    cells = tuple(cell for _set, cells in found for cell in cells)
-    return Decay(request.profile, churn, tuple(one for one, _cells in found), cells, request.notes)
-
-
-def _steps(request: Request) -> int:
-    return 3 * request.cells + sum(len(one.indexes) + 2 for one in request.sets)
+            sets, cells = zip(*(run.decay(builder, index_set) for index_set in request.sets), strict=True)
+    return Decay(request.profile, churn, sets, tuple(chain.from_iterable(cells)), request.notes)
 
 
 @dataclass(frozen=True, slots=True)
-class _Ager:
+class _DecayRun:
     """Takes one set after the other through the three states: fresh, after the churn, after VACUUM."""
 
     server: Server
     request: Request
     churn: Churn
-    tell: Steps
+    steps: Steps
 
-    def age(self, builder: SetBuilder, one: IndexSet) -> tuple[SetAging, list[Aging]]:
-        with builder.built(one, titled(self.tell, one, "building ")) as (name, _built):
+    def decay(self, builder: SetBuilder, index_set: IndexSet) -> tuple[DecayedSet, list[DecayedCell]]:
+        with builder.built(index_set, titled(self.steps, index_set, "building ")) as (name, _built):
             fresh_bytes = settle(self.server, name)
-            fresh = self._read(name, titled(self.tell, one, "fresh: "))
-            self.tell(f"{one.title}: {self.churn}")
+            fresh = self._read(name, titled(self.steps, index_set, "fresh: "))
+            self.steps(f"{index_set.title}: {self.churn}")
             done, churned_bytes = self._churn(name)
-            churned = self._read(name, titled(self.tell, one, "after churn: "))
-            self.tell(f"{one.title}: VACUUM")
+            churned = self._read(name, titled(self.steps, index_set, "after churn: "))
+            self.steps(f"{index_set.title}: VACUUM")
             self._vacuum(name)
-            vacuumed = self._read(name, titled(self.tell, one, "after VACUUM: "))
+            vacuumed = self._read(name, titled(self.steps, index_set, "after VACUUM: "))
         states = zip(self.request.workload.cases, fresh, churned, vacuumed, strict=True)
-        cells = [Aging(case, one.name, *three) for case, *three in states]
-        return SetAging(one, done, fresh_bytes, churned_bytes), cells
+        cells = [DecayedCell(case, index_set.name, *three) for case, *three in states]
+        return DecayedSet(index_set, done, fresh_bytes, churned_bytes), cells
 
     def _churn(self, name: str) -> tuple[Updates, int]:
         """Count what was updated, and the bytes of all indexes afterwards."""
@@ -255,12 +247,12 @@ class _Ager:
         with connect(self.server.conninfo(name)) as connection:
             vacuum(connection)
 
-    def _read(self, name: str, tell: Announce) -> list[Reading]:
+    def _read(self, name: str, announce: Announce) -> list[Reading]:
         """Every case in the order of the workload, which is part of the protocol: a read tidies up for the next one."""
         readings = []
         with open_probe(self.server, name, timeout_s=self.request.timeout_s) as probe:
             for case in self.request.workload.cases:
-                tell(case.name)
+                announce(case.name)
                 readings.append(read_case(probe, case))
         return readings
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from inboxbench import units
-from inboxbench.bench.model import Cell, Matrix, SetResult
+from inboxbench.bench.model import Cell, Matrix, Pair, SetResult
 from inboxbench.bench.request import TIMEOUT_S, Progress
 from inboxbench.bench.run import run_matrix
 from inboxbench.bench.sets.builder import SetPruner
 from inboxbench.bench.sets.indexset import BuiltIndex, Index, IndexSet
 from inboxbench.bench.workload.writes import WriteCost
 from inboxbench.project import Project
+from inboxbench.record import rounded
 from inboxbench.report.document import Lab
 from inboxbench.report.table import Cell as Shown
 from inboxbench.report.table import Row, Table, Tone, figures, words
@@ -34,25 +35,8 @@ WRITE_CHANGED = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Change(Pair):
     """A case with the whole set and without the removed indexes; `after.plan` is None when it is stopped then."""
-
-    before: Cell
-    after: Cell
-
-    @property
-    def ratio(self) -> float:
-        """Buffers without to buffers with; infinite when there is no answer without, 1 when there never was one."""
-        if self.before.plan is None or self.after.plan is None:
-            return 0.0 if self.after.plan else 1.0 if self.before.plan is None else float("inf")
-        return max(self.after.plan.buffers, 1) / max(self.before.plan.buffers, 1)
-
-    @property
-    def fewer(self) -> float:
-        """Buffers that are not read without."""
-        if self.before.plan is None or self.after.plan is None:
-            return float("inf") if self.after.plan else float("-inf")
-        return self.before.plan.buffers - self.after.plan.buffers
 
     def to_json(self) -> dict[str, Any]:
         before, after = self.before.plan, self.after.plan
@@ -103,23 +87,23 @@ class Removal:
 
     @property
     def saved(self) -> int:
-        return sum(one.bytes for one in self.removed)
+        return sum(index.bytes for index in self.removed)
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(one.index.name for one in self.removed)
+        return tuple(built.index.name for built in self.removed)
 
     @property
     def loses(self) -> list[Change]:
         """Reads that cost more without, the worst first."""
-        found = [change for change in self.changes if change.ratio >= CHANGED]
-        return sorted(found, key=lambda change: change.ratio, reverse=True)
+        losing = [change for change in self.changes if change.ratio >= CHANGED]
+        return sorted(losing, key=lambda change: change.ratio, reverse=True)
 
     @property
     def gains(self) -> list[Change]:
         """Reads that cost less without: the planner was lured, the best first."""
-        found = [change for change in self.changes if change.ratio * CHANGED <= 1 and change.fewer >= FEW]
-        return sorted(found, key=lambda change: change.ratio)
+        gaining = [change for change in self.changes if change.ratio * CHANGED <= 1 and change.fewer >= FEW]
+        return sorted(gaining, key=lambda change: change.ratio)
 
     @property
     def losing_writes(self) -> list[WriteChange]:
@@ -139,22 +123,22 @@ class Removal:
         return {
             "indexes": list(self.names),
             "verdict": self.word,
-            "serves": [serves for one in self.removed for serves in one.index.serves],
+            "serves": [serves for built in self.removed for serves in built.index.serves],
             "used_by": list(self.used_by),
             "loses": [change.to_json() for change in self.loses],
             "gains": [change.to_json() for change in self.gains],
             "writes": [change.to_json() for change in self.writes],
             "bytes_saved": self.saved,
-            "insert_wal_saved": _rounded(self.insert_wal),
-            "update_wal_saved": _rounded(self.update_wal),
+            "insert_wal_saved": rounded(self.insert_wal),
+            "update_wal_saved": rounded(self.update_wal),
         }
 
 
 def removal(matrix: Matrix, whole: SetResult, part: SetResult) -> Removal:
     """What lies between two sets of a matrix, the second a part of the first."""
-    kept = {one.index.name for one in part.built}
-    removed = tuple(one for one in whole.built if one.index.name not in kept)
-    names = {one.index.name for one in removed}
+    kept = {built.index.name for built in part.built}
+    removed = tuple(built for built in whole.built if built.index.name not in kept)
+    names = {built.index.name for built in removed}
     before, after = _cells(matrix, whole), _cells(matrix, part)
     return Removal(
         removed=removed,
@@ -166,16 +150,12 @@ def removal(matrix: Matrix, whole: SetResult, part: SetResult) -> Removal:
     )
 
 
-def _cells(matrix: Matrix, one: SetResult) -> dict[str, Cell]:
-    return {cell.case.name: cell for cell in matrix.cells if cell.index_set == one.index_set.name}
+def _cells(matrix: Matrix, result: SetResult) -> dict[str, Cell]:
+    return {cell.case.name: cell for cell in matrix.cells if cell.index_set == result.index_set.name}
 
 
 def _less(whole: float | None, part: float | None) -> float | None:
     return None if whole is None or part is None else whole - part
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)
 
 
 _DISPENSABLE: tuple[Word, ...] = ("harmful", "redundant", "unused")
@@ -194,20 +174,20 @@ class Ablation:
     notes: tuple[str, ...] = ()
 
     def called(self, *words: Word) -> list[Removal]:
-        return [one for one in self.removals if one.word in words]
+        return [removal for removal in self.removals if removal.word in words]
 
     @property
     def ranked(self) -> list[Removal]:
         """What is missed most comes first; then what is not missed, the largest first."""
-        return sorted(self.removals, key=lambda one: (-_loss(one), one.word != "needed", -one.saved))
+        return sorted(self.removals, key=lambda removal: (-_loss(removal), removal.word != "needed", -removal.saved))
 
     @property
     def headline(self) -> str:
         counts = f"{len(self.called('needed'))} of {len(self.removals)} indexes of {self.index_set.title} are needed"
         told = [
-            f"{word}: {', '.join(name for one in found for name in one.names)}"
+            f"{word}: {', '.join(name for removal in removals for name in removal.names)}"
             for word in _DISPENSABLE
-            if (found := self.called(word))
+            if (removals := self.called(word))
         ]
         return f"{'; '.join([counts, *told])}."
 
@@ -232,7 +212,7 @@ class Ablation:
             "set": self.index_set.name,
             "title": self.index_set.title,
             "profile": self.profile,
-            "removals": [one.to_json() for one in self.ranked],
+            "removals": [removal.to_json() for removal in self.ranked],
             "together": self.together.to_json() if self.together else None,
             "headline": self.headline,
             "outlook": self.outlook,
@@ -240,8 +220,8 @@ class Ablation:
         }
 
 
-def _loss(one: Removal) -> float:
-    return one.loses[0].ratio if one.loses else 0.0
+def _loss(removal: Removal) -> float:
+    return removal.loses[0].ratio if removal.loses else 0.0
 
 
 def run_ablation(
@@ -276,7 +256,7 @@ def run_ablation(
         return matrix, tuple(removal(matrix, matrix.sets[0], part) for part in matrix.sets[1:])
 
     matrix, removals = compared([_without(whole, [index]) for index in whole.indexes])
-    spare = [one.removed[0].index for one in removals if one.word in _DISPENSABLE]
+    spare = [removal.removed[0].index for removal in removals if removal.word in _DISPENSABLE]
     together = compared([_without(whole, spare)])[1][0] if len(spare) > 1 else None
     return Ablation(whole, matrix.profile, removals, together, matrix.failures, matrix.notes)
 

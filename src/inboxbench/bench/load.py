@@ -23,6 +23,7 @@ from inboxbench.bench.execute.pgbench import (
     stage_targets,
     write_operations,
 )
+from inboxbench.bench.model import require_none
 from inboxbench.bench.request import TIMEOUT_S, Progress, Request, Steps, prepared_request, settle
 from inboxbench.bench.sets.builder import SetBuilder
 from inboxbench.bench.sets.indexset import IndexSet
@@ -31,6 +32,7 @@ from inboxbench.bench.workload.writes import read_writes
 from inboxbench.database import connect
 from inboxbench.errors import SubjectFailed, unknown
 from inboxbench.project import Project
+from inboxbench.record import rounded
 from inboxbench.report.document import Lab
 from inboxbench.report.table import Row, Table, figures, words
 from inboxbench.server import Server
@@ -97,19 +99,15 @@ class LoadCell:
             "operation": self.operation,
             "kind": self.kind,
             "set": self.index_set,
-            "per_s": _rounded(self.per_s),
-            "rate": _rounded(self.rate),
-            "achieved": _rounded(self.achieved),
+            "per_s": rounded(self.per_s),
+            "rate": rounded(self.rate),
+            "achieved": rounded(self.achieved),
             "kept_up": self.kept_up,
             "latency": self.latency.to_json() if self.latency else None,
             "cases": [{"name": name, **case.to_json()} for name, case in self.cases],
             "failure": self.failure,
             "stopped": self.stopped,
         }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +129,7 @@ class LoadTest:
 
     def require_sound(self) -> None:
         """Raises SubjectFailed when an operation failed: to be called when everything has been shown."""
-        if self.failures:
-            more = f" and {len(self.failures) - 1} more" if len(self.failures) > 1 else ""
-            raise SubjectFailed(f"{self.failures[0]}{more}; the other operations were measured")
+        require_none(self.failures, "operations")
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -181,10 +177,10 @@ def run_load(
             steps(f"{index_set.title}: building", 0)
             with builder.built(index_set, lambda _name: None) as (name, _built):
                 settle(server, name)
-                lane = _Lane(program, bounded(server.conninfo(name), timeout_s), index_set, plan)
+                run = _LoadRun(program, bounded(server.conninfo(name), timeout_s), index_set, plan)
                 for operation in _prepared(server, name, request, chosen):
                     steps(f"{index_set.title}: {operation.name}")
-                    cells.append(lane.run(operation))
+                    cells.append(run.measure(operation))
         return LoadTest(request.profile, plan, request.sets, tuple(cells), request.notes)
 
 
@@ -206,7 +202,7 @@ def _prepared(server: Server, database: str, request: Request, families: Sequenc
 
 
 @dataclass(frozen=True, slots=True)
-class _Lane:
+class _LoadRun:
     """One set's database under load."""
 
     program: Path
@@ -214,8 +210,8 @@ class _Lane:
     index_set: IndexSet
     plan: LoadPlan
 
-    def run(self, operation: Operation) -> LoadCell:
-        """Closed, then open."""
+    def measure(self, operation: Operation) -> LoadCell:
+        """Run the closed loop, then the open one."""
         cell = LoadCell(operation.name, operation.kind, self.index_set.name)
         try:
             closed = self._report(operation, None)

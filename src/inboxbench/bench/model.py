@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from inboxbench.bench.workload.queries import Case, Workload
 from inboxbench.bench.workload.writes import WriteCost
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.explain import Plan
+from inboxbench.record import rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,11 @@ class SetResult:
 
     def per_s(self, family: str) -> float | None:
         """Writes of a family a second, by several clients of pgbench; None where it was not measured."""
-        return next((one.per_s for one in self.throughput if one.family == family), None)
+        return next((speed.per_s for speed in self.throughput if speed.family == family), None)
 
     @property
     def build_s(self) -> float:
-        return sum(one.build_s for one in self.built)
+        return sum(index.build_s for index in self.built)
 
     def wal_bytes(self, family: str) -> float | None:
         """Mean WAL of one execution over the writes of a family (insert, update)."""
@@ -104,15 +105,15 @@ class SetResult:
             "name": self.index_set.name,
             "title": self.index_set.title,
             "why": self.index_set.why,
-            "indexes": [_index_json(one) for one in self.built],
+            "indexes": [_index_json(built) for built in self.built],
             "bytes": self.bytes,
             "build_s": round(self.build_s, 3),
-            "insert_wal_bytes": _rounded(self.wal_bytes("insert")),
-            "update_wal_bytes": _rounded(self.wal_bytes("update")),
-            "insert_per_s": _rounded(self.insert_per_s),
-            "hot_share": _rounded(self.hot_share, 4),
+            "insert_wal_bytes": rounded(self.wal_bytes("insert")),
+            "update_wal_bytes": rounded(self.wal_bytes("update")),
+            "insert_per_s": rounded(self.insert_per_s),
+            "hot_share": rounded(self.hot_share, 4),
             "writes": [write.to_json() for write in self.writes],
-            "throughput": [one.to_json() for one in self.throughput],
+            "throughput": [speed.to_json() for speed in self.throughput],
         }
 
 
@@ -162,9 +163,7 @@ class Matrix:
 
     def require_sound(self) -> None:
         """Raises SubjectFailed when a cell failed, UsageError when a set cannot be built: call it when all is shown."""
-        if self.failures:
-            more = f" and {len(self.failures) - 1} more" if len(self.failures) > 1 else ""
-            raise SubjectFailed(f"{self.failures[0]}{more}; the other cells were measured")
+        require_none(self.failures)
         if self.refused:
             raise UsageError(self.refused[0])
 
@@ -176,8 +175,8 @@ class Matrix:
                 {"name": query.name, "family": query.family, "title": query.title, "ids": list(query.ids)}
                 for query in self.workload.queries
             ],
-            "classes": [{"name": one.name, "title": one.title} for one in self.workload.classes],
-            "sets": [one.to_json() for one in self.sets],
+            "classes": [{"name": kind.name, "title": kind.title} for kind in self.workload.classes],
+            "sets": [result.to_json() for result in self.sets],
             "cells": [cell.to_json() | {"below_floor": self.unclear(cell)} for cell in self.cells],
             "client": self.client.to_json() if self.client else None,
             "settings": dict(self.settings),
@@ -185,20 +184,47 @@ class Matrix:
         }
 
 
-def _index_json(one: BuiltIndex) -> dict[str, Any]:
+def require_none(failures: Sequence[str], others: str = "cells") -> None:
+    """Raise SubjectFailed naming the first failure; call it when all that was measured has been shown."""
+    if failures:
+        more = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
+        raise SubjectFailed(f"{failures[0]}{more}; the other {others} were measured")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One case in two conditions: under a set and a part of it, or on two servers."""
+
+    before: Cell
+    after: Cell
+
+    @property
+    def ratio(self) -> float:
+        """Buffers after to those before; infinite when only the first was answered, 1 when neither was."""
+        return self._compared(lambda before, after: max(after, 1) / max(before, 1), (0.0, 1.0, float("inf")))
+
+    @property
+    def fewer(self) -> float:
+        """Buffers that are not read any more."""
+        return self._compared(lambda before, after: before - after, (float("inf"), 0.0, float("-inf")))
+
+    def _compared(self, compare: Callable[[int, int], float], unknown: tuple[float, float, float]) -> float:
+        """unknown: what it is when only the second, neither, or only the first was answered."""
+        if self.before.plan and self.after.plan:
+            return compare(self.before.plan.buffers, self.after.plan.buffers)
+        return unknown[1 + bool(self.before.plan) - bool(self.after.plan)]
+
+
+def _index_json(built: BuiltIndex) -> dict[str, Any]:
     return {
-        "name": one.index.name,
-        "definition": one.index.definition,
-        "serves": list(one.index.serves),
-        "why": one.index.why,
-        "ids": list(one.index.ids),
-        "bytes": one.bytes,
-        "build_s": round(one.build_s, 3),
+        "name": built.index.name,
+        "definition": built.index.definition,
+        "serves": list(built.index.serves),
+        "why": built.index.why,
+        "ids": list(built.index.ids),
+        "bytes": built.bytes,
+        "build_s": round(built.build_s, 3),
     }
-
-
-def _rounded(value: float | None, digits: int = 1) -> float | None:
-    return None if value is None else round(value, digits)
 
 
 def plain(value: Any) -> Any:

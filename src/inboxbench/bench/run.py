@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from inboxbench.bench.cache.outcomes import Cache, Outcomes, known_outcomes
 from inboxbench.bench.execute.cell import CellCollector
-from inboxbench.bench.execute.pgbench import Speed, Speedometer
+from inboxbench.bench.execute.pgbench import Speed, SpeedRun
 from inboxbench.bench.execute.session import DEFAULT_ROUNDS, Pace, Probe, open_probe
 from inboxbench.bench.model import Cell, Matrix, SetResult
 from inboxbench.bench.request import TIMEOUT_S, Progress, Request, Sets, Steps, prepared_request, settle, titled
@@ -71,7 +71,7 @@ def run_matrix(
     with prepared_request(server, source, project, progress=progress, **wanted) as request:
         pace = _pace(rounds, budget_s, request.cells)
         outcomes = known_outcomes(cache, server, request, rounds=rounds, speed=speed) if cache else None
-        return _Run(Speedometer(server, request, speed), pace, outcomes, progress).measure_sets(make_builder)
+        return _Run(SpeedRun(server, request, speed), pace, outcomes, progress).measure_sets(make_builder)
 
 
 def _pace(rounds: int, budget_s: float | None, cells: int) -> Pace:
@@ -83,7 +83,7 @@ def _pace(rounds: int, budget_s: float | None, cells: int) -> Pace:
 
 @dataclass
 class _Run:
-    speed: Speedometer
+    speed: SpeedRun
     pace: Pace
     outcomes: Outcomes | None
     progress: Progress | None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import exp, log
 from typing import Any
 
-from inboxbench.bench.model import Cell, Matrix
+from inboxbench.bench.model import Cell, Matrix, Pair
 from inboxbench.bench.workload.queries import Case
 
 # Below this a difference of pages is no news.
@@ -24,47 +24,27 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Change(Pair):
     """One case under one set on two servers."""
-
-    before: Cell
-    now: Cell
-
-    @property
-    def ratio(self) -> float:
-        """Of pages, now to before; infinite where only the first side answered in time."""
-        if self.now.plan is None or self.before.plan is None:
-            return 1.0 if self.now.plan is self.before.plan else float("inf") if self.now.plan is None else 0.0
-        return max(self.now.plan.buffers, 1) / max(self.before.plan.buffers, 1)
 
     @property
     def other_values(self) -> bool:
         """The same rows gave other parameters (another locale, another dictionary): the figures do not compare."""
-        return dict(self.before.case.values) != dict(self.now.case.values)
+        return dict(self.before.case.values) != dict(self.after.case.values)
 
     @property
     def other_rows(self) -> bool:
-        return not self.other_values and None not in (self.before.answer, self.now.answer) and self._answers_differ
-
-    @property
-    def _answers_differ(self) -> bool:
-        return self.before.answer != self.now.answer
+        answers = {self.before.answer, self.after.answer}
+        return not self.other_values and None not in answers and len(answers) > 1
 
     @property
     def other_plan(self) -> bool:
-        return _line(self.before) != _line(self.now)
+        return _line(self.before) != _line(self.after)
 
     @property
     def news(self) -> bool:
         """Whether a reader should see it: pages beyond a few, the answer, or the values."""
-        return self.other_values or self.other_rows or self.distance > _FEW
-
-    @property
-    def distance(self) -> float:
-        """Pages between the two."""
-        if self.now.plan is None or self.before.plan is None:
-            return 0 if self.now.plan is self.before.plan else float("inf")
-        return abs(self.now.plan.buffers - self.before.plan.buffers)
+        return self.other_values or self.other_rows or abs(self.fewer) > _FEW
 
     def to_json(self) -> dict[str, Any]:
         ratio = self.ratio
@@ -73,7 +53,7 @@ class Change:
             "class": self.before.case.parameter_class.name,
             "set": self.before.index_set,
             "before": _cell_json(self.before),
-            "now": _cell_json(self.now),
+            "now": _cell_json(self.after),
             "ratio": round(ratio, 4) if ratio < float("inf") else None,
             "other_plan": self.other_plan,
             "other_values": self.other_values,
@@ -104,7 +84,7 @@ class Contrast:
             if change.before.index_set == index_set
             and not change.other_values
             and change.before.plan
-            and change.now.plan
+            and change.after.plan
         ]
         return exp(sum(logs) / len(logs)) if logs else None
 

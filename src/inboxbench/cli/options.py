@@ -23,6 +23,7 @@ from inboxbench.units import read_size
 
 P = ParamSpec("P")
 R = TypeVar("R")
+N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,20 @@ def names_in(text: str | None) -> list[str] | None:
     if not names:
         raise UsageError(f"{text!r} names nothing; give names with commas between")
     return names
+
+
+def names_option(_context: click.Context, _option: click.Parameter, text: str | None) -> list[str] | None:
+    """Read the names of an option: the callback of click that calls `names_in`."""
+    return names_in(text)
+
+
+def numbers_in(text: str, option: str, kind: Callable[[str], N], example: str) -> list[N]:
+    """Return `1,4` as numbers. kind: int or float. Raises UsageError naming the option for what is none."""
+    try:
+        return [kind(part) for part in names_in(text) or ()]
+    except ValueError:
+        what = "whole numbers" if kind is int else "numbers"
+        raise UsageError(f"{option} {text!r}: write {what} with commas between, such as {example}") from None
 
 
 @cache

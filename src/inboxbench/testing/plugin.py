@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Place:
+class Suite:
     """spec: what `--server` of the command line would say; setup, reset: scripts for tests that name none."""
 
     spec: str = field(default_factory=lambda: os.environ.get("INBOXBENCH_SERVER", "embedded"))
@@ -46,7 +46,7 @@ class Place:
         self._stack.close()
 
 
-PLACE = Place()
+SUITE = Suite()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,7 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--inboxbench-server",
         metavar="SERVER",
-        help=f"embedded | bin:DIR | container[:IMAGE] | postgresql://… (default: INBOXBENCH_SERVER, else {PLACE.spec})",
+        help=f"embedded | bin:DIR | container[:IMAGE] | postgresql://… (default: INBOXBENCH_SERVER, else {SUITE.spec})",
     )
     parser.addini("inboxbench_setup", "SQL script for races that name no setup, from the folder of the ini file")
     parser.addini("inboxbench_profile", "rows of inboxbench_database: a profile, or none", default="tiny")
@@ -65,9 +65,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if spec := config.getoption("--inboxbench-server"):
-        PLACE.spec = str(spec)
-    PLACE.setup = _path(config, "inboxbench_setup")
-    PLACE.reset = _path(config, "inboxbench_reset")
+        SUITE.spec = str(spec)
+    SUITE.setup = _path(config, "inboxbench_setup")
+    SUITE.reset = _path(config, "inboxbench_reset")
 
 
 def _path(config: pytest.Config, key: str) -> Path | None:
@@ -76,7 +76,7 @@ def _path(config: pytest.Config, key: str) -> Path | None:
 
 
 def pytest_unconfigure() -> None:
-    PLACE.close()
+    SUITE.close()
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def inboxbench_template(request: pytest.FixtureRequest, inboxbench_prepare: Call
             if not seed.isdigit():
                 raise UsageError(f"inboxbench_seed = {seed}: not a number of at least 0")
             made = seeded_template(
-                PLACE.server(),
+                SUITE.server(),
                 profile=None if profile == "none" else profile,
                 seed=int(seed),
                 project=find_project(_path(config, "inboxbench_project")),
@@ -140,7 +140,7 @@ def _copy(template: str) -> Iterator[SeededDatabase]:
 
     with ExitStack() as stack:
         with _in_words():
-            database = stack.enter_context(seeded_copy(PLACE.server(), template))
+            database = stack.enter_context(seeded_copy(SUITE.server(), template))
         yield database
 
 

@@ -17,7 +17,7 @@ from inboxbench.race.explore.result import Counterexample, Exploration, timeline
 from inboxbench.race.explore.run import explore
 from inboxbench.race.explore.user_code import Script, adapt, rebuild_by, reset_by
 from inboxbench.server import Server, open_server
-from inboxbench.testing.plugin import PLACE
+from inboxbench.testing.plugin import SUITE
 
 Claim = Callable[..., Any]
 
@@ -59,13 +59,13 @@ def assert_race_free(
     functions = tuple(claim) if isinstance(claim, Sequence) else (claim,) * sessions
     name = " and ".join(dict.fromkeys(_name(function) for function in functions))
     try:
-        built = _script(setup, "setup") or (Script.read(PLACE.setup) if PLACE.setup else None)
+        built = _script(setup, "setup") or (Script.read(SUITE.setup) if SUITE.setup else None)
         if built is None:
             raise UsageError(
                 f"assert_race_free({name}) needs setup=…, SQL or the path of a script that makes the tables and rows; "
                 "or inboxbench_setup in pytest's configuration"
             )
-        again = _script(reset, "reset") or (Script.read(PLACE.reset) if PLACE.reset and setup is None else None)
+        again = _script(reset, "reset") or (Script.read(SUITE.reset) if SUITE.reset and setup is None else None)
         scenario = Scenario(
             tuple(adapt(function) for function in functions),
             reset_by(again) if again else rebuild_by(built),
@@ -90,7 +90,7 @@ def _explore(setup: Script, scenario: Scenario, bounds: Bounds, server: str | No
     if server is not None:
         with open_server(server) as opened:
             return _explore_on(opened, setup, scenario, bounds)
-    return _explore_on(PLACE.server(), setup, scenario, bounds)
+    return _explore_on(SUITE.server(), setup, scenario, bounds)
 
 
 def _explore_on(opened: Server, setup: Script, scenario: Scenario, bounds: Bounds) -> Exploration:

@@ -177,7 +177,7 @@ def measure_throughput(
 
 
 @dataclass
-class Speedometer:
+class SpeedRun:
     """What a run says of speed. Whatever keeps it from being measured is a note and no failure."""
 
     server: Server

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from inboxbench.bench.model import Cell
+from inboxbench.record import rounded
 
 # 90 % quantiles of Student's t by degrees of freedom (any table of the distribution); two-sided they span 80 %.
 _STUDENT = (3.078, 1.886, 1.638, 1.533, 1.476, 1.440, 1.415, 1.397, 1.383, 1.372)
@@ -203,7 +204,7 @@ class Curve:
         return {
             **self.check.to_json(),
             "predicted": _range_json(self.predicted),
-            "error": _rounded(self.error),
+            "error": rounded(self.error, 4),
             "held": self.holds,
         }
 
@@ -212,7 +213,7 @@ class Curve:
         largest = max(point.size for point in (*self.points, self.check) if point)
         read = self.at(size)
         found = {**(_range_json(read) or {}), "uncertain": read.uncertain if read else True}
-        return {SIZE_KEY: size, "beyond": _rounded(size / largest), "one_plan": self.one_plan, **found}
+        return {SIZE_KEY: size, "beyond": rounded(size / largest, 4), "one_plan": self.one_plan, **found}
 
 
 def curve(points: tuple[Point, ...], check: Point | None, names: tuple[str, str, str], unit: str = "rows") -> Curve:
@@ -223,10 +224,10 @@ def curve(points: tuple[Point, ...], check: Point | None, names: tuple[str, str,
 
 def _law_json(law: PowerLaw | None) -> dict[str, Any]:
     return {
-        "k": _rounded(law.k) if law else None,
-        "k_error": _rounded(law.k_error) if law else None,
+        "k": rounded(law.k, 4) if law else None,
+        "k_error": rounded(law.k_error, 4) if law else None,
         "c": law.c if law else None,
-        "spread": _rounded(law.spread) if law else None,
+        "spread": rounded(law.spread, 4) if law else None,
     }
 
 
@@ -239,7 +240,3 @@ def _range_json(found: Range | None) -> dict[str, float | None] | None:
 def _finite(value: float) -> float | None:
     """JSON knows no infinity: an interval without an end has none."""
     return None if value == float("inf") else round(value, 1)
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)

@@ -59,28 +59,28 @@ class Growth:
 
     @property
     def sets(self) -> tuple[str, ...]:
-        return tuple(one.index_set.name for one in self.samples[0].matrix.sets)
+        return tuple(result.index_set.name for result in self.samples[0].matrix.sets)
 
     @property
     def queries(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(one.query for one in self.curves))
+        return tuple(dict.fromkeys(drawn.query for drawn in self.curves))
 
     @property
     def worst_first(self) -> list[Curve]:
         """The fastest growing first; those without a law before all others."""
-        return sorted(self.curves, key=lambda one: one.law.k if one.law else float("inf"), reverse=True)
+        return sorted(self.curves, key=lambda drawn: drawn.law.k if drawn.law else float("inf"), reverse=True)
 
     @property
     def flips(self) -> tuple[Flip, ...]:
         """Those that cost most first."""
-        found = (flip for one in self.curves for flip in one.flips)
+        found = (flip for drawn in self.curves for flip in drawn.flips)
         return tuple(sorted(found, key=lambda flip: flip.jump, reverse=True))
 
     def worst_class(self, query: str, index_set: str) -> Curve:
         """The curve of a query and set: at each size the class that reads most there."""
-        mine = [one for one in self.curves if (one.query, one.index_set) == (query, index_set)]
-        points = tuple(_most(at_one_size) for at_one_size in zip(*(one.points for one in mine), strict=True))
-        checks = [one.check for one in mine if one.check]
+        mine = [drawn for drawn in self.curves if (drawn.query, drawn.index_set) == (query, index_set)]
+        points = tuple(_most(at_one_size) for at_one_size in zip(*(drawn.points for drawn in mine), strict=True))
+        checks = [drawn.check for drawn in mine if drawn.check]
         return curve(points, _most(checks) if checks else None, (query, "worst", index_set), self.unit)
 
     @property
@@ -89,7 +89,7 @@ class Growth:
 
     @property
     def headline(self) -> str:
-        known = [one for one in self.worst_first if one.law and one.one_plan]
+        known = [drawn for drawn in self.worst_first if drawn.law and drawn.one_plan]
         if not known:
             return f"No case has figures at {FEWEST} sizes under one plan, so there is no law."
         worst = known[0]
@@ -120,8 +120,8 @@ class Growth:
             "check": _size_json(self.check) if self.check else None,
             "sizes": list(self.sizes),
             "tolerance": TOLERANCE,
-            "curves": [one.to_json(self.sizes) for one in self.worst_first],
-            "queries": [one.to_json(self.sizes) for one in self.worst_classes],
+            "curves": [drawn.to_json(self.sizes) for drawn in self.worst_first],
+            "queries": [drawn.to_json(self.sizes) for drawn in self.worst_classes],
             "sets": [self._set_json(name) for name in self.sets],
             "flips": [str(flip) for flip in self.flips],
             "headline": self.headline,
@@ -130,7 +130,8 @@ class Growth:
 
     def _set_json(self, name: str) -> dict[str, Any]:
         (good, every), (worst_good, of_worst) = (
-            holding([one for one in curves if one.index_set == name]) for curves in (self.curves, self.worst_classes)
+            holding([drawn for drawn in curves if drawn.index_set == name])
+            for curves in (self.curves, self.worst_classes)
         )
         return {
             "name": name,
@@ -142,18 +143,18 @@ class Growth:
         }
 
     def median_k(self, index_set: str) -> float | None:
-        exponents = [one.law.k for one in self.curves if one.law and one.index_set == index_set]
+        exponents = [drawn.law.k for drawn in self.curves if drawn.law and drawn.index_set == index_set]
         return round(median(exponents), 4) if exponents else None
 
 
 def holding(curves: Iterable[Curve]) -> tuple[int, int]:
     """Predictions that held, and how many there were."""
-    outcomes = [one.holds for one in curves if one.holds is not None]
+    outcomes = [drawn.holds for drawn in curves if drawn.holds is not None]
     return sum(outcomes), len(outcomes)
 
 
 def _most(points: Sequence[Point]) -> Point:
-    """The one that reads most at a size; one that was stopped or failed reads more than any."""
+    """The drawn that reads most at a size; drawn that was stopped or failed reads more than any."""
     present = [point for point in points if point.cell] or list(points)
     return max(present, key=lambda point: float("inf") if point.buffers is None else point.buffers)
 
@@ -206,7 +207,7 @@ def _curves_table(found: Mapping[str, Any]) -> Table:
         *figures(units.number, *sizes, "n^k, k =", *check, *far),
         *words("plan"),
     ]
-    rows = [_curve_row(one, found) for one in found["curves"]]
+    rows = [_curve_row(drawn, found) for drawn in found["curves"]]
     return Table(f"buffers by number of {unit}, the fastest growing first", columns, rows, most=MOST_ROWS)
 
 
@@ -241,7 +242,7 @@ def _far(size: Mapping[str, Any] | None) -> str | None:
 
 
 def _exponents_table(found: Mapping[str, Any]) -> Table:
-    sets = [one["name"] for one in found["sets"]]
+    sets = [index_set["name"] for index_set in found["sets"]]
     laws = {(drawn["query"], drawn["set"]): drawn for drawn in found["queries"]}
     queries = dict.fromkeys(query for query, _set in laws)
     rows = [Row([query, *(_exponent(laws.get((query, name))) for name in sets)]) for query in queries]
@@ -250,6 +251,6 @@ def _exponents_table(found: Mapping[str, Any]) -> Table:
             ("predictions that held", "worst_class_held", "worst_class_predictions"),
             ("those of all classes", "held", "predictions"),
         ):
-            rows.append(Row([title, *(f"{one[good]} of {one[every]}" for one in found["sets"])]))
+            rows.append(Row([title, *(f"{index_set[good]} of {index_set[every]}" for index_set in found["sets"])]))
     columns = [*words("query"), *figures(units.number, *sets)]
     return Table("k by query and set, of the class that reads most at each size", columns, rows)

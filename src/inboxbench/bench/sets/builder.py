@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from types import TracebackType
+from typing import Self
 
 from psycopg import sql
 
@@ -50,23 +50,29 @@ class _Base:
 
 
 @dataclass
-class SetBuilder:
-    """Use it as a context manager: everything that it made is dropped at the end."""
+class _Kept:
+    """Builds sets on clones of a template. Use it as a context manager: all that it made is dropped at the end."""
 
     server: Server
     template: str
     sets: Sequence[IndexSet]
     _stack: ExitStack = field(default_factory=ExitStack)
-    _bases: list[_Base] = field(default_factory=list)
 
-    def __enter__(self) -> SetBuilder:
-        self._bases = [_Base(self.template)]
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._stack.close()
+
+
+@dataclass
+class SetBuilder(_Kept):
+    """Builds each set, and what several sets hold only once."""
+
+    _bases: list[_Base] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._bases.append(_Base(self.template))
 
     @contextmanager
     def built(self, chosen: IndexSet, announce: Announce) -> Iterator[tuple[str, tuple[BuiltIndex, ...]]]:
@@ -113,22 +119,10 @@ def _refresh_statistics(connection: Connection, indexes: Sequence[Index]) -> Non
 
 
 @dataclass
-class SetPruner:
-    """Use it as a context manager, in place of a SetBuilder; the first of `sets` holds the indexes of all others."""
+class SetPruner(_Kept):
+    """Takes the place of a SetBuilder where the first of `sets` holds the indexes of all others."""
 
-    server: Server
-    template: str
-    sets: Sequence[IndexSet]
-    _stack: ExitStack = field(default_factory=ExitStack)
     _full: tuple[str, tuple[BuiltIndex, ...]] | None = None
-
-    def __enter__(self) -> SetPruner:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
 
     @contextmanager
     def built(self, chosen: IndexSet, announce: Announce) -> Iterator[tuple[str, tuple[BuiltIndex, ...]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from inboxbench.cli.bench.options import (
     indexes_option,
     mix_option,
     own_questions,
-    queries_option,
+    queries_or_folder_option,
     sets_option,
     source_options,
     timeout_option,
@@ -48,7 +49,7 @@ from inboxbench.errors import UsageError
 @click.group("bench", cls=ProjectGroup, invoke_without_command=True)
 @source_options
 @sets_option
-@queries_option
+@queries_or_folder_option
 @indexes_option
 @click.option(
     "--writes/--no-writes", default=True, show_default=True, help="measure what writes cost under each set, too"
@@ -96,11 +97,8 @@ def command(
     session: Session,
     /,
     *,
-    database: str | None,
-    allow_foreign: bool,
-    profile: str,
-    seed: int,
-    sets: str | None,
+    source: Source,
+    sets: list[str] | None,
     queries: str | None,
     indexes: Path | None,
     writes: bool,
@@ -129,15 +127,14 @@ def command(
     if only_traps:
         spring_traps(session, (), verbose=False, output=output)
         return
-    session, queries = own_questions(session, database, queries, indexes)
-    chosen, wanted = names_in(sets), names_in(queries)
-    own = allow_foreign or is_url(database)
-    source = Source(database, profile, seed, allow_foreign, as_is or own)
-    check_names(session, source, chosen, wanted)
+    session, queries = own_questions(session, source.database, queries, indexes)
+    wanted = names_in(queries)
+    source = replace(source, as_is=as_is or source.allow_foreign or is_url(source.database))
+    check_names(session, source, sets, wanted)
     check_servers(session)
     begun = dt.datetime.now(dt.UTC)
     weights = weights_of(session, mix, wanted, writes=writes)
-    options: dict[str, Any] = {"sets": chosen, "queries": wanted, "writes": writes, "rounds": rounds}
+    options: dict[str, Any] = {"sets": sets, "queries": wanted, "writes": writes, "rounds": rounds}
     options |= {"budget_s": budget, "timeout_s": timeout, "speed": Speed(throughput_seconds if throughput else 0)}
     measured = [measure_side(each, source, options, fresh=fresh) for each in session.each()]
     sides, caches = [side for side, _cache in measured], [cache for _side, cache in measured]

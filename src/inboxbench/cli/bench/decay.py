@@ -15,7 +15,7 @@ from inboxbench.cli.bench.options import (
     timeout_option,
 )
 from inboxbench.cli.bench.source import Source, check_names, opened_database
-from inboxbench.cli.options import Session, names_in, pass_session
+from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import counting
 
@@ -37,12 +37,9 @@ def decay(
     session: Session,
     /,
     *,
-    database: str | None,
-    allow_foreign: bool,
-    profile: str,
-    seed: int,
-    sets: str | None,
-    queries: str | None,
+    source: Source,
+    sets: list[str] | None,
+    queries: list[str] | None,
     churn_text: str | None,
     timeout: float,
     output: Output,
@@ -52,13 +49,11 @@ def decay(
     The same writes hit the same rows in the same order, so counters come out the same on every run. Exit code 3 when
     a query or a write fails.
     """
-    chosen, wanted = names_in(sets), names_in(queries)
-    source = Source(database, profile, seed, allow_foreign)
-    check_names(session, source, chosen, wanted)
+    check_names(session, source, sets, queries)
     churn = read_churn(session.project, churn_text)
     with session.server() as server, opened_database(session, server, source) as name, counting() as progress:
         found = run_decay(
-            server, name, session.project, churn, sets=chosen, queries=wanted, timeout_s=timeout, progress=progress
+            server, name, session.project, churn, sets=sets, queries=queries, timeout_s=timeout, progress=progress
         )
         label = server.label
     show_lab(output, {"schema_version": SCHEMA_VERSION, "decay": found.to_json()}, decay_lab, label)

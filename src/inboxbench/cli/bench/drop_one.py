@@ -8,13 +8,13 @@ import click
 
 from inboxbench.bench import run_ablation
 from inboxbench.bench.drop_one import drop_one_lab
+from inboxbench.bench.model import require_none
 from inboxbench.bench.sets.indexset import read_catalogue
 from inboxbench.cli.bench.options import SCHEMA_VERSION, queries_option, show_lab, source_options, timeout_option
 from inboxbench.cli.bench.source import Source, check_names, opened_database
-from inboxbench.cli.options import Session, names_in, pass_session
+from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import counting
-from inboxbench.errors import SubjectFailed
 
 
 @click.command(name="drop-one")
@@ -32,11 +32,8 @@ def drop_one(
     /,
     *,
     sets: tuple[str, ...],
-    database: str | None,
-    allow_foreign: bool,
-    profile: str,
-    seed: int,
-    queries: str | None,
+    source: Source,
+    queries: list[str] | None,
     writes: bool,
     timeout: float,
     output: Output,
@@ -46,11 +43,9 @@ def drop_one(
     Judged by the queries and writes of bench/ alone: an index may serve what is not measured, and then the table says
     what it is there for. Exit code 3 when a query fails.
     """
-    wanted = names_in(queries)
-    source = Source(database, profile, seed, allow_foreign)
-    check_names(session, source, list(sets), wanted)
+    check_names(session, source, list(sets), queries)
     chosen = read_catalogue(session.project.schema / "indexes.toml").choose(sets)
-    measure = partial(run_ablation, queries=wanted, writes=writes, timeout_s=timeout)
+    measure = partial(run_ablation, queries=queries, writes=writes, timeout_s=timeout)
     ablations = []
     with session.server() as server, opened_database(session, server, source) as name:
         for index_set in chosen:
@@ -59,5 +54,4 @@ def drop_one(
         label = server.label
     document = {"schema_version": SCHEMA_VERSION, "drop_one": [ablation.to_json() for ablation in ablations]}
     show_lab(output, document, drop_one_lab, label)
-    if broken := [failure for ablation in ablations for failure in ablation.failures]:
-        raise SubjectFailed(f"{broken[0]}; the other cells were measured")
+    require_none([failure for ablation in ablations for failure in ablation.failures])

@@ -17,11 +17,12 @@ from inboxbench.cli.bench.options import (
     show_lab,
     timeout_option,
 )
-from inboxbench.cli.bench.source import UNIT, Source, cache_of, check_names, print_reuse, seeded
-from inboxbench.cli.options import Session, names_in, pass_session
+from inboxbench.cli.bench.source import Source, cache_of, check_names, print_reuse, seeded
+from inboxbench.cli.options import Session, numbers_in, pass_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import counting, progress_console
 from inboxbench.errors import UsageError
+from inboxbench.seed.row_source import project_row_source
 from inboxbench.server import Server
 
 
@@ -55,13 +56,12 @@ def growth(
     session: Session,
     /,
     *,
-    profile: str,
-    seed: int,
+    source: Source,
     scales: str,
     check: float | None,
     sizes: tuple[float, ...],
-    sets: str | None,
-    queries: str | None,
+    sets: list[str] | None,
+    queries: list[str] | None,
     timeout: float,
     fresh: bool,
     output: Output,
@@ -70,33 +70,31 @@ def growth(
 
     What --at asks for is extrapolated and says so, with an 80 % interval. Exit code 3 when a query fails.
     """
-    chosen, wanted = names_in(sets), names_in(queries)
     factors = _scales(scales)
     last = _check(check, factors)
-    check_names(session, Source(None, profile, seed, False), chosen, wanted)
+    check_names(session, source, sets, queries)
 
     def measured(server: Server, scale: float) -> Sample:
         progress_console.print(Text(f"scale {scale:g}"))
-        with seeded(session, server, profile, seed, scale) as database, counting() as progress:
+        with seeded(session, server, source.profile, source.seed, scale) as database, counting() as progress:
             cache = cache_of(session, database, fresh=fresh, as_is=False)
-            options = {"sets": chosen, "queries": wanted, "timeout_s": timeout, "progress": progress, "cache": cache}
+            options = {"sets": sets, "queries": queries, "timeout_s": timeout, "progress": progress, "cache": cache}
             matrix = run_matrix(server, database.name, session.project, writes=False, rounds=1, **options)
         print_reuse(cache)
         return Sample(scale, database.rows, matrix)
 
     with session.server() as server:
         samples = [measured(server, scale) for scale in factors]
-        found = grow(samples, measured(server, last) if last else None, sizes, unit=UNIT)
+        found = grow(
+            samples, measured(server, last) if last else None, sizes, unit=project_row_source(session.project).counted
+        )
     show_lab(output, {"schema_version": SCHEMA_VERSION, "growth": found.to_json()}, growth_lab, server.label)
     found.require_sound()
 
 
 def _scales(text: str) -> list[float]:
     """Smallest first. Raises UsageError for what is no number, and for fewer than three."""
-    try:
-        factors = sorted({float(part) for part in text.split(",") if part.strip()})
-    except ValueError:
-        raise UsageError(f"--scales {text!r} are not numbers; write them with commas between, as 0.25,0.5,1") from None
+    factors = sorted(set(numbers_in(text, "--scales", float, "0.25,0.5,1")))
     if len(factors) < FEWEST or not all(0 < factor < float("inf") for factor in factors):
         raise UsageError(f"--scales {text!r}: a law needs {FEWEST} different positive scales or more, as 0.25,0.5,1")
     return factors

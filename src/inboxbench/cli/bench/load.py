@@ -7,7 +7,7 @@ import click
 from inboxbench.bench.load import LoadPlan, check_operations, load_lab, run_load
 from inboxbench.cli.bench.options import SCHEMA_VERSION, sets_option, show_lab, source_options, timeout_option
 from inboxbench.cli.bench.source import Source, check_names, opened_database
-from inboxbench.cli.options import Session, names_in, pass_session
+from inboxbench.cli.options import Session, names_option, pass_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import counting
 
@@ -17,6 +17,7 @@ from inboxbench.cli.progress import counting
 @sets_option
 @click.option(
     "--operations",
+    callback=names_option,
     help="families of bench/queries and bench/writes to drive, with commas between (default: all)",
 )
 @click.option(
@@ -44,12 +45,9 @@ def load(
     session: Session,
     /,
     *,
-    database: str | None,
-    allow_foreign: bool,
-    profile: str,
-    seed: int,
-    sets: str | None,
-    operations: str | None,
+    source: Source,
+    sets: list[str] | None,
+    operations: list[str] | None,
     clients: int,
     seconds: int,
     rate: float | None,
@@ -62,10 +60,8 @@ def load(
     In the open loop requests begin by a schedule and a latency counts from its scheduled start, so that a stall
     is seen in all that it held up. Exit code 3 when an operation fails or is answered in time under no set.
     """
-    chosen, wanted = names_in(sets), names_in(operations)
-    source = Source(database, profile, seed, allow_foreign)
-    check_names(session, source, chosen, None)
-    check_operations(session.project, wanted)
+    check_names(session, source, sets, None)
+    check_operations(session.project, operations)
     plan = LoadPlan(clients, seconds, rate, utilisation)
     with session.server() as server, opened_database(session, server, source) as name, counting() as progress:
         found = run_load(
@@ -73,8 +69,8 @@ def load(
             name,
             session.project,
             plan,
-            sets=chosen,
-            operations=wanted,
+            sets=sets,
+            operations=operations,
             timeout_s=timeout,
             progress=progress,
         )

@@ -127,7 +127,7 @@ def _changes(contrast: Contrast) -> Table:
                 change.before.case.name,
                 change.before.index_set,
                 _figure(change.before),
-                _figure(change.now),
+                _figure(change.after),
                 _plan(change),
             ]
         )
@@ -148,7 +148,7 @@ def _plan(change: Change) -> Shown:
         return Shown("other parameters were drawn there", "bad")
     if change.other_rows:
         return Shown("other rows", "bad")
-    now = change.now.plan.line if change.now.plan else str(change.now.failure)
+    now = change.after.plan.line if change.after.plan else str(change.after.failure)
     if not change.other_plan:
         return Shown(now, "weak")
     before = change.before.plan.line if change.before.plan else str(change.before.failure)

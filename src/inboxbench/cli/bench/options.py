@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from inboxbench.bench.verdict.pareto import WAL_PER_PAGE
 from inboxbench.bench.workload.mix import Weights, check_weights, parse_weights, project_weights
 from inboxbench.bench.workload.queries import read_workload
 from inboxbench.bench.workload.writes import read_writes
-from inboxbench.cli.options import Session
+from inboxbench.cli.bench.source import Source
+from inboxbench.cli.options import Session, names_option
 from inboxbench.cli.output import Output, heading
 from inboxbench.database_copy import is_url
 from inboxbench.errors import UsageError
@@ -23,6 +25,7 @@ from inboxbench.project import Loose
 from inboxbench.report.document import Lab, lab_markdown, print_lab
 
 SCHEMA_VERSION = 1
+R = TypeVar("R")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -37,7 +40,19 @@ def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Com
     return decorate
 
 
-profile_options = _together(
+def _as_source(command: Callable[..., R]) -> Callable[..., R]:
+    """Give the command one `source` in place of the options that say what to measure on."""
+
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any, profile: str, seed: int, database: str | None = None, allow_foreign: bool = False, **rest: Any
+    ) -> R:
+        return command(*args, source=Source(database, profile, seed, allow_foreign), **rest)
+
+    return wrapped
+
+
+_profile_options = _together(
     click.option(
         "--profile",
         "--dataset",
@@ -53,6 +68,7 @@ profile_options = _together(
         help="random seed of the profile's rows; the same seed gives the same rows",
     ),
 )
+profile_options = _together(_profile_options, _as_source)
 source_options = _together(
     click.option(
         "--database",
@@ -64,11 +80,12 @@ source_options = _together(
     ),
     profile_options,
 )
-queries_option = click.option(
-    "--queries",
-    help="queries or families of queries to measure, with commas between (default: all of bench/queries); "
-    "`inboxbench bench` also takes a folder of .sql files, for a --database of your own",
+_QUERIES = (
+    "queries or families of queries to measure, with commas between (default: all of bench/queries); "
+    "`inboxbench bench` also takes a folder of .sql files, for a --database of your own"
 )
+queries_option = click.option("--queries", callback=names_option, help=_QUERIES)
+queries_or_folder_option = click.option("--queries", help=_QUERIES)
 indexes_option = click.option(
     "--indexes",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -76,6 +93,7 @@ indexes_option = click.option(
 )
 sets_option = click.option(
     "--sets",
+    callback=names_option,
     help="index sets to compare, with commas between (default: those that schema/indexes.toml marks as default)",
 )
 as_is_option = click.option(

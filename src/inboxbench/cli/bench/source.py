@@ -32,8 +32,6 @@ from inboxbench.units import read_size
 
 # The set of indexes that a database of one's own has.
 CURRENT = "current"
-# What a profile's size counts. The row source should say so.
-UNIT = "messages"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.options import Session, numbers_in, pass_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import progress_console
 from inboxbench.cli.race.explore import OracleChoice, invariant_help
@@ -23,19 +23,13 @@ _ROWS = 4000
 
 
 def parse_workers(text: str) -> list[int]:
-    """Return `1,4` as numbers. Raises UsageError."""
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise UsageError(f"--workers {text!r}: expected whole numbers with commas between, such as 16,64") from None
+    """Return the numbers of --workers. Raises UsageError."""
+    return numbers_in(text, "--workers", int, "16,64")
 
 
 def parse_thinks(text: str) -> list[float]:
-    """Return `0,2` as milliseconds. Raises UsageError."""
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise UsageError(f"--think-ms {text!r}: expected milliseconds with commas between, such as 0,2") from None
+    """Return the milliseconds of --think-ms. Raises UsageError."""
+    return numbers_in(text, "--think-ms", float, "0,2")
 
 
 @click.command("stress")

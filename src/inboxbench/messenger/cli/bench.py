@@ -6,7 +6,7 @@ import click
 
 from inboxbench.cli.bench.options import show_lab, source_options
 from inboxbench.cli.bench.source import Source, opened_database
-from inboxbench.cli.options import Session, names_in, pass_session
+from inboxbench.cli.options import Session, numbers_in, pass_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import counting
 from inboxbench.errors import UsageError
@@ -29,10 +29,7 @@ def pages(
     session: Session,
     /,
     *,
-    database: str | None,
-    allow_foreign: bool,
-    profile: str,
-    seed: int,
+    source: Source,
     sizes: str,
     rounds: int,
     output: Output,
@@ -42,9 +39,8 @@ def pages(
     Exit code 1 when a way that is to take a constant number of statements takes more, 3 when rows differ.
     """
     wanted = _sizes(sizes)
-    source = Source(database, profile, seed, allow_foreign)
-    if not database:
-        load_profile(session.project, profile)
+    if not source.database:
+        load_profile(session.project, source.profile)
     with session.server() as server, opened_database(session, server, source) as name, counting() as progress:
         found = run_pages(server, name, sizes=wanted, rounds=rounds, progress=progress)
     show_lab(output, found.to_json(), pages_lab, found.server)
@@ -52,10 +48,7 @@ def pages(
 
 
 def _sizes(text: str) -> list[int]:
-    try:
-        sizes = [int(name) for name in names_in(text) or ()]
-    except ValueError:
-        raise UsageError(f"--sizes {text!r}: write whole numbers with commas between, such as 25,100") from None
+    sizes = numbers_in(text, "--sizes", int, "25,100")
     if min(sizes) < 1 or max(sizes) > 500:
         raise UsageError(f"--sizes {text!r}: a page has 1 to 500 conversations")
     return sizes
@@ -115,10 +108,7 @@ def counters(
 
 
 def _clients(text: str) -> tuple[int, ...]:
-    try:
-        clients = tuple(int(name) for name in names_in(text) or ())
-    except ValueError:
-        raise UsageError(f"--clients {text!r}: write whole numbers with commas between, such as 1,16") from None
+    clients = tuple(numbers_in(text, "--clients", int, "1,16"))
     if min(clients) < 1 or max(clients) > 64:
         raise UsageError(f"--clients {text!r}: 1 to 64 of them")
     return clients
