@@ -249,11 +249,10 @@ def _check_values(path: Path, params: Mapping[str, str], defaults: Mapping[str, 
 def read_sections(module: str) -> dict[str, LiteralString]:
     """Return the package's own statements in the .sql file beside a module, by the `--- name` line above each.
 
-    module: its `__file__`.
+    module: its `__file__`. Lines that begin with `-- ` are for the reader of the file and are not sent.
     """
-    _, *parts = re.split(
-        r"^--- (.+)\n", Path(module).with_suffix(".sql").read_text(encoding="utf-8"), flags=re.MULTILINE
-    )
+    text = re.sub(r"^-- .*\n", "", Path(module).with_suffix(".sql").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    _, *parts = re.split(r"^--- (.+)\n", text, flags=re.MULTILINE)
     return {name: cast("LiteralString", text.strip()) for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
 

@@ -19,7 +19,10 @@ from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError, unkn
 from inboxbench.report.document import Lab
 from inboxbench.report.table import Cell, Column, Row, Table, Tone, figures, words
 from inboxbench.server import Server, reason
+from inboxbench.sqlfile import read_sections
 from inboxbench.sqlsheet import Form, Sheet, Titled, read_sheets
+
+_SQL = read_sections(__file__)
 
 SCHEMA_VERSION = 1
 TIMEOUT_S = 60.0
@@ -27,13 +30,6 @@ TIMEOUT_S = 60.0
 Progress = Callable[[int, int, str], None]
 _FAILED = ("wrong rows", "failed")
 _HARMLESS = ("does not spring", "good plan is not good")
-# Tables with an index of an expression that nobody has collected statistics of yet.
-_UNKNOWN = """
-    SELECT DISTINCT t.relname FROM pg_index x
-    JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
-    WHERE x.indexprs IS NOT NULL AND t.relnamespace = 'public'::regnamespace
-      AND NOT EXISTS (SELECT FROM pg_statistic WHERE starelid = i.oid)
-"""
 Outcome = Literal["springs", "mended", "does not spring", "good plan is not good", "wrong rows", "failed"]
 
 FORM = Form(
@@ -234,7 +230,7 @@ def _try(connection: Connection, trap: Trap, way: str) -> Execution:
     """Indexes and settings of the way, statistics of index expressions, then its query."""
     if setup := trap.section(f"{way} setup"):
         connection.execute(setup.encode())
-        for (table,) in connection.execute(_UNKNOWN).fetchall():
+        for (table,) in connection.execute(_SQL["unknown"]).fetchall():
             analyse(connection, table)
     return execute(connection, trap.section(f"{way} query"))
 

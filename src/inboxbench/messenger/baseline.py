@@ -8,23 +8,19 @@ from psycopg import sql
 
 from inboxbench.database import Connection
 from inboxbench.errors import ForeignDatabaseError
+from inboxbench.sqlfile import read_sections
+
+_SQL = read_sections(__file__)
 
 # (table, column) → type and whether it may be NULL
 Columns = dict[tuple[str, str], str]
 _PROBE = "inboxbench_baseline_probe"
 _SHOWN = 6
 
-_COLUMNS = """
-    SELECT c.relname, a.attname,
-           format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END
-    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
-"""
-
 
 def columns_here(connection: Connection) -> Columns:
     """The columns of every table in the current schema."""
-    return {(table, column): spelling for table, column, spelling in connection.execute(_COLUMNS)}
+    return {(table, column): spelling for table, column, spelling in connection.execute(_SQL["columns"])}
 
 
 def columns_built_by(connection: Connection, script: str) -> Columns:

@@ -94,7 +94,11 @@ def find_coverage(project: Project) -> tuple[Covered, ...]:
     if not tests.is_dir() or not source.is_dir():
         raise UsageError(f"{project.root} holds no tests/ and src/: coverage is read from a checkout")
     # models.py repeats the ids of the columns, and the test of this table those of the table: neither delivers one.
-    code = (path for path in source.rglob("*.py") if path.name not in ("models.py", "coverage.py"))
+    code = (
+        path
+        for path in source.rglob("*")
+        if path.suffix in (".py", ".sql") and path.name not in ("models.py", "coverage.py")
+    )
     proofs = (path for kind in ("*.py", "*.sql") for path in tests.rglob(kind) if path.name != "test_coverage.py")
     places = {
         "revision": _in_revisions(project),

@@ -25,6 +25,9 @@ from inboxbench.bench.sets.template import tables
 from inboxbench.database import Connection
 from inboxbench.files import drafted
 from inboxbench.machine import describe_machine
+from inboxbench.sqlfile import read_sections
+
+_SQL = read_sections(__file__)
 
 _FORMAT = 1
 _OURS = re.compile(r"[0-9a-f]{32}\.json|\.[0-9a-f]{32}\.json\.[0-9a-f]{8}\.part")  # an outcome, or one half written
@@ -114,40 +117,6 @@ def _put(path: Path, text: str) -> None:
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 
-# Where files lie and what is logged changes no figure.
-_SETTINGS = """
-    SELECT name, setting FROM pg_settings
-    WHERE source IN ('configuration file', 'command line', 'environment variable', 'database', 'user', 'database user')
-      AND category NOT LIKE 'File Locations%' AND category NOT LIKE 'Reporting and Logging%'
-      AND category NOT LIKE 'Connections and Authentication%' AND name <> 'max_connections'
-"""
-# Everything of a schema that a plan or a rule can depend on; functions of extensions come with their versions.
-_SCHEMA = """
-    SELECT 'column', c.relname, a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull
-           || coalesce(' ' || pg_get_expr(d.adbin, d.adrelid), '')
-    FROM pg_class c
-    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
-    UNION ALL
-    SELECT 'index', c.relname, pg_get_indexdef(x.indexrelid)
-    FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid WHERE c.relnamespace = 'public'::regnamespace
-    UNION ALL
-    SELECT 'constraint', conrelid::regclass::text, pg_get_constraintdef(oid)
-    FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conrelid <> 0
-    UNION ALL
-    SELECT 'trigger', tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
-    UNION ALL
-    SELECT 'function', p.proname, pg_get_functiondef(p.oid)
-    FROM pg_proc p LEFT JOIN pg_depend e ON e.objid = p.oid AND e.deptype = 'e'
-    WHERE p.pronamespace = 'public'::regnamespace AND p.prokind IN ('f', 'p') AND e.objid IS NULL
-    UNION ALL
-    SELECT 'extension', extname, extversion FROM pg_extension
-    UNION ALL
-    SELECT 'view', c.relname, pg_get_viewdef(c.oid)
-    FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('v', 'm')
-    ORDER BY 1, 2, 3
-"""
 _PAGES = "SELECT %s::text, pg_relation_size(%s::regclass)"
 _ROWS = "SELECT count(*), coalesce(sum(hashtextextended({row}, 0)::numeric), 0)::text FROM {table} AS t"
 _LOCALE = (
@@ -159,7 +128,8 @@ _LOCALE = (
 def code() -> str:
     """A digest of the program that measures: an outcome of another one is none of this one's."""
     found = hashlib.sha256(__version__.encode())
-    for path in sorted([*(_PACKAGE / "bench").rglob("*.py"), _PACKAGE / "sqlfile.py", _PACKAGE / "database.py"]):
+    measuring = (path for path in (_PACKAGE / "bench").rglob("*") if path.suffix in (".py", ".sql"))
+    for path in sorted([*measuring, _PACKAGE / "sqlfile.py", _PACKAGE / "database.py"]):
         found.update(path.name.encode() + path.read_bytes())
     return found.hexdigest()[:16]
 
@@ -173,9 +143,9 @@ def surroundings(connection: Connection) -> dict[str, Any]:
     pages = [connection.execute(_PAGES, (name, name)).fetchone() for name in names]
     return {
         "server": version[0] if version else "",
-        "settings": dict(connection.execute(_SETTINGS).fetchall()),
+        "settings": dict(connection.execute(_SQL["settings"]).fetchall()),
         "locale": locale,
-        "schema": hashlib.sha256(repr(connection.execute(_SCHEMA).fetchall()).encode()).hexdigest()[:16],
+        "schema": hashlib.sha256(repr(connection.execute(_SQL["schema"]).fetchall()).encode()).hexdigest()[:16],
         "pages": pages,
         "machine": _machine(),
     }

@@ -23,7 +23,10 @@ from inboxbench.database import Connection, connect
 from inboxbench.errors import ServerError, SubjectFailed
 from inboxbench.server import Server
 from inboxbench.server.pgbench import Load, find_pgbench, run_scripts
+from inboxbench.sqlfile import read_sections
 from inboxbench.units import micros, millis, percentile, times
+
+_SQL = read_sections(__file__)
 
 # What a harness may add to a bare client before its times are more of itself than of the server.
 HIGHEST_RATIO = 1.5
@@ -35,16 +38,6 @@ _WARM = 50  # the first executions of a session fill its caches
 _STATEMENT = b"inboxbench_overhead"
 
 _NO_TABLE = "client overhead: no table with rows has a primary key of one integer column to fetch by"
-_KEYED = """
-    SELECT c.relname, a.attname
-    FROM pg_index x
-    JOIN pg_class c ON c.oid = x.indrelid
-    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[0]
-    WHERE x.indisprimary AND x.indnkeyatts = 1 AND a.atttypid IN ('int4'::regtype, 'int8'::regtype)
-      AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND pg_relation_size(c.oid) > 0
-    ORDER BY pg_relation_size(c.oid) DESC, c.relname
-    LIMIT 1
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +109,7 @@ def measure_overhead(
     except ServerError as error:
         return f"client overhead: {error}"
     with connect(server.conninfo(database)) as connection:
-        key = connection.execute(_KEYED).fetchone()
+        key = connection.execute(_SQL["keyed"]).fetchone()
         if key is None:
             return _NO_TABLE
         table, column = (sql.Identifier(name) for name in key)

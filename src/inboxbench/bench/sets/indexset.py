@@ -17,6 +17,9 @@ from inboxbench.documents import check_table, parse_toml
 from inboxbench.errors import ServerError, UsageError, unknown
 from inboxbench.files import read_text
 from inboxbench.server import reason
+from inboxbench.sqlfile import read_sections
+
+_SQL = read_sections(__file__)
 
 _TABLE = re.compile(r'\s*(?:only\s+)?(?:public\.)?(?:"((?:[^"]|"")+)"|([^\s(]+))', re.IGNORECASE)
 _INDEX_KEYS = {"definition": str, "serves": list, "why": str, "ids": list, "needs": list}
@@ -157,20 +160,13 @@ def read_catalogue(path: Path) -> Catalogue:
     return parse_catalogue(path, read_text(path))
 
 
-_LIVE = """
-    SELECT i.relname, pg_get_indexdef(x.indexrelid)
-    FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
-    WHERE i.relnamespace = 'public'::regnamespace AND x.indisvalid AND NOT x.indisunique AND NOT x.indisexclusion
-      AND NOT i.relispartition
-    ORDER BY i.relname
-"""
 _DEFINITION = re.compile(r"CREATE INDEX .+? ON (?:ONLY )?(?:public\.)?(.+)", re.DOTALL)
 
 
 def live_set(connection: Connection, name: str, title: str) -> IndexSet:
     """The set of indexes that a database has now, unique ones left out: those are rules and stay under every set."""
     indexes = []
-    for index, definition in connection.execute(_LIVE).fetchall():
+    for index, definition in connection.execute(_SQL["live"]).fetchall():
         match = _DEFINITION.fullmatch(definition)
         assert match is not None, definition
         indexes.append(Index(name=index, definition=match[1]))

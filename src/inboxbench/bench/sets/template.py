@@ -13,38 +13,15 @@ from psycopg import sql
 
 from inboxbench.database import Connection, clone_database, connect, database_name, drop_database
 from inboxbench.server import Server
+from inboxbench.sqlfile import read_sections
+
+_SQL = read_sections(__file__)
 
 # ANALYZE samples 300 rows for each unit of the target, so rows / 300 reads the whole table: no luck is left.
 _ROWS_PER_TARGET = 300
 _LOWEST_TARGET = 100
 _HIGHEST_TARGET = 4_000  # tables above 1.2 million rows are sampled: a full read would not fit in memory
 
-_SECONDARY = """
-    SELECT n.nspname, i.relname
-    FROM pg_index x
-    JOIN pg_class i ON i.oid = x.indexrelid
-    JOIN pg_namespace n ON n.oid = i.relnamespace
-    WHERE n.nspname = 'public' AND NOT x.indisunique AND NOT x.indisexclusion
-      AND i.relkind IN ('i', 'I') AND NOT i.relispartition  -- those of partitions go with their parent's
-    ORDER BY i.relname
-"""
-_TABLES = """
-    SELECT relname
-    FROM pg_class
-    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-    ORDER BY relname
-"""
-_KEYS = """
-    SELECT t.relname, i.relname, array_agg(a.attname ORDER BY k.place)
-    FROM pg_index x
-    JOIN pg_class i ON i.oid = x.indexrelid
-    JOIN pg_class t ON t.oid = x.indrelid
-    CROSS JOIN LATERAL unnest(x.indkey::smallint[]) WITH ORDINALITY k (number, place)
-    JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.number
-    WHERE x.indisprimary AND t.relkind = 'r' AND t.relnamespace = 'public'::regnamespace
-    GROUP BY 1, 2
-    ORDER BY 1
-"""
 # The window has no order of its own: it sees rows as they lie, and stops at the first that lies before its turn.
 _OUT_OF_ORDER = """
     SELECT FROM (SELECT ROW({key}) AS own, lag(ROW({key})) OVER () AS before FROM {table}) lying
@@ -58,11 +35,6 @@ _AS_IT_LIES = {
     "synchronize_seqscans": "off",
     "max_parallel_workers_per_gather": "0",
 }
-_COLUMNS = """
-    SELECT attname FROM pg_attribute
-    WHERE attrelid = format('public.%%I', %s::text)::regclass AND attnum > 0 AND NOT attisdropped
-    ORDER BY attnum
-"""
 
 
 def statistics_target(rows: int) -> int:
@@ -76,7 +48,7 @@ def statistics_target(rows: int) -> int:
 
 def drop_secondary_indexes(connection: Connection) -> tuple[str, ...]:
     """Drop every index that is not unique, and say which: unique ones are rules, not speed."""
-    rows = connection.execute(_SECONDARY).fetchall()
+    rows = connection.execute(_SQL["secondary"]).fetchall()
     for schema, name in rows:
         connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(schema, name)))
     return tuple(name for _schema, name in rows)
@@ -97,7 +69,7 @@ def analyse_expressions(connection: Connection, table: str) -> None:
     A column whose target is 0 is not analysed and keeps what it has; seconds instead of half a minute.
     """
     name = sql.Identifier(table)
-    columns = connection.execute(_COLUMNS, (table,)).fetchall()
+    columns = connection.execute(_SQL["columns"], (table,)).fetchall()
     freeze = sql.SQL(", ").join(
         [sql.SQL("ALTER COLUMN {} SET STATISTICS 0").format(sql.Identifier(column)) for (column,) in columns]
     )
@@ -107,7 +79,7 @@ def analyse_expressions(connection: Connection, table: str) -> None:
 
 def tables(connection: Connection) -> tuple[str, ...]:
     """Ordinary tables of the public schema, by name."""
-    return tuple(name for (name,) in connection.execute(_TABLES).fetchall())
+    return tuple(name for (name,) in connection.execute(_SQL["tables"]).fetchall())
 
 
 def lay_out(connection: Connection) -> tuple[str, ...]:
@@ -118,7 +90,7 @@ def lay_out(connection: Connection) -> tuple[str, ...]:
     scan; drop secondary indexes first, or each is built anew for nothing.
     """
     moved = []
-    for table, index, columns in connection.execute(_KEYS).fetchall():
+    for table, index, columns in connection.execute(_SQL["keys"]).fetchall():
         if _out_of_order(connection, table, columns):
             names = (sql.Identifier("public", table), sql.Identifier(index))
             connection.execute(sql.SQL("CLUSTER {} USING {}").format(*names))

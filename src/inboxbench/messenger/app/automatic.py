@@ -15,6 +15,9 @@ from typing import Literal
 from inboxbench.database import Connection
 from inboxbench.errors import unknown
 from inboxbench.messenger.app import assignment
+from inboxbench.sqlfile import read_sections
+
+_SQL = read_sections(__file__)
 
 Policy = Literal["round_robin", "least_loaded"]
 
@@ -25,18 +28,7 @@ _ASSIGN = """
     SET assignee_id = %(agent)s, assignee_assigned_at = clock_timestamp(), updated_at = clock_timestamp()
     WHERE id = %(id)s AND assignee_id IS NULL RETURNING id
 """
-# A load is what an index on (inbox_id, status, assignee_id) counts. `last` is of the conversations still open: an
-# agent who has resolved everything comes first.
-_CANDIDATE = """
-    SELECT member.user_id
-    FROM inbox_members AS member
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS load, max(assignee_assigned_at) AS last
-        FROM conversations
-        WHERE inbox_id = member.inbox_id AND status = 'open' AND assignee_id = member.user_id
-    ) AS held
-    WHERE member.inbox_id = %(inbox)s AND (%(limit)s::int IS NULL OR held.load < %(limit)s)
-"""
+_CANDIDATE = _SQL["candidate"]
 _ORDER: dict[str, str] = {
     "round_robin": " ORDER BY held.last NULLS FIRST, member.user_id LIMIT 1",
     "least_loaded": " ORDER BY held.load, held.last NULLS FIRST, member.user_id LIMIT 1",

@@ -13,6 +13,9 @@ from inboxbench.database import Connection
 from inboxbench.errors import UsageError
 from inboxbench.messenger.app.activity import Activity, record
 from inboxbench.messenger.app.message import SYSTEM, Actor, NoSuchConversation
+from inboxbench.sqlfile import read_sections
+
+_SQL = read_sections(__file__)
 
 Status = Literal["open", "pending", "resolved"]
 AnyStatus = Literal["open", "pending", "resolved", "snoozed"]
@@ -22,18 +25,6 @@ _TEXT: dict[Status, str] = {
     "pending": "%1$s marked the conversation as pending",
     "resolved": "%1$s resolved the conversation",
 }
-
-# The row is locked before its status is read, so `before` is what this statement really replaced.
-_CHANGE = """
-    WITH old AS MATERIALIZED (
-        SELECT id, status FROM conversations
-        WHERE id = %(id)s AND status <> %(to)s AND (%(expected)s::text IS NULL OR status = %(expected)s)
-        FOR NO KEY UPDATE
-    )
-    UPDATE conversations c SET status = %(to)s, updated_at = now()
-    FROM old WHERE c.id = old.id
-    RETURNING old.status
-"""
 
 
 def status_changed(before: str, to: Status, by: Actor) -> Activity:
@@ -48,7 +39,7 @@ def change_status(
 
     Pass as `expected` what the user saw, and a stale screen cannot undo what a colleague has done meanwhile.
     """
-    row = connection.execute(_CHANGE, {"id": conversation_id, "to": to, "expected": expected}).fetchone()
+    row = connection.execute(_SQL["change"], {"id": conversation_id, "to": to, "expected": expected}).fetchone()
     if row is None:
         return False
     record(connection, [conversation_id], status_changed(row[0], to, by))
@@ -56,12 +47,6 @@ def change_status(
 
 
 BATCH = 100
-
-_SNOOZE = """
-    UPDATE conversations SET status = 'snoozed', snoozed_until = %(until)s, updated_at = now()
-    WHERE id = %(id)s AND (status, snoozed_until) IS DISTINCT FROM ('snoozed', %(until)s::timestamptz)
-    RETURNING id
-"""
 
 
 def snooze(connection: Connection, conversation_id: int, until: dt.datetime | None, by: Actor) -> bool:
@@ -71,7 +56,7 @@ def snooze(connection: Connection, conversation_id: int, until: dt.datetime | No
     """
     if until is not None and until.tzinfo is None:
         raise UsageError(f"snooze until {until}: a time without a zone is another moment on every server; give one")
-    row = connection.execute(_SNOOZE, {"id": conversation_id, "until": until}).fetchone()
+    row = connection.execute(_SQL["snooze"], {"id": conversation_id, "until": until}).fetchone()
     if row is None:
         return False
     record(connection, [conversation_id], _snoozed(until, by))

@@ -12,29 +12,19 @@ from psycopg import sql
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.project import Project
 from inboxbench.server import Server
+from inboxbench.sqlfile import read_sections
+
+_SQL = read_sections(__file__)
 
 _PEOPLE = """
     INSERT INTO accounts (id, name) VALUES (1, 'Race lab');
     INSERT INTO inboxes (id, account_id, name) VALUES (1, 1, 'Never used');
     INSERT INTO contacts (id, account_id, name) VALUES (1, 1, 'Customer');
 """
-_AGENTS = """
-    INSERT INTO users (id, account_id, name, email)
-    SELECT n, 1, 'Agent ' || n, 'agent' || n || '@example.test' FROM generate_series(1, %s) n
-"""
-_CONVERSATIONS = """
-    INSERT INTO conversations (account_id, inbox_id, contact_id, created_at)
-    SELECT 1, %s, 1, timestamptz '2024-01-01' + n * interval '1 second' FROM generate_series(%s::int, %s::int) n
-"""
 # Every insert updates the account's counter of display ids. Within one transaction those versions cannot be pruned,
 # and each insert walks past all before it: many short transactions are several times as fast as a long one.
 _BATCH = 200
 
-# One round trip. The second statement: the first one's trigger has appended "nobody" to the row's history.
-_PUT_BACK = """
-    UPDATE conversations SET assignee_id = NULL, assignee_assigned_at = NULL WHERE claims <> '{}';
-    UPDATE conversations SET claims = '{}' WHERE claims <> '{}'
-"""
 
 # An inbox that stays empty: workers warm up on it.
 IDLE_INBOX_ID = 1
@@ -60,7 +50,7 @@ class Lab:
         )
         for first in range(1, conversations + 1, _BATCH):
             last = min(first + _BATCH - 1, conversations)
-            self.connection.execute(_CONVERSATIONS, (inbox_id, first, last))
+            self.connection.execute(_SQL["conversations"], (inbox_id, first, last))
         self.connection.execute("VACUUM (ANALYZE) conversations")
         return inbox_id
 
@@ -72,7 +62,7 @@ class Lab:
 
 def put_back(control: Connection) -> None:
     """Take every conversation from its holder and forget the claims: a millisecond, against ten for TRUNCATE."""
-    control.execute(_PUT_BACK)
+    control.execute(_SQL["put back"])
 
 
 def build_messenger(connection: Connection, project: Project) -> None:
@@ -91,5 +81,5 @@ def open_lab(server: Server, project: Project, agents: int) -> Iterator[Lab]:
         with connect(conninfo) as connection:
             build_messenger(connection, project)
             connection.execute(sql.SQL(_PEOPLE))
-            connection.execute(_AGENTS, (agents,))
+            connection.execute(_SQL["agents"], (agents,))
             yield Lab(server, conninfo, connection)

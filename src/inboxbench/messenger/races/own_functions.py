@@ -18,30 +18,15 @@ from inboxbench.project import find_project
 from inboxbench.race.atlas.model import ALL, Entry, Family, committed, twice, value
 from inboxbench.race.explore.gated_connection import GatedConnection
 from inboxbench.race.explore.model import Outcome, SessionFunction
+from inboxbench.sqlfile import read_sections
+
+_SQL = read_sections(__file__)
 
 ANN, BOB, IVAN, CHAT = 1, 2, 1, 1
 FREE, DUE, HELD = 1, 2, 3
 
-_OFFICE = """
-    INSERT INTO accounts (id, name) VALUES (1, 'Ours');
-    INSERT INTO users (id, account_id, name, email) VALUES
-        (1, 1, 'Ann', 'a@example.test'), (2, 1, 'Bob', 'b@example.test');
-    INSERT INTO inboxes (id, account_id, name) VALUES (1, 1, 'Chat');
-    INSERT INTO inbox_members (inbox_id, user_id) VALUES (1, 1), (1, 2);
-    INSERT INTO contacts (id, account_id, name) VALUES (1, 1, 'Ivan');
-    INSERT INTO conversations (id, account_id, inbox_id, contact_id) VALUES (1, 1, 1, 1), (2, 1, 1, 1), (3, 1, 1, 1)
-"""
-RESET = """
-    DELETE FROM messages;
-    UPDATE conversations SET
-        status = CASE id WHEN 2 THEN 'snoozed' ELSE 'open' END,
-        snoozed_until = CASE id WHEN 2 THEN timestamptz '2024-01-01' END,
-        assignee_id = CASE id WHEN 3 THEN 1 END,
-        assignee_assigned_at = CASE id WHEN 3 THEN timestamptz '2024-01-01' END,
-        waiting_since = NULL, first_reply_created_at = NULL, last_activity_at = '2024-01-01';
-    UPDATE conversations SET claims = '{}';
-    UPDATE contacts SET blocked = false
-"""
+_OFFICE = _SQL["office"]
+RESET = _SQL["reset"]
 _RULES = (
     "assigned_at_with_assignee",
     "waiting_since_is_a_question",
@@ -52,12 +37,7 @@ _RULES = (
 )
 
 
-# Resolving and reopening are two changes; whatever else these sessions do, only one of them can.
-_TWICE = """
-    SELECT true FROM messages
-    WHERE message_type = 2 AND NOT (conversation_id = 1 AND content_attributes -> 'activity' ->> 'kind' = 'status')
-    GROUP BY conversation_id HAVING count(*) > 1
-"""
+_TWICE = _SQL["twice"]
 
 
 def setup() -> str:

@@ -1,0 +1,35 @@
+-- The statements of store.py.
+
+-- Where files lie and what is logged changes no figure.
+--- settings
+SELECT name, setting FROM pg_settings
+WHERE source IN ('configuration file', 'command line', 'environment variable', 'database', 'user', 'database user')
+  AND category NOT LIKE 'File Locations%' AND category NOT LIKE 'Reporting and Logging%'
+  AND category NOT LIKE 'Connections and Authentication%' AND name <> 'max_connections'
+
+-- Everything of a schema that a plan or a rule can depend on; functions of extensions come with their versions.
+--- schema
+SELECT 'column', c.relname, a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull
+       || coalesce(' ' || pg_get_expr(d.adbin, d.adrelid), '')
+FROM pg_class c
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+UNION ALL
+SELECT 'index', c.relname, pg_get_indexdef(x.indexrelid)
+FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid WHERE c.relnamespace = 'public'::regnamespace
+UNION ALL
+SELECT 'constraint', conrelid::regclass::text, pg_get_constraintdef(oid)
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conrelid <> 0
+UNION ALL
+SELECT 'trigger', tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL
+SELECT 'function', p.proname, pg_get_functiondef(p.oid)
+FROM pg_proc p LEFT JOIN pg_depend e ON e.objid = p.oid AND e.deptype = 'e'
+WHERE p.pronamespace = 'public'::regnamespace AND p.prokind IN ('f', 'p') AND e.objid IS NULL
+UNION ALL
+SELECT 'extension', extname, extversion FROM pg_extension
+UNION ALL
+SELECT 'view', c.relname, pg_get_viewdef(c.oid)
+FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('v', 'm')
+ORDER BY 1, 2, 3
