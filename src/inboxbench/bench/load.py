@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from inboxbench.bench.workload.writes import read_writes
 from inboxbench.database import connect
 from inboxbench.errors import SubjectFailed, unknown
 from inboxbench.project import Project
-from inboxbench.record import rounded
+from inboxbench.record import as_json
 from inboxbench.report.document import Lab
 from inboxbench.report.table import Row, Table, figures, words
 from inboxbench.server import Server
@@ -70,9 +70,6 @@ class Latency:
     max_ms: float
     lag_ms: float = 0.0
 
-    def to_json(self) -> dict[str, Any]:
-        return {name: round(value, 3) for name, value in asdict(self).items()}
-
 
 @dataclass(frozen=True, slots=True)
 class LoadCell:
@@ -84,7 +81,7 @@ class LoadCell:
 
     operation: str
     kind: str
-    index_set: str
+    index_set: str = field(metadata={"json": "set"})
     per_s: float | None = None
     rate: float | None = None
     achieved: float | None = None
@@ -95,19 +92,8 @@ class LoadCell:
     stopped: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "operation": self.operation,
-            "kind": self.kind,
-            "set": self.index_set,
-            "per_s": rounded(self.per_s),
-            "rate": rounded(self.rate),
-            "achieved": rounded(self.achieved),
-            "kept_up": self.kept_up,
-            "latency": self.latency.to_json() if self.latency else None,
-            "cases": [{"name": name, **case.to_json()} for name, case in self.cases],
-            "failure": self.failure,
-            "stopped": self.stopped,
-        }
+        cases = [{"name": name, **as_json(latency, digits=3)} for name, latency in self.cases]
+        return {**as_json(self, digits=3), "cases": cases}
 
 
 @dataclass(frozen=True, slots=True)

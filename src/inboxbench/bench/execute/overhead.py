@@ -21,6 +21,7 @@ from psycopg.pq import ExecStatus
 
 from inboxbench.database import Connection, connect
 from inboxbench.errors import ServerError, SubjectFailed
+from inboxbench.record import as_json
 from inboxbench.server import Server
 from inboxbench.server.pgbench import Load, find_pgbench, run_scripts
 from inboxbench.sqlfile import read_sections
@@ -59,17 +60,7 @@ class Overhead:
     executions: int
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "client_us": round(self.client_us, 1),
-            "pgbench_us": round(self.pgbench_us, 1),
-            "ratio": round(self.ratio, 3),
-            "least": round(self.least, 3),
-            "most": round(self.most, 3),
-            "highest": HIGHEST_RATIO,
-            "floor_ms": round(self.floor_ms, 4),
-            "rounds": self.rounds,
-            "executions": self.executions,
-        }
+        return {**as_json(self, digits=4), "highest": HIGHEST_RATIO}
 
     @property
     def met(self) -> bool:

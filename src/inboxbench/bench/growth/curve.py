@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import fmean, linear_regression
 from typing import Any
 
 from inboxbench.bench.model import Cell
@@ -69,10 +70,9 @@ def fit(points: Sequence[tuple[int, int]]) -> PowerLaw:
         raise ValueError(f"{len(points)} points are fewer than {FEWEST}: through two any law fits")
     xs = [math.log(n) for n, _buffers in points]
     ys = [math.log(max(buffers, 1)) for _n, buffers in points]
-    centre, height = sum(xs) / len(xs), sum(ys) / len(ys)
+    k, start = linear_regression(xs, ys)
+    centre = fmean(xs)
     breadth = sum((x - centre) ** 2 for x in xs)
-    k = sum((x - centre) * (y - height) for x, y in zip(xs, ys, strict=True)) / breadth
-    start = height - k * centre
     rest = sum((y - start - k * x) ** 2 for x, y in zip(xs, ys, strict=True))
     spread = math.sqrt(rest / (len(xs) - 2))
     return PowerLaw(math.exp(start), k, spread / math.sqrt(breadth), spread, len(xs), centre, breadth)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from inboxbench.cli.options import ProjectGroup, Session, pass_session
 from inboxbench.cli.output import Output, output_options
@@ -26,6 +25,8 @@ from inboxbench.race.explore.run import explore
 from inboxbench.race.isolationtester.parser import Spec, parse_spec_file
 from inboxbench.race.isolationtester.permutations import run_spec, spec_scenario
 from inboxbench.race.strategy import find_strategies
+from inboxbench.report.table import Cell as Shown
+from inboxbench.report.table import Row, Table, print_table, words
 from inboxbench.server import Server
 
 
@@ -86,27 +87,25 @@ def spec(
 _TITLES: dict[Level, str] = {"rc": "READ COMMITTED", "rr": "REPEATABLE READ", "ser": "SERIALIZABLE"}
 
 
-def _mark(cell: Cell) -> str:
+def _mark(cell: Cell) -> Shown:
     exploration = cell.exploration
-    ratio = f"{exploration.bad}/{exploration.schedules}"
-    text = f"[red]{ratio}[/]" if exploration.bad else f"[green]{ratio}[/]"
+    text = f"{exploration.bad}/{exploration.schedules}"
     if exploration.deadlocked:
-        text += f" [magenta]{exploration.deadlocked} deadlocks[/]"
+        text += f" {exploration.deadlocked} deadlocks"
     elif exploration.aborted:
-        text += f" [yellow]{exploration.aborted} aborts[/]"
-    return text if cell.as_claimed else f"[reverse]{text}[/]"
+        text += f" {exploration.aborted} aborts"
+    return Shown(text if cell.as_claimed else f"‼ {text}", "bad" if exploration.bad else "good")
 
 
 def _table(families: Sequence[Family], cells: Sequence[Cell], levels: Sequence[Level]) -> Table:
-    known = {family.name: family for family in families}
-    table = Table("", "what the code does", *(_TITLES[level] for level in levels))
-    for name, of_family in groupby(cells, key=lambda cell: cell.family):
-        meanings = {entry.name: entry.meaning for entry in known[name].entries}
-        table.add_section()
-        table.add_row(f"[bold]{known[name].title}[/]")
-        for entry, row in groupby(of_family, key=lambda cell: cell.entry):
-            table.add_row(f"  {entry}", meanings[entry], *(_mark(cell) for cell in row))
-    return table
+    entries = {
+        (family.name, entry.name): (family.title, entry.meaning) for family in families for entry in family.entries
+    }
+    rows = []
+    for key, row in groupby(cells, key=lambda cell: (cell.family, cell.entry)):
+        title, meaning = entries[key]
+        rows.append(Row([key[1], meaning, *(_mark(cell) for cell in row)], group=title))
+    return Table("The atlas of races", words("way", "what the code does", *(_TITLES[level] for level in levels)), rows)
 
 
 @click.command()
@@ -126,7 +125,7 @@ def atlas(session: Session, *, names: tuple[str, ...], levels: tuple[Level, ...]
         cells = run_atlas(server, session.project, names=names, levels=levels or ALL, progress=status.update)
 
     def show(console: Console) -> None:
-        console.print(_table(families, cells, levels or ALL))
+        print_table(_table(families, cells, levels or ALL), console)
         console.print(_legend(cells))
 
     output.hand_over([cell.to_json() for cell in cells], text=show)
@@ -137,8 +136,9 @@ def _legend(cells: Sequence[Cell]) -> str:
     schedules = sum(cell.exploration.schedules for cell in cells)
     diverged = sum(cell.exploration.diverged for cell in cells)
     return (
-        f"{len(cells)} cells, {schedules} schedules, {diverged} diverged. Red: schedules that break the rule, of those "
-        "that are feasible. Yellow: schedules in which the server refused a session, which has to try again."
+        f"{len(cells)} cells, {schedules} schedules, {diverged} diverged. First: schedules that break the rule, of "
+        "those that are feasible; aborts, deadlocks: schedules in which the server refused a session, which has to try "
+        "again; ‼: not as the way claims."
     )
 
 
@@ -159,22 +159,12 @@ command.add_command(stress_command)
 def strategies(session: Session, *, output: Output) -> None:
     """List the project's strategies, whether each is safe, and why."""
     found = find_strategies(session.project)
-    table = Table("strategy", "safe", "what it does", "why", title="Taking the next free row")
-    for strategy in found:
-        verdict = "[green]yes[/]" if strategy.safe else "[red]no[/]"
-        table.add_row(strategy.name, verdict, strategy.meaning, strategy.why)
-    rows = [
-        {
-            "name": strategy.name,
-            "title": strategy.title,
-            "meaning": strategy.meaning,
-            "safe": strategy.safe,
-            "why": strategy.why,
-        }
-        for strategy in found
-    ]
+    keys = ("name", "title", "meaning", "safe", "why")
+    document = [{key: getattr(strategy, key) for key in keys} for strategy in found]
+    rows = [Row([strategy.name, _yes(strategy.safe), strategy.meaning, strategy.why]) for strategy in found]
+    table = Table("Taking the next free row", words("strategy", "safe", "what it does", "why"), rows)
+    output.hand_over(document, text=lambda console: print_table(table, console))
 
-    def show(console: Console) -> None:
-        console.print(table)
 
-    output.hand_over(rows, text=show)
+def _yes(safe: bool) -> Shown:
+    return Shown("yes", "good") if safe else Shown("no", "bad")

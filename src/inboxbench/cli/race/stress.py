@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
+from inboxbench import units
 from inboxbench.cli.options import Session, numbers_in, pass_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import progress_console
@@ -18,6 +18,7 @@ from inboxbench.race.explore.model import LEVELS, Level
 from inboxbench.race.explore.user_code import Script
 from inboxbench.race.strategy import StrategyLoad, find_strategies, find_targets
 from inboxbench.race.stress.run import Load, StressResult, require_kept, stress
+from inboxbench.report.table import Cell, Column, Row, Table, figures, print_table, words
 
 _ROWS = 4000
 
@@ -124,19 +125,22 @@ def _stress_function(
 def _show(console: Console, results: Sequence[StressResult]) -> None:
     first = results[0]
     level = LEVELS[first.level].name.replace("_", " ")
-    table = Table(title=f"{first.target} on {first.server}, {level}")
-    headings = ("workers", "committed", "per s", "deadlocks", "40001", "refused", "p50 ms", "p99 ms", "fair")
-    for heading in headings:
-        table.add_column(heading, justify="right")
-    table.add_column("invariant")
-    for result in results:
-        counts = (result.committed, result.deadlocks, result.serialization_failures, result.refused)
-        committed, *refused = (f"{count:,}" for count in counts)
-        times = (f"{result.p50_ms:,.1f}", f"{result.p99_ms:,.1f}", f"{result.fairness:.2f}")
-        verdict = f"[red]✗ {result.broken[0]}[/]" if result.broken else "[green]holds[/]"
-        table.add_row(f"{result.workers}", committed, f"{result.per_s:,.0f}", *refused, *times, verdict)
-    console.print(table)
+    columns = [
+        *figures(units.number, "workers", "committed"),
+        Column("rate", units.rate),
+        *figures(units.number, "deadlocks", "40001", "refused"),
+        *figures(units.millis, "p50", "p99"),
+        *figures(units.number, "fair"),
+        *words("invariant"),
+    ]
+    print_table(Table(f"{first.target} on {first.server}, {level}", columns, list(map(_row, results))), console)
     console.print(
         "committed: calls that returned; 40001: refused by the server as not serializable; refused: for another reason "
         "that concurrency brings, such as a unique key. fair: 1 = every worker committed as many (Jain's index)."
     )
+
+
+def _row(result: StressResult) -> Row:
+    counts = (result.workers, result.committed, result.per_s, result.deadlocks, result.serialization_failures)
+    verdict = Cell(f"✗ {result.broken[0]}", "bad") if result.broken else Cell("holds", "good")
+    return Row([*counts, result.refused, result.p50_ms, result.p99_ms, result.fairness, verdict])

@@ -9,14 +9,13 @@ import datetime as dt
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from inboxbench import __version__, units
 from inboxbench.bench.execute.pgbench import Speed
@@ -26,7 +25,7 @@ from inboxbench.bench.workload.mix import project_weights
 from inboxbench.cli.bench.source import seeded
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import results_console
-from inboxbench.cli.progress import SeedProgress, progress_console
+from inboxbench.cli.progress import SeedProgress, counting, progress_console
 from inboxbench.database import connect, scratch_database
 from inboxbench.errors import UsageError
 from inboxbench.files import check_writable, write_text
@@ -64,25 +63,6 @@ def _stage(title: str) -> Iterator[None]:
     progress_console.print(f"[bold]{title}[/]")
     yield
     progress_console.print(f"  done in {units.seconds(time.monotonic() - started)}", highlight=False)
-
-
-@contextmanager
-def _counting() -> Iterator[Callable[[int, int, str], None]]:
-    """A bar for callers that say (done, total, what comes next)."""
-    columns = (
-        SpinnerColumn(),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=progress_console, transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def tell(done: int, total: int, text: str) -> None:
-            bar.update(task, completed=done, total=total or None, description=text)
-
-        yield tell
 
 
 def commit_of(project: Project) -> str | None:
@@ -124,11 +104,13 @@ def _measure(server: Server, session: Session, order: Order) -> Matrix:
     """On rows of its own: those that were migrated have no priorities, notes or put-away conversations yet."""
     with (
         _stage("Measuring the query families under every index set"),
-        seeded(session, server, order.profile, order.seed, order.scale) as ground,
-        _counting() as progress,
+        seeded(session, server, order.profile, order.seed, order.scale) as database,
+        counting() as progress,
     ):
         speed = Speed(seconds=1)
-        return run_matrix(server, ground.name, session.project, budget_s=order.budget_s, speed=speed, progress=progress)
+        return run_matrix(
+            server, database.name, session.project, budget_s=order.budget_s, speed=speed, progress=progress
+        )
 
 
 def _race(server: Server, session: Session, order: Order) -> list[dict[str, Any]]:
