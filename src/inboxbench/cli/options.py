@@ -137,7 +137,7 @@ def numbers_in(text: str, option: str, kind: Callable[[str], N], example: str) -
         return [kind(part) for part in names_in(text) or ()]
     except ValueError:
         what = "whole numbers" if kind is int else "numbers"
-        raise UsageError(f"{option} {text!r}: write {what} with commas between, such as {example}") from None
+        raise UsageError(f"{option} {text!r} are not {what}; write them with commas between, as {example}") from None
 
 
 @cache
