@@ -13,7 +13,7 @@ import psycopg
 
 from inboxbench import units
 from inboxbench.bench.execute.session import Execution, execute, lab_session
-from inboxbench.bench.sets.template import analyse, tables
+from inboxbench.bench.sets.template import analyse, analyse_all
 from inboxbench.database import Connection, scratch_database
 from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError, unknown
 from inboxbench.report.document import Lab
@@ -164,22 +164,22 @@ class Catalogue:
         return {
             "schema_version": SCHEMA_VERSION,
             "server": self.server,
-            "traps": [one.to_json() for one in self.sprung],
+            "traps": [sprung.to_json() for sprung in self.sprung],
         }
 
     def require(self) -> None:
         """Raises SubjectFailed when a trap could not be tried or answered wrongly, ThresholdExceeded when one is none
         on this server."""
         for kind, error in ((_FAILED, SubjectFailed), (_HARMLESS, ThresholdExceeded)):
-            found = [one for one in self.sprung if one.outcome in kind]
-            if found:
-                first, more = found[0], f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            wrong = [sprung for sprung in self.sprung if sprung.outcome in kind]
+            if wrong:
+                first, more = wrong[0], f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
                 raise error(f"trap {first.trap.name!r} {_verb(first)} on {self.server}: {first.remark}{more}")
 
 
-def _verb(one: Sprung) -> str:
+def _verb(sprung: Sprung) -> str:
     return {"good plan is not good": "has a good plan that is not good", "wrong rows": "gives wrong rows"}.get(
-        one.outcome, one.outcome
+        sprung.outcome, sprung.outcome
     )
 
 
@@ -193,10 +193,10 @@ def run_traps(server: Server, traps: Sequence[Trap], *, progress: Progress | Non
     return Catalogue(server.label, tuple(sorted(found, key=_rank)))
 
 
-def _rank(one: Sprung) -> tuple[bool, float]:
+def _rank(sprung: Sprung) -> tuple[bool, float]:
     """What went wrong first, then the widest ratio; wrong rows are worse than any number of pages."""
-    fine = one.outcome in ("springs", "mended")
-    return fine, -(float("inf") if one.trap.differs else one.ratio or 0.0)
+    fine = sprung.outcome in ("springs", "mended")
+    return fine, -(float("inf") if sprung.trap.differs else sprung.ratio or 0.0)
 
 
 def spring(server: Server, trap: Trap) -> Sprung:
@@ -221,8 +221,7 @@ def _set(server: Server, trap: Trap, *, c_locale: bool = False) -> Iterator[Conn
         lab_session(server, name, timeout_s=TIMEOUT_S) as connection,
     ):
         connection.execute(trap.section("data").encode())
-        for table in tables(connection):
-            analyse(connection, table, freeze=True)
+        analyse_all(connection)
         yield connection
 
 

@@ -53,39 +53,29 @@ def _requirement(path: Path, name: str, table: Mapping[str, Any], known: Iterabl
     return Requirement(name, table["title"], tuple(table["needs"]), tuple(table.get("through", ())))
 
 
-def _mentions(paths: Iterable[Path], root: Path) -> dict[str, list[str]]:
-    """id → files whose text holds it as a word of its own."""
+def _mentions(places: Iterable[tuple[str, Iterable[str]]]) -> dict[str, list[str]]:
+    """Return id → the names of the places that mention it. places: a name, and the ids there."""
     mentions: dict[str, list[str]] = {}
-    for path in sorted(paths):
-        for found in sorted(set(_ID.findall(path.read_text(encoding="utf-8")))):
-            mentions.setdefault(found, []).append(str(path.relative_to(root)))
+    for name, ids in places:
+        for requirement in ids:
+            mentions.setdefault(requirement, []).append(name)
     return mentions
 
 
-def _in_revisions(project: Project) -> dict[str, list[str]]:
-    mentions: dict[str, list[str]] = {}
-    for revision in read_history(project):
-        for found in revision.ids:
-            mentions.setdefault(found, []).append(revision.revision)
-    return mentions
+def _in_files(paths: Iterable[Path], root: Path) -> dict[str, list[str]]:
+    """Return id → files whose text holds it as a word of its own."""
+    texts = ((path, path.read_text(encoding="utf-8")) for path in sorted(paths))
+    return _mentions((str(path.relative_to(root)), sorted(set(_ID.findall(text)))) for path, text in texts)
 
 
-def _in_headers(project: Project) -> dict[str, list[str]]:
-    mentions: dict[str, list[str]] = {}
-    for path in sorted((project.bench / "queries").glob("*.sql")):
-        header = re.search(r"^--\s*ids:(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
-        for found in header.group(1).split() if header else ():
-            mentions.setdefault(found, []).append(path.stem)
-    return mentions
+def _in_headers(path: Path) -> list[str]:
+    header = re.search(r"^--\s*ids:(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return header.group(1).split() if header else []
 
 
 def _in_catalogue(project: Project) -> dict[str, list[str]]:
-    mentions: dict[str, list[str]] = {}
     document = read_toml(project.schema / "indexes.toml")
-    for name, table in document.get("index", {}).items():
-        for found in table.get("ids", ()):
-            mentions.setdefault(found, []).append(name)
-    return mentions
+    return _mentions((name, table.get("ids", ())) for name, table in document.get("index", {}).items())
 
 
 def find_coverage(project: Project) -> tuple[Covered, ...]:
@@ -101,11 +91,11 @@ def find_coverage(project: Project) -> tuple[Covered, ...]:
     )
     proofs = (path for kind in ("*.py", "*.sql") for path in tests.rglob(kind) if path.name != "test_coverage.py")
     places = {
-        "revision": _in_revisions(project),
-        "query": _in_headers(project),
+        "revision": _mentions((revision.revision, revision.ids) for revision in read_history(project)),
+        "query": _mentions((path.stem, _in_headers(path)) for path in sorted(project.queries.glob("*.sql"))),
         "index": _in_catalogue(project),
-        "code": _mentions(code, source),
-        "test": _mentions(proofs, tests),
+        "code": _in_files(code, source),
+        "test": _in_files(proofs, tests),
     }
     requirements = read_requirements(project.schema / "requirements.toml")
     rows = [_cover(requirement, places) for requirement in requirements]

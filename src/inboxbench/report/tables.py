@@ -41,7 +41,7 @@ def sets_table(comparison: Comparison) -> Table:
         Column("size", units.size),
         Column("build", units.seconds),
         *figures(units.wal, "WAL/insert", "WAL/update"),
-        Column("inserts", units.rate, detail=True),
+        Column("inserts, one client", units.rate, detail=True),
         Column("HOT", units.share),
     ]
     title = "Index sets: reads in 8 kB pages, each query with its worst parameters; typical is their geometric mean"
@@ -86,7 +86,7 @@ def mix_table(verdict: Verdict) -> Table | None:
     columns = [
         *words("set"),
         *figures(units.number, "reads mean", "reads worst", "ms mean", "ms worst"),
-        *figures(units.rate, "inserts", "updates"),
+        *figures(units.rate, "inserts, pgbench", "updates, pgbench"),
         *figures(units.number, "a read", "a write", "a request"),
     ]
     title = f"Each set at the mix {verdict.mix.text}, the costliest first"

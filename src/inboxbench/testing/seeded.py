@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from inboxbench.bench.execute.session import SETTINGS
-from inboxbench.bench.sets.template import analyse, tables
+from inboxbench.bench.sets.template import analyse_all
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.project import Project
 from inboxbench.server import Server
@@ -63,8 +63,7 @@ def seeded_template(
     with scratch_database(server, "suite", source) as name:
         prepare(server.conninfo(name))
         with connect(server.conninfo(name)) as connection:
-            for table in tables(connection):
-                analyse(connection, table, freeze=True)
+            analyse_all(connection)
         yield name
 
 

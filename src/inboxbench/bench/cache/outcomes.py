@@ -57,43 +57,43 @@ class Outcomes:
     _cells: dict[tuple[str, str], tuple[Measured, str]] = field(default_factory=dict)
     _sets: dict[str, SetResult] = field(default_factory=dict)
 
-    def complete(self, one: IndexSet) -> bool:
+    def complete(self, index_set: IndexSet) -> bool:
         """Nothing of the set is left to measure."""
         cases = self.request.workload.cases
-        return one.name in self._sets and all((one.name, case.name) in self._cells for case in cases)
+        return index_set.name in self._sets and all((index_set.name, case.name) in self._cells for case in cases)
 
-    def cell(self, case: Case, one: IndexSet) -> tuple[Measured, str] | None:
+    def cell(self, case: Case, index_set: IndexSet) -> tuple[Measured, str] | None:
         """The outcome, and the set that it was executed under."""
-        found = self._cells.get((one.name, case.name))
+        found = self._cells.get((index_set.name, case.name))
         self.cache.reused += found is not None
         self.cache.measured += found is None
         return found
 
-    def cost(self, one: IndexSet) -> SetResult | None:
-        return self._sets.get(one.name)
+    def cost(self, index_set: IndexSet) -> SetResult | None:
+        return self._sets.get(index_set.name)
 
-    def keep_cell(self, case: Case, one: IndexSet, outcome: Measured, under: str) -> None:
+    def keep_cell(self, case: Case, index_set: IndexSet, outcome: Measured, under: str) -> None:
         """Errors are not kept: a full disk is over at some time. A statement that ran out of its time is."""
         if outcome.failure and not outcome.stopped:
             return
-        about = {"query": case.query.name, "class": case.parameter_class.name, "set": one.name, **self.conditions}
-        self._keep(self._cell_key(case, one), about, {"measured": asdict(outcome), "under": under})
+        about = {"query": case.query.name, "class": case.parameter_class.name, "set": index_set.name, **self.conditions}
+        self._keep(self._cell_key(case, index_set), about, {"measured": asdict(outcome), "under": under})
 
-    def keep_cost(self, one: IndexSet, found: SetResult, speed: Speed | None) -> None:
+    def keep_cost(self, index_set: IndexSet, found: SetResult, speed: Speed | None) -> None:
         """Without the throughput that was asked for it is not complete, and not kept."""
         if speed and speed.seconds and self.request.writes and not found.throughput:
             return
-        self._keep(self._set_key(one, speed), {"set": one.name, **self.conditions}, asdict(found))
+        self._keep(self._set_key(index_set, speed), {"set": index_set.name, **self.conditions}, asdict(found))
 
     def look_up(self, speed: Speed | None) -> None:
-        for one in self.request.sets:
-            key = self._set_key(one, speed)
+        for index_set in self.request.sets:
+            key = self._set_key(index_set, speed)
             if found := self.cache.store.find(key):
-                self._restore_set(key, one, found)
+                self._restore_set(key, index_set, found)
             for case in self.request.workload.cases:
-                key = self._cell_key(case, one)
+                key = self._cell_key(case, index_set)
                 if found := self.cache.store.find(key):
-                    self._restore_cell(key, (one.name, case.name), found)
+                    self._restore_cell(key, (index_set.name, case.name), found)
 
     def _restore_cell(self, key: str, names: tuple[str, str], found: Mapping[str, Any]) -> None:
         try:
@@ -101,35 +101,35 @@ class Outcomes:
         except _DAMAGED:
             self.cache.store.refuse(key)
 
-    def _restore_set(self, key: str, one: IndexSet, found: Mapping[str, Any]) -> None:
+    def _restore_set(self, key: str, index_set: IndexSet, found: Mapping[str, Any]) -> None:
         try:
             result = restored(SetResult, found)
-            now = {index.name: index for index in one.indexes}
+            now = {index.name: index for index in index_set.indexes}
             built = tuple(replace(part, index=now[part.index.name]) for part in result.built)
-            self._sets[one.name] = replace(result, index_set=one, built=built)
+            self._sets[index_set.name] = replace(result, index_set=index_set, built=built)
         except _DAMAGED:
             self.cache.store.refuse(key)
 
     def _keep(self, key: str, about: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
         self.cache.store.keep(key, about, outcome)
 
-    def _cell_key(self, case: Case, one: IndexSet) -> str:
+    def _cell_key(self, case: Case, index_set: IndexSet) -> str:
         query = case.query
         values = {name: plain(value) for name, value in case.values.items()}
         return digest(
             [
                 *("cell", self.conditions, query.prepared, list(query.params.items()), query.order, values),
-                sorted((index.name, index.definition, index.needs) for index in one.indexes),
+                sorted((index.name, index.definition, index.needs) for index in index_set.indexes),
             ]
         )
 
-    def _set_key(self, one: IndexSet, speed: Speed | None) -> str:
+    def _set_key(self, index_set: IndexSet, speed: Speed | None) -> str:
         writes = [(write.name, write.family, write.classes, write.prepared) for write in self.request.writes]
         targets = {
             name: [[plain(value) for value in row.values()] for row in rows]
             for name, rows in self.request.targets.items()
         }
-        indexes = [(index.name, index.definition, index.needs) for index in one.indexes]
+        indexes = [(index.name, index.definition, index.needs) for index in index_set.indexes]
         return digest(["set", self.conditions, indexes, writes, targets, asdict(speed) if speed else None])
 
 

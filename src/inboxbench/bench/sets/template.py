@@ -63,6 +63,12 @@ def analyse(connection: Connection, table: str, *, freeze: bool = False) -> None
     connection.execute(sql.SQL("VACUUM (FREEZE, ANALYZE) {}" if freeze else "ANALYZE {}").format(name))
 
 
+def analyse_all(connection: Connection) -> None:
+    """VACUUM and ANALYZE every table whole and frozen, as every lab begins."""
+    for table in tables(connection):
+        analyse(connection, table, freeze=True)
+
+
 def analyse_expressions(connection: Connection, table: str) -> None:
     """Collect the statistics of the table's index expressions, and leave those of its columns as they are.
 
@@ -113,8 +119,7 @@ def strip(connection: Connection, *, as_is: bool = False) -> None:
     drop_secondary_indexes(connection)
     if not as_is:
         lay_out(connection)
-    for table in tables(connection):
-        analyse(connection, table, freeze=True)
+    analyse_all(connection)
 
 
 @contextmanager

@@ -147,9 +147,9 @@ def point(leaner: Price, reader: Price) -> float | None:
     return dearer / cheaper if dearer > 0 and cheaper > 0 else None
 
 
-def break_even(one: Standing, other: Standing, mix: Mix, wal_per_page: float = WAL_PER_PAGE) -> BreakEven:
+def break_even(first: Standing, other: Standing, mix: Mix, wal_per_page: float = WAL_PER_PAGE) -> BreakEven:
     """Which of the two writes leaner, which reads for less, and where they are even."""
-    leaner, reader = sorted((one, other), key=lambda each: price(each, mix, wal_per_page).write)
+    leaner, reader = sorted((first, other), key=lambda each: price(each, mix, wal_per_page).write)
     lean, read = price(leaner, mix, wal_per_page), price(reader, mix, wal_per_page)
     even = point(lean, read)
     always = None
@@ -159,32 +159,33 @@ def break_even(one: Standing, other: Standing, mix: Mix, wal_per_page: float = W
     return BreakEven(leaner.name, reader.name, even, timed, always, bool(leaner.stopped))
 
 
-def dominated_by(one: Standing, others: Iterable[Standing], cost: Mapping[str, float]) -> str | None:
+def dominated_by(standing: Standing, others: Iterable[Standing], cost: Mapping[str, float]) -> str | None:
     """The set that is no worse in any column that repeats (reads, WAL, size, HOT, cost at the mix), better in one."""
-    return next((other.name for other in others if other is not one and _dominates(other, one, cost)), None)
+    return next((other.name for other in others if other is not standing and _dominates(other, standing, cost)), None)
 
 
-def _dominates(one: Standing, other: Standing, cost: Mapping[str, float]) -> bool:
-    if one.stopped or one.wrong or not other.reads_by_query.keys() <= one.reads_by_query.keys():
+def _dominates(better: Standing, other: Standing, cost: Mapping[str, float]) -> bool:
+    if better.stopped or better.wrong or not other.reads_by_query.keys() <= better.reads_by_query.keys():
         return False
-    pairs = zip(_columns(one, cost), _columns(other, cost), strict=True)
+    pairs = zip(_columns(better, cost), _columns(other, cost), strict=True)
     signs = [_clearly(mine, theirs) for mine, theirs in pairs]
     return max(signs) <= 0 and min(signs) < 0
 
 
-def _columns(one: Standing, cost: Mapping[str, float]) -> tuple[float, ...]:
+def _columns(standing: Standing, cost: Mapping[str, float]) -> tuple[float, ...]:
     """What is better when it is less."""
-    result = one.result
+    result = standing.result
     hot = 1.0 - (result.hot_share if result.hot_share is not None else 1.0)
     wal = (result.wal_bytes("insert") or 0.0, result.wal_bytes("update") or 0.0)
-    return one.typical(lambda read: read.mean), one.reads, *wal, float(result.bytes), hot, cost[one.name]
+    mean = standing.typical(lambda read: read.mean)
+    return mean, standing.reads, *wal, float(result.bytes), hot, cost[standing.name]
 
 
-def _clearly(one: float, other: float) -> int:
+def _clearly(mine: float, other: float) -> int:
     """-1, 0, 1 for less, the same within what repeats, more."""
-    if abs(one - other) <= _SAME * max(one, other):
+    if abs(mine - other) <= _SAME * max(mine, other):
         return 0
-    return -1 if one < other else 1
+    return -1 if mine < other else 1
 
 
 # Costs this close are the same: then size decides.

@@ -163,8 +163,8 @@ def print_reuse(cache: Cache) -> None:
 
 def check_servers(session: Session) -> None:
     """Before minutes of work on the first: is there a program for each? Raises UsageError, ServerError."""
-    for one in session.each():
-        spec = parse_spec(one.settings.server)
+    for each in session.each():
+        spec = parse_spec(each.settings.server)
         if isinstance(spec, Embedded | Binaries):
             find_bindir(spec)
 

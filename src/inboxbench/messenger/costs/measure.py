@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 
-from inboxbench.bench.sets.template import analyse, tables
+from inboxbench.bench.sets.template import analyse_all
 from inboxbench.bench.workload.writes import updates
 from inboxbench.counting import CountingConnection, totals
 from inboxbench.database import Connection, connect, scratch_database
@@ -150,8 +150,7 @@ def open_office(server: Server, project: Project) -> Iterator[str]:
     with scratch_database(server, "office") as name:
         _build(server.conninfo(name), project, "office.sql")
         with connect(server.conninfo(name)) as connection:
-            for table in tables(connection):
-                analyse(connection, table, freeze=True)
+            analyse_all(connection)
         yield name
 
 

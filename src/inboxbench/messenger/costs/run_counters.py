@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psycopg
 
 from inboxbench.bench.execute.session import Execution, Rows, execute, lab_session
-from inboxbench.bench.sets.template import analyse, tables
+from inboxbench.bench.sets.template import analyse_all
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.errors import SubjectFailed
 from inboxbench.messenger.costs.counter import Counters, Way, WayCost
@@ -96,8 +96,7 @@ def _opened(server: Server, office: str, way: Way) -> Iterator[str]:
             connection.execute(_OPEN)
             if setup := way.section("setup"):
                 connection.execute(setup.encode())
-            for table in tables(connection):
-                analyse(connection, table, freeze=True)
+            analyse_all(connection)
         yield name
 
 
