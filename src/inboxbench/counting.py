@@ -99,7 +99,7 @@ def _alchemy(connection: object, counted: Statements) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What has been counted since the server started: 8 kB pages of tables and indexes, bytes of WAL."""
+    """Holds what has been counted since the server started: 8 kB pages of tables and indexes, bytes of WAL."""
 
     buffers: int
     wal_bytes: int

@@ -40,7 +40,8 @@ class ProjectCommand:
 
 
 def import_target(target: str, where: str) -> Any:
-    """The object that "module:attribute" or "module:Base.metadata" names. Raises UsageError beginning with `where`."""
+    """Return the object that "module:attribute" or "module:Base.metadata" names. Raises UsageError beginning with
+    `where`."""
     module_name, colon, attribute = target.partition(":")
     if not (colon and module_name and attribute):
         raise UsageError(f"{where}: expected module:attribute, found {target!r}")
@@ -60,13 +61,14 @@ def _table(project: Project) -> dict[str, Any]:
 
 
 def extension_name(project: Project, key: str) -> str | None:
-    """The "module:attribute" that the project's pyproject.toml names under `key`, or None where it names none."""
+    """Return the "module:attribute" that the project's pyproject.toml names under `key`, or None where it names
+    none."""
     name: str | None = _table(project).get(key)
     return name
 
 
 def extension(project: Project, key: str) -> Any | None:
-    """The object that the project's pyproject.toml names under `key`, or None where it names none.
+    """Return the object that the project's pyproject.toml names under `key`, or None where it names none.
 
     Raises UsageError when what it names cannot be imported.
     """
@@ -75,7 +77,7 @@ def extension(project: Project, key: str) -> Any | None:
 
 
 def project_commands(project: Project) -> dict[str, ProjectCommand]:
-    """The project's own sub-commands by name. Raises UsageError naming the entry that is wrong."""
+    """Return the project's own sub-commands by name. Raises UsageError naming the entry that is wrong."""
     commands: dict[str, ProjectCommand] = {}
     for name, entry in _table(project).get("commands", {}).items():
         where = f"{project.extensions} [tool.inboxbench.commands] {name!r}"

@@ -42,7 +42,7 @@ class Sheet:
 
     @property
     def where(self) -> str:
-        """The file, and the way in it, for messages."""
+        """Return the file, and the way in it, for messages."""
         return str(self.path) if self.name == self.path.stem else f"{self.path} way {self.name}"
 
     def yes(self, key: str) -> bool:
@@ -82,7 +82,7 @@ class Titled:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a kind of sheet may hold, and what it must. ways: the form of each of its ways; None: it has none."""
+    """Holds what a kind of sheet may hold, and what it must. ways: the form of each of its ways; None: it has none."""
 
     keys: Collection[str]
     required: Collection[str]

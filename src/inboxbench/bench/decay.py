@@ -59,17 +59,18 @@ class DecayedCell:
 
     @property
     def ratio(self) -> float | None:
-        """Buffers after the churn to those of the fresh copy."""
+        """Return buffers after the churn to those of the fresh copy."""
         return _ratio(self.churned, self.fresh)
 
     @property
     def left(self) -> float | None:
-        """Buffers after VACUUM to those of the fresh copy: what is left, for there are more rows now, or for good."""
+        """Return buffers after VACUUM to those of the fresh copy: what is left, for there are more rows now, or for
+        good."""
         return _ratio(self.vacuumed, self.fresh)
 
     @property
     def failure(self) -> str | None:
-        """A query that fails, or whose rows VACUUM changes; being stopped is a finding and no failure."""
+        """Return a query that fails, or whose rows VACUUM changes; being stopped is a finding and no failure."""
         for reading in (self.fresh, self.churned, self.vacuumed):
             if reading.failure and not reading.stopped:
                 return reading.failure
@@ -78,7 +79,7 @@ class DecayedCell:
 
     @property
     def flips(self) -> tuple[str, ...]:
-        """In words: the plan changed, although no statistics were collected."""
+        """Say where the plan changed, although no statistics were collected."""
         pairs = (("after the churn", self.fresh, self.churned), ("after VACUUM", self.churned, self.vacuumed))
         return tuple(
             f"{self.name}, {when}: {later.plan} instead of {earlier.plan}"

@@ -95,13 +95,13 @@ class Removal:
 
     @property
     def loses(self) -> list[Change]:
-        """Reads that cost more without, the worst first."""
+        """Return reads that cost more without, the worst first."""
         losing = [change for change in self.changes if change.ratio >= CHANGED]
         return sorted(losing, key=lambda change: change.ratio, reverse=True)
 
     @property
     def gains(self) -> list[Change]:
-        """Reads that cost less without: the planner was lured, the best first."""
+        """Return reads that cost less without: the planner was lured, the best first."""
         gaining = [change for change in self.changes if change.ratio * CHANGED <= 1 and change.fewer >= FEW]
         return sorted(gaining, key=lambda change: change.ratio)
 
@@ -135,7 +135,7 @@ class Removal:
 
 
 def removal(matrix: Matrix, whole: SetResult, part: SetResult) -> Removal:
-    """What lies between two sets of a matrix, the second a part of the first."""
+    """Return what lies between two sets of a matrix, the second a part of the first."""
     kept = {built.index.name for built in part.built}
     removed = tuple(built for built in whole.built if built.index.name not in kept)
     names = {built.index.name for built in removed}
@@ -178,7 +178,7 @@ class Ablation:
 
     @property
     def ranked(self) -> list[Removal]:
-        """What is missed most comes first; then what is not missed, the largest first."""
+        """Rank what is missed most first, then what is not missed, the largest first."""
         return sorted(self.removals, key=lambda removal: (-_loss(removal), removal.word != "needed", -removal.saved))
 
     @property
@@ -193,7 +193,7 @@ class Ablation:
 
     @property
     def outlook(self) -> str | None:
-        """What all dispensable indexes at once come to."""
+        """Return what all dispensable indexes at once come to."""
         if self.together is None:
             return None
         wal = self.together.insert_wal
@@ -305,7 +305,8 @@ def _row(part: Mapping[str, Any]) -> Row:
 
 
 def _loses(part: Mapping[str, Any]) -> str:
-    """The read that loses most, else the write that reads most more: an index may serve what a write looks up."""
+    """Return the read that loses most, else the write that reads most more: an index may serve what a write looks
+    up."""
     if part["loses"]:
         return _most(part["loses"])
     if part["verdict"] != "needed":
@@ -327,7 +328,7 @@ def _most(changed: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _change(saved: float | None) -> str:
-    """Bytes saved as a change: what is less has a minus."""
+    """Return bytes saved as a change: what is less has a minus."""
     if saved is None or round(saved) == 0:
         return units.DASH if saved is None else "0 B"
     return f"{'−' if saved > 0 else '+'}{units.size(abs(saved))}"

@@ -47,7 +47,7 @@ _LUCK = 3.0
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """What to run: `clients` for `seconds` in either loop.
+    """Holds what to run: `clients` for `seconds` in either loop.
 
     rate: requests a second in the open loop; None: `utilisation` of what the set got through in the closed one.
     """
@@ -171,7 +171,7 @@ def run_load(
 
 
 def _families(request: Request, wanted: Sequence[str] | None) -> list[str]:
-    """Reads before writes, which change what is read."""
+    """Return the families, reads before writes, which change what is read."""
     reads = [case.query.family for case in request.workload.cases]
     known = dict.fromkeys([*reads, *(write.family for write in request.writes)])
     return [name for name in known if wanted is None or name in wanted]
@@ -232,7 +232,7 @@ def _latency(latencies: Sequence[float], lags: Sequence[float] = ()) -> Latency:
 
 
 def _by_case(operation: Operation, report: Report) -> tuple[tuple[str, Latency], ...]:
-    """Of each script that came up."""
+    """Return the latencies of each script that came up."""
     of: dict[int, list[float]] = {}
     for script, latency in zip(report.scripts, report.latencies_ms, strict=True):
         of.setdefault(script, []).append(latency)
@@ -271,7 +271,7 @@ def load_lab(document: Mapping[str, Any]) -> Lab:
 
 
 def _tail(cell: Mapping[str, Any]) -> float:
-    """In an operation, the set that keeps its users waiting longest comes first."""
+    """Rank in an operation: the set that keeps its users waiting longest comes first."""
     return float(cell["latency"]["p99_ms"]) if cell["latency"] else math.inf
 
 

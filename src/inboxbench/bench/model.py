@@ -68,7 +68,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class SetResult:
-    """What a set is made of and what it costs."""
+    """Holds what a set is made of and what it costs."""
 
     index_set: IndexSet
     built: tuple[BuiltIndex, ...]
@@ -131,7 +131,7 @@ class Matrix:
     refused: tuple[str, ...] = ()
 
     def unclear(self, cell: Cell) -> bool:
-        """Whether its time on the client's side is within that of a query with next to nothing to do."""
+        """Return whether its time on the client's side is within that of a query with next to nothing to do."""
         timing = cell.timing
         return bool(self.client and timing and timing.client_ms is not None and timing.client_ms < self.client.floor_ms)
 
@@ -148,7 +148,7 @@ class Matrix:
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """Cells that failed, that no set answered in time, or that answered otherwise than the first set.
+        """Return cells that failed, that no set answered in time, or that answered otherwise than the first set.
 
         Being stopped under some sets and not under others is what an index set is measured for, not a failure.
         """
@@ -168,7 +168,7 @@ class Matrix:
             raise UsageError(self.refused[0])
 
     def to_json(self) -> dict[str, Any]:
-        """The `matrix` part of run.json."""
+        """Return the `matrix` part of run.json."""
         return {
             "profile": self.profile,
             "queries": [
@@ -200,7 +200,7 @@ class Pair:
 
     @property
     def ratio(self) -> float:
-        """Buffers after to those before; infinite when only the first was answered, 1 when neither was."""
+        """Return buffers after to those before; infinite when only the first was answered, 1 when neither was."""
         return self._compared(lambda before, after: max(after, 1) / max(before, 1), (0.0, 1.0, float("inf")))
 
     @property
@@ -228,7 +228,7 @@ def _index_json(built: BuiltIndex) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A parameter as JSON can hold it."""
+    """Return a parameter as JSON can hold it."""
     if isinstance(value, dt.datetime):
         return value.isoformat()
     if isinstance(value, list | tuple):
@@ -237,5 +237,5 @@ def plain(value: Any) -> Any:
 
 
 def normal(rows: Iterable[tuple[Any, ...]], order: str) -> tuple[tuple[Any, ...], ...]:
-    """Rows in a form that can be compared: as they came when order matters, else sorted."""
+    """Return rows in a form that can be compared: as they came when order matters, else sorted."""
     return tuple(rows) if order == "ordered" else tuple(sorted(rows, key=repr))

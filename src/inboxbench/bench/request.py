@@ -85,7 +85,7 @@ def prepared_request(
     role: str | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Request]:
-    """Everything read, drawn and tried out; the template is dropped at the end of the block.
+    """Yield a request with everything read, drawn and tried out; the template is dropped at the end of the block.
 
     Raises UsageError for unknown names and wrong definitions before anything is built; `lenient`: a set with a wrong
     definition is left out and said, as long as another one is left.
@@ -117,7 +117,7 @@ def _buildable(
 
 
 def choose_sets(catalogue: Catalogue, sets: Sets | None) -> tuple[IndexSet, ...]:
-    """Sets by name, sets as they are, or the default ones; each once."""
+    """Return sets by name, sets as they are, or the default ones; each once."""
     index_sets: list[IndexSet] = []
     for chosen in catalogue.choose() if sets is None else sets:
         index_sets += [chosen] if isinstance(chosen, IndexSet) else catalogue.choose([chosen])
@@ -125,7 +125,7 @@ def choose_sets(catalogue: Catalogue, sets: Sets | None) -> tuple[IndexSet, ...]
 
 
 def _remarks(connection: Connection) -> list[str]:
-    """What about this server makes figures mean something else than usual."""
+    """Return what about this server makes figures mean something else than usual."""
     row = connection.execute("SELECT current_setting('full_page_writes')").fetchone()
     if row and row[0] == "on":
         return ["full_page_writes is on: WAL holds whole pages after each checkpoint, so its bytes compare roughly"]

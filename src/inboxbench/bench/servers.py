@@ -43,7 +43,7 @@ class Change(Pair):
 
     @property
     def news(self) -> bool:
-        """Whether a reader should see it: pages beyond a few, the answer, or the values."""
+        """Return whether a reader should see it: pages beyond a few, the answer, or the values."""
         return self.other_values or self.other_rows or abs(self.fewer) > _FEW
 
     def to_json(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class Contrast:
 
     @property
     def ranked(self) -> list[Change]:
-        """What got dearer first, then what got cheaper the most."""
+        """Return what got dearer first, then what got cheaper the most."""
         news = [change for change in self.changes if change.news]
         return sorted(news, key=lambda change: (change.ratio < 1, -abs(log(min(max(change.ratio, 1e-9), 1e9)))))
 

@@ -93,7 +93,7 @@ def read_traps(folder: Path, names: Iterable[str] = ()) -> tuple[Trap, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Sprung:
-    """What a server did. bad and good are None when it could not be tried, and `failure` says why."""
+    """Holds what a server did. bad and good are None when it could not be tried, and `failure` says why."""
 
     trap: Trap
     outcome: Outcome
@@ -103,7 +103,7 @@ class Sprung:
 
     @property
     def ratio(self) -> float | None:
-        """Buffers of the bad way over those of the good."""
+        """Return buffers of the bad way over those of the good."""
         return self.bad.buffers / max(self.good.buffers, 1) if self.bad and self.good else None
 
     def to_json(self) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def judge(trap: Trap, bad: Execution, good: Execution, truth: object, major: int
 
 
 def _harmless(trap: Trap, bad: Execution, good: Execution) -> str:
-    """Why the trap did not spring; empty when it did."""
+    """Return why the trap did not spring; empty when it did."""
     if trap.differs and bad.rows == good.rows:
         return "both ways give the same rows"
     for way, execution in (("bad", bad), ("good", good)):
@@ -155,7 +155,7 @@ def _harmless(trap: Trap, bad: Execution, good: Execution) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What a server did with each trap, the widest ratio first."""
+    """Holds what a server did with each trap, the widest ratio first."""
 
     server: str
     sprung: tuple[Sprung, ...]
@@ -194,7 +194,7 @@ def run_traps(server: Server, traps: Sequence[Trap], *, progress: Progress | Non
 
 
 def _rank(sprung: Sprung) -> tuple[bool, float]:
-    """What went wrong first, then the widest ratio; wrong rows are worse than any number of pages."""
+    """Return what went wrong first, then the widest ratio; wrong rows are worse than any number of pages."""
     fine = sprung.outcome in ("springs", "mended")
     return fine, -(float("inf") if sprung.trap.differs else sprung.ratio or 0.0)
 

@@ -19,12 +19,12 @@ _SHOWN = 6
 
 
 def columns_here(connection: Connection) -> Columns:
-    """The columns of every table in the current schema."""
+    """Return the columns of every table in the current schema."""
     return {(table, column): spelling for table, column, spelling in connection.execute(_SQL["columns"])}
 
 
 def columns_built_by(connection: Connection, script: str) -> Columns:
-    """The columns `script` would build: run in a schema of its own that is rolled back."""
+    """Return the columns `script` would build: run in a schema of its own that is rolled back."""
     with connection.transaction(force_rollback=True):
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(_PROBE)))
         connection.execute("SELECT set_config('search_path', %s, true)", (_PROBE,))
@@ -33,12 +33,12 @@ def columns_built_by(connection: Connection, script: str) -> Columns:
 
 
 def run_script(connection: Connection, script: str) -> None:
-    """A file of the project, many statements at once."""
+    """Execute a file of the project, many statements at once."""
     connection.execute(script.encode())  # bytes: the file is the project's own text, not composed here
 
 
 def inspect(connection: Connection, script: str) -> Literal["empty", "baseline"]:
-    """What is there, measured by what `script` builds. Other tables beside the baseline's are left alone.
+    """Return what is there, measured by what `script` builds. Other tables beside the baseline's are left alone.
 
     Raises ForeignDatabaseError for a database that holds other tables and no messenger, and for a messenger whose
     tables differ from the baseline (older, newer, or migrated half way by other means).

@@ -17,7 +17,7 @@ Conversations = Select[Conversation]
 
 
 def conversations(account_id: int) -> Conversations:
-    """Every conversation of an account: what the scopes narrow."""
+    """Return every conversation of an account: what the scopes narrow."""
     return select(Conversation).where(Conversation.account_id == account_id)
 
 
@@ -53,5 +53,5 @@ def resolvable_all(query: Conversations, idle: dt.timedelta) -> Conversations:
 
 
 def resolvable_not_waiting(query: Conversations, idle: dt.timedelta) -> Conversations:
-    """As `resolvable_all`, sparing the conversations whose customer waits for an answer."""
+    """Narrow as `resolvable_all`, sparing the conversations whose customer waits for an answer."""
     return resolvable_all(query, idle).where(Conversation.waiting_since.is_(None))

@@ -195,7 +195,8 @@ def write_scripts(folder: Path, strategies: Iterable[Strategy], think_ms: float 
 
 @dataclass(frozen=True, slots=True)
 class StrategyLoad:
-    """How strategies are stressed. rows: to be taken in each round; thinks_ms: application times inside a transaction.
+    """Holds how strategies are stressed. rows: to be taken in each round; thinks_ms: application times inside a
+    transaction.
 
     seconds: a round ends then, or when nothing is left to take.
     """
@@ -207,7 +208,7 @@ class StrategyLoad:
 
 
 class StressReport(Protocol):
-    """What came of stressing strategies, in the words of the project."""
+    """Holds what came of stressing strategies, in the words of the project."""
 
     def to_json(self) -> list[dict[str, Any]]: ...
 
@@ -219,11 +220,11 @@ class StressReport(Protocol):
 
 
 class RaceTargets(Protocol):
-    """How a project's strategies (see `race.strategy`) are set up, judged and stressed."""
+    """Holds how a project's strategies (see `race.strategy`) are set up, judged and stressed."""
 
     @property
     def invariant_groups(self) -> Mapping[str, Sequence[str]]:
-        """Names that stand for several invariants of schema/invariants.sql."""
+        """Return names that stand for several invariants of schema/invariants.sql."""
         ...
 
     def judge(self, known: Mapping[str, Invariant]) -> Judge:

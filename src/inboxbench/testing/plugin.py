@@ -41,7 +41,7 @@ class Suite:
         return self._server
 
     def close(self) -> None:
-        """What was started is stopped; a server of somebody's own goes on."""
+        """Return what was started is stopped; a server of somebody's own goes on."""
         self._server = None
         self._stack.close()
 
@@ -102,7 +102,7 @@ def inboxbench_prepare(request: pytest.FixtureRequest) -> Callable[[str], object
 
 @pytest.fixture(scope="session")
 def inboxbench_template(request: pytest.FixtureRequest, inboxbench_prepare: Callable[[str], object]) -> Iterator[str]:
-    """The name of the database that tests get copies of."""
+    """Return the name of the database that tests get copies of."""
     from inboxbench.project import find_project  # noqa: PLC0415
     from inboxbench.testing.seeded import seeded_template  # noqa: PLC0415
 
@@ -125,13 +125,13 @@ def inboxbench_template(request: pytest.FixtureRequest, inboxbench_prepare: Call
 
 @pytest.fixture
 def inboxbench_database(inboxbench_template: str) -> Iterator[SeededDatabase]:
-    """A seeded database for one test, dropped after it."""
+    """Return a seeded database for one test, dropped after it."""
     yield from _copy(inboxbench_template)
 
 
 @pytest.fixture(scope="module")
 def inboxbench_module_database(inboxbench_template: str) -> Iterator[SeededDatabase]:
-    """A seeded database that the tests of a module share: for those that only read."""
+    """Return a seeded database that the tests of a module share: for those that only read."""
     yield from _copy(inboxbench_template)
 
 
@@ -146,7 +146,7 @@ def _copy(template: str) -> Iterator[SeededDatabase]:
 
 @contextmanager
 def _in_words() -> Iterator[None]:
-    """What is wrong with a suite's settings is one line, not forty of ours."""
+    """Return what is wrong with a suite's settings is one line, not forty of ours."""
     try:
         yield
     except InboxbenchError as error:

@@ -40,12 +40,12 @@ class SeededDatabase:
         return self.server.sqlalchemy_url(self.name)
 
     def connect(self, *, autocommit: bool = True, **settings: str) -> Connection:
-        """A connection of psycopg, to be closed by the caller: `with database.connect() as connection`."""
+        """Return a connection of psycopg, to be closed by the caller: `with database.connect() as connection`."""
         return connect(self.conninfo, autocommit=autocommit, **settings)
 
 
 def upgrade_to_head(project: Project) -> Prepare:
-    """What is done with the seeded rows unless a suite says otherwise."""
+    """Return what is done with the seeded rows unless a suite says otherwise."""
     from inboxbench.migrate import runner  # noqa: PLC0415 - a suite with a history of its own needs no Alembic
 
     return lambda conninfo: runner.upgrade(conninfo, project)
@@ -55,7 +55,7 @@ def upgrade_to_head(project: Project) -> Prepare:
 def seeded_template(
     server: Server, *, profile: str | None, seed: int, project: Project, prepare: Prepare
 ) -> Iterator[str]:
-    """The name of a database with the profile's rows (None: empty), prepared, frozen and analysed; to be cloned.
+    """Yield the name of a database with the profile's rows (None: empty), prepared, frozen and analysed; to be cloned.
 
     Raises UsageError for an unknown profile; what `prepare` raises is passed on.
     """
@@ -75,7 +75,7 @@ def _seeded(server: Server, profile: str, seed: int, project: Project) -> str:
 
 @contextmanager
 def seeded_copy(server: Server, template: str) -> Iterator[SeededDatabase]:
-    """A copy of the template, dropped at the end of the block, whoever is still connected to it."""
+    """Yield a copy of the template, dropped at the end of the block, whoever is still connected to it."""
     with scratch_database(server, "suite", template) as name:
         with connect(server.conninfo(name)) as connection:
             for setting, value in _CONDITIONS.items():

@@ -28,7 +28,7 @@ _DAMAGED = (KeyError, TypeError, ValueError)
 
 @dataclass
 class Cache:
-    """Where outcomes are kept, and a name for the data that they are of (None: its rows say, each read once).
+    """Holds where outcomes are kept, and a name for the data that they are of (None: its rows say, each read once).
 
     reused, measured: cells of the runs with this cache."""
 
@@ -63,7 +63,7 @@ class Outcomes:
         return index_set.name in self._sets and all((index_set.name, case.name) in self._cells for case in cases)
 
     def cell(self, case: Case, index_set: IndexSet) -> tuple[Measured, str] | None:
-        """The outcome, and the set that it was executed under."""
+        """Return the outcome, and the set that it was executed under."""
         found = self._cells.get((index_set.name, case.name))
         self.cache.reused += found is not None
         self.cache.measured += found is None

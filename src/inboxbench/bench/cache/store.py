@@ -126,7 +126,7 @@ _LOCALE = (
 
 @cache
 def code() -> str:
-    """A digest of the program that measures: an outcome of another one is none of this one's."""
+    """Return a digest of the program that measures: an outcome of another one is none of this one's."""
     found = hashlib.sha256(__version__.encode())
     measuring = (path for path in (_PACKAGE / "bench").rglob("*") if path.suffix in (".py", ".sql"))
     for path in sorted([*measuring, _PACKAGE / "sqlfile.py", _PACKAGE / "database.py"]):
@@ -135,8 +135,8 @@ def code() -> str:
 
 
 def surroundings(connection: Connection) -> dict[str, Any]:
-    """Of the server behind `connection`, a template: version, settings, locale; its schema; pages of each table; the
-    machine we are on. Alike in two runs when their figures compare."""
+    """Describe the server behind `connection`, a template: version, settings, locale; its schema; pages of each table;
+    the machine we are on. Alike in two runs when their figures compare."""
     version = connection.execute("SELECT version()").fetchone()
     locale = connection.execute(_LOCALE).fetchone()
     names = [sql.Identifier("public", table).as_string(connection) for table in tables(connection)]
@@ -156,7 +156,7 @@ def _machine() -> Mapping[str, Any]:
 
 
 def contents(connection: Connection, *, as_is: bool) -> str:
-    """A digest of every row; with `as_is` also of where it lies. Reads each table once."""
+    """Return a digest of every row; with `as_is` also of where it lies. Reads each table once."""
     found = hashlib.sha256()
     row = sql.SQL("t.ctid::text || t::text" if as_is else "t::text")
     for table in tables(connection):

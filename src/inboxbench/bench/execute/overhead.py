@@ -76,13 +76,13 @@ class Overhead:
 
 
 def as_text(connection: Connection, values: Sequence[Any]) -> list[bytes]:
-    """Values as the protocol's text parameters. A case has no NULL: one without a value is not measured."""
+    """Return values as the protocol's text parameters. A case has no NULL: one without a value is not measured."""
     given = Transformer(connection).dump_sequence(list(values), [PyFormat.TEXT] * len(values))
     return [bytes(value) for value in given if value is not None]
 
 
 def round_trip(connection: Connection, name: bytes, values: Sequence[bytes]) -> float:
-    """Seconds of one execution of a prepared statement, its rows received. Raises psycopg.Error as it would."""
+    """Return seconds of one execution of a prepared statement, its rows received. Raises psycopg.Error as it would."""
     begun = time.perf_counter()
     result = connection.pgconn.exec_prepared(name, values)
     seconds = time.perf_counter() - begun
@@ -94,7 +94,8 @@ def round_trip(connection: Connection, name: bytes, values: Sequence[bytes]) -> 
 def measure_overhead(
     server: Server, database: str, *, rounds: int = _ROUNDS, executions: int = _EXECUTIONS
 ) -> Overhead | str:
-    """The overhead of this client on `database`, which is read only; or in words why it could not be measured."""
+    """Return the overhead of this client on `database`, which is read only; or in words why it could not be
+    measured."""
     try:
         program = find_pgbench(server)
     except ServerError as error:
@@ -152,13 +153,13 @@ class _Pair:
         )
 
     def _client(self) -> list[float]:
-        """Milliseconds of each execution."""
+        """Return milliseconds of each execution."""
         values = as_text(self.connection, [self.key])
         seconds = [round_trip(self.connection, _STATEMENT, values) for _ in range(_WARM + self.executions)]
         return [trip * 1000 for trip in seconds[_WARM:]]
 
     def _control(self) -> float:
-        """Milliseconds of a transaction, without connecting."""
+        """Return milliseconds of a transaction, without connecting."""
         script = self.select.as_string(self.connection) + ":key;\n"
         load = Load(1, 0, each=_WARM + self.executions, variables={"key": self.key})
         report = run_scripts(self.program, self.conninfo, [script], load, PGBENCH_FLAGS)

@@ -46,7 +46,7 @@ class Operation:
 
 
 def stage_targets(connection: Connection, writes: Iterable[QueryFile], targets: Targets) -> None:
-    """A table of each file of targets, its rows numbered from 1 as `place`."""
+    """Make a table of each file of targets, its rows numbered from 1 as `place`."""
     connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(_SCHEMA)))
     for name, types in _columns(writes).items():
         table = sql.Identifier(_SCHEMA, name)
@@ -106,8 +106,8 @@ def _read_script(connection: Connection, case: Case) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What a matrix measures of speed beside its counters: the client's overhead and, for `seconds` whole seconds a
-    family of writes and set (0: not at all), how many `clients` get through."""
+    """Holds what a matrix measures of speed beside its counters: the client's overhead and, for `seconds` whole
+    seconds a family of writes and set (0: not at all), how many `clients` get through."""
 
     seconds: int = 2
     clients: int = 4
@@ -115,7 +115,8 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Of one family of writes: transactions a second by so many clients, each beginning when its last one ended."""
+    """Holds the speed of one family of writes: transactions a second by so many clients, each beginning when its last
+    one ended."""
 
     family: str
     per_s: float
@@ -128,7 +129,7 @@ class Throughput:
 
 
 def bounded(conninfo: str, timeout_s: float) -> str:
-    """A conninfo whose statements end by themselves."""
+    """Return a conninfo whose statements end by themselves."""
     return make_conninfo(conninfo, options=f"-c statement_timeout={max(1, round(timeout_s * 1000))}")
 
 
@@ -178,7 +179,7 @@ def measure_throughput(
 
 @dataclass
 class SpeedRun:
-    """What a run says of speed. Whatever keeps it from being measured is a note and no failure."""
+    """Holds what a run says of speed. Whatever keeps it from being measured is a note and no failure."""
 
     server: Server
     request: Request

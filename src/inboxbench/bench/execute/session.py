@@ -164,7 +164,7 @@ class Pace:
         return self.rounds_for(first_s) if first_s <= self.client_s else 0
 
     def rounds_for(self, first_s: float) -> int:
-        """Further executions after a first one of `first_s` seconds: 0 when that one has to do."""
+        """Return further executions after a first one of `first_s` seconds: 0 when that one has to do."""
         if first_s > self.slow_s:
             return 0
         affordable = int(self.cell_s / first_s) if first_s > 0 else self.rounds

@@ -51,7 +51,7 @@ class PowerLaw:
     breadth: float
 
     def at(self, n: float) -> Range:
-        """What a size of `n` would read, if nothing but the size changes."""
+        """Return what a size of `n` would read, if nothing but the size changes."""
         away = math.log(n) - self.centre
         student = _STUDENT[min(self.points - 2, len(_STUDENT)) - 1]
         error = self.spread * math.sqrt(1 + 1 / self.points + away**2 / self.breadth)
@@ -60,7 +60,8 @@ class PowerLaw:
 
 
 def fit(points: Sequence[tuple[int, int]]) -> PowerLaw:
-    """A law through (n, buffers), at least three of different n; a buffer at least, so that there is a logarithm.
+    """Return a law through (n, buffers), at least three of different n; a buffer at least, so that there is a
+    logarithm.
 
     >>> law = fit([(100, 10), (200, 20), (400, 40)])
     >>> round(law.k, 6), round(law.k_error, 6), round(law.at(800).value, 6)
@@ -129,7 +130,7 @@ class Flip:
 
     @property
     def jump(self) -> float:
-        """How many times more is read than the size alone would explain."""
+        """Return how many times more is read than the size alone would explain."""
         return (self.large.buffers or 1) / (self.small.buffers or 1) / (self.large.size / self.small.size)
 
     def __str__(self) -> str:
@@ -161,7 +162,8 @@ class Curve:
 
     @property
     def error(self) -> float | None:
-        """Of the prediction: 0.1 when 10 % more was read than predicted. None: nothing to compare."""
+        """Return how far the prediction was off: 0.1 when 10 % more was read than predicted. None: nothing to
+        compare."""
         if self.predicted is None or self.check is None or self.check.buffers is None:
             return None
         return self.check.buffers / self.predicted.value - 1
@@ -180,7 +182,7 @@ class Curve:
 
     @property
     def one_plan(self) -> bool:
-        """Whether all sizes were read by the same plan."""
+        """Return whether all sizes were read by the same plan."""
         return not self.flips
 
     def at(self, size: float) -> Range | None:

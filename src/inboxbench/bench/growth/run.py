@@ -77,7 +77,7 @@ class Growth:
         return tuple(sorted(found, key=lambda flip: flip.jump, reverse=True))
 
     def worst_class(self, query: str, index_set: str) -> Curve:
-        """The curve of a query and set: at each size the class that reads most there."""
+        """Return the curve of a query and set: at each size the class that reads most there."""
         mine = [drawn for drawn in self.curves if (drawn.query, drawn.index_set) == (query, index_set)]
         points = tuple(_most(at_one_size) for at_one_size in zip(*(drawn.points for drawn in mine), strict=True))
         checks = [drawn.check for drawn in mine if drawn.check]

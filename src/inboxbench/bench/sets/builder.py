@@ -76,7 +76,7 @@ class SetBuilder(_Kept):
 
     @contextmanager
     def built(self, chosen: IndexSet, announce: Announce) -> Iterator[tuple[str, tuple[BuiltIndex, ...]]]:
-        """A database with the set's indexes, dropped at the end of the block, and what each of them took."""
+        """Yield a database with the set's indexes, dropped at the end of the block, and what each of them took."""
         base = self._base(self._shared(chosen), announce)
         rest = [index for index in chosen.indexes if _key(index) not in base.key]
         with scratch_database(self.server, "set", base.name) as name:
@@ -86,12 +86,12 @@ class SetBuilder(_Kept):
             yield name, tuple(built[index.name] for index in chosen.indexes)
 
     def _shared(self, chosen: IndexSet) -> list[Index]:
-        """The set's inverted indexes that another set holds too."""
+        """Return the set's inverted indexes that another set holds too."""
         held = Counter(_key(index) for index_set in self.sets for index in index_set.indexes if index.inverted)
         return [index for index in chosen.indexes if held[_key(index)] > 1]
 
     def _base(self, wanted: Sequence[Index], announce: Announce) -> _Base:
-        """The base with exactly these indexes, grown from the one that already has the costliest of them."""
+        """Return the base with exactly these indexes, grown from the one that already has the costliest of them."""
         keys = {_key(index) for index in wanted}
         parent = max((base for base in self._bases if base.key <= keys), key=lambda base: base.cost_s)
         missing = [index for index in wanted if _key(index) not in parent.key]
@@ -126,7 +126,7 @@ class SetPruner(_Kept):
 
     @contextmanager
     def built(self, chosen: IndexSet, announce: Announce) -> Iterator[tuple[str, tuple[BuiltIndex, ...]]]:
-        """A database with the set's indexes, dropped at the end of the block, and what each of them took."""
+        """Yield a database with the set's indexes, dropped at the end of the block, and what each of them took."""
         if self._full is None:
             builder = self._stack.enter_context(SetBuilder(self.server, self.template, self.sets[:1]))
             self._full = self._stack.enter_context(builder.built(self.sets[0], announce))

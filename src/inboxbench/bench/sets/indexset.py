@@ -92,14 +92,14 @@ def _index(path: Path, name: str, raw: object) -> Index:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What `indexes.toml` says: every index, every set with its parents resolved."""
+    """Holds what `indexes.toml` says: every index, every set with its parents resolved."""
 
     path: Path
     indexes: Mapping[str, Index]
     sets: Mapping[str, IndexSet]
 
     def choose(self, names: Sequence[str] | None = None) -> tuple[IndexSet, ...]:
-        """The named sets, or the default ones. Raises UsageError with the nearest known name."""
+        """Return the named sets, or the default ones. Raises UsageError with the nearest known name."""
         if names is None:
             return tuple(index_set for index_set in self.sets.values() if index_set.default)
         for name in names:
@@ -109,7 +109,7 @@ class Catalogue:
 
 
 def _compose(path: Path, name: str, raw: Mapping[str, dict[str, Any]], trail: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Names of the indexes of a set, its parents' first. Raises UsageError for a cycle or an unknown name."""
+    """Return names of the indexes of a set, its parents' first. Raises UsageError for a cycle or an unknown name."""
     if name in trail:
         raise UsageError(f"{path} [set.{name}] extends: goes round in a circle: {' → '.join((*trail, name))}")
     if len(trail) > _DEEPEST:
@@ -184,7 +184,7 @@ def install_extensions(connection: Connection, indexes: Iterable[Index]) -> None
 
 
 def sound_sets(connection: Connection, path: Path, sets: Sequence[IndexSet]) -> tuple[list[IndexSet], list[str]]:
-    """The sets whose indexes can all be built here, and for each other one why not."""
+    """Return the sets whose indexes can all be built here, and for each other one why not."""
     sound, refused = [], []
     for index_set in sets:
         try:

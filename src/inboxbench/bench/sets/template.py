@@ -124,7 +124,7 @@ def strip(connection: Connection, *, as_is: bool = False) -> None:
 
 @contextmanager
 def prepared_template(server: Server, source: str, *, as_is: bool = False) -> Iterator[str]:
-    """The name of a stripped clone of `source`, dropped at the end of the block. `source` is only read."""
+    """Yield the name of a stripped clone of `source`, dropped at the end of the block. `source` is only read."""
     name = database_name("template")
     clone_database(server, source, name, kind="bench-template")
     try:

@@ -56,7 +56,7 @@ class Standing:
         return self.result.wal_bytes("insert") or 0.0
 
     def typical(self, figure: Callable[[Read], float], family: str | None = None) -> float:
-        """The geometric mean over the queries (of a family): one hopeless query does not drown the rest."""
+        """Return the geometric mean over the queries (of a family): one hopeless query does not drown the rest."""
         reads = [read for read in self.reads_by_query.values() if family in (None, read.family)]
         return geometric_mean(figure(read) for read in reads)
 
@@ -72,7 +72,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a mean read and a mean write cost under a set, in one currency."""
+    """Holds what a mean read and a mean write cost under a set, in one currency."""
 
     read: float
     write: float
@@ -82,7 +82,7 @@ class Price:
 
 
 def standings(matrix: Matrix) -> list[Standing]:
-    """Sets that answered anything; a stopped cell has no figure that could be averaged."""
+    """Return sets that answered anything; a stopped cell has no figure that could be averaged."""
     found = []
     for result in matrix.sets:
         cells = [cell for cell in matrix.cells if cell.index_set == result.index_set.name]
@@ -116,7 +116,7 @@ def _read(row: Sequence[Cell]) -> Read | None:
 
 
 def _mean(shares: Mapping[str, float], figures: Mapping[str, float]) -> float:
-    """By shares; where those are all of something else, every figure alike."""
+    """Average by shares; where those are all of something else, every figure alike."""
     weights = {name: shares.get(name, 0.0) for name in figures}
     if not any(weights.values()):
         weights = dict.fromkeys(figures, 1.0)
@@ -128,27 +128,27 @@ def write_pages(write: WriteCost, wal_per_page: float) -> float:
 
 
 def price(standing: Standing, mix: Mix, wal_per_page: float = WAL_PER_PAGE) -> Price:
-    """In pages: see above."""
+    """Price a set in pages of 8 kB."""
     reads = {name: read.worst for name, read in standing.reads_by_query.items()}
     writes = {write.name: write_pages(write, wal_per_page) for write in standing.result.writes}
     return Price(_mean(mix.reads, reads), _mean(mix.writes, writes))
 
 
 def price_ms(standing: Standing, mix: Mix) -> Price:
-    """In milliseconds: server time of reads, round trips of writes on one connection."""
+    """Price a set in milliseconds: server time of reads, round trips of writes on one connection."""
     reads = {name: read.worst_ms for name, read in standing.reads_by_query.items()}
     writes = {write.name: 1000 / write.per_s for write in standing.result.writes if write.per_s}
     return Price(_mean(mix.reads, reads), _mean(mix.writes, writes))
 
 
 def point(leaner: Price, reader: Price) -> float | None:
-    """Reads for a write at which both cost the same; None where one costs less at any mix."""
+    """Return reads for a write at which both cost the same; None where one costs less at any mix."""
     dearer, cheaper = reader.write - leaner.write, leaner.read - reader.read
     return dearer / cheaper if dearer > 0 and cheaper > 0 else None
 
 
 def break_even(first: Standing, other: Standing, mix: Mix, wal_per_page: float = WAL_PER_PAGE) -> BreakEven:
-    """Which of the two writes leaner, which reads for less, and where they are even."""
+    """Return which of the two writes leaner, which reads for less, and where they are even."""
     leaner, reader = sorted((first, other), key=lambda each: price(each, mix, wal_per_page).write)
     lean, read = price(leaner, mix, wal_per_page), price(reader, mix, wal_per_page)
     even = point(lean, read)
@@ -173,7 +173,7 @@ def _dominates(better: Standing, other: Standing, cost: Mapping[str, float]) -> 
 
 
 def _columns(standing: Standing, cost: Mapping[str, float]) -> tuple[float, ...]:
-    """What is better when it is less."""
+    """Return what is better when it is less."""
     result = standing.result
     hot = 1.0 - (result.hot_share if result.hot_share is not None else 1.0)
     wal = (result.wal_bytes("insert") or 0.0, result.wal_bytes("update") or 0.0)
@@ -214,7 +214,7 @@ class Contest:
 
     @cached_property
     def writes(self) -> bool:
-        """Whether any write was measured."""
+        """Return whether any write was measured."""
         return any(standing.result.writes for standing in self.standings)
 
     def lack(self, standing: Standing) -> str | None:
@@ -229,8 +229,8 @@ class Contest:
 
     @cached_property
     def ranked(self) -> list[Standing]:
-        """What the rule chooses, then what it would choose without that, and so on. Sets that lack something are not
-        there, unless all do."""
+        """Return what the rule chooses, then what it would choose without that, and so on. Sets that lack something
+        are not there, unless all do."""
         left = [standing for standing in self.standings if self.lack(standing) is None] or list(self.standings)
         ranked = []
         while left:

@@ -44,7 +44,8 @@ def _compared(other: Standing, ratio: float) -> str:
 
 
 def _write_shares(found: Contest) -> list[str]:
-    """How far the share of writes may move before another set costs less, all else of the mix staying as it is."""
+    """Return how far the share of writes may move before another set costs less, all else of the mix staying as it
+    is."""
     best, others = found.chosen, found.others
     least, most = 0.0, 1.0
     below = above = ""
@@ -66,7 +67,7 @@ def _write_shares(found: Contest) -> list[str]:
 
 
 def _reads_for_a_write(found: Contest) -> list[str]:
-    """Where it breaks even with each other set, in reads for a write."""
+    """Return where it breaks even with each other set, in reads for a write."""
     best = found.chosen
     points: list[str] = []
     always = []
@@ -174,7 +175,7 @@ def _hot(best: Standing) -> list[str]:
 
 
 def _weakest(found: Contest) -> list[str]:
-    """The cell in which another set beats the chosen one by most, and what that other set pays for it."""
+    """Return the cell in which another set beats the chosen one by most, and what that other set pays for it."""
     pairs = [pair for pair in _pairs(found) if buffers(pair[0]) > WORSE * buffers(pair[1])]
     if not pairs:
         return []

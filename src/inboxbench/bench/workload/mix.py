@@ -74,7 +74,7 @@ def _weight(name: str, figure: str) -> float:
 
 
 def project_weights(project: Project) -> dict[str, float]:
-    """What `bench/mix.toml` says under [mix], or DEFAULT where there is no such file. Raises UsageError."""
+    """Return what `bench/mix.toml` says under [mix], or DEFAULT where there is no such file. Raises UsageError."""
     path = project.bench / _FILE
     if not path.is_file():
         return dict(DEFAULT)

@@ -81,7 +81,8 @@ class Drawing:
         self._known: dict[tuple[str, str], dict[str, Any]] = {}
 
     def values(self, chosen: ParameterClass) -> dict[str, Any]:
-        """Everything the class's draws give. Raises UsageError for a draw that fails or gives other than one row."""
+        """Return everything the class's draws give. Raises UsageError for a draw that fails or gives other than one
+        row."""
         values: dict[str, Any] = {}
         for draw in chosen.draws:
             values |= self._draw(draw, values)
@@ -169,7 +170,7 @@ def _choose(queries: tuple[QueryFile, ...], names: Sequence[str] | None) -> tupl
 
 
 def draw_cases(workload: Workload, connection: Connection, project: Project) -> Workload:
-    """The workload with values from the database behind `connection`."""
+    """Return the workload with values from the database behind `connection`."""
     drawing = Drawing(connection, project.bench / "draws")
     values = {chosen.name: drawing.values(chosen) for chosen in workload.classes if chosen is not GIVEN}
     cases: list[Case] = []
@@ -197,7 +198,8 @@ _KNOWS_LETTERS = "SELECT 'É' ILIKE 'é'"
 
 
 def locale_remark(connection: Connection, queries: Iterable[QueryFile]) -> str | None:
-    """A warning that names the queries for which the database's locale knows too few letters; None where all is well.
+    """Return a warning that names the queries for which the database's locale knows too few letters; None where all is
+    well.
 
     Queries that compare no text by its letters are as right under a C locale as under any other.
     """

@@ -101,7 +101,7 @@ def _scales(text: str) -> list[float]:
 
 
 def _check(check: float | None, factors: list[float]) -> float:
-    """The scale to predict; 0 for none. Raises UsageError for one that was measured for the law."""
+    """Return the scale to predict; 0 for none. Raises UsageError for one that was measured for the law."""
     if check is None:
         return 2 * factors[-1]
     if 0 < check <= factors[-1]:

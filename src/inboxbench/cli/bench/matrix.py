@@ -31,7 +31,7 @@ _MOST = 40
 
 
 def measure_side(session: Session, source: Source, options: dict[str, Any], *, fresh: bool) -> tuple[Side, Cache]:
-    """The whole matrix on the session's server, and what of it was known before."""
+    """Measure the whole matrix on the session's server, and what of it was known before."""
     with session.server() as server:
         progress_console.print(Text(server.label))
         with open_source(session, server, source) as database, counting() as progress:

@@ -152,7 +152,7 @@ def weights_of(session: Session, text: str | None, queries: list[str] | None, *,
 def own_questions(
     session: Session, database: str | None, queries: str | None, indexes: Path | None
 ) -> tuple[Session, str | None]:
-    """The session with the folder of queries as its project, and which of them to measure (None: all).
+    """Return the session with the folder of queries as its project, and which of them to measure (None: all).
 
     Raises UsageError for what lies nowhere, and for questions without a database to put them to.
     """

@@ -36,7 +36,7 @@ CURRENT = "current"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What to measure on: a database that is at head already, or a profile that is seeded there."""
+    """Holds what to measure on: a database that is at head already, or a profile that is seeded there."""
 
     database: str | None
     profile: str
@@ -57,14 +57,15 @@ class Database:
 
 @contextmanager
 def opened_database(session: Session, server: Server, source: Source) -> Iterator[str]:
-    """The name of a database at head; one made here is gone afterwards, its dataset stays with the server."""
+    """Yield the name of a database at head; one made here is gone afterwards, its dataset stays with the server."""
     with open_source(session, server, source) as database:
         yield database.name
 
 
 @contextmanager
 def open_source(session: Session, server: Server, source: Source) -> Iterator[Database]:
-    """The same, with what is known of its rows. Warns of a locale that queries of the project find too little in."""
+    """Yield the same, with what is known of its rows. Warns of a locale that queries of the project find too little
+    in."""
     with _opened(session, server, source) as database:
         _warn_of_locale(session.project, server, database.name)
         yield database
@@ -108,7 +109,7 @@ def _copied(url: str, server: Server) -> Iterator[Database]:
 
 
 def sets_of(server: Server, database: Database, project: Project, names: list[str] | None) -> Sets | None:
-    """What to compare: of a project by name; a database of one's own also as it is, under the name CURRENT."""
+    """Return what to compare: of a project by name; a database of one's own also as it is, under the name CURRENT."""
     if not isinstance(project, Loose):
         return names
     with connect(server.conninfo(database.name)) as connection:
@@ -120,7 +121,7 @@ def sets_of(server: Server, database: Database, project: Project, names: list[st
 
 @contextmanager
 def seeded(session: Session, server: Server, profile: str, seed: int, scale: float = 1.0) -> Iterator[Database]:
-    """A database at head with `scale` times the rows of the profile; gone afterwards.
+    """Yield a database at head with `scale` times the rows of the profile; gone afterwards.
 
     It is filled at head, with what the baseline could not hold: priorities, put-away conversations, notes, keys of
     other systems. A project without schema/head.sql is filled at the baseline and migrated.
@@ -138,7 +139,7 @@ def seeded(session: Session, server: Server, profile: str, seed: int, scale: flo
 
 
 def _history(project: Project) -> str:
-    """A digest of the migrations, their SQL included."""
+    """Return a digest of the migrations, their SQL included."""
     found = hashlib.sha256()
     for path in sorted(path for path in project.migrations.rglob("*") if path.suffix in (".py", ".sql")):
         found.update(path.name.encode() + path.read_bytes())
@@ -153,7 +154,7 @@ def cache_of(session: Session, database: Database, *, fresh: bool, as_is: bool) 
 
 
 def print_reuse(cache: Cache) -> None:
-    """On stderr: how much was known already, and what could not be read."""
+    """Say on stderr how much was known already, and what could not be read."""
     cache.store.trim()
     if cache.reused:
         progress_console.print(Text(str(cache)))

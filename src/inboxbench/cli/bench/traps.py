@@ -51,7 +51,7 @@ def _print(lab: Lab, found: Catalogue, console: Console, *, verbose: bool) -> No
 
 
 def _markdown(lab: Lab, found: Catalogue, begun: dt.datetime) -> str:
-    """The table, then each trap with both plans."""
+    """Return the table, then each trap with both plans."""
     lines = [lab_markdown(lab, heading(lab.title, found.server, begun))]
     for sprung in found.sprung:
         lines += ["", f"## {sprung.trap.name}", "", f"{sprung.trap.why} ({', '.join(sprung.trap.ids)})"]

@@ -37,7 +37,7 @@ _Place = tuple[str, Scenario]
 
 @dataclass(frozen=True, slots=True)
 class OracleChoice:
-    """What judges a schedule, as the options say.
+    """Holds what judges a schedule, as the options say.
 
     oracle: None for the invariant where there is one, else serial equivalence. tables: those that serial equivalence
     compares. known: the project's invariants, which may be called by their names; groups: names for several at once.

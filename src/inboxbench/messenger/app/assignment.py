@@ -30,12 +30,14 @@ def _one(connection: Connection, query: str, **parameters: int | None) -> int | 
 
 
 def peek_next(connection: Connection, inbox_id: int) -> int | None:
-    """The oldest open conversation that nobody holds. Locks nothing, so the answer may be stale when it arrives."""
+    """Return the oldest open conversation that nobody holds. Locks nothing, so the answer may be stale when it
+    arrives."""
     return _one(connection, NEXT, inbox=inbox_id)
 
 
 def lock_next(connection: Connection, inbox_id: int) -> int | None:
-    """The same, locked. Waits for whoever holds the head row, then sees the row anew and moves on when it is gone."""
+    """Return the same, locked. Waits for whoever holds the head row, then sees the row anew and moves on when it is
+    gone."""
     return _one(connection, NEXT + " FOR UPDATE", inbox=inbox_id)
 
 

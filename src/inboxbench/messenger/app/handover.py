@@ -13,7 +13,7 @@ from inboxbench.messenger.app.message import SYSTEM, Actor
 
 
 def assigned(agent_id: int, by: Actor, *, holder_id: int | None = None) -> Activity:
-    """The line for a new holder; holder_id: who held it before."""
+    """Return the line for a new holder; holder_id: who held it before."""
     took = by.kind == "user" and by.id == agent_id
     text = "%1$s took the conversation" if took else "%1$s assigned the conversation to %2$s"
     return Activity("assigned", by, text, {"from": holder_id, "to": agent_id}, agent_id)

@@ -28,7 +28,7 @@ _TEXT: dict[Status, str] = {
 
 
 def status_changed(before: str, to: Status, by: Actor) -> Activity:
-    """The line for a new status."""
+    """Return the line for a new status."""
     return Activity("status", by, _TEXT[to], {"from": before, "to": to})
 
 

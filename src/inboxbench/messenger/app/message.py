@@ -58,7 +58,7 @@ SYSTEM = Actor("bot")
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """What a sender supplies; account and inbox are those of the conversation.
+    """Holds what a sender supplies; account and inbox are those of the conversation.
 
     echo_id (M1): the client's own key of this send, one message per conversation. source_id (M6): the key in the
     outside system, one message per inbox. created_at: only for what happened earlier; None is the
@@ -102,7 +102,7 @@ def incoming(
     source_id: str | None = None,
     created_at: dt.datetime | None = None,
 ) -> NewMessage:
-    """A customer's message."""
+    """Return a customer's message."""
     sender = Actor("contact", contact_id)
     return NewMessage(
         conversation_id,
@@ -123,13 +123,13 @@ def reply(
     echo_id: str | None = None,
     created_at: dt.datetime | None = None,
 ) -> NewMessage:
-    """An operator's public answer."""
+    """Return an operator's public answer."""
     sender = Actor("user", user_id)
     return NewMessage(conversation_id, sender, body, MessageType.OUTGOING, echo_id=echo_id, created_at=created_at)
 
 
 def note(conversation_id: int, user_id: int, body: str) -> NewMessage:
-    """A private note, for colleagues only."""
+    """Return a private note, for colleagues only."""
     return NewMessage(conversation_id, Actor("user", user_id), body, MessageType.OUTGOING, private=True)
 
 
@@ -153,7 +153,7 @@ class Notice:
 
 
 def channel(account_id: int) -> str:
-    """The name that an account's messages are announced under."""
+    """Return the name that an account's messages are announced under."""
     return f"{_CHANNEL}{account_id}"
 
 
@@ -163,7 +163,7 @@ def listen(connection: Connection, account_id: int) -> None:
 
 
 def read_notice(payload: str) -> Notice:
-    """The payload of a notification."""
+    """Return the payload of a notification."""
     return Notice(**json.loads(payload))
 
 

@@ -31,7 +31,7 @@ UNREAD = sql.SQL(_SQL["unread"])
 
 @dataclass(frozen=True, slots=True)
 class InboxUnread:
-    """What waits in an inbox: conversations with anything unread, and messages in them."""
+    """Holds what waits in an inbox: conversations with anything unread, and messages in them."""
 
     inbox_id: int
     conversations: int
@@ -51,7 +51,7 @@ def unread_of_page(connection: Connection, conversations: Sequence[int]) -> dict
 
 
 def unread_of_agent(connection: Connection, agent_id: int, *, mine: bool = False) -> list[InboxUnread]:
-    """The badge of each inbox that the agent sees, over open conversations; mine: only those the agent holds.
+    """Return the badge of each inbox that the agent sees, over open conversations; mine: only those the agent holds.
 
     An agent sees the inboxes of which they are a member, an administrator all of the account.
     """
@@ -76,7 +76,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Which page. agent_id: whose tab Mine is; inbox_id: None for every inbox; after: None for the first page."""
+    """Holds which page. agent_id: whose tab Mine is; inbox_id: None for every inbox; after: None for the first page."""
 
     account_id: int
     tab: Tab = "all"
@@ -135,14 +135,14 @@ _BELOW = sql.SQL("(c.last_activity_at, c.id) < (%(after_at)s, %(after_id)s)")
 
 
 def page_query(listing: Listing) -> sql.Composed:
-    """The statement, without a condition for what the listing leaves open: each tab is planned on its own."""
+    """Return the statement, without a condition for what the listing leaves open: each tab is planned on its own."""
     parts = [_ALWAYS, _TABS[listing.tab], _INBOX if listing.inbox_id else None, _BELOW if listing.after else None]
     conditions = sql.SQL(" AND ").join([part for part in parts if part is not None])
     return _PAGE.format(conditions=conditions, unread=UNREAD)
 
 
 def page_parameters(listing: Listing) -> dict[str, Any]:
-    """What `page_query` takes."""
+    """Return what `page_query` takes."""
     after = listing.after
     return {
         "account": listing.account_id,
@@ -157,7 +157,7 @@ def page_parameters(listing: Listing) -> dict[str, Any]:
 
 
 def read_page(connection: Connection, listing: Listing) -> list[Row]:
-    """The rows of one page, newest activity first, in one statement."""
+    """Return the rows of one page, newest activity first, in one statement."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return [_row(columns) for columns in cursor.execute(page_query(listing), page_parameters(listing))]
 
@@ -170,7 +170,7 @@ def _row(columns: dict[str, Any]) -> Row:
 
 
 def _page(listing: Listing) -> Select[Conversation]:
-    """The conversations of the page, by the scopes (A6)."""
+    """Return the conversations of the page, by the scopes (A6)."""
     query = scopes.conversations(listing.account_id).where(Conversation.status == listing.status)
     if listing.tab == "mine" and listing.agent_id is not None:
         query = scopes.assigned_to(query, listing.agent_id)
@@ -193,13 +193,13 @@ def _newest(query: Select[Message]) -> Select[Message]:
 
 
 def _newest_of(conversation: type[Conversation]) -> type[Message]:
-    """The newest message of each row of `conversation`, to be joined laterally."""
+    """Return the newest message of each row of `conversation`, to be joined laterally."""
     newest = _newest(select(Message).where(Message.conversation_id == conversation.id)).correlate(conversation)
     return aliased(Message, newest.lateral())
 
 
 def _unread_of(conversation: type[Conversation]) -> ScalarSelect[int]:
-    """The unread count of each row of `conversation`; the same rule as `unread.UNREAD`."""
+    """Return the unread count of each row of `conversation`; the same rule as `unread.UNREAD`."""
     seen = func.coalesce(conversation.agent_last_seen_at, literal("-infinity").cast(Message.created_at.type))
     incoming = (Message.account_id == conversation.account_id, Message.message_type == MessageType.INCOMING)
     query = select(func.count()).where(Message.conversation_id == conversation.id, *incoming, Message.created_at > seen)
@@ -228,7 +228,7 @@ def _last(message: Message) -> LastMessage:
 
 
 def read_page_lazy(session: Session, listing: Listing) -> list[Row]:
-    """A statement for the page, two for every row, and one for every contact, inbox and assignee not yet seen."""
+    """Send a statement for the page, two for every row, and one for every contact, inbox and assignee not yet seen."""
     return [_row_alone(session, conversation) for conversation in session.scalars(_page(listing))]
 
 
@@ -239,7 +239,7 @@ def _row_alone(session: Session, conversation: Conversation) -> Row:
 
 
 def read_page_selectin(session: Session, listing: Listing) -> list[Row]:
-    """A statement for each kind of thing, six at most; none for assignees where nobody is assigned."""
+    """Send a statement for each kind of thing, six at most; none for assignees where nobody is assigned."""
     loads = (Conversation.contact, Conversation.inbox, Conversation.assignee)
     conversations = session.scalars(_page(listing).options(*map(selectinload, loads))).all()
     ids = [conversation.id for conversation in conversations]

@@ -47,7 +47,7 @@ _BRIEF_ATLAS = ("assign", "take", "limit", "waiting_since")
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to do it on. budget_s: about how long the reads of the matrix may take in all."""
+    """Holds what to do it on. budget_s: about how long the reads of the matrix may take in all."""
 
     profile: str
     seed: int
@@ -58,7 +58,7 @@ class Order:
 
 @contextmanager
 def _stage(title: str) -> Iterator[None]:
-    """A line on stderr when a stage begins, and what it took when it is done."""
+    """Print a line on stderr when a stage begins, and what it took when it is done."""
     started = time.monotonic()
     progress_console.print(f"[bold]{title}[/]")
     yield
@@ -66,7 +66,7 @@ def _stage(title: str) -> Iterator[None]:
 
 
 def commit_of(project: Project) -> str | None:
-    """The git commit of a checkout, with "+" when its tree is dirty; None outside of one."""
+    """Return the git commit of a checkout, with "+" when its tree is dirty; None outside of one."""
     ask = ["git", "-C", str(project.root), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
     try:
         done = subprocess.run(ask, capture_output=True, check=False, text=True)
@@ -101,7 +101,7 @@ def _migrate(server: Server, session: Session, database: str, source: str) -> di
 
 
 def _measure(server: Server, session: Session, order: Order) -> Matrix:
-    """On rows of its own: those that were migrated have no priorities, notes or put-away conversations yet."""
+    """Measure on rows of its own: those that were migrated have no priorities, notes or put-away conversations yet."""
     with (
         _stage("Measuring the query families under every index set"),
         seeded(session, server, order.profile, order.seed, order.scale) as database,
@@ -120,14 +120,14 @@ def _race(server: Server, session: Session, order: Order) -> list[dict[str, Any]
 
 
 def _explore(server: Server, project: Project) -> list[dict[str, Any]]:
-    """The families of the atlas that a reader asks about first; all of them take three times as long."""
+    """Explore the families of the atlas that a reader asks about first; all of them take three times as long."""
     with _stage("Playing every schedule of two writers"), progress_console.status("") as status:
         cells = run_atlas(server, project, names=_BRIEF_ATLAS, progress=status.update)
     return described(project, [cell.to_json() for cell in cells])
 
 
 def run_job(server: Server, session: Session, order: Order) -> tuple[dict[str, Any], Matrix]:
-    """Every stage on one server; databases made for it are gone at the end. Returns run.json and the matrix."""
+    """Run every stage on one server; databases made for it are gone at the end. Returns run.json and the matrix."""
     begun, started = _now(), time.monotonic()
     source, dataset = _seed(server, session, order)
     with scratch_database(server, "demo", source) as database:

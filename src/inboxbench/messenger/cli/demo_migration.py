@@ -102,7 +102,7 @@ def _watch(conninfo: str, history: Sequence[Revision], stop: threading.Event) ->
 
 
 def migration_document(run: DryRun, history: Sequence[Revision]) -> dict[str, Any]:
-    """The dry run's document with the facts of the history, and the statements that somebody could notice."""
+    """Return the dry run's document with the facts of the history, and the statements that somebody could notice."""
     kept = _noticeable(run)
     document: dict[str, Any] = as_json(replace(run, statements=kept, transactions=()).to_json(), digits=3)
     begin_ms = min((revision.started_ms for revision in run.revisions), default=0.0)
@@ -139,7 +139,7 @@ def _noticeable(run: DryRun) -> tuple[Statement, ...]:
 
 
 def _backfilled(run: DryRun) -> dict[str, int]:
-    """The rows that the backfills of a revision wrote, from the record that each batch keeps."""
+    """Return the rows that the backfills of a revision wrote, from the record that each batch keeps."""
     rows: dict[str, int] = {}
     for statement in run.statements:
         if statement.revision and _COUNTED in " ".join(statement.sql.split()):
@@ -149,7 +149,7 @@ def _backfilled(run: DryRun) -> dict[str, int]:
 
 
 def _worst_revision(run: DryRun, felt: ClassSummary) -> str | None:
-    """The revision that filled most of the longest wait of a class; None when none was running."""
+    """Return the revision that filled most of the longest wait of a class; None when none was running."""
     begin_ms = felt.longest_at_ms or 0.0
     end_ms = begin_ms + (felt.max_wait_ms or 0.0)
     overlaps = {

@@ -101,7 +101,7 @@ def _way(sheet: Sheet, common: Sheet) -> Way:
 
 @dataclass(frozen=True, slots=True)
 class WayCost:
-    """What a way costs. reads: buffers of each read (page, page of neglected conversations, badge).
+    """Holds what a way costs. reads: buffers of each read (page, page of neglected conversations, badge).
 
     drift: wrong rows after many clients wrote and looked in `written` transactions. stale: wrong rows after a name was
     changed (lists).

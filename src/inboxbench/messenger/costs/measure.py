@@ -38,7 +38,7 @@ _WAITS = """
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one unit of an operation costs.
+    """Holds what one unit of an operation costs.
 
     statements: that the client sends, BEGIN and COMMIT aside. buffers: 8 kB pages of tables and indexes touched, also
     by triggers and keys. ms: median, commit included. updates: rows updated by an execution, by triggers too; hot:
@@ -55,8 +55,8 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Contention:
-    """What `clients` in a closed loop do: transactions a second, and the share of samples in which they waited for a
-    lock."""
+    """Holds what `clients` in a closed loop do: transactions a second, and the share of samples in which they waited
+    for a lock."""
 
     clients: int
     per_s: float

@@ -85,7 +85,7 @@ def run_pages(
     rounds: int = 15,
     progress: Progress | None = None,
 ) -> Pages:
-    """Every way and size for the largest account and for the smallest that fills a page, as far as it has the rows.
+    """Read by every way and size the largest account and for the smallest that fills a page, as far as it has the rows.
 
     Raises UsageError when no account has as many open conversations, SubjectFailed when two ways give other rows.
     """
@@ -115,7 +115,7 @@ def _accounts(connection: Connection, sizes: Sequence[int]) -> dict[int, int]:
 
 @contextmanager
 def _readers(connection: Connection) -> Iterator[Mapping[str, Read]]:
-    """All on one connection: SQLAlchemy's pool holds this one and no other."""
+    """Yield the readers, all on one connection: SQLAlchemy's pool holds this one and no other."""
     engine = create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool)
 
     def by_orm(reader: Callable[[Session, Listing], list[Row]], listing: Listing) -> list[Row]:

@@ -48,8 +48,8 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """How much is measured. executions: of a message and of a look; events: of the clients whose counts may drift;
-    clients and seconds: of the loads that are timed (0 seconds: none)."""
+    """Holds how much is measured. executions: of a message and of a look; events: of the clients whose counts may
+    drift; clients and seconds: of the loads that are timed (0 seconds: none)."""
 
     executions: int = EXECUTIONS
     events: int = 800

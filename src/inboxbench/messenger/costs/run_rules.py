@@ -32,8 +32,8 @@ def find_rules(names: Iterable[str] = (), project: Project | None = None) -> tup
 
 @dataclass(frozen=True, slots=True)
 class CostRow:
-    """What one unit of a rule costs this way. atlas: where it is explored; safe: whether it holds at READ COMMITTED
-    there, None where nothing races or nothing explores it."""
+    """Holds what one unit of a rule costs this way. atlas: where it is explored; safe: whether it holds at READ
+    COMMITTED there, None where nothing races or nothing explores it."""
 
     rule: str
     alternative: str

@@ -102,7 +102,7 @@ def _page_row(page: Mapping[str, Any], fewest: int) -> Row:
 
 
 def _pages_told(pages: list[Mapping[str, Any]]) -> list[str]:
-    """What the figures say, in words."""
+    """Return what the figures say, in words."""
     by_way = {way: [page for page in pages if page["way"] == way] for way in dict.fromkeys(p["way"] for p in pages)}
     sentences = []
     if by_way.get("lazy") and by_way.get("lateral"):

@@ -53,7 +53,7 @@ def _invariants() -> tuple[Invariant, ...]:
 
 
 def rules_hold(control: Connection, outcomes: Sequence[Outcome]) -> list[str]:
-    """The invariants, one winner at most, and a line for each change that a session was told it made."""
+    """Check the invariants, one winner at most, and a line for each change that a session was told it made."""
     changes = sum(committed(outcomes))
     lines = value(control, "SELECT count(*) FROM messages WHERE message_type = 2")
     complaints = [f"{broken.invariant.name}: {broken.examples[0]}" for broken in violations(control, _invariants())]
@@ -69,7 +69,7 @@ def _agent(session: int) -> int:
 
 
 def _act(act: Callable[[Connection, int], int | bool]) -> SessionFunction:
-    """A function of the messenger as a session: how many lines it has written."""
+    """Return a function of the messenger as a session: how many lines it has written."""
 
     def session(connection: GatedConnection, number: int) -> int:
         return int(act(connection, _agent(number)))

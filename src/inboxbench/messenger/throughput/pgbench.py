@@ -53,7 +53,7 @@ def run_pgbench(program: Path, conninfo: str, script: str, load: Load) -> Report
 
 @dataclass(slots=True)
 class Queue:
-    """Where runs are made: one inbox, put back before each of them."""
+    """Holds where runs are made: one inbox, put back before each of them."""
 
     lab: Lab
     program: Path

@@ -80,7 +80,7 @@ def claim_job(project: str, strategy: str, inbox_id: int, think_s: float) -> Cla
 
 @dataclass(frozen=True, slots=True)
 class _Queue:
-    """Where rounds are run: one inbox, put back before each of them."""
+    """Holds where rounds are run: one inbox, put back before each of them."""
 
     lab: Lab
     pool: WorkerPool

@@ -112,7 +112,7 @@ class RaceResult:
         return self.server, self.driver, self.workers, self.think_ms
 
     def to_json(self) -> dict[str, Any]:
-        """A row of `races` in run.json; a number that does not exist (nobody won) is null."""
+        """Return a row of `races` in run.json; a number that does not exist (nobody won) is null."""
         return {
             key: None if isinstance(value, float) and math.isnan(value) else value
             for key, value in asdict(self).items()

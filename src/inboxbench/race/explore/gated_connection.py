@@ -34,7 +34,7 @@ class Step:
 
     @property
     def status(self) -> str:
-        """The server's word for what was done, such as "UPDATE 1"; empty when it has none."""
+        """Return the server's word for what was done, such as "UPDATE 1"; empty when it has none."""
         return (self._cursor.statusmessage or "") if self._cursor is not None else ""
 
 

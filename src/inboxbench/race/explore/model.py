@@ -33,7 +33,7 @@ EndKind = Literal["committed", "refused", "died"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a session ended: `value` is what its function returned, `sqlstate` the error that refused it."""
+    """Holds how a session ended: `value` is what its function returned, `sqlstate` the error that refused it."""
 
     kind: EndKind
     value: Any = None
@@ -65,7 +65,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRun:
-    """How one schedule went. diverged: a choice asked for was not possible, and another was taken instead."""
+    """Holds how one schedule went. diverged: a choice asked for was not possible, and another was taken instead."""
 
     schedule: str
     choices: tuple[Choice, ...]
@@ -80,13 +80,13 @@ class ScheduleRun:
 
     @property
     def serial(self) -> bool:
-        """Whether each session ran to its end before the next one began, and none died."""
+        """Return whether each session ran to its end before the next one began, and none died."""
         runs = sum(1 for before, now in zip(" " + self.schedule, self.schedule, strict=False) if before != now)
         return not any(letter.islower() for letter in self.schedule) and runs == len(set(self.schedule))
 
     @property
     def preemptions(self) -> int:
-        """How often a session was left that could have gone on."""
+        """Return how often a session was left that could have gone on."""
         pairs = zip(self.schedule, self.choices, strict=True)
         return sum(choice.current is not None and LETTERS[choice.current] != letter for letter, choice in pairs)
 
@@ -113,7 +113,8 @@ Oracle = Judge | Comparison
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is raced: one function a session, how to put the rows back before each schedule, and what judges it."""
+    """Holds what is raced: one function a session, how to put the rows back before each schedule, and what judges
+    it."""
 
     functions: tuple[SessionFunction, ...]
     reset: Reset
@@ -136,7 +137,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How far a scenario is explored; None is no bound.
+    """Holds how far a scenario is explored; None is no bound.
 
     preemptions: how often a schedule may leave a session that could go on. schedules: how many are played at most.
     deaths: how many backends may be killed in one schedule, each before any of its steps. limit_s: seconds that one

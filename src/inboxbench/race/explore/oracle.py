@@ -71,7 +71,7 @@ class Observer:
                         self._known.setdefault(column.source, set()).add(cell)
 
     def rows(self, control: Connection) -> dict[str, Rows]:
-        """As they stand, to be made comparable later."""
+        """Read the rows as they stand, to be made comparable later."""
         return {table.name: _rows(control, table) for table in self.tables}
 
     def comparable(self, rows: Mapping[str, Rows]) -> State:
@@ -151,7 +151,7 @@ _SHOWN = 4
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """What sessions returned, and what they left behind. order: that of a serial run."""
+    """Holds what sessions returned, and what they left behind. order: that of a serial run."""
 
     order: tuple[int, ...]
     returned: Mapping[int, Any]
@@ -239,7 +239,7 @@ def _shown(rows: Sequence[Row], number: int) -> str:
 
 
 def _comparable(value: Any) -> Any:
-    """A returned value without its times, and without the identity of objects that have nothing else."""
+    """Return a returned value without its times, and without the identity of objects that have nothing else."""
     if isinstance(value, dt.date | dt.time | dt.timedelta):
         return A_TIME
     if isinstance(value, Mapping):
@@ -250,5 +250,5 @@ def _comparable(value: Any) -> Any:
 
 
 def _compares(value: Any) -> bool:
-    """Whether `==` looks at what the value is, and not only at which object it is."""
+    """Return whether `==` looks at what the value is, and not only at which object it is."""
     return value is None or any("__eq__" in vars(kind) for kind in type(value).__mro__[:-1])

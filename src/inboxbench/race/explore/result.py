@@ -43,7 +43,7 @@ class Exploration:
 
     @property
     def vacuous(self) -> bool:
-        """Whether no two sessions were ever under way at once, so that nothing is proved."""
+        """Return whether no two sessions were ever under way at once, so that nothing is proved."""
         return self.overlapped == 0
 
     def to_json(self) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class Spec:
         return self.sessions[self.session_of(step)].steps[step]
 
     def orders(self) -> Iterator[tuple[Launch, ...]]:
-        """The listed permutations, else every order that keeps each session's own."""
+        """Return the listed permutations, else every order that keeps each session's own."""
         if self.permutations:
             yield from self.permutations
             return

@@ -108,7 +108,7 @@ _WARM_UPS = 6
 
 @dataclass(slots=True)
 class Tally:
-    """What one worker counted.
+    """Holds what one worker counted.
 
     wins: (row id or None, seconds from the first attempt at it to its commit, seconds since the round began). lost and
     empty: attempts that won nothing. refused: SQLSTATE → attempts that the server refused. error: that ended it.
