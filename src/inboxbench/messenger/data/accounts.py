@@ -133,8 +133,8 @@ def _members(profile: Profile, users: Group, inboxes: Group, stream: Stream) -> 
     count = np.minimum(np.maximum(wanted, profile.membership.minimum), staff)
     start = stream.below(staff, len(staff))
     inbox, place = ragged(count)
-    turn = (start[inbox] + place) % staff[inbox]
-    return np.cumsum(count) - count, count, users.ids[users.first[inboxes.account[inbox]] + turn]
+    member = (start[inbox] + place) % staff[inbox]
+    return np.cumsum(count) - count, count, users.ids[users.first[inboxes.account[inbox]] + member]
 
 
 def members_joined(owners: Owners) -> Ints:

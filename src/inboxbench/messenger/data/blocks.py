@@ -231,6 +231,6 @@ def _windows(context: Context, block: Block) -> list[Any]:
 def _write_at(path: Path, offset: int, array: AnyArray) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        os.pwrite(handle, array.tobytes(), offset)
+        os.pwrite(handle, np.ascontiguousarray(array).data, offset)
     finally:
         os.close(handle)

@@ -73,7 +73,7 @@ def make_threads(count: Ints, start: Ints, end: int) -> Threads:
 
 
 def _sides(profile: Profile, threads: Threads, stream: Stream) -> Flags:
-    """True for our side. A chain that changes sides with probability turn_share at each message."""
+    """True for our side, which changes with probability turn_share at each message."""
     change = stream.chance(profile.dialogue.turn_share, len(threads.owner))
     change[threads.heads] = stream.chance(profile.dialogue.outgoing_first, len(threads.heads))
     changes = np.cumsum(change)

@@ -153,8 +153,8 @@ def _senders(context: Context, sender: Ints, of: AnyArray, stream: Stream) -> In
     chosen = np.where(sender == CONTACT, of["contact"], of["assignee"])
     other = np.flatnonzero(stream.chance(context.profile.dialogue.handover, len(sender)) & (sender == USER))
     inbox = of["inbox"][other] - 1
-    turn = stream.below(owners.member_count[inbox], len(other))
-    chosen[other] = owners.member_user[owners.member_first[inbox] + turn]
+    member = stream.below(owners.member_count[inbox], len(other))
+    chosen[other] = owners.member_user[owners.member_first[inbox] + member]
     return chosen
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Protocol
 
 import pytest
 from click.testing import CliRunner
 
 from inboxbench.cli import application
+from inboxbench.cli.seed.command import benchmark_text
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.errors import UsageError
 from inboxbench.messenger.data import ROW_SOURCE
@@ -139,6 +141,13 @@ def test_benchmark_measures_both_rates_and_cleans_up(server: Server, project: Pr
     assert measured.ratio == pytest.approx(measured.seeded_rows_per_s / measured.raw_rows_per_s, abs=0.01)
     assert set(measured.stages_s) == {"outline", "rows", "keys"}
     assert measured.client_cpu_us_per_row > 0
+    for share in (measured.idle_share, measured.others_share, measured.steal_share):
+        assert 0 <= share <= 1
+    assert measured.to_json()["meaningful"] is measured.meaningful
+    assert ("The machine is too busy" in benchmark_text(measured)) is not measured.meaningful
+    busy = replace(measured, others_share=0.5)
+    assert not busy.meaningful
+    assert "others used 50% of its processors" in benchmark_text(busy)
     with connect(server.conninfo()) as connection:
         left = one(connection, "SELECT count(*) FROM pg_database WHERE datname LIKE 'inboxbench_benchmark%'")
         files = one(connection, "SELECT count(*) FROM pg_ls_dir('.') f WHERE f LIKE 'inboxbench%'")
