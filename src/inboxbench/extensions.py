@@ -47,7 +47,7 @@ def import_target(target: str, where: str) -> Any:
         raise UsageError(f"{where}: expected module:attribute, found {target!r}")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever the module does when it is imported
+    except (Exception, SystemExit) as error:  # whatever the module does when it is imported
         why = error if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
         raise UsageError(f"{where}: cannot import {module_name}: {why}") from error
     try:

@@ -73,3 +73,24 @@ def test_a_project_without_commands_offers_none_of_the_messengers(
     _commands.cache_clear()
     assert "drop-one" in own
     assert "counters" not in own
+
+
+def test_a_module_that_fails_and_a_command_that_is_none_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "leaving.py").write_text("import sys; sys.exit(0)")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    project = _project(
+        tmp_path,
+        '[tool.inboxbench]\nlabs = "leaving:LABS"\n[tool.inboxbench.commands]\n'
+        '"bench x" = { target = "json:dumps", help = "" }\n"y" = { target = "json:dumps", help = "" }',
+    )
+    with pytest.raises(UsageError, match="labs: cannot import leaving: SystemExit"):
+        extension(project, "labs")
+    monkeypatch.setenv("INBOXBENCH_PROJECT", str(tmp_path))
+    _commands.cache_clear()
+    for words in (["bench", "x"], ["y"]):
+        result = CliRunner().invoke(application, words)
+        assert isinstance(result.exception, UsageError)
+        assert "json:dumps is no click command" in str(result.exception)
+    _commands.cache_clear()

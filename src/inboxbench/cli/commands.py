@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from inboxbench import __version__
-from inboxbench.cli.options import own_commands
+from inboxbench.cli.options import loaded, own_commands
 
 # Command → one line of help. Modules are imported when used: `inboxbench --help` need not load numpy.
 _COMMANDS = {
@@ -55,13 +55,9 @@ class _LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in _COMMANDS:
-            command = importlib.import_module(_MODULES[cmd_name]).command
-        elif cmd_name in own_commands():
-            command = own_commands()[cmd_name].load()
-        else:
-            return None
-        assert isinstance(command, click.Command)
-        return command
+            command: click.Command = importlib.import_module(_MODULES[cmd_name]).command
+            return command
+        return loaded(own_commands()[cmd_name]) if cmd_name in own_commands() else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         lines = _COMMANDS | {name: command.help for name, command in own_commands().items()}

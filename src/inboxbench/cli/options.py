@@ -156,6 +156,14 @@ def own_commands(group: str = "") -> dict[str, ProjectCommand]:
     return {name: command for name, command in own.items() if " " not in name}
 
 
+def loaded(command: ProjectCommand) -> click.Command:
+    """Import a project's command. Raises UsageError when what the project names is none."""
+    target = command.load()
+    if not isinstance(target, click.Command):
+        raise UsageError(f"{command.where} target: {command.target} is no click command")
+    return target
+
+
 class ProjectGroup(click.Group):
     """A group that offers its own commands and those that the project names below it."""
 
@@ -165,5 +173,5 @@ class ProjectGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = super().get_command(ctx, cmd_name)
         if command is None and cmd_name in own_commands(str(self.name)):
-            command = own_commands(str(self.name))[cmd_name].load()
+            command = loaded(own_commands(str(self.name))[cmd_name])
         return command

@@ -30,6 +30,8 @@ from inboxbench.errors import UsageError
 from inboxbench.invariants import read_invariants
 from inboxbench.project import find_project
 from inboxbench.race.isolationtester.parser import parse_spec_file
+from inboxbench.schema.dump import read_dump
+from inboxbench.schema.rails import read_schema_rb
 from inboxbench.traffic.file import _blocks
 
 _SAMPLES = Path(__file__).parents[1] / "report"
@@ -51,6 +53,18 @@ _TOML = [
     "07:32:00", "2026-01-01T00:00:00Z", "9" * 5000, "9" * 400, "[" * 3000,
     '"\\uD800"', "[[[[1]]]]", "0x10", "1e400", "'''", '"',
 ]  # fmt: skip
+
+_RUBY = """ActiveRecord::Schema[7.1].define(version: 2024_01_02_030405) do
+  enable_extension "pg_trgm"
+  create_table "orders", id: :uuid, default: -> { "gen_random_uuid()" }, force: :cascade do |t|
+    t.string "name", limit: 50, default: "it's", null: false
+    t.jsonb "more", default: {"a" => [1, nil]}
+    t.decimal "price", precision: 8, scale: 2
+    t.index ["name", "price"], name: "by_name", unique: true, where: "(price > 0)"
+  end
+  add_foreign_key "orders", "shops", on_delete: :cascade
+end
+"""
 
 Change = Callable[[random.Random, str], str]
 
@@ -243,10 +257,13 @@ def test_formats_that_are_read_when_a_server_is_there(seed: int) -> None:
     readers: list[tuple[Path, Callable[[Path, str], object]]] = [
         (project.schema / "invariants.sql", lambda path, _text: read_invariants(path)),
         (next(project.traffic.glob("*.sql")), _blocks),
+        (project.schema / "head.sql", lambda path, _text: read_dump(path)),
         *((path, parse_spec_file) for path in sorted((project.bench / "races").glob("*.spec"))),
     ]
+    texts = {path: path.read_text(encoding="utf-8") for path, _reader in readers} | {Path("schema.rb"): _RUBY}
+    readers.append((Path("schema.rb"), lambda path, _text: read_schema_rb(path)))
     source, reader = chance.choice(readers)
-    text = _any_text(chance, source.read_text(encoding="utf-8"))
+    text = _any_text(chance, texts[source])
     path = Path(os.environ["XDG_CACHE_HOME"]) / "text"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8", errors="surrogateescape")

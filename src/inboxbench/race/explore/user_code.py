@@ -33,7 +33,7 @@ def load_function(target: str) -> SessionFunction:
         sys.path.insert(0, folder)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"{target!r}: cannot import {module_name}: {type(error).__name__}: {error}") from error
     function = getattr(module, name, None)
     if not callable(function):
@@ -46,7 +46,10 @@ def adapt(function: Callable[..., Any], target: str = "") -> SessionFunction:
     """Return `function(connection)` or `function(connection, session)` as a session. Raises UsageError for another."""
     target = target or getattr(function, "__qualname__", repr(function))
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = inspect.signature(function).parameters.values()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # it is written in C
+        raise UsageError(f"{target} does not say what it takes; name a function written in Python") from None
     wanted = [p for p in parameters if p.kind in positional]
     required = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if inspect.iscoroutinefunction(function):

@@ -27,6 +27,7 @@ async def coroutine(connection: Any) -> None: ...
         (lambda _a, _b, _c: None, "must take a connection"),
         (lambda _a, *, _b: None, "must take a connection"),
         (coroutine, "coroutine"),
+        (int, "does not say what it takes"),
     ],
 )
 def test_what_cannot_be_called_is_refused(function: Any, message: str) -> None:
