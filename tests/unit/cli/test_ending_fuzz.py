@@ -329,3 +329,46 @@ def test_options_of_any_value(folder: Path) -> None:
         _check(arguments)
 
     fuzz()
+
+
+_SECRETS = [
+    f"postgresql://u:{_CANARY}@127.0.0.1:1/x", f"postgres:{_CANARY}@127.0.0.1/db", f"u:{_CANARY}@127.0.0.1",
+    f"//u:{_CANARY}@127.0.0.1:1/d",
+    f"host=127.0.0.1 port=1 password='a {_CANARY} c' dbname=d", f"host=127.0.0.1 port=1 password = {_CANARY} dbname=d",
+    f"host=127.0.0.1 port=1 password='{_CANARY}", f"postgresql://u@127.0.0.1:1/d?password={_CANARY}", f"postgresql://u:a@{_CANARY}@127.0.0.1:1/d",
+    f"postgresql://u:a/{_CANARY}@127.0.0.1:1/d", f"postgresql://u:12/{_CANARY}@127.0.0.1:1/d", f"postgresql://u:1?{_CANARY}@127.0.0.1:1/d",
+    f"postgresql://u:%5A{_CANARY}%2@127.0.0.1:1/d", f"postgresql://u:a b {_CANARY}@127.0.0.1:1/d", f"postgresql://u:[{_CANARY}@127.0.0.1:1/d",
+    f"postgresql://u@127.0.0.1:1/d?sslpassword={_CANARY}&sslkey=/none", f"mysql://u:{_CANARY}@127.0.0.1:1/d",
+    f"postgresql+psycopg://u:{_CANARY}@127.0.0.1:1/d", f"embedded:{_CANARY}", f"postgresql:/u:{_CANARY}@127.0.0.1:1/d",
+    f"postgresql://u:{_CANARY}@127.0.0.1:{_CANARY}/d", f"postgresql://u:{_CANARY},x@127.0.0.1:1/d", f"'postgresql://u:{_CANARY}@127.0.0.1:1/d'",
+    f"postgresql://u:{_CANARY}@127.0.0.1:1/x?bad={_CANARY}", f"postgresql://127.0.0.1:1/d?options=-c%20x&password={_CANARY}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("secret", _SECRETS)
+def test_no_command_repeats_a_secret(folder: Path, secret: str) -> None:
+    """Of each command that takes a server or a database, by option, environment and pyproject.toml."""
+    for words, command in _leaves(application, click.Context(application, info_name="inboxbench"), []):
+        if command.name == "demo":
+            continue
+        known = {option.name: option for option in command.params}
+        needed = ["1" for option in known.values() if isinstance(option, click.Argument) and option.required]
+        for name in ("servers", "database"):
+            if name in known and isinstance(known[name], click.Option):
+                _check([*words, *needed, known[name].opts[0], secret])
+
+
+@pytest.mark.parametrize("secret", _SECRETS)
+def test_no_setting_repeats_a_secret(folder: Path, monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    monkeypatch.setenv("INBOXBENCH_SERVER", secret)
+    _check(["dataset", "list"])
+    monkeypatch.delenv("INBOXBENCH_SERVER")
+    for value in (json.dumps(secret), json.dumps([secret]), json.dumps({"url": secret}).replace(":", "=", 1)):
+        Path("pyproject.toml").write_text(f"[tool.inboxbench]\nserver = {value}\n", encoding="utf-8")
+        _commands.cache_clear()
+        _check(["dataset", "list"])
+    Path("pyproject.toml").write_text(f"[tool.inboxbench]\n{json.dumps(secret)} = 1\n", encoding="utf-8")
+    _commands.cache_clear()
+    _check(["dataset", "list"])
+    Path("pyproject.toml").unlink()
+    _commands.cache_clear()
