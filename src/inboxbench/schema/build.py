@@ -22,7 +22,7 @@ from inboxbench.sqltree import tokens
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL to run and the line that it comes from. table: full name of the table that it is about, `` for none.
+    """SQL to run, whose lines are those of its file from `line` on. table: full name of the table that it is about.
 
     optional: nothing that is compared depends on it, so that it may fail, such as a function or a trigger. unread: the
     table could not be read, so that nothing about it is run.
@@ -58,7 +58,7 @@ class _Build:
             self._failed(statement, error)
 
     def _failed(self, statement: Statement, error: psycopg.Error) -> None:
-        why, where = reason(error), f"{self.source}:{statement.line}"
+        why, where = reason(error), f"{self.source}:{statement.line + _lines_before(statement.sql, error)}"
         if isinstance(error, psycopg.errors.DuplicateSchema):
             return
         if extension := _extension(statement.sql):
@@ -136,6 +136,12 @@ def build(server: Server, statements: Sequence[Statement], *, source: str, remar
 def _extension(statement: str) -> str | None:
     name = re.match(r"""\s*CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?("[^"]+"|[\w-]+)""", statement, re.IGNORECASE)
     return tokens.unquoted(name[1]) if name else None
+
+
+def _lines_before(statement: str, error: psycopg.Error) -> int:
+    """The lines of a statement above the place that the server complains about."""
+    place = error.diag.statement_position
+    return statement[: int(place) - 1].count("\n") if place else 0
 
 
 def _first_words(statement: str) -> str:

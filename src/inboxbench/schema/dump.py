@@ -15,7 +15,7 @@ from pathlib import Path
 from inboxbench.errors import UsageError
 from inboxbench.files import read_text
 from inboxbench.schema.build import Statement
-from inboxbench.sqltree import parse
+from inboxbench.sqltree import parse, tokens
 from inboxbench.sqltree.commands import Command
 
 # Quotes and comments are stepped over whole; of the rest, a line that psql takes for its own, and COPY with its rows.
@@ -68,9 +68,20 @@ def statements_of(source: str, text: str) -> list[Statement]:
         return bisect_right(ends, place) + 1
 
     if parsed.problem:
-        raise UsageError(f"{source}: cannot be read as SQL: {parsed.problem}; write it with pg_dump --schema-only")
+        raise UsageError(
+            f"{source}:{line(_misread(blank))}: cannot be read as SQL: {parsed.problem}; write it with "
+            "pg_dump --schema-only"
+        )
     wanted = (command for command in parsed.commands if _is_wanted(command))
     return [_statement(blank, command, line(command.start)) for command in wanted]
+
+
+def _misread(text: str) -> int:
+    """The place of the first statement that cannot be read; that of the text's end where a quote is not closed."""
+    for part in tokens.split(tokens.scan(text), ";"):
+        if part and parse(text[part[0].start : part[-1].end]).problem:
+            return part[0].start
+    return max(len(text.rstrip()) - 1, 0)
 
 
 def _is_wanted(command: Command) -> bool:

@@ -234,8 +234,14 @@ def test_a_definition_of_a_gem_is_named(rails: Read) -> None:
 
 
 def test_an_unknown_type_is_an_error_with_its_line(rails: Read) -> None:
-    with pytest.raises(UsageError, match=r"schema\.rb:2: .*type \"nonsense\" does not exist"):
-        rails('create_table "t" do |t|\n t.nonsense "x"\nend')
+    with pytest.raises(UsageError, match=r"schema\.rb:5: .*type \"nonsense\" does not exist"):
+        rails('create_table "t" do |t|\n t.text "a"\n\n t.nonsense "x"\nend')
+
+
+def test_what_is_nested_without_end_is_no_fault_of_ours(rails: Read) -> None:
+    schema = rails(f'create_table "good"\ncreate_table "t" do |t|\n t.text "x", default: {"[" * 3000}{"]" * 3000}\nend')
+    assert [found.name for found in schema.tables] == ["good"]
+    assert "nested too deeply" in schema.remarks[0]
 
 
 def test_schema_rb_and_structure_sql_of_one_application_are_the_same(compare: Compare, written: Write) -> None:

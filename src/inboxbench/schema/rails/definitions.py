@@ -106,7 +106,9 @@ def _create_table(reader: _Reader, call: Call) -> None:
         if member is None or not member.receiver:
             text = (node.text or b"").decode().split("\n")[0]
             raise Misread(node.start_point[0] + 1, f"`{text[:60]}` is not understood")
-        lines += _member(reader, table, member, later)
+        if made := _member(reader, table, member, later):
+            made[0] = "\n" * (member.line - call.line - "".join(lines).count("\n")) + made[0]  # for the server's errors
+        lines += made
     options = f" {call.options['options']}" if call.options.get("options") else ""
     kind = "UNLOGGED TABLE" if call.options.get("unlogged") else "TABLE"
     reader.add(call, f"CREATE {kind} {quoted(table)} ({', '.join(lines)}){options}", table)

@@ -100,6 +100,8 @@ class Ruby:
             arguments, options = self._arguments(node.child_by_field_name("arguments"))
         except Misread as problem:
             return Call(*common, block=statements, problem=problem)
+        except RecursionError:
+            return Call(*common, block=statements, problem=Misread(line_of(node), "an argument is nested too deeply"))
         return Call(*common, arguments, options, statements)
 
     def _arguments(self, node: Node | None) -> tuple[list[Any], dict[str, Any]]:
@@ -182,9 +184,12 @@ def _shortened(text: str) -> str:
 
 
 def _walk(node: Node) -> Iterator[Node]:
-    yield node
-    for child in node.children:
-        yield from _walk(child)
+    """Yield a node and all below it, in the order of the text, without recursion: its depth may be what is wrong."""
+    left = [node]
+    while left:
+        found = left.pop()
+        yield found
+        left += reversed(found.children)
 
 
 def _number(text: str) -> int | float:
