@@ -93,7 +93,8 @@ def _passing(
     @click.option(
         "--project",
         type=click.Path(path_type=Path),
-        help="folder of the project with schema/, migrations/, seeds/ and bench/ (default: the shipped messenger)",
+        help="folder of the project with schema/, migrations/, seeds/ and bench/ (default: "
+        "INBOXBENCH_PROJECT, else `project` in pyproject.toml, else the messenger's, which ships with the tool)",
     )
     @click.option(
         "--data-dir", help="folder in which an embedded or bin: server keeps its data (default: the temporary folder)"

@@ -107,7 +107,7 @@ def output_options(
     forms = ("text", "json", *more)
 
     def decorate(command: Callable[..., R]) -> Callable[..., R]:
-        @click.option("--format", "form", type=click.Choice(forms), show_default="text", help="form of what is printed")
+        @click.option("--format", "form", type=click.Choice(forms), help="form of what is printed (default: text)")
         @click.option(
             "--output",
             type=click.Path(path_type=Path, dir_okay=False),
