@@ -86,7 +86,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path
 def test_the_help_names_the_suffixes() -> None:
     words = " ".join(_run("--help").stdout.split())
     assert "(.json, .md, .txt)" in words
-    assert "[default: (text)]" in words
+    assert "(default: text)" in words
 
 
 def test_json_reads_back() -> None:
