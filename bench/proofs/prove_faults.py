@@ -292,6 +292,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--moments", type=int, default=200)
     parser.add_argument("--points", type=int, default=50, help="at which migrations are killed")
+    parser.add_argument("--within", type=float, help="kill in the first so many seconds, instead of anywhere in a run")
     parser.add_argument("--seed", type=int, default=1, help="of the random moments")
     parser.add_argument("--image", help="container image to try as well")
     parser.add_argument("--output", type=Path, default=_ROOT / "bench" / "results" / "faults.md")
@@ -328,7 +329,7 @@ def prove(world: World, given: argparse.Namespace, begun: dt.datetime) -> int:
             connection.execute(_FOREIGN)
     dumped = {name: world.dump(name) for name in others}
     pairs = [(name, kind) for name in _COMMANDS for kind in _kinds(name, given.image)]
-    longest = {pair: _length(world, *pair) for pair in pairs}
+    longest = {pair: given.within or _length(world, *pair) for pair in pairs}
     tallies: dict[tuple[str, str, str], Tally] = defaultdict(Tally)
     for moment in range(given.moments):
         name, kind = pairs[moment % len(pairs)]

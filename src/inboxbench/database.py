@@ -34,6 +34,15 @@ _PROVEN = re.compile(rf"({PREFIX}\w+_[0-9a-f]{{8}})([0-9a-f]{{4}})")
 # Kept by the session that makes a database until it is marked.
 _MAKING = "hashtextextended('inboxbench database ' || %s, 0)"
 
+# Statements that empty a database of ours, and no other one.
+EMPTY = """DO $$ BEGIN
+    IF coalesce((SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()), '')
+        NOT LIKE 'inboxbench: %' THEN
+        RAISE EXCEPTION 'this database was not made by inboxbench (no marker), so nothing is dropped in it';
+    END IF;
+END $$; DROP SCHEMA public CASCADE; CREATE SCHEMA public;
+"""
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 

@@ -110,3 +110,15 @@ def test_every_database_knows_cyrillic(server: Server) -> None:
     with db.scratch_database(server, "locale") as name, db.connect(server.conninfo(name)) as connection:
         row = connection.execute("SELECT upper('привет') = 'ПРИВЕТ', 'ПРИВЕТ' ILIKE '%прив%'").fetchone()
     assert row == (True, True)
+
+
+def test_only_a_database_of_ours_is_emptied(server: Server) -> None:
+    with db.scratch_database(server, "empty") as name, db.connect(server.conninfo(name)) as connection:
+        connection.execute("CREATE TABLE orders (id int)")
+        connection.execute(db.EMPTY)
+        assert connection.execute("SELECT to_regclass('orders')").fetchone() == (None,)
+        connection.execute("CREATE TABLE orders (id int)")
+        connection.execute(sql.SQL("COMMENT ON DATABASE {} IS 'a shop'").format(sql.Identifier(name)))
+        with pytest.raises(psycopg.errors.RaiseException, match="was not made by inboxbench"):
+            connection.execute(db.EMPTY)
+        assert connection.execute("SELECT to_regclass('orders')").fetchone() == ("orders",)

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from inboxbench.database import Connection
+from inboxbench.database import EMPTY, Connection
 from inboxbench.errors import UsageError, unknown
 from inboxbench.files import read_text
 from inboxbench.race.explore.gated_connection import GatedConnection
@@ -97,4 +97,4 @@ def reset_by(script: Script) -> Reset:
 
 def rebuild_by(setup: Script) -> Reset:
     """Return a reset that drops everything and builds it again: right for any setup, and slow."""
-    return lambda control: setup.run(control, before="DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n")
+    return lambda control: setup.run(control, before=EMPTY)

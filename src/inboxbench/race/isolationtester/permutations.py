@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg import pq
 
-from inboxbench.database import Connection, connect
+from inboxbench.database import EMPTY, Connection, connect
 from inboxbench.errors import SubjectFailed
 from inboxbench.race.explore.gated_connection import GatedConnection
 from inboxbench.race.explore.model import Oracle, Reset, Scenario, SessionFunction
@@ -291,10 +291,8 @@ def _session_function(session: SpecSession) -> SessionFunction:
 
 
 def _rebuild(spec: Spec) -> Reset:
-    clean = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
-
     def reset(control: Connection) -> None:
-        control.execute(clean)
+        control.execute(EMPTY)
         for setup in spec.setups:
             control.execute(setup.encode())
 
