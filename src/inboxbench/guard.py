@@ -39,24 +39,35 @@ def _commands() -> Iterator[tuple[int, list[str]]]:
         yield int(number), words or [""]
 
 
-def server_processes(home: Path) -> list[int]:
-    """The postmaster whose folder is `home`, and programs that are about to make or start it."""
+def server_processes(home: Path) -> dict[int, list[str]]:
+    """The postmaster whose folder is `home`, and programs that are about to make or start it, by their numbers."""
     below = f"{home}{os.sep}"
-    return [
-        number
+    return {
+        number: words
         for number, words in _commands()
         if Path(words[0]).name in _SERVER_PROGRAMS and any(word.startswith(below) for word in words[1:])
-    ]
+    }
+
+
+def _ending(words: list[str]) -> signal.Signals | None:
+    """The signal on which a program leaves no shared memory. What initdb runs ends with it, and so is left alone."""
+    if Path(words[0]).name != "postgres":
+        return signal.SIGTERM
+    return None if {"--boot", "--single", "--check"} & set(words) else signal.SIGQUIT
 
 
 def end_server(home: Path) -> None:
     """SIGQUIT (immediate shutdown: the data is thrown away), SIGKILL where that has no effect."""
     deadline = time.monotonic() + _PATIENCE_S
+    asked: set[int] = set()
     while processes := server_processes(home):
         late = time.monotonic() - deadline
-        for number in processes:
-            with suppress(OSError):
-                os.kill(number, signal.SIGKILL if late > 0 else signal.SIGQUIT)
+        for number, words in processes.items():
+            ending = signal.SIGKILL if late > 0 else None if number in asked else _ending(words)
+            if ending:
+                asked.add(number)
+                with suppress(OSError):
+                    os.kill(number, ending)
         if late > _PATIENCE_S:
             return
         time.sleep(0.02)
