@@ -111,11 +111,14 @@ def shop(server: Server, project: Project) -> Iterator[Head]:
         yield Head(server, name, Loose(queries, queries / "indexes.toml"))
 
 
-def catalogue(server: Server, project: Project, journal: Journal) -> None:
-    """Go on with the regressions that the journal does not know yet."""
+def catalogue(server: Server, project: Project, journal: Journal, kinds: Sequence[str] | None = None) -> None:
+    """Go on with the regressions, of some kinds (None: of all), that the journal does not know yet."""
     known: dict[tuple[str, bool, str | None], Snapshot] = {}
     done = {entry["name"] for entry in journal.entries(KIND)}
-    left = [regression for regression in (*REGRESSIONS, *WRITE_REGRESSIONS) if _title(regression) not in done]
+    wanted = [
+        regression for regression in (*REGRESSIONS, *WRITE_REGRESSIONS) if kinds is None or regression.kind in kinds
+    ]
+    left = [regression for regression in wanted if _title(regression) not in done]
     with migrated(server, project, Request()) as (template, dataset), shop(server, project) as foreign:
         head = Head(server, template, project, dataset)
         for regression in left:

@@ -5,9 +5,10 @@
     python bench/proofs/prove_gate.py times --runs 200
     python bench/proofs/prove_gate.py collect --output bench/results/gate.md
 
-catalogue: every regression of regressions.py put into head on its own; each has to be caught in its class, and the
-same head without it has to pass. counters: the same head again and again, built anew, against the first one; every
-alarm is a false one. times: identical code on two copies, timed in pairs, with pytest-benchmark's own check beside it.
+catalogue: every regression of regressions.py and write_regressions.py put into head on its own; each has to be caught
+in its class, and the same head without it has to pass. counters: the same head again and again, built anew, against the
+first one; every alarm is a false one. times: identical code on two copies, timed in pairs, with pytest-benchmark's own
+check beside it.
 What is found goes to a journal (--log), so that an interrupted proof goes on where it stopped;
 collect prints the tables of all that the journal holds. Exit code 1 when one is missed or an alarm is false.
 """
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--neighbours", type=int, default=0, help="processes that compute all the time beside it")
     parser.add_argument("--migrate-every", type=int, default=1, help="counters: migrate for every N-th run only")
+    parser.add_argument("--kinds", help="catalogue: regressions of these kinds alone, with commas between")
     parser.add_argument("--server", default="embedded")
     parser.add_argument("--log", type=Path, default=Path("reports/prove_gate.jsonl"), help="the journal")
     parser.add_argument("--output", type=Path, help="write the tables there")
@@ -62,7 +64,7 @@ def main() -> None:
 def prove(given: argparse.Namespace, server: Server, journal: Journal) -> None:
     project = find_project()
     if given.proof == "catalogue":
-        catalogue.catalogue(server, project, journal)
+        catalogue.catalogue(server, project, journal, given.kinds.split(",") if given.kinds else None)
     elif given.proof == "times":
         times.run(server, project, journal, verdicts=given.runs)
     else:

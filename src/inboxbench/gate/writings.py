@@ -1,7 +1,7 @@
 """What writes cost under each index set, and every page that they touch: that of a trigger which only reads, too.
 
-Pages are counted on a copy of their own, each execution rolled back, so that they repeat to the page: what vacuum and
-other sessions do to the rows that a write leaves behind shows in no figure.
+Pages of each write are counted on a copy of its own, each execution rolled back, so that they repeat: what vacuum,
+other sessions and other writes do to the rows that a write leaves behind shows in no figure.
 """
 
 from __future__ import annotations
@@ -111,13 +111,13 @@ def _footprints(
     """Of each write that can be executed in a transaction which is rolled back; no session may be connected to
     `database`."""
     found: dict[str, Footprint] = {}
-    with (
-        scratch_database(server, "writes", database) as name,
-        open_probe(server, name, timeout_s=TIMEOUT_S, role=role) as probe,
-    ):
-        probe.connection.execute("SET default_transaction_read_only = off")
-        probe.connection.execute(_RUN)
-        for write in writes:
+    for write in writes:  # each on a copy of its own: what one leaves behind, taken back or not, is none of another's
+        with (
+            scratch_database(server, "writes", database) as name,
+            open_probe(server, name, timeout_s=TIMEOUT_S, role=role) as probe,
+        ):
+            probe.connection.execute("SET default_transaction_read_only = off")
+            probe.connection.execute(_RUN)
             try:
                 found[write.name] = _footprint(probe.connection, write, targets[write.classes[0]][:_EXECUTIONS])
             except psycopg.Error:
