@@ -64,7 +64,7 @@ def _run(command: list[str], account: Account, what: str, log: Path | None = Non
     environment = without_libpq() | {"LC_ALL": "C.UTF-8"}
     try:
         done = subprocess.run(
-            command, check=False, capture_output=True, text=True, cwd="/", env=environment,
+            command, check=False, capture_output=True, text=True, cwd="/", env=environment, start_new_session=True,
             **account.popen_arguments(),  # type: ignore[call-overload]
         )  # fmt: skip
     except OSError as error:
