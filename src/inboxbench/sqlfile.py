@@ -12,6 +12,8 @@
     SELECT … WHERE conversation_id = :conversation
 
 A parameter may say its own value, `-- params: account bigint = 42, name text = 'Ann'`: then `classes` may be left out.
+A type is any that PostgreSQL reads, such as `numeric(10,2)`, `app.mood[]` or `"Mixed Case"`. A text of
+pg_stat_statements may keep its $1, $2 …: the parameters are declared in that order, under names of your own.
 
 `prepare` turns the text into the body of a server-side PREPARE ($1, $2 …), leaving strings, comments and
 casts alone. A wrong file is a UsageError that names the file and the key.
@@ -20,31 +22,24 @@ casts alone. A wrong file is a UsageError that names the file and the key.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, LiteralString, cast
 
 from inboxbench.errors import UsageError, unknown
 from inboxbench.files import read_text
+from inboxbench.sqltree import parse
+from inboxbench.sqltree.tokens import Token, placeholders, scan, split
 
 Order = Literal["ordered", "unordered"]
 
 KEYS = ("name", "title", "family", "ids", "params", "classes", "order")
 _REQUIRED = ("name", "title", "family", "classes", "order")
-# Commas between parameters, not those within a value.
-_ITEM = re.compile(r"(?:'(?:[^']|'')*'|\[[^\]]*\]|\([^)]*\)|[^,'\[(])+")
 _HEADER = re.compile(r"^--\s*([a-z_]+):\s*(.*?)\s*$")
-_PARAM = re.compile(r"^([a-z_][a-z0-9_]*)\s+([a-z][a-z0-9_ ]*(?:\[\])?)$")
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _ID = re.compile(r"^[A-Z]\d+(?:\.\d+)?[a-z]?$")
-
-# What must be stepped over whole, then a parameter. A doubled colon is a cast.
-_TOKENS = re.compile(
-    r"""(?P<skip>'(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/
-        | (?P<quote>\$[A-Za-z_]*\$).*?(?P=quote) | ::)
-      | (?<![\w:]):(?P<name>[a-z_][a-z0-9_]*)""",
-    re.VERBOSE | re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +70,45 @@ def parameters(text: str) -> tuple[str, ...]:
     >>> parameters("SELECT ':no' WHERE a = :x AND b::text = :y AND c = :x -- :z")
     ('x', 'y')
     """
-    names = (match["name"] for match in _TOKENS.finditer(text) if match["name"])
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys(token.text[1:] for token in _tokens(text) if _is_parameter(token)))
+
+
+@lru_cache(1024)
+def _tokens(text: str) -> tuple[Token, ...]:
+    """Return the tokens, comments among them, a colon and the name behind it as one. A doubled colon is a cast."""
+    tokens: list[Token] = []
+    for token in scan(text, comments=True):
+        name = _NAME.match(token.text)
+        before = tokens[-1] if tokens else None
+        if before and name and before.text == ":" and before.end == token.start and not _within_word(text, before):
+            tokens[-1] = Token("parameter", f":{name[0]}", before.start, token.start + len(name[0]))
+        else:
+            tokens.append(token)
+    return tuple(tokens)
+
+
+def _within_word(text: str, colon: Token) -> bool:
+    """Return whether the colon stands right behind a word, as in the slice `tags[1:upper]`."""
+    before = text[colon.start - 1 : colon.start]
+    return before == "_" or before.isalnum()
+
+
+def _is_parameter(token: Token) -> bool:
+    return token.kind == "parameter" and token.text.startswith(":")
+
+
+def _replaced(text: str, spell: Callable[[Token], str], rest: Callable[[str], str] = str) -> str:
+    """Return the text with `spell` of each token; `rest` makes of what stands between them what is to be there."""
+    return "".join(_pieces(text, spell, rest))
+
+
+def _pieces(text: str, spell: Callable[[Token], str], rest: Callable[[str], str]) -> Iterator[str]:
+    end = 0
+    for token in _tokens(text):
+        yield rest(text[end : token.start])
+        yield spell(token)
+        end = token.end
+    yield rest(text[end:])
 
 
 def blanked(text: str) -> str:
@@ -85,7 +117,7 @@ def blanked(text: str) -> str:
     >>> blanked("SELECT :account, ':no'")
     "SELECT $1      , ':no'"
     """
-    return _TOKENS.sub(lambda match: "$1".ljust(len(match[0])) if match["name"] else match[0], text)
+    return _replaced(text, lambda token: "$1".ljust(len(token.text)) if _is_parameter(token) else token.text)
 
 
 def numbered(text: str, names: Iterable[str]) -> str:
@@ -95,7 +127,7 @@ def numbered(text: str, names: Iterable[str]) -> str:
     'SELECT $2, $1::int'
     """
     place = {name: f"${position}" for position, name in enumerate(names, 1)}
-    return _TOKENS.sub(lambda match: place[match["name"]] if match["name"] else match[0], text)
+    return _replaced(text, lambda token: place[token.text[1:]] if _is_parameter(token) else token.text)
 
 
 def as_psycopg(text: str) -> str:
@@ -104,13 +136,14 @@ def as_psycopg(text: str) -> str:
     >>> as_psycopg("SELECT :a WHERE b LIKE '%x'")
     "SELECT %(a)s WHERE b LIKE '%%x'"
     """
-    pieces: list[str] = []
-    end = 0
-    for match in _TOKENS.finditer(text):
-        pieces.append(text[end : match.start()].replace("%", "%%"))
-        pieces.append(f"%({match['name']})s" if match["name"] else match[0].replace("%", "%%"))
-        end = match.end()
-    return "".join(pieces) + text[end:].replace("%", "%%")
+
+    def spell(token: Token) -> str:
+        return f"%({token.text[1:]})s" if _is_parameter(token) else doubled(token.text)
+
+    def doubled(part: str) -> str:
+        return part.replace("%", "%%")
+
+    return _replaced(text, spell, doubled)
 
 
 def as_pgbench(text: str, values: Mapping[str, str]) -> str:
@@ -124,15 +157,20 @@ def as_pgbench(text: str, values: Mapping[str, str]) -> str:
     >>> as_pgbench("SELECT :a", {"a": "CAST('1' AS bigint)"})
     "SELECT CAST('1' AS bigint)"
     """
-    return _TOKENS.sub(lambda match: values[match["name"]] if match["name"] else _without_colons(match[0]), text)
+    return _replaced(text, lambda token: values[token.text[1:]] if _is_parameter(token) else _without_colons(token))
 
 
-def _without_colons(token: str) -> str:
-    if token.startswith(("--", "/*")):
-        return "" if token.startswith("--") else " "
-    if ":" not in token or token[0] not in "'\"":
-        return token
-    return "U&" + token.replace("\\", "\\\\").replace(":", "\\003A")
+def _without_colons(token: Token) -> str:
+    text = token.text
+    if token.kind == "comment":
+        return "" if text.startswith("--") else " "
+    if ":" not in text or (token.kind != "string" and not text.startswith('"')):
+        return text
+    if text.startswith(("E", "e")):
+        return text.replace(":", "\\x3A")
+    if text.startswith("$"):
+        text = "'" + token.content.replace("'", "''") + "'"
+    return "U&" + text.replace("\\", "\\\\").replace(":", "\\003A")
 
 
 def pgbench_literal(text: str, kind: str) -> str:
@@ -170,21 +208,67 @@ def _params(path: Path, declared: str, text: str) -> tuple[dict[str, str], dict[
     """Types and, where they are said, values by name."""
     params: dict[str, str] = {}
     defaults: dict[str, str] = {}
-    for item in filter(None, (part.strip() for part in _ITEM.findall(declared))):
-        typed, given, value = (part.strip() for part in item.partition("="))
-        if not (match := _PARAM.match(typed)) or bool(given) != bool(value):
+    tokens = scan(declared)
+    if declared and not tokens:
+        raise UsageError(f"{path} params: {declared!r} has a quote or a comment that is not closed; close it")
+    for item in filter(None, split(tokens, ",")):
+        typed, *given = split(item, "=")
+        kind, value = (_cut(declared, part) for part in (typed[1:], item[len(typed) + 1 :]))
+        if not _NAME.fullmatch(typed[0].text if typed else "") or not _is_type(kind) or bool(given) != bool(value):
             raise UsageError(
-                f"{path} params: {item!r} is not `name type`, such as `account bigint`, or `name type = value`"
+                f"{path} params: {_cut(declared, item)!r} is not `name type`, such as `account bigint`, or "
+                "`name type = value`"
             )
-        params[match[1]] = match[2]
+        params[typed[0].text] = kind
         if given:
-            defaults[match[1]] = value
+            defaults[typed[0].text] = value
     used = set(parameters(text))
     if missing := sorted(used - set(params)):
         raise UsageError(f"{path} params: the statement uses :{missing[0]}, which is not declared; add its type")
     if idle := sorted(set(params) - used):
         raise UsageError(f"{path} params: {idle[0]!r} is declared but the statement never uses :{idle[0]}")
     return params, defaults
+
+
+def _cut(text: str, tokens: Sequence[Token]) -> str:
+    return text[tokens[0].start : tokens[-1].end] if tokens else ""
+
+
+def _is_type(text: str) -> bool:
+    """Return whether the grammar takes the text for a type; whether there is one of this name, the server knows."""
+    only = parse(f"SELECT CAST(NULL AS {text})").only if text else None
+    return only is not None and only.kind == "select"
+
+
+def _named_placeholders(path: Path, declared: str, text: str) -> str:
+    """Return the text with the n-th name that is declared in place of $n. Raises UsageError when they do not agree."""
+    numbers = sorted(map(int, placeholders(text)))
+    if not numbers:
+        return text
+    if parameters(text):
+        raise UsageError(f"{path}: the statement has :{parameters(text)[0]} and ${numbers[0]}; write all as :name")
+    names = [item[0].text for item in split(scan(declared), ",") if item]
+    if numbers != list(range(1, len(names) + 1)):
+        wanted = ", ".join(f"p{number} TYPE = VALUE" for number in range(1, numbers[-1] + 1))
+        raise UsageError(
+            f"{path} params: the statement has ${numbers[-1]} and the header declares {len(names)} parameters; say "
+            f"type and value of each, in the order of their numbers: `-- params: {wanted}`"
+        )
+    named = {f"${number}": f":{name}" for number, name in enumerate(names, 1)}
+    return _replaced(text, lambda token: named[token.text] if token.kind == "parameter" else token.text)
+
+
+def _check_single(path: Path, text: str) -> None:
+    """Raises UsageError for a text that is more or less than a statement, or whose quotes or comments do not end."""
+    if text and not _tokens(text):
+        raise UsageError(f"{path}: the statement has a quote or a comment that is not closed; close it")
+    parts = [part for part in split(scan(blanked(text)), ";") if part]
+    commands = parse(blanked(text)).commands
+    if not parts:
+        raise UsageError(f"{path}: there is no statement below the header")
+    if len(parts) > 1 and len(commands) != 1:
+        words = " and ".join(" ".join(token.text for token in part[:2]) + " …" for part in parts[:3])
+        raise UsageError(f"{path}: {len(parts)} statements in one file ({words}); put each into a file of its own")
 
 
 def _order(path: Path, value: str) -> Order:
@@ -208,6 +292,8 @@ def _ids(path: Path, value: str) -> tuple[str, ...]:
 def parse_query(path: Path, source: str, *, strict: bool = True) -> QueryFile:
     """Raises UsageError naming the file and the key that is wrong. Unless `strict`, a header may say nothing at all."""
     header, text = _split(path, source, strict=strict)
+    _check_single(path, text)
+    text = _named_placeholders(path, header.get("params", ""), text)
     params, defaults = _params(path, header.get("params", ""), text)
     if not strict:
         header = {"name": path.stem, "title": path.stem, "family": "queries", "order": "unordered", **header}
@@ -220,8 +306,6 @@ def parse_query(path: Path, source: str, *, strict: bool = True) -> QueryFile:
             raise UsageError(f"{path} header: key {key!r} is missing; add a line `-- {key}: …`")
     if header["name"] != path.stem:
         raise UsageError(f"{path} name: {header['name']!r} differs from the file's name {path.stem!r}")
-    if not text:
-        raise UsageError(f"{path}: there is no statement below the header")
     return QueryFile(
         path=path,
         name=header["name"],

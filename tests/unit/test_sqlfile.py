@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from inboxbench.errors import UsageError
-from inboxbench.sqlfile import as_psycopg, numbered, parameters, parse_query, read_queries
+from inboxbench.sqlfile import as_pgbench, as_psycopg, blanked, numbered, parameters, parse_query, read_queries
 
 GOOD = """-- name: latest
 -- title: the newest messages
@@ -100,3 +100,76 @@ def test_file_that_is_not_text(tmp_path: Path) -> None:
     (tmp_path / "bad.sql").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match=r"bad\.sql: cannot be read"):
         read_queries(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (r"SELECT E'it\'s :no', e'\\' || :yes", ("yes",)),
+        ("SELECT $a1$ :no ; $a1$, $b$ $a1$ :no $b$, :yes", ("yes",)),
+        ("SELECT 1 /* outer /* inner :no */ still :no */ + :yes", ("yes",)),
+        ("SELECT U&'\\0041:no', B'01', x'ff', \"a:no\", tags[low:no], :yes::text", ("yes",)),
+        ("SELECT 'é:no', body ? 'k', body @>:yes, a=:limit", ("yes", "limit")),
+    ],
+)
+def test_parameters_are_seen_where_the_server_sees_them(text: str, names: tuple[str, ...]) -> None:
+    assert parameters(text) == names
+    assert numbered(text, names).count(":no") == text.count(":no")
+    assert len(blanked(text)) == len(text)
+
+
+@pytest.mark.parametrize(
+    ("declared", "params", "defaults"),
+    [
+        ("a numeric(10,2) = 5", {"a": "numeric(10,2)"}, {"a": "5"}),
+        ("a \"Mixed, Case\" = 'x, y', b app.mood[][] = '{}'", {"a": '"Mixed, Case"', "b": "app.mood[][]"},
+         {"a": "'x, y'", "b": "'{}'"}),
+        ("a timestamp(3) with time zone = now() - interval '1 day'", {"a": "timestamp(3) with time zone"},
+         {"a": "now() - interval '1 day'"}),
+        ("a jsonb = '{\"k\": [1, 2]}', b int=-5", {"a": "jsonb", "b": "int"}, {"a": "'{\"k\": [1, 2]}'", "b": "-5"}),
+        ("a int4range = '[1,5)', b text = E'it\\'s, $1'", {"a": "int4range", "b": "text"},
+         {"a": "'[1,5)'", "b": "E'it\\'s, $1'"}),
+        ("a bool = (1 = 1), b interval day to second = '1'", {"a": "bool", "b": "interval day to second"},
+         {"a": "(1 = 1)", "b": "'1'"}),
+    ],
+)  # fmt: skip
+def test_types_and_values_of_parameters(declared: str, params: dict[str, str], defaults: dict[str, str]) -> None:
+    text = f"-- params: {declared}\nSELECT {', '.join(f':{name}' for name in params)}"
+    query = parse_query(Path("q.sql"), text, strict=False)
+    assert (dict(query.params), dict(query.defaults)) == (params, defaults)
+
+
+def test_numbers_of_pg_stat_statements_take_the_names_in_their_order() -> None:
+    text = "-- params: room bigint = 7, most int = 20\nSELECT '$2' FROM t WHERE a = $1 AND b > $1 LIMIT $2"
+    query = parse_query(Path("q.sql"), text, strict=False)
+    assert query.text == "SELECT '$2' FROM t WHERE a = :room AND b > :room LIMIT :most"
+    assert query.prepared == "SELECT '$2' FROM t WHERE a = $1 AND b > $1 LIMIT $2"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("SELECT 1; SELECT 2", r"q\.sql: 2 statements in one file \(SELECT 1 … and SELECT 2 …\)"),
+        ("DELETE FROM t WHERE a = ';'; -- :x\nSHOW b;", "2 statements in one file"),
+        ("SELECT a FROM t LIMIT $2", r"has \$2 and the header declares 0 .*p1 TYPE = VALUE, p2 TYPE = VALUE"),
+        ("-- params: a int = 1\nSELECT :a, $1", "has :a and \\$1; write all as :name"),
+        ("SELECT 'open", "a quote or a comment that is not closed"),
+        ("SELECT 1 /* open", "a quote or a comment that is not closed"),
+        ("-- params: a int = 'open\nSELECT :a", "params: .* not closed"),
+        ("-- params: a int NOT NULL = 1\nSELECT :a", "'a int NOT NULL = 1' is not `name type`"),
+        ("/* nothing */ ;", "there is no statement"),
+    ],
+)
+def test_what_is_no_single_statement_is_refused_by_name(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_query(Path("q.sql"), text, strict=False)
+
+
+@pytest.mark.parametrize("text", ["SELECT ';', $$;$$; -- end; really", "SELECT 1 /* ; */;", "VALUES (1)", "TABLE t"])
+def test_one_statement_is_one(text: str) -> None:
+    assert parse_query(Path("q.sql"), text, strict=False).text.startswith(text[:6])
+
+
+def test_pgbench_sees_no_colon_of_a_literal() -> None:
+    text = "SELECT E'\\'a:b', $t$it's a:b$t$, \"a:b\" /* x /* y:z */ */, :a::int"
+    assert as_pgbench(text, {"a": "1"}) == ("SELECT E'\\'a\\x3Ab', U&'it''s a\\003Ab', U&\"a\\003Ab\"  , 1::int")

@@ -8,11 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.abc import Transformer as Adapting
+from psycopg.adapt import Transformer
+from psycopg.postgres import types
+from psycopg.pq import Format
+from psycopg.pq.abc import PGresult
 
 from inboxbench.bench.workload.sources import FolderSource, WorkloadSource
 from inboxbench.database import Connection
@@ -58,18 +65,42 @@ def read_classes(path: Path) -> dict[str, ParameterClass]:
 
 def given_values(connection: Connection, query: QueryFile) -> dict[str, Any]:
     """The values that a query says itself. Raises UsageError naming the one that is no value of its type."""
-    values = {}
+    values: dict[str, Any] = {}
     for name, kind in query.params.items():
         # SQL that the query's owner wrote, like the query itself.
         text = f"SELECT ({query.defaults[name]})::{kind}"
         try:
-            row = connection.execute(text.encode()).fetchone()
+            values |= _first_values(connection.execute(text.encode()), [name])
         except psycopg.Error as error:
             raise UsageError(f"{query.path} params: {name} = {query.defaults[name]}: {reason(error)}") from None
-        if row is None or row[0] is None:
+        if values[name] is None:
             raise UsageError(f"{query.path} params: {name} = {query.defaults[name]} is NULL; give a value")
-        values[name] = row[0]
     return values
+
+
+# What psycopg gives back as it was; of the rest (json, ranges, intervals of months …) the server's own text is kept.
+_FAITHFUL = (bool, int, float, str, Decimal, UUID, date, time, bytes)
+_JSON = frozenset(oid for name in ("json", "jsonb") for oid in (types[name].oid, types[name].array_oid))
+
+
+def _first_values(cursor: psycopg.Cursor[Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return the values of the first row, by name."""
+    result, adapting = cursor.pgresult, Transformer(cursor.connection)
+    assert result is not None
+    return {name: _value(result, place, adapting) for place, name in enumerate(names)}
+
+
+def _value(result: PGresult, place: int, adapting: Adapting) -> Any:
+    raw, kind = result.get_value(0, place), result.ftype(place)
+    if raw is None:
+        return None
+    try:
+        loaded = None if kind in _JSON else adapting.get_loader(kind, Format.TEXT).load(raw)
+    except psycopg.DataError:  # such as a date after Python's last
+        loaded = None
+    parts = loaded if isinstance(loaded, list) else [loaded]
+    faithful = loaded is not None and all(part is None or isinstance(part, _FAITHFUL) for part in parts)
+    return loaded if faithful else raw.decode(adapting.encoding)
 
 
 class Drawing:
@@ -102,13 +133,14 @@ class Drawing:
 
     def _run(self, path: Path, text: str, inputs: Values) -> dict[str, Any]:
         try:
-            with self._connection.cursor(row_factory=dict_row) as cursor:
-                rows = cursor.execute(as_psycopg(text).encode(), inputs).fetchall()
+            cursor = self._connection.execute(as_psycopg(text).encode(), inputs)
+            names = [column.name for column in cursor.description or ()]
+            values = _first_values(cursor, names) if cursor.rowcount == 1 else {}
         except psycopg.Error as error:
             raise SubjectFailed(f"{path}: {reason(error)}") from None
-        if len(rows) > 1:
-            raise UsageError(f"{path}: gives {len(rows)} rows; a draw gives one, add LIMIT 1")
-        return rows[0] if rows else {}
+        if cursor.rowcount > 1:
+            raise UsageError(f"{path}: gives {cursor.rowcount} rows; a draw gives one, add LIMIT 1")
+        return values
 
 
 # The class of a query that says its own values.
