@@ -127,7 +127,7 @@ def test_a_baseline_as_each_commit_left_it(tmp_path: Path) -> None:
     assert "3 runs" in output
     assert "23 → 32 pages" in output
     assert "left out: " in output
-    assert "not JSON" in output
+    assert "not whole JSON" in output
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_baseline_as_each_commit_left_it(tmp_path: Path) -> None:
     [
         ([], "name snapshots (files, or folders of them), or --git PATH of a baseline; one of the two"),
         (["absent.json"], "absent.json: no such file"),
-        (["pyproject.toml"], "pyproject.toml:1: not JSON"),
+        (["pyproject.toml"], "pyproject.toml: not whole JSON at line 1"),
     ],
 )
 def test_wrong_words_are_one_line(words: list[str], message: str) -> None:
