@@ -152,6 +152,8 @@ def check_data_dir(data_dir: str | None) -> None:
     """Raise UsageError unless `data_dir` is a folder that may be written, before any work is done."""
     if data_dir is None:
         return
+    if not data_dir.strip():  # "$UNSET" of a script is no wish for the folder of everybody
+        raise ServerError("--data-dir is empty; name a folder, or leave the option out")
     folder = Path(data_dir)
     if not folder.is_dir():
         what = "is no folder" if folder.exists() else "does not exist"

@@ -16,7 +16,7 @@ import pytest
 
 from inboxbench.database import connect
 from inboxbench.errors import ServerError
-from inboxbench.server import Server, open_server, start_standing, stop_standing
+from inboxbench.server import Server, check_data_dir, open_server, start_standing, stop_standing
 from inboxbench.server.binaries import find_bindir
 from inboxbench.server.handle import Embedded, tuned_settings
 
@@ -105,6 +105,12 @@ def test_a_server_that_cannot_be_had_says_why(spec: str, telling: str) -> None:
     with pytest.raises((ServerError, Exception), match=telling) as raised, open_server(spec):
         pass
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("data_dir", ["", " "])
+def test_an_empty_data_dir_is_not_the_folder_of_everybody(data_dir: str) -> None:
+    with pytest.raises(ServerError, match="--data-dir is empty"):
+        check_data_dir(data_dir)  # as every command does first; `server stop --remove` among them
 
 
 def test_a_data_dir_that_is_missing_or_too_long_is_named(short_dir: Path) -> None:
