@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
 from psycopg.abc import Params
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from inboxbench.credentials import named
 from inboxbench.errors import ForeignDatabaseError, ServerError, UsageError
@@ -55,17 +57,39 @@ class DatabaseInfo:
     marker: dict[str, Any] | None
 
 
+# What is forced in each session here: a database may be set to end long statements, and psycopg reads dates in only
+# one style. The order of day and month stays.
+_NO_LIMITS = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+_READABLE = {"DateStyle": "ISO", "IntervalStyle": "postgres", "standard_conforming_strings": "on"}
+
+
 def connect(conninfo: str, *, autocommit: bool = True, **settings: str) -> Connection:
-    """Connect and SET `settings` for the session. Raises ServerError in one line."""
+    """Connect and SET `settings` for the session, which no statement_timeout of the database ends.
+
+    Raises ServerError in one line.
+    """
     try:
-        connection = psycopg.connect(conninfo, autocommit=autocommit)
+        connection = psycopg.connect(_without_limits(conninfo), autocommit=autocommit)
     except psycopg.OperationalError as error:
         raise ServerError(f"cannot connect: {reason(error)}") from None
+    unread = {name: value for name, value in _READABLE.items() if not _begins(connection, name, value)}
+    settings = unread | settings
     for name, value in settings.items():
         connection.execute("SELECT set_config(%s, %s, false)", (name, value))
     if not autocommit:
         connection.commit()  # or the first rollback would take the settings back
     return connection
+
+
+def _without_limits(conninfo: str) -> str:
+    """Return `conninfo` for a session that has no time limits but those that it sets itself."""
+    given = conninfo_to_dict(conninfo).get("options") or os.environ.get("PGOPTIONS", "")
+    return make_conninfo(conninfo, options=f"{_NO_LIMITS} {given}".rstrip())
+
+
+def _begins(connection: Connection, name: str, value: str) -> bool:
+    """Whether the reported setting begins with `value`; what a proxy does not report counts as being so."""
+    return (connection.info.parameter_status(name) or value).startswith(value)
 
 
 def with_names(text: LiteralString, *parts: str | sql.Composable) -> sql.Composed:
@@ -231,6 +255,35 @@ def _create_copy(connection: Connection, server: Server, name: str, template: st
         return
 
 
+_DATABASE_SETTINGS = """
+    SELECT split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1)
+    FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase, unnest(s.setconfig) AS entry
+    WHERE d.datname = %s AND s.setrole = 0
+"""
+_LISTS = ("search_path", "local_preload_libraries", "session_preload_libraries", "temp_tablespaces")
+
+
+def _copy_settings(connection: Connection, template: str, name: str) -> None:
+    """Give `name` the settings of the database `template`, which CREATE DATABASE leaves behind; what only a superuser
+    may set is left out for others."""
+    for setting, value in connection.execute(_DATABASE_SETTINGS, (template,)).fetchall():
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            set_on_database(connection, name, setting, value)
+
+
+def set_on_database(connection: Connection, database: str, setting: str, value: str) -> None:
+    """ALTER DATABASE … SET. A list goes by way of the session, which reads it as one: two schemas are two names."""
+    alter = sql.SQL("ALTER DATABASE {} SET {} ").format(
+        sql.Identifier(database), sql.SQL(".").join(map(sql.Identifier, setting.split(".")))
+    )
+    with connection.transaction():
+        if setting.lower() in _LISTS:
+            connection.execute("SELECT set_config(%s, %s, true)", (setting, value))
+            connection.execute(alter + sql.SQL("FROM CURRENT"))
+        else:
+            connection.execute(alter + sql.SQL("TO {}").format(sql.Literal(value)))
+
+
 def _check_new(server: Server, name: str) -> None:
     if not name.startswith(PREFIX):
         raise UsageError(f"database name {name!r} must begin with {PREFIX!r}: that is how our databases are told apart")
@@ -269,6 +322,7 @@ def create_database(
                 _create_empty(connection, server, first, wanted)
             else:
                 _create_copy(connection, server, first, template)
+                _copy_settings(connection, template, first)
             _mark(connection, first, {**facts, OWNER: this_process().to_json()})
             if first != name:
                 rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")

@@ -6,7 +6,8 @@ by pg_restore. A template there would be faster, but it would need a right to cr
 of a rehearsal or of a measurement where the original is at work.
 
 Owners, privileges, publications, subscriptions, security labels and tablespaces stay behind: the roles, servers and
-folders that they name are not here. Of the settings of the source (ALTER DATABASE … SET) those of `CARRIED` come along.
+folders that they name are not here. Settings of the source that decide plans and results come along, wherever it has
+them from (`inboxbench.database_settings`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from psycopg import sql
 from inboxbench import units
 from inboxbench.credentials import named, parameters, place
 from inboxbench.database import Connection, connect, exists, scratch_database
+from inboxbench.database_settings import read_settings, take_over
 from inboxbench.errors import ServerError, UsageError
 from inboxbench.lifetime import running
 from inboxbench.server import Server, check_url, reason, without_password
@@ -34,19 +36,12 @@ from inboxbench.server.binaries import find_bindir
 from inboxbench.server.environment import completed
 from inboxbench.server.handle import Embedded
 
-# Settings that decide what a migration or a query meets; neither a template nor a dump carries them.
-CARRIED = ("lock_timeout", "search_path")
 _SPARE = 1.2  # a copy grows when it is migrated or indexed: at least its largest table is written twice, mostly more
 _CONNECT_TIMEOUT_S = 10
 _DUMP = ("--format=custom", "--compress=0")
 _LEFT_OUT = ("--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions", "--no-security-labels")
 _ENGLISH = {"LC_ALL": "C"}  # errors of pg_dump and pg_restore are read by their words
 _NO_POLICIES = 18  # the first major version whose pg_restore can leave row security policies out
-_SETTINGS = """
-    SELECT split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1)
-    FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase, unnest(s.setconfig) AS entry
-    WHERE d.datname = %s AND s.setrole = 0
-"""
 _CLOSED_SEQUENCES = """
     SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -146,9 +141,7 @@ def cloned(server: Server, template: str) -> Iterator[str]:
         raise UsageError(f"database {named(template, '--database')} does not exist on {server.label}")
     with connect(server.conninfo()) as connection:
         _check_room(server, connection, _size(connection, template), template)
-        settings = _settings(connection, template)
     with scratch_database(server, "copy", template) as name:
-        _apply(server, name, settings)
         yield name
 
 
@@ -164,8 +157,8 @@ def _fetched(server: Server, url: str) -> Iterator[Copy]:
         with connect(server.conninfo(name)) as connection:
             connection.execute("ANALYZE")  # a dump carries no statistics
             locale = _locale(connection)
-        _apply(server, name, original.settings)
-        yield Copy(name, tuple(_remarks(original, locale, missing if policies_left_out else [])))
+        lost = list(take_over(server, name, original.settings))
+        yield Copy(name, (*_remarks(original, locale, missing if policies_left_out else []), *lost))
 
 
 def _inspect(url: str, server: Server) -> _Original:
@@ -182,7 +175,7 @@ def _inspect(url: str, server: Server) -> _Original:
                 )
             return _Original(
                 _size(source, source.info.dbname),
-                _settings(source, source.info.dbname),
+                read_settings(source),
                 _locale(source),
                 [name for (name,) in source.execute(_CLOSED_SEQUENCES)],
                 [role for (role,) in source.execute(_POLICY_ROLES)],
@@ -197,19 +190,6 @@ def _size(connection: Connection, database: str) -> int:
     row = connection.execute("SELECT pg_database_size(%s::name)", (database,)).fetchone()
     assert row is not None
     return int(row[0])
-
-
-def _settings(connection: Connection, database: str) -> dict[str, str]:
-    return {name: value for name, value in connection.execute(_SETTINGS, (database,)) if name in CARRIED}
-
-
-def _apply(server: Server, database: str, settings: Mapping[str, str]) -> None:
-    """By way of the session, which reads a list as a list: a search_path is more than one word."""
-    with connect(server.conninfo()) as connection:
-        for name, value in settings.items():
-            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-            statement = sql.SQL("ALTER DATABASE {} SET {} FROM CURRENT")
-            connection.execute(statement.format(sql.Identifier(database), sql.Identifier(name)))
 
 
 def _locale(connection: Connection) -> _Locale:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from inboxbench.bench.execute.session import measuring
 from inboxbench.bench.sets.indexset import Catalogue, IndexSet, read_catalogue, sound_sets
 from inboxbench.bench.sets.template import prepared_template
 from inboxbench.bench.workload.queries import Workload, draw_cases, read_workload
 from inboxbench.bench.workload.writes import Targets, draw_targets, read_writes
 from inboxbench.database import Connection, connect, read_marker
+from inboxbench.database_settings import replaced
 from inboxbench.errors import UsageError
 from inboxbench.project import Project
 from inboxbench.server import Server
@@ -104,6 +106,8 @@ def prepared_request(
             }
             notes = (*refused, *workload.skipped, *_remarks(connection))
         profile = _profile(server, source)
+        if profile == source:  # rows of somebody's: what their own settings would give is worth knowing
+            notes = (*notes, *replaced(server, template, measuring(timeout_s)))
         yield Request(template, profile, chosen, workload, changes, targets, timeout_s, notes, as_is, refused, role)
 
 

@@ -4,6 +4,7 @@ project extends by `[tool.inboxbench.commands]` of its pyproject.toml."""
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -130,6 +131,25 @@ def names_in(text: str | None) -> list[str] | None:
 def names_option(_context: click.Context, _option: click.Parameter, text: str | None) -> list[str] | None:
     """Read the names of an option: the callback of click that calls `names_in`."""
     return names_in(text)
+
+
+def _settings_in(_context: click.Context, _option: click.Parameter, pairs: Sequence[str]) -> dict[str, str]:
+    """Read `--set`. Raises UsageError for what has no name or no equals sign."""
+    for pair in pairs:
+        if not re.fullmatch(r"[A-Za-z_][\w.]*\s*=.*", pair, re.DOTALL):
+            raise UsageError(f"--set {pair!r} is no setting; write NAME=VALUE, such as --set random_page_cost=1.1")
+    return {name.strip(): value.strip() for name, _equals, value in (pair.partition("=") for pair in pairs)}
+
+
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_settings_in,
+    help="PostgreSQL setting for the sessions on the copy, in place of the source's or the one that inboxbench forces "
+    "there; may be given again",
+)
 
 
 def numbers_in(text: str, option: str, kind: Callable[[str], N], example: str) -> list[N]:

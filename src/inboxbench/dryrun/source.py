@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from psycopg import sql
 
 from inboxbench.credentials import place
 from inboxbench.database import Connection, connect, first_row, scratch_database, with_names
 from inboxbench.database_copy import Copy, cloned, copied, is_url
+from inboxbench.database_settings import override
 from inboxbench.dryrun.run import bring, current_of
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.errors import SubjectFailed
@@ -111,12 +112,14 @@ class Source:
     neither for an empty database.
 
     `share` is the part of the rows to rehearse on: a dataset is made that much smaller, a database's copy is thinned.
+    `overrides` are settings for the sessions on the copy, by name.
     """
 
     database: str | None = None
     dataset: str | None = None
     seed: int = 1
     share: float = 1.0
+    overrides: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def shown(self) -> str:
@@ -136,6 +139,13 @@ def copy_of(server: Server, source: Source, project: Project, *, progress: Progr
 
     Raises UsageError or ServerError in one line when it cannot be made.
     """
+    with _copy_as_it_is(server, source, project, progress) as copy:
+        override(server, copy.name, source.overrides)
+        yield copy
+
+
+@contextmanager
+def _copy_as_it_is(server: Server, source: Source, project: Project, progress: Progress | None) -> Iterator[Copy]:
     if source.database:
         with copied(server, source.database) as copy:
             if source.share < 1:

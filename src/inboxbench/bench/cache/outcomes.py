@@ -20,6 +20,7 @@ from inboxbench.bench.request import Request
 from inboxbench.bench.sets.indexset import IndexSet
 from inboxbench.bench.workload.queries import Case
 from inboxbench.database import connect
+from inboxbench.database_settings import forced
 from inboxbench.record import restored
 from inboxbench.server import Server
 
@@ -141,7 +142,7 @@ def known_outcomes(cache: Cache, server: Server, request: Request, *, rounds: in
             "code": code(),
             "rounds": rounds,
             "timeout_s": request.timeout_s,
-            "session": SETTINGS,
+            "session": forced(connection, SETTINGS),
             **surroundings(connection),
         }
     found = Outcomes(cache, request, conditions)

@@ -124,12 +124,15 @@ _LOCALE = (
 )
 
 
+_BELOW = ("sqlfile.py", "database.py", "database_settings.py")
+
+
 @cache
 def code() -> str:
     """Return a digest of the program that measures: an outcome of another one is none of this one's."""
     found = hashlib.sha256(__version__.encode())
     measuring = (path for path in (_PACKAGE / "bench").rglob("*") if path.suffix in (".py", ".sql"))
-    for path in sorted([*measuring, _PACKAGE / "sqlfile.py", _PACKAGE / "database.py"]):
+    for path in sorted([*measuring, *(_PACKAGE / name for name in _BELOW)]):
         found.update(path.name.encode() + path.read_bytes())
     return found.hexdigest()[:16]
 

@@ -6,6 +6,10 @@ SELECT name, setting FROM pg_settings
 WHERE source IN ('configuration file', 'command line', 'environment variable', 'database', 'user', 'database user')
   AND category NOT LIKE 'File Locations%' AND category NOT LIKE 'Reporting and Logging%'
   AND category NOT LIKE 'Connections and Authentication%' AND name <> 'max_connections'
+UNION ALL  -- those of extensions and of the application, which the view lacks
+SELECT split_part(entry, '=', 1), entry
+FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase, unnest(s.setconfig) AS entry
+WHERE d.datname = current_database() AND split_part(entry, '=', 1) LIKE '%.%'
 
 -- Everything of a schema that a plan or a rule can depend on; functions of extensions come with their versions.
 --- schema

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from inboxbench.bench.workload.queries import Case
 from inboxbench.database import Connection, connect
+from inboxbench.database_settings import forced
 from inboxbench.explain import Plan, Tracer, explain, plan_lines
 from inboxbench.server import Server
 from inboxbench.units import percentile
@@ -25,7 +26,8 @@ Rows = tuple[tuple[Any, ...], ...]
 # The name of the prepared statement of a case.
 STATEMENT = "inboxbench_case"
 
-# What must be alike in every session for counters to be alike; the rest is the server's and is recorded.
+# What must be alike in every session for counters to be alike; the rest is the database's and is recorded. A copy has
+# the source's work_mem and effective_cache_size, and what --set gave, instead.
 SETTINGS = {
     "max_parallel_workers_per_gather": "0",  # a worker more or less changes plan and buffers
     "jit": "off",
@@ -79,9 +81,17 @@ def open_probe(server: Server, database: str, *, timeout_s: float, role: str | N
 
     role: whom the session acts as (None: the server's own user).
     """
-    settings = {**SETTINGS, **_ended_after(timeout_s), **({"role": role} if role else {})}
-    with connect(server.conninfo(database), autocommit=True, **settings) as connection:
+    with connect(server.conninfo(database), autocommit=True) as connection:
+        for name, value in forced(connection, measuring(timeout_s)).items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        if role:
+            connection.execute("SELECT set_config('role', %s, false)", (role,))
         yield Probe(connection)
+
+
+def measuring(timeout_s: float) -> dict[str, str]:
+    """Return what a measuring session wants set; `forced` says what of it the database leaves to be forced."""
+    return {**SETTINGS, **_ended_after(timeout_s)}
 
 
 @contextmanager

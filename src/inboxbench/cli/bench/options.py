@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from inboxbench.bench.workload.mix import Weights, check_weights, parse_weights,
 from inboxbench.bench.workload.queries import read_workload
 from inboxbench.bench.workload.writes import read_writes
 from inboxbench.cli.bench.source import Source
-from inboxbench.cli.options import Session, names_option
+from inboxbench.cli.options import Session, names_option, set_option
 from inboxbench.cli.output import Output, heading
 from inboxbench.database_copy import is_url
 from inboxbench.errors import UsageError
@@ -45,9 +45,15 @@ def _as_source(command: Callable[..., R]) -> Callable[..., R]:
 
     @functools.wraps(command)
     def wrapped(
-        *args: Any, profile: str, seed: int, database: str | None = None, allow_foreign: bool = False, **rest: Any
+        *args: Any,
+        profile: str,
+        seed: int,
+        database: str | None = None,
+        allow_foreign: bool = False,
+        overrides: Mapping[str, str] | None = None,
+        **rest: Any,
     ) -> R:
-        return command(*args, source=Source(database, profile, seed, allow_foreign), **rest)
+        return command(*args, source=Source(database, profile, seed, allow_foreign, overrides=overrides or {}), **rest)
 
     return wrapped
 
@@ -78,6 +84,7 @@ source_options = _together(
     click.option(
         "--allow-foreign", is_flag=True, help="measure --database NAME even if inboxbench did not make that database"
     ),
+    set_option,
     profile_options,
 )
 _QUERIES = (

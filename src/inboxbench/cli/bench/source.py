@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.text import Text
 
@@ -19,6 +19,7 @@ from inboxbench.cli.progress import SeedProgress, progress_console
 from inboxbench.credentials import place
 from inboxbench.database import connect, read_marker, require_ours, scratch_database, write_marker
 from inboxbench.database_copy import CopyFailed, copied, is_url
+from inboxbench.database_settings import override
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.migrate import runner
 from inboxbench.project import Loose, Project
@@ -36,13 +37,17 @@ CURRENT = "current"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Holds what to measure on: a database that is at head already, or a profile that is seeded there."""
+    """Holds what to measure on: a database that is at head already, or a profile that is seeded there.
+
+    overrides: settings for the sessions on it, by name.
+    """
 
     database: str | None
     profile: str
     seed: int
     allow_foreign: bool
     as_is: bool = False
+    overrides: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +87,26 @@ def _warn_of_locale(project: Project, server: Server, database: str) -> None:
 
 @contextmanager
 def _opened(session: Session, server: Server, source: Source) -> Iterator[Database]:
-    if is_url(source.database):
-        with _copied(source.database or "", server) as database:
+    if source.database and not is_url(source.database) and not source.allow_foreign:
+        require_ours(server, source.database)
+    if source.database and (is_url(source.database) or source.overrides):  # what is theirs is not altered
+        with _copied(source.database, server) as database:
+            override(server, database.name, source.overrides)
             yield database
-        return
-    if source.database:
-        if not source.allow_foreign:
-            require_ours(server, source.database)
+    elif source.database:
         yield Database(source.database, 0)
-        return
-    with seeded(session, server, source.profile, source.seed) as database:
-        yield database
+    else:
+        with seeded(session, server, source.profile, source.seed) as database:
+            override(server, database.name, source.overrides)
+            yield database
 
 
 @contextmanager
-def _copied(url: str, server: Server) -> Iterator[Database]:
+def _copied(source: str, server: Server) -> Iterator[Database]:
     with ExitStack() as stack:
-        with progress_console.status(f"copying {place(url)} to {server.label}"):
+        with progress_console.status(f"copying {place(source) if is_url(source) else source} to {server.label}"):
             try:
-                copy = stack.enter_context(copied(server, url))
+                copy = stack.enter_context(copied(server, source))
             except CopyFailed as error:  # what is measured is at fault, and no server: exit code 3
                 raise SubjectFailed(str(error)) from None
         for remark in copy.remarks:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from inboxbench.bench.growth.curve import FEWEST
-from inboxbench.cli.options import Session
+from inboxbench.cli.options import Session, set_option
 from inboxbench.dryrun.limits import Limits
 from inboxbench.dryrun.source import Source
 from inboxbench.dryrun.tools.alembic import TIMEOUT_S, Alembic
@@ -39,6 +39,7 @@ _OPTIONS = (
     click.option(
         "--seed", type=click.IntRange(0), default=1, show_default=True, help="random seed that --dataset is filled with"
     ),
+    set_option,
     click.option(
         "--command", "program", help="the project's own upgrade command; {url} and {revision} in it are filled in"
     ),
@@ -226,7 +227,7 @@ def read_source(options: dict[str, Any]) -> Source:
     if options["database"] and options["dataset"]:
         raise UsageError("give --database or --dataset, not both")
     dataset = options["dataset"] or ("small" if _is_ours(options) and not options["database"] else None)
-    return Source(options["database"], dataset, options["seed"])
+    return Source(options["database"], dataset, options["seed"], overrides=options["overrides"])
 
 
 def _is_ours(options: dict[str, Any]) -> bool:

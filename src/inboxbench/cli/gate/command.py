@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
 from psycopg.conninfo import conninfo_to_dict
 
+from inboxbench.bench import TIMEOUT_S
+from inboxbench.bench.execute.session import measuring
 from inboxbench.bench.workload.queries import read_workload
 from inboxbench.cli.bench.options import own_questions
 from inboxbench.cli.bench.source import Source, check_names, opened_database
 from inboxbench.cli.gate.history import history
-from inboxbench.cli.options import Session, names_in, pass_session
+from inboxbench.cli.options import Session, names_in, pass_session, set_option
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import counting
 from inboxbench.database import scratch_database
 from inboxbench.database_copy import is_url
+from inboxbench.database_settings import replaced
 from inboxbench.errors import UsageError
 from inboxbench.files import check_writable, write_text
 from inboxbench.gate import Comparison, Snapshot, read_budgets, read_snapshot, write_snapshot
@@ -97,6 +101,7 @@ class Stopwatch:
 @click.option(
     "--allow-foreign", is_flag=True, help="measure --database NAME even if inboxbench did not make that database"
 )
+@set_option
 @click.option(
     "--role",
     help="role to execute queries and writes as, whom row security policies bind (default: the server's own user)",
@@ -163,6 +168,7 @@ def command(
     queries: str | None,
     database: str | None,
     allow_foreign: bool,
+    overrides: Mapping[str, str],
     role: str | None,
     baseline: Path | None,
     against: str | None,
@@ -197,7 +203,9 @@ def command(
         check_writable(file, option)
     check_writable(smaller_is_better, "--smaller-is-better")
     session, queries = own_questions(session, database, queries, None)
-    source = Source(database, profile, seed, allow_foreign, as_is=True)
+    if overrides and not database:
+        raise UsageError("--set goes with --database: a profile's rows are measured under settings that repeat")
+    source = Source(database, profile, seed, allow_foreign, as_is=True, overrides=overrides)
     request = Request(_label(database) or profile, seed, names_in(sets) or (), names_in(queries), role)
     check_names(session, source, list(request.sets), names_in(queries))
     path = baseline or session.project.bench / "baselines" / f"{request.profile}.json"
@@ -271,6 +279,7 @@ def _measured(session: Session, source: Source, request: Request) -> tuple[Snaps
             if request.role and is_url(source.database):
                 grant_all(server, name, request.role)
                 remarks.append(f"the copy comes without privileges: {request.role} has all of them in it")
+            remarks += replaced(server, name, measuring(TIMEOUT_S))
             return measure_database(server, name, session.project, request, progress=progress), remarks
 
 
