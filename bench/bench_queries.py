@@ -18,7 +18,7 @@ from inboxbench.gate.snapshot import digest
 
 def test_query(benchmark: BenchmarkFixture, probe: Probe, case: Case, index_set: IndexSet) -> None:
     with prepared(probe.connection, case) as execute:
-        plan = probe.explain(execute)
+        plan = probe.explain(execute, case.query)
         quick = plan.execution_ms < 100
         benchmark.group = case.name
         benchmark.extra_info = {
@@ -35,6 +35,6 @@ def test_query(benchmark: BenchmarkFixture, probe: Probe, case: Case, index_set:
             "plan_digest": digest(plan.line),
         }
         rows = benchmark.pedantic(  # type: ignore[no-untyped-call]  # pytest-benchmark leaves it without types
-            lambda: probe.connection.execute(execute).fetchall(), rounds=15 if quick else 2, warmup_rounds=int(quick)
+            lambda: probe.fetch(execute, case.query)[0], rounds=15 if quick else 2, warmup_rounds=int(quick)
         )
     assert len(rows) == plan.rows

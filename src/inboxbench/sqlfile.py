@@ -35,7 +35,7 @@ from inboxbench.sqltree.tokens import Token, placeholders, scan, split
 
 Order = Literal["ordered", "unordered"]
 
-KEYS = ("name", "title", "family", "ids", "params", "classes", "order")
+KEYS = ("name", "title", "family", "ids", "params", "classes", "order", "writes")
 _REQUIRED = ("name", "title", "family", "classes", "order")
 _HEADER = re.compile(r"^--\s*([a-z_]+):\s*(.*?)\s*$")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
@@ -45,7 +45,8 @@ _ID = re.compile(r"^[A-Z]\d+(?:\.\d+)?[a-z]?$")
 @dataclass(frozen=True, slots=True)
 class QueryFile:
     """One benchmarked query. `params` maps a parameter to its SQL type, in the order they are declared; `defaults`: the
-    SQL of a value, for those that have one; without `classes` they are what the query is measured with."""
+    SQL of a value, for those that have one; without `classes` they are what the query is measured with. writes: its
+    header says so, as of a function that writes."""
 
     path: Path
     name: str
@@ -57,6 +58,16 @@ class QueryFile:
     order: Order
     text: str
     defaults: Mapping[str, str] = field(default_factory=dict)
+    writes: bool = False
+
+    @property
+    def changes_rows(self) -> bool:
+        return self.writes or any(command.writes for command in parse(self.prepared).commands)
+
+    @property
+    def rolled_back(self) -> bool:
+        """Return whether it changes or locks rows, so that each execution has to be undone."""
+        return self.changes_rows or parse(self.prepared).references.locks_rows
 
     @property
     def prepared(self) -> str:
@@ -70,7 +81,7 @@ def parameters(text: str) -> tuple[str, ...]:
     >>> parameters("SELECT ':no' WHERE a = :x AND b::text = :y AND c = :x -- :z")
     ('x', 'y')
     """
-    return tuple(dict.fromkeys(token.text[1:] for token in _tokens(text) if _is_parameter(token)))
+    return tuple(dict.fromkeys(token.text[1:] for token in _tokens(text) if is_parameter(token)))
 
 
 @lru_cache(1024)
@@ -93,11 +104,11 @@ def _within_word(text: str, colon: Token) -> bool:
     return before == "_" or before.isalnum()
 
 
-def _is_parameter(token: Token) -> bool:
+def is_parameter(token: Token) -> bool:
     return token.kind == "parameter" and token.text.startswith(":")
 
 
-def _replaced(text: str, spell: Callable[[Token], str], rest: Callable[[str], str] = str) -> str:
+def replaced(text: str, spell: Callable[[Token], str], rest: Callable[[str], str] = str) -> str:
     """Return the text with `spell` of each token; `rest` makes of what stands between them what is to be there."""
     return "".join(_pieces(text, spell, rest))
 
@@ -117,7 +128,7 @@ def blanked(text: str) -> str:
     >>> blanked("SELECT :account, ':no'")
     "SELECT $1      , ':no'"
     """
-    return _replaced(text, lambda token: "$1".ljust(len(token.text)) if _is_parameter(token) else token.text)
+    return replaced(text, lambda token: "$1".ljust(len(token.text)) if is_parameter(token) else token.text)
 
 
 def numbered(text: str, names: Iterable[str]) -> str:
@@ -127,7 +138,7 @@ def numbered(text: str, names: Iterable[str]) -> str:
     'SELECT $2, $1::int'
     """
     place = {name: f"${position}" for position, name in enumerate(names, 1)}
-    return _replaced(text, lambda token: place[token.text[1:]] if _is_parameter(token) else token.text)
+    return replaced(text, lambda token: place[token.text[1:]] if is_parameter(token) else token.text)
 
 
 def as_psycopg(text: str) -> str:
@@ -138,51 +149,12 @@ def as_psycopg(text: str) -> str:
     """
 
     def spell(token: Token) -> str:
-        return f"%({token.text[1:]})s" if _is_parameter(token) else doubled(token.text)
+        return f"%({token.text[1:]})s" if is_parameter(token) else doubled(token.text)
 
     def doubled(part: str) -> str:
         return part.replace("%", "%%")
 
-    return _replaced(text, spell, doubled)
-
-
-def as_pgbench(text: str, values: Mapping[str, str]) -> str:
-    """`text` for a pgbench script, each :name replaced by the SQL that `values` has for it.
-
-    pgbench takes a colon and a word for a variable of its own, in strings and comments, too: comments go, and strings
-    with such a colon spell it as an escape.
-
-    >>> as_pgbench("SELECT ':no', b::text -- :z", {})
-    "SELECT U&'\\\\003Ano', b::text "
-    >>> as_pgbench("SELECT :a", {"a": "CAST('1' AS bigint)"})
-    "SELECT CAST('1' AS bigint)"
-    """
-    return _replaced(text, lambda token: values[token.text[1:]] if _is_parameter(token) else _without_colons(token))
-
-
-def _without_colons(token: Token) -> str:
-    text = token.text
-    if token.kind == "comment":
-        return "" if text.startswith("--") else " "
-    if ":" not in text or (token.kind != "string" and not text.startswith('"')):
-        return text
-    if text.startswith(("E", "e")):
-        return text.replace(":", "\\x3A")
-    if text.startswith("$"):
-        text = "'" + token.content.replace("'", "''") + "'"
-    return "U&" + text.replace("\\", "\\\\").replace(":", "\\003A")
-
-
-def pgbench_literal(text: str, kind: str) -> str:
-    """A value, given in PostgreSQL's text form, as a constant of SQL type `kind` that pgbench leaves alone.
-
-    >>> pgbench_literal("10:30", "time"), pgbench_literal("O'Brien", "text")
-    ("CAST(U&'10\\\\003A30' AS time)", "CAST('O''Brien' AS text)")
-    """
-    quoted = "'" + text.replace("'", "''") + "'"
-    if ":" in text or "\\" in text:
-        quoted = "U&" + quoted.replace("\\", "\\\\").replace(":", "\\003A")
-    return f"CAST({quoted} AS {kind})"
+    return replaced(text, spell, doubled)
 
 
 def _split(path: Path, source: str, *, strict: bool) -> tuple[dict[str, str], str]:
@@ -255,7 +227,7 @@ def _named_placeholders(path: Path, declared: str, text: str) -> str:
             f"type and value of each, in the order of their numbers: `-- params: {wanted}`"
         )
     named = {f"${number}": f":{name}" for number, name in enumerate(names, 1)}
-    return _replaced(text, lambda token: named[token.text] if token.kind == "parameter" else token.text)
+    return replaced(text, lambda token: named[token.text] if token.kind == "parameter" else token.text)
 
 
 def _check_single(path: Path, text: str) -> None:
@@ -275,6 +247,12 @@ def _order(path: Path, value: str) -> Order:
     if value not in ("ordered", "unordered"):
         raise UsageError(f"{path} order: {value!r} is neither 'ordered' nor 'unordered'")
     return "ordered" if value == "ordered" else "unordered"
+
+
+def _yes(path: Path, value: str) -> bool:
+    if value not in ("yes", "no"):
+        raise UsageError(f"{path} writes: {value!r} is neither 'yes' nor 'no'")
+    return value == "yes"
 
 
 def _words(value: str) -> tuple[str, ...]:
@@ -317,6 +295,7 @@ def parse_query(path: Path, source: str, *, strict: bool = True) -> QueryFile:
         order=_order(path, header["order"]),
         text=text,
         defaults=defaults,
+        writes=_yes(path, header.get("writes", "no")),
     )
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from inboxbench.bench.execute.pgbench import as_pgbench
 from inboxbench.errors import UsageError
-from inboxbench.sqlfile import as_pgbench, as_psycopg, blanked, numbered, parameters, parse_query, read_queries
+from inboxbench.sqlfile import as_psycopg, blanked, numbered, parameters, parse_query, read_queries
 
 GOOD = """-- name: latest
 -- title: the newest messages

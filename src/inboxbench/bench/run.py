@@ -15,8 +15,9 @@ from inboxbench.bench.model import Cell, Matrix, SetResult
 from inboxbench.bench.request import TIMEOUT_S, Progress, Request, Sets, Steps, prepared_request, settle, titled
 from inboxbench.bench.sets.builder import Announce, SetBuilder
 from inboxbench.bench.sets.indexset import BuiltIndex, IndexSet
-from inboxbench.bench.workload.queries import GIVEN
+from inboxbench.bench.workload.queries import GIVEN, Case
 from inboxbench.bench.workload.writes import measure_writes
+from inboxbench.database import scratch_database
 from inboxbench.project import Project
 from inboxbench.server import Server
 
@@ -121,10 +122,18 @@ class _Run:
         server = self.speed.server
         with builder.built(index_set, titled(self._steps, index_set, "building ")) as (name, built):
             size = settle(server, name)
-            with open_probe(server, name, timeout_s=self._request.timeout_s, role=self._request.role) as probe:
-                self._cells(index_set, probe)
+            cases = self._request.workload.cases
+            with self._probe(name) as probe:
+                self._cells(index_set, [case for case in cases if not case.query.changes_rows], probe)
+            for case in cases:
+                if case.query.changes_rows:
+                    with scratch_database(server, "cell", name) as own, self._probe(own) as probe:
+                        self._cells(index_set, [case], probe)
             self.speed.watch_client(name)
             return (self.outcomes and self.outcomes.cost(index_set)) or self._cost(index_set, name, built, size)
+
+    def _probe(self, database: str) -> AbstractContextManager[Probe]:
+        return open_probe(self.speed.server, database, timeout_s=self._request.timeout_s, role=self._request.role)
 
     def _cost(self, index_set: IndexSet, name: str, built: tuple[BuiltIndex, ...], size: int) -> SetResult:
         request = self._request
@@ -136,15 +145,16 @@ class _Run:
         return result
 
     def _remembered(self, index_set: IndexSet) -> SetResult:
-        self._cells(index_set, None)
+        self._cells(index_set, self._request.workload.cases, None)
         self._steps(f"{index_set.title}: measured before", len(index_set.indexes) + len(self._request.writes))
         result = self.outcomes.cost(index_set) if self.outcomes else None
         assert result is not None
         return result
 
-    def _cells(self, index_set: IndexSet, probe: Probe | None) -> None:
-        """probe: None when all of them are known."""
-        for case in self._request.workload.cases:
+    def _cells(self, index_set: IndexSet, cases: Sequence[Case], probe: Probe | None) -> None:
+        """probe: None when all of them are known; one that changes rows has a database of its own, so that the dead
+        rows which it leaves are in no other cell."""
+        for case in cases:
             self._steps(f"{index_set.title}: {case.name}")
             known = self.outcomes.cell(case, index_set) if self.outcomes else None
             if known is not None:

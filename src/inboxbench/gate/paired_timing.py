@@ -177,7 +177,7 @@ def _time(name: str, probes: Sequence[Probe], cases: Sequence[Case], *, tolerate
         runs = [
             _writer(probe, case)
             if case.parameter_class is _WRITE
-            else _runner(probe, stack.enter_context(prepared(probe.connection, case)))
+            else _runner(probe, case, stack.enter_context(prepared(probe.connection, case)))
             for probe, case in zip(probes, cases, strict=True)
         ]
         repeats = _repeats(runs[0])
@@ -195,9 +195,9 @@ def _time(name: str, probes: Sequence[Probe], cases: Sequence[Case], *, tolerate
         return Timed(name, measured, interval(control, len(LOOKS)), said)
 
 
-def _runner(probe: Probe, execute: sql.Composed) -> Callable[[], float]:
+def _runner(probe: Probe, case: Case, execute: sql.Composed) -> Callable[[], float]:
     """Executes once and returns the server's milliseconds."""
-    return lambda: probe.explain(execute).execution_ms
+    return lambda: probe.explain(execute, case.query).execution_ms
 
 
 def _writer(probe: Probe, case: Case) -> Callable[[], float]:

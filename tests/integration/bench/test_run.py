@@ -221,15 +221,17 @@ def test_queries_that_err_write_or_never_end_are_named_and_the_rest_goes_on(
 ) -> None:
     add_query(own_project, "errs", "SELECT 1 / (:account - :account)")
     add_query(own_project, "writes", "UPDATE accounts SET name = 'x' WHERE id = :account RETURNING id")
+    add_query(own_project, "hides", "SELECT lo_create(0) WHERE :account > 0")
     add_query(own_project, "sleeps", "SELECT pg_sleep(60) WHERE :account > 0")
-    queries = ["errs", "writes", "sleeps", "list_all"]
+    queries = ["errs", "writes", "hides", "sleeps", "list_all"]
     before = names(server)
     matrix = run_matrix(
         server, filled, own_project, sets=["baseline"], queries=queries, writes=False, rounds=1, timeout_s=0.5
     )
     found = outcomes(matrix)
     assert found["errs"] == "division by zero"
-    assert found["writes"] == "cannot execute UPDATE in a read-only transaction"
+    assert found["writes"] is None
+    assert found["hides"] == "cannot execute lo_create() in a read-only transaction"
     assert found["sleeps"] == "stopped by statement_timeout"
     assert found["list_all"] is None
     assert len(matrix.failures) == 3
@@ -361,3 +363,27 @@ def test_full_disk_is_named_while_building(late_lab: Lab) -> None:
     late_lab.connection.execute("SET LOCAL maintenance_work_mem = '1MB'; SET LOCAL temp_file_limit = 0")
     with pytest.raises(ServerError, match=f"index {index.name} could not be built: temporary file size"):
         build(late_lab.connection, [index], lambda _name: None)
+
+
+def test_what_locks_or_changes_rows_is_measured_and_undone(server: Server, filled: str, own_project: Project) -> None:
+    claim = "SELECT id FROM conversations WHERE account_id = :account ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
+    add_query(own_project, "locks", claim)
+    add_query(own_project, "claims", f"WITH c AS ({claim}) UPDATE conversations t SET priority = 2 FROM c "
+              "WHERE t.id = c.id RETURNING t.id")  # fmt: skip
+    add_query(own_project, "changes", "UPDATE accounts SET name = name || 'x' WHERE id = :account")
+    add_query(own_project, "unseen", "-- writes: yes\nSELECT lo_create(4711) > 0, :account")
+    add_query(own_project, "reads", "SELECT name FROM accounts WHERE id = :account")
+    names = ["locks", "claims", "changes", "unseen", "reads"]
+    matrices = [
+        run_matrix(server, filled, own_project, sets=["baseline"], queries=chosen, writes=False, rounds=3)
+        for chosen in (names, ["reads"], names)
+    ]
+    assert not matrices[0].failures
+    assert all(cell.plan and cell.plan.rows == 1 for cell in matrices[0].cells if cell.case.query.name != "changes")
+    buffers = [
+        {cell.case.query.name: cell.plan.buffers for cell in matrix.cells if cell.plan and cell.steady}
+        for matrix in matrices
+    ]
+    assert buffers[0] == buffers[2]
+    assert buffers[0]["reads"] == buffers[1]["reads"]
+    assert buffers[0]["claims"] > buffers[0]["locks"]

@@ -66,16 +66,19 @@ def measure(
 
 
 def _measure(probe: Probe, case: Case, execute: sql.Composed, pace: Pace) -> Measured:
-    rows, plan, seconds = probe.fetch(execute)
-    answer = _digest(normal(rows, case.query.order))
-    rounds = max(pace.rounds_for(seconds), int(probe.first_of(case.query.name)))
+    query = case.query
+    rows, plan, seconds = probe.fetch(execute, query)
+    answer = _digest(normal(rows, query.order))
+    rounds = max(pace.rounds_for(seconds), int(probe.first_of(query.name)))
+    if query.changes_rows:
+        rounds = min(rounds, 1)  # each execution leaves dead rows behind, which the next one reads, too
     if rounds == 0:
         # Too slow to repeat: what this execution showed stands. An earlier class of the query has read what only a
         # session's first execution reads (catalogues, dictionaries), so a later one would count the same pages.
-        plan = plan or probe.explain(execute)
+        plan = plan or probe.explain(execute, query)
         return Measured(plan, summarise([plan.execution_ms]), answer, slow=True)
-    plans = [probe.explain(execute) for _ in range(rounds)]
-    seen = _round_trips(probe, case, pace.trips_for(seconds))
+    plans = [probe.explain(execute, query) for _ in range(rounds)]
+    seen = _round_trips(probe, case, min(rounds, pace.trips_for(seconds)))
     return Measured(
         plan=plans[-1],
         timing=summarise([plan.execution_ms for plan in plans], seen),
@@ -91,7 +94,12 @@ def _digest(value: object) -> str:
 def _round_trips(probe: Probe, case: Case, rounds: int) -> list[float]:
     """Milliseconds on this side of the statement that is prepared."""
     values = as_text(probe.connection, [case.values[name] for name in case.query.params])
-    return [round_trip(probe.connection, STATEMENT.encode(), values) * 1000 for _ in range(rounds)]
+    return [_round_trip(probe, case, values) * 1000 for _ in range(rounds)]
+
+
+def _round_trip(probe: Probe, case: Case, values: list[bytes]) -> float:
+    with probe.undone(case.query):
+        return round_trip(probe.connection, STATEMENT.encode(), values)
 
 
 def _shape(probe: Probe, execute: sql.Composed, definitions: Mapping[str, str]) -> Shape:
@@ -184,10 +192,10 @@ def read_case(probe: Probe, case: Case) -> Reading:
     """Never raises for what the query does: an error or a timeout is the reading's named outcome."""
     try:
         with prepared(probe.connection, case) as execute:
-            rows, first, seconds = probe.fetch(execute)
+            rows, first, seconds = probe.fetch(execute, case.query)
             later = first
             if later is None or seconds <= _SLOW_S:
-                later = probe.explain(execute)
+                later = probe.explain(execute, case.query)
     except psycopg.errors.QueryCanceled:
         return Reading(failure=STOPPED)
     except psycopg.Error as error:

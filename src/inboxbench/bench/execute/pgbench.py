@@ -27,7 +27,8 @@ from inboxbench.database import Connection, connect
 from inboxbench.errors import ServerError, SubjectFailed
 from inboxbench.server import Server
 from inboxbench.server.pgbench import Load, Report, find_pgbench, run_scripts
-from inboxbench.sqlfile import QueryFile, as_pgbench, pgbench_literal
+from inboxbench.sqlfile import QueryFile, is_parameter, replaced
+from inboxbench.sqltree.tokens import Token
 
 # The same draws in every run and under every set.
 FLAGS = (*PGBENCH_FLAGS, "--random-seed=1")
@@ -87,6 +88,45 @@ def _write_script(connection: Connection, write: QueryFile, rows: int) -> str:
     return f"\\set row random(1, {rows})\n{as_pgbench(write.text, values)};\n"
 
 
+def as_pgbench(text: str, values: Mapping[str, str]) -> str:
+    """`text` for a pgbench script, each :name replaced by the SQL that `values` has for it.
+
+    pgbench takes a colon and a word for a variable of its own, in strings and comments, too: comments go, and strings
+    with such a colon spell it as an escape.
+
+    >>> as_pgbench("SELECT ':no', b::text -- :z", {})
+    "SELECT U&'\\\\003Ano', b::text "
+    >>> as_pgbench("SELECT :a", {"a": "CAST('1' AS bigint)"})
+    "SELECT CAST('1' AS bigint)"
+    """
+    return replaced(text, lambda token: values[token.text[1:]] if is_parameter(token) else _without_colons(token))
+
+
+def _without_colons(token: Token) -> str:
+    text = token.text
+    if token.kind == "comment":
+        return "" if text.startswith("--") else " "
+    if ":" not in text or (token.kind != "string" and not text.startswith('"')):
+        return text
+    if text.startswith(("E", "e")):
+        return text.replace(":", "\\x3A")
+    if text.startswith("$"):
+        text = "'" + token.content.replace("'", "''") + "'"
+    return "U&" + text.replace("\\", "\\\\").replace(":", "\\003A")
+
+
+def pgbench_literal(text: str, kind: str) -> str:
+    """A value, given in PostgreSQL's text form, as a constant of SQL type `kind` that pgbench leaves alone.
+
+    >>> pgbench_literal("10:30", "time"), pgbench_literal("O'Brien", "text")
+    ("CAST(U&'10\\\\003A30' AS time)", "CAST('O''Brien' AS text)")
+    """
+    quoted = "'" + text.replace("'", "''") + "'"
+    if ":" in text or "\\" in text:
+        quoted = "U&" + quoted.replace("\\", "\\\\").replace(":", "\\003A")
+    return f"CAST({quoted} AS {kind})"
+
+
 def read_operations(connection: Connection, cases: Iterable[Case]) -> tuple[Operation, ...]:
     """One for each family of reads, every query with every class of parameters."""
     families: dict[str, dict[str, str]] = {}
@@ -101,7 +141,8 @@ def _read_script(connection: Connection, case: Case) -> str:
     texts = as_text(connection, [case.values[name] for name in case.query.params])
     kinds = case.query.params.items()
     values = {name: pgbench_literal(text.decode(), kind) for (name, kind), text in zip(kinds, texts, strict=True)}
-    return f"{as_pgbench(case.query.text, values)};\n"
+    script = f"{as_pgbench(case.query.text, values)};\n"
+    return f"BEGIN;\n{script}ROLLBACK;\n" if case.query.rolled_back else script
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from inboxbench.database import Connection, connect
 from inboxbench.database_settings import forced
 from inboxbench.explain import Plan, Tracer, explain, plan_lines
 from inboxbench.server import Server
+from inboxbench.sqlfile import QueryFile
 from inboxbench.units import percentile
 
 Rows = tuple[tuple[Any, ...], ...]
@@ -33,7 +34,7 @@ SETTINGS = {
     "jit": "off",
     "synchronize_seqscans": "off",  # a scan begins at page 0, not where another one is
     "plan_cache_mode": "force_custom_plan",
-    "default_transaction_read_only": "on",  # a query that writes fails and is named
+    "default_transaction_read_only": "on",  # what writes without saying so fails and is named; see Probe.undone
     "work_mem": "32MB",
     "effective_cache_size": "4GB",  # else the machine's memory, and with it plans, would differ between runners
 }
@@ -63,16 +64,33 @@ class Probe:
         self._warm.add(query)
         return first
 
-    def fetch(self, execute: sql.Composed) -> tuple[Rows, Plan | None, float]:
-        """Return the rows, the plan that they came by (None when untraced), and seconds on this side."""
-        with self._tracer.traced() as plans:
+    def fetch(self, execute: sql.Composed, query: QueryFile) -> tuple[Rows, Plan | None, float]:
+        """Return the rows, the plan that they came by (None when untraced), and seconds on this side.
+
+        Of a statement without rows, such as an UPDATE without RETURNING, one row with how many it changed.
+        """
+        with self._tracer.traced() as plans, self.undone(query):
             begun = time.perf_counter()
-            rows = tuple(self.connection.execute(execute).fetchall())
+            cursor = self.connection.execute(execute)
+            rows = tuple(cursor.fetchall()) if cursor.description else ((cursor.rowcount,),)
             seconds = time.perf_counter() - begun
         return rows, plans[0] if plans else None, seconds
 
-    def explain(self, execute: sql.Composed) -> Plan:
-        return explain(self.connection, execute).plan
+    def explain(self, execute: sql.Composed, query: QueryFile) -> Plan:
+        with self.undone(query):
+            return explain(self.connection, execute).plan
+
+    @contextmanager
+    def undone(self, query: QueryFile) -> Iterator[None]:
+        """Let a query that changes or locks rows do so within the block, and roll it back; others stay read-only."""
+        if not query.rolled_back:
+            yield
+            return
+        self.connection.execute("BEGIN READ WRITE")
+        try:
+            yield
+        finally:
+            self.connection.pgconn.exec_(b"ROLLBACK")  # psycopg's own drops prepared statements, the case's among them
 
 
 @contextmanager

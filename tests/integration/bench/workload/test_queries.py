@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from inboxbench.bench.execute.overhead import as_text
+from inboxbench.bench.execute.pgbench import pgbench_literal
 from inboxbench.bench.execute.session import prepared
 from inboxbench.bench.workload.queries import GIVEN, Case, given_values, locale_remark
 from inboxbench.cli.bench.source import Source, opened_database
@@ -16,7 +17,7 @@ from inboxbench.config import Settings
 from inboxbench.database import connect, create_database, database_name, drop_database
 from inboxbench.project import Project
 from inboxbench.server import Server, open_server
-from inboxbench.sqlfile import parse_query, pgbench_literal, read_queries
+from inboxbench.sqlfile import parse_query, read_queries
 
 ORDERS = (
     "-- title: Orders of a customer\nSELECT id FROM orders WHERE customer_id = 7 AND 3 % 2 = 1 -- ILIKE is not used\n"
