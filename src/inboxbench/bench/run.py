@@ -18,6 +18,7 @@ from inboxbench.bench.sets.indexset import BuiltIndex, IndexSet
 from inboxbench.bench.workload.queries import GIVEN, Case
 from inboxbench.bench.workload.writes import measure_writes
 from inboxbench.database import scratch_database
+from inboxbench.errors import UsageError
 from inboxbench.project import Project
 from inboxbench.server import Server
 
@@ -72,7 +73,8 @@ def run_matrix(
     with prepared_request(server, source, project, progress=progress, **wanted) as request:
         pace = _pace(rounds, budget_s, request.cells)
         outcomes = known_outcomes(cache, server, request, rounds=rounds, speed=speed) if cache else None
-        return _Run(SpeedRun(server, request, speed), pace, outcomes, progress).measure_sets(make_builder)
+        speed_run = SpeedRun(server, request, speed)
+        return _Run(speed_run, pace, outcomes, progress, lenient).measure_sets(make_builder)
 
 
 def _pace(rounds: int, budget_s: float | None, cells: int) -> Pace:
@@ -88,7 +90,9 @@ class _Run:
     pace: Pace
     outcomes: Outcomes | None
     progress: Progress | None
+    lenient: bool = False
     _results: list[SetResult] = field(default_factory=list)
+    _refused: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._request = self.speed.request
@@ -100,12 +104,18 @@ class _Run:
         unknown = [index_set for index_set in request.sets if not (self.outcomes and self.outcomes.complete(index_set))]
         with make_builder(self.speed.server, request.template, unknown) as builder:
             for index_set in request.sets:
-                self._results.append(
-                    self._measured(index_set, builder) if index_set in unknown else self._remembered(index_set)
-                )
+                if index_set not in unknown:
+                    self._results.append(self._remembered(index_set))
+                    continue
+                try:
+                    self._results.append(self._measured(index_set, builder))
+                except UsageError as error:  # the rows do not take one of its indexes: too long, or not unique
+                    self._refuse(index_set, error)
+        if not self._results:
+            raise UsageError(self._refused[0])
         if not unknown:
             self.speed.watch_client(request.template)
-        notes = (*request.notes, *self.speed.notes)
+        notes = (*request.notes, *self._refused, *self.speed.notes)
         results = tuple(self._results)
         return Matrix(
             request.profile,
@@ -115,8 +125,13 @@ class _Run:
             self._collector.settings,
             (*notes, *_empty(self._collector.cells)),
             self.speed.overhead,
-            request.refused,
+            (*request.refused, *self._refused),
         )
+
+    def _refuse(self, index_set: IndexSet, error: UsageError) -> None:
+        if not self.lenient:
+            raise error
+        self._refused.append(f"set {index_set.name} is left out: {error}")
 
     def _measured(self, index_set: IndexSet, builder: Builds) -> SetResult:
         server = self.speed.server

@@ -251,3 +251,28 @@ def test_a_project_without_seeds_asks_for_a_database(server: Server, shop_projec
     error = _invoke(server, "--project", shop_project).exception
     assert isinstance(error, UsageError)
     assert "has no seeds/ to fill a database by; name one with --database" in str(error)
+
+
+# Definitions by the name of an index and set, and a part of what is said of each.
+UNBUILDABLE = {
+    "customers": ("customers (name)", 'relation "customers" already exists'),
+    "open_orders": ("customers (name)", 'relation "open_orders" already exists'),
+    "asks_idx": ("customers ((lower((SELECT 'x'))))", "subquery"),
+    "wide_idx": ("customers ((string_to_array(rpad('', 40000, md5(name) || name), NULL)))", "index row"),
+}
+
+
+@pytest.mark.parametrize("name", UNBUILDABLE)
+def test_a_set_that_cannot_be_built_leaves_the_others_measured(
+    server: Server, shop: Shop, questions: Path, name: str
+) -> None:
+    definition, reason = UNBUILDABLE[name]
+    text = (questions / "indexes.toml").read_text(encoding="utf-8")
+    added = f'\n[index.{name}]\ndefinition = """{definition}"""\n[set.{name}]\nindexes = ["{name}"]\n'
+    (questions / "indexes.toml").write_text(text + added, encoding="utf-8")
+    result = _invoke(server, "--database", shop.url, "--queries", questions, "--sets", f"current,{name},latest")
+    said = " ".join(f"{result.stdout} {result.exception}".split())
+    assert isinstance(result.exception, UsageError)
+    assert f"set {name} is left out: " in said
+    assert reason in said
+    assert "latest [given]" in result.stdout
