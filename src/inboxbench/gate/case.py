@@ -9,7 +9,7 @@ from pathlib import Path
 from inboxbench.errors import InboxbenchError, SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.gate.budgets import Budgets
 from inboxbench.gate.change import Comparison, Verdict, ranked
-from inboxbench.gate.compare import compare, within
+from inboxbench.gate.compare import compare, without
 from inboxbench.gate.environment import check_environment
 from inboxbench.gate.paired_timing import Timed
 from inboxbench.gate.snapshot import Snapshot, write_snapshot
@@ -56,11 +56,14 @@ def comparable(case: Case, *, update: bool, accept: bool) -> Case:
         raise UsageError(f"{error}{again}") from None
 
 
-def chosen_only(case: Case, queries: frozenset[str] | None) -> Case:
-    """Return the case with the readings of those queries alone (None: of all), and a remark on the others."""
-    if case.before is None or queries is None:
+def leave_out(case: Case, queries: frozenset[str]) -> Case:
+    """Return the case without the readings of those queries, which were not asked for, and a remark on them.
+
+    A query that the project no longer has is none of them: its readings have nothing to be compared with.
+    """
+    if case.before is None:
         return case
-    before, others = within(case.before, queries)
+    before, others = without(case.before, queries)
     chosen = replace(case, before=before)
     if not others:
         return chosen

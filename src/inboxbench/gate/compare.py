@@ -28,9 +28,9 @@ def compare(before: Snapshot, now: Snapshot, budgets: Budgets) -> Comparison:
     return Comparison(changes, figures)
 
 
-def within(before: Snapshot, queries: frozenset[str]) -> tuple[Snapshot, int]:
-    """Return the baseline without the readings of other queries than those, and how many these are."""
-    kept = {key: reading for key, reading in before.readings.items() if key.partition("/")[0] in queries}
+def without(before: Snapshot, queries: frozenset[str]) -> tuple[Snapshot, int]:
+    """Return the baseline without the readings of those queries, and how many these are."""
+    kept = {key: reading for key, reading in before.readings.items() if key.partition("/")[0] not in queries}
     return replace(before, readings=kept), len(before.readings) - len(kept)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from inboxbench.errors import InboxbenchError, SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.gate import Budgets, Environment, Snapshot, read_snapshot
-from inboxbench.gate.case import Case, chosen_only, close, comparable, headline, judge, update_baseline
+from inboxbench.gate.case import Case, close, comparable, headline, judge, leave_out, update_baseline
 from inboxbench.gate.snapshot import Cost, Reading, Writing
 
 ENVIRONMENT = Environment("0.1.0", "18.6", "tiny", 20_000, 1, {"table orders": "abc"}, {"jit": "off"})
@@ -100,9 +100,18 @@ def test_what_only_head_has_passes_where_it_is_written_or_the_other_side_was_mea
 
 
 def test_queries_left_out_on_purpose_are_not_missed() -> None:
-    case = chosen_only(Case(WHOLE, with_reading(KEYS[0], None), ""), frozenset({"q1", "q2", "q3"}))
+    left_out = frozenset({KEYS[0].partition("/")[0]})
+    case = leave_out(Case(WHOLE, with_reading(KEYS[0], None), ""), left_out)
     assert not judge(case, Budgets(), new=False, uncompared=False).closed
     assert case.remarks == ["readings of queries that --queries does not name, left out on purpose: 1"]
+
+
+def test_a_query_that_is_gone_is_missed_whatever_else_is_left_out() -> None:
+    gone, left_out = KEYS[:2]
+    now = replace(WHOLE, readings={key: reading for key, reading in WHOLE.readings.items() if key in KEYS[2:]})
+    case = leave_out(Case(WHOLE, now, ""), frozenset({left_out.partition("/")[0]}))
+    (change,) = judge(case, Budgets(), new=False, uncompared=False).of("uncompared")
+    assert change.where == gone
 
 
 @pytest.fixture

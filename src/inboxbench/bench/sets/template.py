@@ -56,7 +56,7 @@ def drop_secondary_indexes(connection: Connection) -> tuple[str, ...]:
 
 def analyse(connection: Connection, table: str, *, freeze: bool = False) -> None:
     """ANALYZE every row of `table`; with `freeze`, VACUUM it first so that no later read writes hint bits."""
-    name = sql.Identifier(table)
+    name = sql.Identifier("public", table)
     row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(name)).fetchone()
     target = statistics_target(row[0] if row else 0)
     connection.execute("SELECT set_config('default_statistics_target', %s, false)", (str(target),))
@@ -74,7 +74,7 @@ def analyse_expressions(connection: Connection, table: str) -> None:
 
     A column whose target is 0 is not analysed and keeps what it has; seconds instead of half a minute.
     """
-    name = sql.Identifier(table)
+    name = sql.Identifier("public", table)
     columns = connection.execute(_SQL["columns"], (table,)).fetchall()
     freeze = sql.SQL(", ").join(
         [sql.SQL("ALTER COLUMN {} SET STATISTICS 0").format(sql.Identifier(column)) for (column,) in columns]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from inboxbench.database_settings import replaced
 from inboxbench.errors import UsageError
 from inboxbench.files import check_writable, write_text
 from inboxbench.gate import Comparison, Snapshot, read_budgets, read_snapshot, write_snapshot
-from inboxbench.gate.case import Case, chosen_only, close, comparable, headline, judge, update_baseline
+from inboxbench.gate.case import Case, close, comparable, headline, judge, leave_out, update_baseline
 from inboxbench.gate.export import as_markdown, bencher, junit, scoreboard, smaller_is_better, workflow_commands
 from inboxbench.gate.measure_head import (
     Request,
@@ -219,20 +219,25 @@ def command(
         before = None if update and not path.is_file() else _baseline(path)
         now, remarks = (read_snapshot(run_file), []) if run_file else _measured(session, source, request)
         case = Case(before, now, str(path), remarks)
-    chosen = None
-    if request.queries is not None:
-        chosen = frozenset(query.name for query in read_workload(session.project, request.queries).queries)
     case = comparable(case, update=update, accept=accept)
-    seen = chosen_only(case, chosen)
+    seen = leave_out(case, _not_asked_for(session.project, request.queries))
     comparison = judge(seen, budgets, new=update, uncompared=allow_uncompared)
     case = replace(case, remarks=[*seen.remarks, *times_in_words(case.timed)])
     _write(outputs, case, comparison)
     if update:
-        case = update_baseline(case, comparison, path, budgets, accept=accept, partial=chosen is not None)
+        case = update_baseline(case, comparison, path, budgets, accept=accept, partial=request.queries is not None)
     _hand_over(case, comparison, output)
     _annotate(session.project, comparison)
     if not (update and accept):
         close(case, comparison)
+
+
+def _not_asked_for(project: Project, names: Sequence[str] | None) -> frozenset[str]:
+    """Return the project's queries that `names` (None: all) leaves out."""
+    if names is None:
+        return frozenset()
+    chosen = {query.name for query in read_workload(project, names).queries}
+    return frozenset(query.name for query in read_workload(project).queries if query.name not in chosen)
 
 
 def _label(database: str | None) -> str | None:
