@@ -97,7 +97,7 @@ def test_a_table_of_another_form(table: object, said: str) -> None:
         ([], "the document must be object, not []"),
         ({}, "key 'format' is missing"),
         (
-            {"format": 1, "environment": 3, "head": "", "readings": {}, "costs": {}},
+            {"format": 2, "environment": 3, "head": "", "readings": {}, "costs": {}, "rules": {}, "skipped": {}},
             "key 'environment' must be object, not 3",
         ),
     ],
