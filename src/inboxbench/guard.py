@@ -22,6 +22,7 @@ from pathlib import Path
 
 MARK = ".inboxbench.json"  # in a folder of ours: which process made it
 _SERVER_PROGRAMS = {"postgres", "initdb", "pg_ctl"}
+_SHELL = "sh"  # by which pg_ctl and initdb start postgres: for a moment the server has this name
 _PATIENCE_S = 10.0
 _POLITE_S = 5.0
 
@@ -45,14 +46,18 @@ def server_processes(home: Path) -> dict[int, list[str]]:
     return {
         number: words
         for number, words in _commands()
-        if Path(words[0]).name in _SERVER_PROGRAMS and any(word.startswith(below) for word in words[1:])
+        if (Path(words[0]).name in _SERVER_PROGRAMS and any(word.startswith(below) for word in words[1:]))
+        or (Path(words[0]).name == _SHELL and any(below in word and "postgres" in word for word in words[1:]))
     }
 
 
 def _ending(words: list[str]) -> signal.Signals | None:
-    """The signal on which a program leaves no shared memory. What initdb runs ends with it, and so is left alone."""
+    """The signal on which a program leaves no shared memory. What initdb runs ends with it, and a shell becomes the
+    server: both are left alone."""
+    if Path(words[0]).name == _SHELL:
+        return None
     if Path(words[0]).name != "postgres":
-        return signal.SIGTERM
+        return signal.SIGINT  # pg_ctl and initdb end what they have started
     return None if {"--boot", "--single", "--check"} & set(words) else signal.SIGQUIT
 
 

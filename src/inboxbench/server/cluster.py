@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ _FULL = "No space left on device"
 _FACTS = "cluster.json"  # in the folder of a server that is kept running, once it is whole
 _LAST_WORDS = 1 << 20  # bytes at the end of the log
 _PORT = "5432"  # of a socket in a folder of its own
+_PATIENCE_S = 30.0  # for a program that was asked to end
 _SOCKET_LIMIT = 100  # a unix socket's path ends at 107 bytes; ".s.PGSQL.5432" is appended to the folder
 
 
@@ -63,15 +65,30 @@ def _locale_arguments(bindir: Path) -> list[str]:
 def _run(command: list[str], account: Account, what: str, log: Path | None = None) -> None:
     environment = without_libpq() | {"LC_ALL": "C.UTF-8"}
     try:
-        done = subprocess.run(
-            command, check=False, capture_output=True, text=True, cwd="/", env=environment, start_new_session=True,
-            **account.popen_arguments(),  # type: ignore[call-overload]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/", env=environment,
+            start_new_session=True, **account.popen_arguments(),  # type: ignore[call-overload]
         )  # fmt: skip
     except OSError as error:
         raise ServerError(f"{what} could not be run: {error}") from error
-    if done.returncode:
-        detail = log.read_text(errors="replace") if log and log.exists() else done.stderr + done.stdout
+    try:
+        said = "".join(reversed(process.communicate()))
+    except BaseException:
+        _interrupt(process)
+        raise
+    if process.returncode:
+        detail = log.read_text(errors="replace") if log and log.exists() else said
         raise ServerError(f"{what} failed: {_last_error(detail)}")
+
+
+def _interrupt(process: subprocess.Popen[str]) -> None:
+    """End initdb or pg_ctl with SIGINT, on which it ends what it has started: killed, it would leave shared memory."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.communicate(timeout=_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
 
 
 def _last_error(text: str) -> str:
