@@ -1,4 +1,4 @@
-"""What is secret in connection strings, and what may be shown of them: messages, records and pages all ask here.
+"""Finds what is secret in connection strings and decides what is shown of them, for messages, records and pages.
 
 `place` is what is printed instead of a connection string: host, port and database from its parts, nothing else.
 `masked` takes secrets out of text that others wrote: a driver, a program, a recorded run. It knows the shapes in which

@@ -1,4 +1,4 @@
-"""What a dry run saw, as values: revisions, statements with their locks, what traffic waited for, and findings.
+"""The values that a dry run consists of: revisions, statements with their locks, what traffic waited for, and findings.
 
 Times are milliseconds since the run's clock began (`*_ms` that name a moment) or lengths (`duration_ms`, `held_ms`).
 Everything here was observed on the server unless a field says otherwise.

@@ -1,4 +1,4 @@
-"""What a rehearsal starts from: a database, a dataset, or nothing; a copy to work on, and a smaller one of that."""
+"""Opens what a rehearsal starts from (a database, a dataset, or nothing) as a copy to work on, or a smaller one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What sets cost at a mix of requests, which are dominated, where two break even, and which one is to be chosen."""
+"""Computes what sets cost at a mix of requests, which are dominated, where two break even, and which one is best."""
 
 from __future__ import annotations
 

@@ -241,7 +241,7 @@ def _not_asked_for(project: Project, names: Sequence[str] | None) -> frozenset[s
 
 
 def _label(database: str | None) -> str | None:
-    """What a database is called in its snapshot and by its baseline: its name, never its address."""
+    """Return what a database is called in its snapshot and by its baseline: its name, never its address."""
     if is_url(database):
         return str(conninfo_to_dict(str(database)).get("dbname") or "") or None
     return database

@@ -11,8 +11,9 @@ from inboxbench.sqltree.commands import Command
 
 
 def _check(facts: Facts) -> Iterator[Hit]:
-    """What else locks more than it names are partitions and children, as it is meant to. Under a lock_timeout
-    nobody queues behind it for long.
+    """Yield each table that a drop or TRUNCATE locked without naming it; partitions and children are left out.
+
+    Under a lock_timeout nobody queues behind such a statement for long.
     """
     for statement in facts.run.statements:
         forces = [force for force in facts.in_force(statement) if force.owner is statement and force.lock.blocks_reads]

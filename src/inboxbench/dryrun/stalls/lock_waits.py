@@ -1,4 +1,4 @@
-"""Who waits for whom, looked at every few milliseconds, and the deadlocks of the log: the evidence of causes."""
+"""Records who waits for whom every few milliseconds, and reads the deadlocks of the log: the evidence of causes."""
 
 from __future__ import annotations
 

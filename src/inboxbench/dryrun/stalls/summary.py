@@ -1,4 +1,4 @@
-"""What each class of traffic waited for: percentiles, errors, deadlocks, and stalls with the lock behind each."""
+"""Summarises what each class of traffic waited for: percentiles, errors, deadlocks, stalls with the lock of each."""
 
 from __future__ import annotations
 
