@@ -261,13 +261,13 @@ class _DecayRun:
 def hold_still(connection: Connection) -> None:
     """No autovacuum on these tables: on a server of somebody else's it would come in at a moment of its own."""
     for table in tables(connection):
-        connection.execute(sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = off)").format(sql.Identifier(table)))
+        connection.execute(sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = off)").format(sql.Identifier(*table)))
 
 
 def vacuum(connection: Connection) -> None:
     """VACUUM as a DBA types it, table by table: it may leave few dead entries where they are, as it does there."""
     for table in tables(connection):
-        connection.execute(sql.SQL("VACUUM {}").format(sql.Identifier(table)))
+        connection.execute(sql.SQL("VACUUM {}").format(sql.Identifier(*table)))
 
 
 def decay_lab(document: Mapping[str, Any]) -> Lab:

@@ -22,8 +22,8 @@ from inboxbench.sqlfile import QueryFile
 TIMEOUT_S = 14.0
 
 _INDEX_BYTES = """
-    SELECT coalesce(sum(pg_relation_size(oid)), 0) FROM pg_class
-    WHERE relkind = 'i' AND relnamespace = 'public'::regnamespace
+    SELECT coalesce(sum(pg_relation_size(i.oid)), 0) FROM pg_class i JOIN pg_namespace n ON n.oid = i.relnamespace
+    WHERE i.relkind = 'i' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 """
 
 Progress = Callable[[int, int, str], None]

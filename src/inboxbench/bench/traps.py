@@ -229,8 +229,8 @@ def _try(connection: Connection, trap: Trap, way: str) -> Execution:
     """Indexes and settings of the way, statistics of index expressions, then its query."""
     if setup := trap.section(f"{way} setup"):
         connection.execute(setup.encode())
-        for (table,) in connection.execute(_SQL["unknown"]).fetchall():
-            analyse(connection, table)
+        for schema, table in connection.execute(_SQL["unknown"]).fetchall():
+            analyse(connection, (schema, table))
     return execute(connection, trap.section(f"{way} query"))
 
 

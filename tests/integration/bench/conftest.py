@@ -76,7 +76,7 @@ def _late(server: Server, head_template: str) -> Iterator[str]:
             drop_secondary_indexes(connection)
             _run(connection, LATE)
             for table in ("conversations", "messages"):
-                analyse(connection, table, freeze=True)
+                analyse(connection, ("public", table), freeze=True)
         yield name
 
 

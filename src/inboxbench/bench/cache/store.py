@@ -142,7 +142,7 @@ def surroundings(connection: Connection) -> dict[str, Any]:
     the machine we are on. Alike in two runs when their figures compare."""
     version = connection.execute("SELECT version()").fetchone()
     locale = connection.execute(_LOCALE).fetchone()
-    names = [sql.Identifier("public", table).as_string(connection) for table in tables(connection)]
+    names = [sql.Identifier(*table).as_string(connection) for table in tables(connection)]
     pages = [connection.execute(_PAGES, (name, name)).fetchone() for name in names]
     return {
         "server": version[0] if version else "",
@@ -163,6 +163,6 @@ def contents(connection: Connection, *, as_is: bool) -> str:
     found = hashlib.sha256()
     row = sql.SQL("t.ctid::text || t::text" if as_is else "t::text")
     for table in tables(connection):
-        counted = connection.execute(sql.SQL(_ROWS).format(row=row, table=sql.Identifier("public", table))).fetchone()
+        counted = connection.execute(sql.SQL(_ROWS).format(row=row, table=sql.Identifier(*table))).fetchone()
         found.update(repr((table, counted)).encode())
     return f"rows {found.hexdigest()[:16]}"

@@ -129,7 +129,9 @@ class CellCollector:
     def measure(self, probe: Probe, case: Case, index_set: IndexSet) -> tuple[Measured, str]:
         """Measure a case under a set and keep the cell. Returns the outcome and the set that it was executed under."""
         slow = self._slow[case.name]
-        definitions = {index.name: index.definition for index in index_set.indexes}
+        definitions: dict[str, str] = {}
+        for index in index_set.indexes:  # a plan names no schema: two of one name are told apart by neither
+            definitions[index.own_name] = definitions.get(index.own_name, "") + index.definition
         known = {shape: outcome for shape, (_name, outcome) in slow.items()}
         outcome = measure(probe, case, self.pace, known, definitions)
         under = index_set.name

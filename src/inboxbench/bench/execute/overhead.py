@@ -104,7 +104,8 @@ def measure_overhead(
         key = connection.execute(_SQL["keyed"]).fetchone()
         if key is None:
             return _NO_TABLE
-        table, column = (sql.Identifier(name) for name in key)
+        schema, name, column_name = key
+        table, column = sql.Identifier(schema, name), sql.Identifier(column_name)
         select = sql.SQL("SELECT {0} FROM {1} WHERE {0} = ").format(column, table)
         row = connection.execute(sql.SQL("SELECT min({}) FROM {}").format(column, table)).fetchone()
         if row is None or row[0] is None:

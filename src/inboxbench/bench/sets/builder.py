@@ -16,7 +16,7 @@ from typing import Self
 
 from psycopg import sql
 
-from inboxbench.bench.sets.indexset import BuiltIndex, Index, IndexSet, build
+from inboxbench.bench.sets.indexset import BuiltIndex, Index, IndexSet, build, located
 from inboxbench.bench.sets.template import analyse_expressions
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.server import Server
@@ -25,9 +25,9 @@ Announce = Callable[[str], None]
 Key = tuple[str, str]
 
 _EXPRESSIONS = """
-    SELECT DISTINCT t.relname
-    FROM pg_index x JOIN pg_class t ON t.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid
-    WHERE x.indexprs IS NOT NULL AND i.relnamespace = 'public'::regnamespace AND i.relname = ANY (%s) ORDER BY 1
+    SELECT DISTINCT n.nspname, t.relname
+    FROM pg_index x JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+    WHERE x.indexprs IS NOT NULL AND x.indexrelid = ANY (%s::oid[]) ORDER BY 1, 2
 """
 
 
@@ -113,9 +113,9 @@ class SetBuilder(_Kept):
 
 def _refresh_statistics(connection: Connection, indexes: Sequence[Index]) -> None:
     """An index on an expression has statistics of its own; those of plain columns came with the clone."""
-    names = [index.name for index in indexes]
-    for (table,) in connection.execute(_EXPRESSIONS, (names,)).fetchall():
-        analyse_expressions(connection, table)
+    numbers = [located(connection, index)[0] for index in indexes]
+    for schema, table in connection.execute(_EXPRESSIONS, (numbers,)).fetchall():
+        analyse_expressions(connection, (schema, table))
 
 
 @dataclass
@@ -136,5 +136,6 @@ class SetPruner(_Kept):
             with connect(self.server.conninfo(name)) as connection:
                 for built_index in built:
                     if built_index.index.name not in kept:
-                        connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(built_index.index.name)))
+                        _number, *name_in_schema = located(connection, built_index.index)
+                        connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(*name_in_schema)))
             yield name, tuple(built_index for built_index in built if built_index.index.name in kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from inboxbench.database import Connection
+from inboxbench.database import Connection, first_row
 from inboxbench.documents import check_table, parse_toml
 from inboxbench.errors import ServerError, UsageError, unknown
 from inboxbench.files import read_text
@@ -21,7 +22,8 @@ from inboxbench.sqlfile import read_sections
 
 _SQL = read_sections(__file__)
 
-_TABLE = re.compile(r'\s*(?:only\s+)?(?:public\.)?(?:"((?:[^"]|"")+)"|([^\s(]+))', re.IGNORECASE)
+_NAME = r'(?:"(?:[^"]|"")+"|[^\s(".]+)'
+_TABLE = re.compile(rf"\s*(?:only\s+)?({_NAME}(?:\s*\.\s*{_NAME})?)", re.IGNORECASE)
 _INDEX_KEYS = {"definition": str, "serves": list, "why": str, "ids": list, "needs": list}
 _DEEPEST = 50  # sets that extend each other
 _SET_KEYS = {"title": str, "why": str, "extends": list, "without": list, "indexes": list, "default": bool}
@@ -29,7 +31,8 @@ _SET_KEYS = {"title": str, "why": str, "extends": list, "without": list, "indexe
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """`definition` is what follows CREATE INDEX name ON."""
+    """`definition` is what follows CREATE INDEX name ON. relation: its name within its schema, where `name` has the
+    schema before it, too ("": the same as `name`)."""
 
     name: str
     definition: str
@@ -37,12 +40,17 @@ class Index:
     why: str = ""
     ids: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    relation: str = ""
 
     @property
     def table(self) -> str:
+        """The table as the definition writes it, with its schema where that is given."""
         match = _TABLE.match(self.definition)
-        assert match is not None, self.definition
-        return match[1].replace('""', '"') if match[1] else match[2]
+        return match[1] if match else ""
+
+    @property
+    def own_name(self) -> str:
+        return self.relation or self.name
 
     @property
     def inverted(self) -> bool:
@@ -53,7 +61,15 @@ class Index:
     def create(self) -> sql.Composed:
         # The definition is SQL that the project's owner wrote, not data: it is pasted as it stands.
         body = sql.SQL(self.definition)
-        return sql.SQL("CREATE INDEX {} ON {}").format(sql.Identifier(self.name), body)
+        return sql.SQL("CREATE INDEX {} ON {}").format(sql.Identifier(self.own_name), body)
+
+    @property
+    def create_on_trial(self) -> sql.Composed:
+        """The same on a temporary table that has the name of its own."""
+        match = _TABLE.match(self.definition)
+        assert match is not None, self.definition
+        rest = sql.SQL(self.definition[match.end() :])
+        return sql.SQL("CREATE INDEX {} ON {}{}").format(sql.Identifier(self.own_name), _on_trial(match[1]), rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +176,20 @@ def read_catalogue(path: Path) -> Catalogue:
     return parse_catalogue(path, read_text(path))
 
 
-_DEFINITION = re.compile(r"CREATE INDEX .+? ON (?:ONLY )?(?:public\.)?(.+)", re.DOTALL)
+_DEFINITION = re.compile(r"CREATE INDEX .+? ON (?:ONLY )?(.+)", re.DOTALL)
 
 
 def live_set(connection: Connection, name: str, title: str) -> IndexSet:
     """The set of indexes that a database has now, unique ones left out: those are rules and stay under every set."""
     indexes = []
-    for index, definition in connection.execute(_SQL["live"]).fetchall():
+    rows = connection.execute(_SQL["live"]).fetchall()
+    times = Counter(row[1] for row in rows)
+    for schema, index, definition, visible in rows:
         match = _DEFINITION.fullmatch(definition)
         assert match is not None, definition
-        indexes.append(Index(name=index, definition=match[1]))
+        table = match[1].removeprefix("public.") if visible else match[1]
+        full = f"{schema}.{index}" if times[index] > 1 and schema != "public" else index
+        indexes.append(Index(name=full, definition=table, relation=index))
     return IndexSet(name, title, "as the migrations leave it", tuple(indexes), default=False)
 
 
@@ -203,21 +223,23 @@ def try_definitions(connection: Connection, path: Path, indexes: Iterable[Index]
     Raises UsageError naming the index and what PostgreSQL said.
     """
     wanted = list({index.name: index for index in indexes}.values())
-    with connection.transaction(force_rollback=True):
-        for index in wanted:
-            try:
+    for index in wanted:
+        try:
+            with connection.transaction(force_rollback=True):
                 _try_one(connection, index)
-            except psycopg.Error as error:
-                raise UsageError(f"{path} [index.{index.name}] definition: {reason(error)}") from None
+        except psycopg.Error as error:
+            raise UsageError(f"{path} [index.{index.name}] definition: {reason(error)}") from None
+
+
+def _on_trial(table: str) -> sql.Composed:
+    """Return the name of the temporary table that stands in for `table`, a name as a definition writes it."""
+    return sql.SQL("pg_temp.{}").format(sql.SQL(re.findall(_NAME, table)[-1]))
 
 
 def _try_one(connection: Connection, index: Index) -> None:
-    table = sql.Identifier(index.table)
-    # A temporary table of the same name hides the real one for this transaction.
-    connection.execute(
-        sql.SQL("CREATE TEMPORARY TABLE IF NOT EXISTS {0} (LIKE public.{0} INCLUDING DEFAULTS)").format(table)
-    )
-    connection.execute(index.create)
+    copy = sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING DEFAULTS)")
+    connection.execute(copy.format(_on_trial(index.table), sql.SQL(index.table)))
+    connection.execute(index.create_on_trial)
 
 
 def build(connection: Connection, indexes: Iterable[Index], announce: Callable[[str], None]) -> tuple[BuiltIndex, ...]:
@@ -236,11 +258,12 @@ def build(connection: Connection, indexes: Iterable[Index], announce: Callable[[
         except psycopg.Error as error:
             raise UsageError(f"[index.{index.name}] definition: {reason(error)}") from None
         seconds = time.perf_counter() - begun
-        built.append(BuiltIndex(index, _size(connection, index.name), seconds))
+        (size,) = first_row(connection, "SELECT pg_relation_size(%s::oid)", (located(connection, index)[0],))
+        built.append(BuiltIndex(index, int(size), seconds))
     return tuple(built)
 
 
-def _size(connection: Connection, name: str) -> int:
-    text = "SELECT pg_relation_size(oid) FROM pg_class WHERE relname = %s AND relnamespace = 'public'::regnamespace"
-    row = connection.execute(text, (name,)).fetchone()
-    return int(row[0]) if row else 0
+def located(connection: Connection, index: Index) -> tuple[int, str, str]:
+    """Return the oid, the schema and the name of an index that is built."""
+    number, schema, name = first_row(connection, _SQL["located"], (index.table, index.own_name))
+    return int(number), schema, name

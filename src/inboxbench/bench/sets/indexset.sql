@@ -1,8 +1,15 @@
 -- The statements of indexset.py.
 
 --- live
-SELECT i.relname, pg_get_indexdef(x.indexrelid)
-FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
-WHERE i.relnamespace = 'public'::regnamespace AND x.indisvalid AND NOT x.indisunique AND NOT x.indisexclusion
-  AND NOT i.relispartition
-ORDER BY i.relname
+SELECT n.nspname, i.relname, pg_get_indexdef(x.indexrelid), pg_table_is_visible(x.indrelid)
+FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_namespace n ON n.oid = i.relnamespace
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND x.indisvalid AND NOT x.indisunique AND NOT x.indisexclusion AND NOT i.relispartition
+  AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = x.indrelid AND d.deptype = 'e')
+ORDER BY n.nspname <> 'public', n.nspname, i.relname
+
+-- Where an index of a catalogue is: in the schema of its table, whose name is resolved as a statement would.
+--- located
+SELECT i.oid, n.nspname, i.relname
+FROM pg_class t JOIN pg_class i ON i.relnamespace = t.relnamespace JOIN pg_namespace n ON n.oid = i.relnamespace
+WHERE t.oid = to_regclass(%s) AND i.relname = %s AND i.relkind IN ('i', 'I')

@@ -17,6 +17,9 @@ from inboxbench.sqlfile import read_sections
 
 _SQL = read_sections(__file__)
 
+# The schema and the name of a table.
+Relation = tuple[str, str]
+
 # ANALYZE samples 300 rows for each unit of the target, so rows / 300 reads the whole table: no luck is left.
 _ROWS_PER_TARGET = 300
 _LOWEST_TARGET = 100
@@ -54,9 +57,9 @@ def drop_secondary_indexes(connection: Connection) -> tuple[str, ...]:
     return tuple(name for _schema, name in rows)
 
 
-def analyse(connection: Connection, table: str, *, freeze: bool = False) -> None:
+def analyse(connection: Connection, table: Relation, *, freeze: bool = False) -> None:
     """ANALYZE every row of `table`; with `freeze`, VACUUM it first so that no later read writes hint bits."""
-    name = sql.Identifier("public", table)
+    name = sql.Identifier(*table)
     row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(name)).fetchone()
     target = statistics_target(row[0] if row else 0)
     connection.execute("SELECT set_config('default_statistics_target', %s, false)", (str(target),))
@@ -69,13 +72,13 @@ def analyse_all(connection: Connection) -> None:
         analyse(connection, table, freeze=True)
 
 
-def analyse_expressions(connection: Connection, table: str) -> None:
+def analyse_expressions(connection: Connection, table: Relation) -> None:
     """Collect the statistics of the table's index expressions, and leave those of its columns as they are.
 
     A column whose target is 0 is not analysed and keeps what it has; seconds instead of half a minute.
     """
-    name = sql.Identifier("public", table)
-    columns = connection.execute(_SQL["columns"], (table,)).fetchall()
+    name = sql.Identifier(*table)
+    columns = connection.execute(_SQL["columns"], table).fetchall()
     freeze = sql.SQL(", ").join(
         [sql.SQL("ALTER COLUMN {} SET STATISTICS 0").format(sql.Identifier(column)) for (column,) in columns]
     )
@@ -83,12 +86,12 @@ def analyse_expressions(connection: Connection, table: str) -> None:
     analyse(connection, table)
 
 
-def tables(connection: Connection) -> tuple[str, ...]:
-    """Ordinary tables of the public schema, by name."""
-    return tuple(name for (name,) in connection.execute(_SQL["tables"]).fetchall())
+def tables(connection: Connection) -> tuple[Relation, ...]:
+    """Return ordinary tables and filled materialized views of all schemas, those of `public` first."""
+    return tuple((schema, name) for schema, name in connection.execute(_SQL["tables"]).fetchall())
 
 
-def lay_out(connection: Connection) -> tuple[str, ...]:
+def lay_out(connection: Connection) -> tuple[Relation, ...]:
     """Rewrite tables whose rows do not lie in the order of their key, which is that of arrival, and say which.
 
     Backfills take batches as large as the moment allows, so that rows come to lie elsewhere in each run: pages touched
@@ -96,20 +99,20 @@ def lay_out(connection: Connection) -> tuple[str, ...]:
     scan; drop secondary indexes first, or each is built anew for nothing.
     """
     moved = []
-    for table, index, columns in connection.execute(_SQL["keys"]).fetchall():
-        if _out_of_order(connection, table, columns):
-            names = (sql.Identifier("public", table), sql.Identifier(index))
+    for schema, table, index, columns in connection.execute(_SQL["keys"]).fetchall():
+        if _out_of_order(connection, (schema, table), columns):
+            names = (sql.Identifier(schema, table), sql.Identifier(index))
             connection.execute(sql.SQL("CLUSTER {} USING {}").format(*names))
-            moved.append(table)
+            moved.append((schema, table))
     return tuple(moved)
 
 
-def _out_of_order(connection: Connection, table: str, columns: Sequence[str]) -> bool:
+def _out_of_order(connection: Connection, table: Relation, columns: Sequence[str]) -> bool:
     key = sql.SQL(", ").join(map(sql.Identifier, columns))
     with connection.transaction(force_rollback=True):
         for setting, value in _AS_IT_LIES.items():
             connection.execute("SELECT set_config(%s, %s, true)", (setting, value))
-        look = sql.SQL(_OUT_OF_ORDER).format(key=key, table=sql.Identifier("public", table))
+        look = sql.SQL(_OUT_OF_ORDER).format(key=key, table=sql.Identifier(*table))
         return connection.execute(look).fetchone() is not None
 
 

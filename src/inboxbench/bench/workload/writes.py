@@ -31,8 +31,9 @@ _LONGEST_S = 20.0
 _PASSES = 2
 
 _GIN = """
-    SELECT i.oid::regclass::text FROM pg_class i JOIN pg_am a ON a.oid = i.relam
-    WHERE a.amname = 'gin' AND i.relkind = 'i' AND i.relnamespace = 'public'::regnamespace ORDER BY 1
+    SELECT i.oid::regclass::text
+    FROM pg_class i JOIN pg_am a ON a.oid = i.relam JOIN pg_namespace n ON n.oid = i.relnamespace
+    WHERE a.amname = 'gin' AND i.relkind = 'i' AND n.nspname !~ '^pg_' ORDER BY 1
 """
 _BLOCKS = "SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = current_database()"
 _UPDATES = "SELECT coalesce(sum(n_tup_upd), 0), coalesce(sum(n_tup_hot_upd), 0) FROM pg_stat_user_tables"
