@@ -9,7 +9,6 @@ from dataclasses import replace
 from math import inf
 
 from inboxbench.dryrun.model import Lock, Rewrite, Scan, Statement, Transaction
-from inboxbench.dryrun.observe import server_log
 from inboxbench.dryrun.observe.catalog_view import View
 from inboxbench.dryrun.observe.lock_attribution import LATE_MS, LockAttribution
 from inboxbench.dryrun.observe.log_statements import Draft, Segment, segments
@@ -143,14 +142,14 @@ class _Work:
             scans=tuple(Scan(relation, rows) for relation, rows in sorted(self._scans(draft).items())),
             dead_tuples=self._dead(draft),
             peak_bytes=peak,
-            temp_bytes=max(draft.temp_bytes, sum(map(server_log.temp_bytes, draft.plans))),
+            temp_bytes=max(draft.temp_bytes, sum(plan.temporary for plan in draft.plans)),
             error=draft.error,
             lock_timeout_ms=draft.events[0].lock_timeout if draft.events else None,
             values=draft.values,
         )
 
     def _wal(self, draft: Draft) -> int:
-        planned = sum(map(server_log.wal_bytes, draft.plans))
+        planned = sum(plan.wal for plan in draft.plans)
         if len(draft.events) > 1:
             return max(draft.events[-1].wal - draft.events[0].wal, planned)
         if draft.plans:
@@ -159,8 +158,8 @@ class _Work:
 
     def _scans(self, draft: Draft) -> dict[str, int]:
         rows_read: dict[str, int] = {}
-        for explained in draft.plans:
-            for relation, rows in server_log.scans(explained):
+        for plan in draft.plans:
+            for relation, rows in plan.scans:
                 rows_read[relation] = rows_read.get(relation, 0) + rows
         return rows_read | self._counted_scans(draft) | self._silent_scans(draft)
 
@@ -199,7 +198,7 @@ class _Work:
 
     @staticmethod
     def _dead(draft: Draft) -> int:
-        planned = sum(map(server_log.dead, draft.plans))
+        planned = sum(plan.dead for plan in draft.plans)
         if len(draft.events) < 2:
             return planned
         first, last = draft.events[0].counted, draft.events[-1].counted

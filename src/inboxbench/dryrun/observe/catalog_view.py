@@ -23,10 +23,12 @@ class View:
         self._current = dict(self._committed)
         self._savepoints: dict[str, dict[int, Relation]] = {}
         self._known: dict[int, Relation] = {}
+        self._oids: dict[str, int] | None = None  # of what is there now; None: to be made again
         for catalogue in catalogues:
             self._known.update(catalogue.relations)
 
     def begin(self) -> None:
+        self._oids = None
         self._current = dict(self._committed)
         self._savepoints = {}
 
@@ -48,7 +50,9 @@ class View:
         return relation.full_name if relation else None
 
     def by_name(self, full_name: str) -> int | None:
-        return next((oid for oid, relation in self._current.items() if relation.full_name == full_name), None)
+        if self._oids is None:
+            self._oids = {relation.full_name: oid for oid, relation in reversed(self._current.items())}
+        return self._oids.get(full_name)
 
     def savepoint(self, draft: Draft) -> None:
         """SAVEPOINT keeps the state, ROLLBACK TO brings it back."""
@@ -56,11 +60,12 @@ class View:
             if command.kind == "savepoint":
                 self._savepoints[command.name or ""] = dict(self._current)
             elif command.kind == "rollback to" and command.name in self._savepoints:
-                self._current = dict(self._savepoints[command.name])
+                self._current, self._oids = dict(self._savepoints[command.name]), None
 
     def take(self, event: TriggerEvent) -> dict[str, int]:
         """Rewritten relations with their bytes; the view is what the event says from here on."""
-        names = {relation.full_name: relation for relation in self._current.values()}
+        names = {relation.full_name: relation for relation in self._current.values()} if event.locks else {}
+        self._oids = None
         rewritten: dict[str, int] = {}
         for oid, schema, name, kind, filenode, _, octets in event.locks:
             if name is None or _TRANSIENT.match(name):
@@ -86,6 +91,7 @@ class View:
         """Files that changed by a command without events, of relations that it locked or names; any when it names none
         (VACUUM FULL, CASCADE) and nobody saw its locks."""
         rewritten: dict[str, int] = {}
+        self._oids = None
         any_of_them = not touched and _reaches_further(after, parsed)
         gone = {relation.full_name: relation for oid, relation in self._current.items() if oid not in after.relations}
         for oid, relation in after.relations.items():

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from inboxbench.dryrun.model import MODES, Lock, LockMode, Seen
-from inboxbench.dryrun.observe import server_log
 from inboxbench.dryrun.observe.catalog_view import View, kind_name
 from inboxbench.dryrun.observe.log_statements import Draft, Segment
 from inboxbench.dryrun.observe.sampler import Relation
@@ -129,8 +128,8 @@ class LockAttribution:
         for event in draft.events:
             if event.event != "ddl_command_start":
                 yield from _logged(event.locks)
-        for explained in draft.plans:
-            for name, mode in server_log.locks(explained):
+        for plan in draft.plans:
+            for name, mode in plan.locks:
                 oid = self._view.by_name(name)
                 if oid is not None:
                     yield _Grab(oid, SYSTEM_NAMES[mode], "plan")

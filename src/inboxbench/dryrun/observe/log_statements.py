@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Literal
 
+from inboxbench.dryrun.observe.plan_work import Work, read_work
 from inboxbench.dryrun.observe.sampler import APPLICATION, virtual_number
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.observe.server_log import Line
@@ -51,7 +52,7 @@ class TriggerEvent:
 
 @dataclass(slots=True)
 class Draft:
-    """A statement as the log shows it. Times: Unix ms. waits: (oid, ms); plans: of EXPLAIN, as JSON; values: of its
+    """A statement as the log shows it. Times: Unix ms. waits: (oid, ms); plans: what each said; values: of its
     placeholders by number, as literals."""
 
     pid: int
@@ -60,7 +61,7 @@ class Draft:
     started: float
     finished: float
     events: list[TriggerEvent] = field(default_factory=list)
-    plans: list[dict[str, Any]] = field(default_factory=list)
+    plans: list[Work] = field(default_factory=list)
     waits: list[tuple[int, float]] = field(default_factory=list)
     temp_bytes: int = 0
     error: str | None = None
@@ -169,7 +170,7 @@ class _Session:
         if self._open is None:
             return
         if plan is not None:
-            self._open.plans.append(json.loads(plan))
+            self._open.plans.append(read_work(plan))
             return
         self._open.finished = self._open.started + duration
         self._open = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,9 +48,9 @@ class Facts:
 
     def in_force(self, statement: Statement) -> list[InForce]:
         """Locks of its transaction on tables while it ran, that block reads or writes; its own included."""
-        owners = [*self.earlier(statement), statement]
-        forces = (InForce(lock, owner) for owner in owners for lock in owner.locks if lock.keeps_out)
-        standing = [force for force in forces if _still(force, statement)]
+        mine = self._keeping[statement.transaction]
+        begun = mine[: bisect_right(mine, statement.number, key=lambda force: force.owner.number)]
+        standing = [force for force in begun if _still(force, statement)]
         standing.sort(key=lambda force: force.lock.blocks_reads)
         return list({force.lock.relation: force for force in standing}.values())
 
@@ -58,9 +58,24 @@ class Facts:
         """Return the strongest lock in force on `relation` while the statement ran, if it blocks anybody."""
         return next((force for force in self.in_force(statement) if force.lock.relation == relation), None)
 
+    def own(self, statement: Statement) -> list[InForce]:
+        """Return the locks on tables that the statement took itself, and that block reads or writes."""
+        return [InForce(lock, statement) for lock in statement.locks if lock.keeps_out]
+
+    @cached_property
+    def _keeping(self) -> dict[int, list[InForce]]:
+        """Return what each transaction locked in others' way, in its order: a history of a million statements locks few
+        tables.
+        """
+        keeping: dict[int, list[InForce]] = defaultdict(list)
+        for statement in self.run.statements:
+            keeping[statement.transaction] += self.own(statement)
+        return keeping
+
     def earlier(self, statement: Statement) -> list[Statement]:
         """Of the same transaction, before it."""
-        return [earlier for earlier in self._by_transaction[statement.transaction] if earlier.number < statement.number]
+        mine = self._by_transaction[statement.transaction]
+        return mine[: bisect_left(mine, statement.number, key=lambda earlier: earlier.number)]
 
     @cached_property
     def _stalls(self) -> dict[int | None, list[tuple[str, Stall]]]:
@@ -120,6 +135,8 @@ class Facts:
         """Return the statements that set lock_timeout, by session; every short step of a long history may be one."""
         timeouts: dict[int, list[tuple[Statement, Setting]]] = defaultdict(list)
         for statement in self.run.statements:
+            if "lock_timeout" not in statement.sql.lower():
+                continue
             settings = (setting for command in statement.parsed.commands for setting in command.settings)
             timeouts[statement.pid] += [(statement, setting) for setting in settings if setting.name == "lock_timeout"]
         return timeouts

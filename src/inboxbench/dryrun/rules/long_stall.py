@@ -14,8 +14,7 @@ def _check(facts: Facts) -> Iterator[Hit]:
         worst = facts.worst_stall(statement)
         if worst is None or worst[1].duration_ms < LONG_MS:
             continue
-        own = (force for force in facts.in_force(statement) if force.owner is statement)
-        if force := next((force for force in own if force.lock.held_ms >= LONG_MS), None):
+        if force := next((force for force in facts.own(statement) if force.lock.held_ms >= LONG_MS), None):
             what = f"{head(statement)} blocked {blocked(force)}.{worst_stall(facts, statement)}"
             yield Hit(statement, force.lock.relation, what)
 

@@ -16,7 +16,7 @@ def _check(facts: Facts) -> Iterator[Hit]:
     if not facts.run.one_transaction:
         return
     statements = facts.run.statements
-    forces = [force for statement in statements for force in facts.in_force(statement) if force.owner is statement]
+    forces = [force for statement in statements for force in facts.own(statement)]
     worst = max(forces, key=lambda force: force.lock.held_ms, default=None)
     if worst is None or not (worst.lock.held_ms >= LONG_MS or any(map(is_work, statements))):
         return

@@ -7,9 +7,9 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from functools import cached_property
 
-from inboxbench.dryrun.model import ClassSummary, Lock, Problem, Stall, Statement
+from inboxbench.dryrun.model import ClassSummary, Problem, Stall, Statement
 from inboxbench.dryrun.stalls.lock_waits import DEADLOCK, Cycles, Wait, Waits
 from inboxbench.traffic.clock import NOTICED_MS, Standstills
 from inboxbench.traffic.engine import Answer, RequestClass, Traffic
@@ -95,12 +95,14 @@ class Causes:
         if not begun:
             return None
         latest = own[begun - 1]
-        same = takewhile(
-            lambda statement: statement.transaction == latest.transaction,
-            (own[place] for place in range(begun - 1, -1, -1)),
-        )
-        took = [statement.number for statement in same if any(_took(lock, root) for lock in statement.locks)]
-        return took[-1] if took else latest.number
+        took = self._takers.get((latest.transaction, root.relation, root.held))
+        return took if took is not None and took <= latest.number else latest.number
+
+    @cached_property
+    def _takers(self) -> dict[tuple[int, str | None, str | None], int]:
+        """Return the first statement of each transaction that took a lock, by transaction, relation and mode."""
+        locks = ((statement, lock) for statement in reversed(self._statements) for lock in statement.locks)
+        return {(statement.transaction, lock.relation, lock.mode): statement.number for statement, lock in locks}
 
     def _behind(self, root: Wait) -> str | None:
         """Return whom the history itself waits for: a class of the traffic, or somebody who is none of it."""
@@ -124,10 +126,6 @@ class Causes:
 
 def _start(statement: Statement) -> float:
     return statement.started_ms
-
-
-def _took(lock: Lock, root: Wait) -> bool:
-    return lock.relation == root.relation and lock.mode == root.held
 
 
 _MOST_PROBLEMS = 20

@@ -7,6 +7,7 @@ from dataclasses import replace
 from inboxbench.dryrun.observe.catalog_view import View
 from inboxbench.dryrun.observe.lock_attribution import LockAttribution
 from inboxbench.dryrun.observe.log_statements import Draft, segments
+from inboxbench.dryrun.observe.plan_work import Work
 from inboxbench.dryrun.observe.sampler import Catalogue, Poll, Relation, Sample, parse_locks
 from inboxbench.dryrun.observe.samples import Samples
 
@@ -31,7 +32,7 @@ def test_a_sighting_lasts_from_the_first_look_to_the_last() -> None:
 
 
 def _draft(transaction: str, sql: str, started: float, finished: float, *, planned: bool = False) -> Draft:
-    plans = [{"Plan": {"Node Type": "Result"}}] if planned else []
+    plans = [Work()] if planned else []
     return Draft(7, transaction, sql, started, finished, plans=plans)
 
 
