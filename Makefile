@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-faults lint docs docs-pages bench prove-gate prove-hazards prove-naive prove-rewrites million format head-sql lock clean
+.PHONY: help demo test test-long test-faults lint docs docs-pages bench prove-gate prove-hazards prove-isolation prove-naive prove-rewrites million format head-sql lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -57,6 +57,9 @@ prove-gate: $(READY) ## the gate against 24 injected regressions, then 200 runs 
 
 prove-hazards: $(READY) ## what 85 operations lock, rewrite, scan and block, held against a catalogue: minutes (ARGS="embedded bin:DIR")
 	$(BIN)/python bench/proofs/prove_hazards.py $(ARGS)
+
+prove-isolation: $(READY) ## `race spec` beside PostgreSQL's isolationtester on a folder of specs (ARGS="…/src/test/isolation --server bin:DIR")
+	$(BIN)/python bench/proofs/prove_isolation.py $(ARGS)
 
 prove-naive: $(READY) ## the messenger's history beside the same changes written naively, under traffic (ARGS="--dataset medium")
 	$(BIN)/python bench/proofs/prove_naive.py $(ARGS)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from inboxbench.database import scratch_database
 from inboxbench.errors import SubjectFailed
@@ -13,7 +16,8 @@ from inboxbench.race.explore.oracle import query_is_empty
 from inboxbench.race.explore.result import Exploration
 from inboxbench.race.explore.run import explore
 from inboxbench.race.isolationtester.parser import parse_spec_file
-from inboxbench.race.isolationtester.permutations import Isolation, run_spec, spec_scenario
+from inboxbench.race.isolationtester.permutations import Isolation, run_spec
+from inboxbench.race.isolationtester.scenario import spec_scenario
 from inboxbench.server import Server
 from inboxbench.server.binaries import find_bindir
 from inboxbench.server.handle import Embedded
@@ -30,25 +34,44 @@ def tester() -> Path:
     return find_bindir(Embedded()).parent / TESTER
 
 
+# What pg_isolation_regress sets.
+ENVIRONMENT = {"PGTZ": "America/Los_Angeles", "PGDATESTYLE": "Postgres, MDY"}
+OPTIONS = "-c intervalstyle=postgres_verbose"
+
+
 def ours(conninfo: str, path: Path) -> str:
-    said: list[str] = []
-    run_spec(parse_spec_file(path, path.read_text(encoding="utf-8")), conninfo, said.append)
-    return "".join(f"{line}\n" for line in said)
+    """Return what is printed on both standard output and error, and of a failure nothing."""
+    lines: list[str] = []
+    with suppress(SubjectFailed):
+        run_spec(parse_spec_file(path, path.read_text(encoding="utf-8")), conninfo, lines.append, lines.append)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def theirs(tester: Path, conninfo: str, path: Path) -> str:
+    done = subprocess.run(
+        [tester, make_conninfo(conninfo, options=OPTIONS, application_name=f"isolation/{path.stem}")],
+        input=path.read_text(encoding="utf-8"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **ENVIRONMENT},
+        text=True,
+        check=False,
+    )
+    return done.stdout
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_the_output_is_isolationtesters(server: Server, tester: Path, path: Path) -> None:
     with scratch_database(server, "spec") as name:
         conninfo = server.conninfo(name)
-        theirs = subprocess.run(
-            [tester, conninfo], input=path.read_text(encoding="utf-8"), capture_output=True, text=True, check=True
-        )
-        assert ours(conninfo, path) == theirs.stdout
-    assert "starting permutation" in theirs.stdout
+        printed = theirs(tester, conninfo, path)
+        # A spec that is written for isolation_regression is shown with that name, which the real program runs in.
+        assert ours(conninfo, path) == printed.replace(name, "isolation_regression")
+    assert "starting permutation" in printed
 
 
 def test_there_are_specs() -> None:
-    assert len(SPECS) >= 14
+    assert len(SPECS) >= 17
 
 
 def explored(server: Server, source: str, invariant: str) -> Exploration:
@@ -81,11 +104,12 @@ def test_steps_that_wait_for_each_other_are_named(server: Server) -> None:
         permutation b1 l1 b2 l2 e2
     """
     spec = parse_spec_file(Path("stuck.spec"), source)
+    lines: list[str] = []
     with (
         scratch_database(server, "spec") as name,
         pytest.raises(SubjectFailed, match=r"stuck.spec: step 'l2' did not end within 1 s"),
     ):
-        Isolation(spec, server.conninfo(name), lambda _line: None, limit_s=1.0).run()
+        Isolation(spec, server.conninfo(name), lines.append, lines.append, limit_s=1.0).run()
 
 
 def test_a_failing_setup_is_named(server: Server) -> None:
@@ -95,3 +119,26 @@ def test_a_failing_setup_is_named(server: Server) -> None:
         pytest.raises(SubjectFailed, match=r"bad.spec: setup failed: ERROR:  division by zero"),
     ):
         run_spec(spec, server.conninfo(name), lambda _line: None)
+
+
+def test_a_spec_may_name_the_database_that_it_is_written_for(server: Server) -> None:
+    """The statement reaches the database of the run, and its text and messages are as the spec has them."""
+    source = """
+        session s
+        step named   { COMMENT ON DATABASE isolation_regression IS 'x'; SELECT current_database() AS "db"; }
+        step refused { CREATE DATABASE contrib_regression; }
+    """
+    spec = parse_spec_file(Path("named.spec"), source)
+    lines: list[str] = []
+    with scratch_database(server, "spec") as name:
+        run_spec(spec, server.conninfo(name), lines.append)
+    assert lines[3:] == [
+        "step named: COMMENT ON DATABASE isolation_regression IS 'x'; SELECT current_database() AS \"db\";",
+        "db                  ",
+        "--------------------",
+        "isolation_regression",
+        "(1 row)",
+        "",
+        "step refused: CREATE DATABASE contrib_regression;",
+        'ERROR:  database "isolation_regression" already exists',
+    ]

@@ -15,7 +15,7 @@ from inboxbench.cli.progress import progress_console
 from inboxbench.cli.race.explore import explore_command, show_exploration
 from inboxbench.cli.race.stress import stress_command
 from inboxbench.database import scratch_database
-from inboxbench.errors import ThresholdExceeded, UsageError
+from inboxbench.errors import SubjectFailed, ThresholdExceeded, UsageError
 from inboxbench.files import read_text
 from inboxbench.race.atlas import ALL, LEVELS, Cell, Family, Level, find_families, require_claims, run_atlas
 from inboxbench.race.explore.model import Bounds
@@ -23,7 +23,8 @@ from inboxbench.race.explore.oracle import query_is_empty
 from inboxbench.race.explore.result import Exploration
 from inboxbench.race.explore.run import explore
 from inboxbench.race.isolationtester.parser import Spec, parse_spec_file
-from inboxbench.race.isolationtester.permutations import run_spec, spec_scenario
+from inboxbench.race.isolationtester.permutations import run_spec
+from inboxbench.race.isolationtester.scenario import spec_scenario
 from inboxbench.race.strategy import find_strategies
 from inboxbench.report.table import Cell as Shown
 from inboxbench.report.table import Row, Table, print_table, words
@@ -37,7 +38,23 @@ def _explore(server: Server, spec: Spec, invariant: str, bounds: Bounds) -> Expl
 
 def _run(server: Server, spec: Spec) -> None:
     with scratch_database(server, "spec") as name:
-        run_spec(spec, server.conninfo(name), click.echo)
+        run_spec(spec, server.conninfo(name), click.echo, lambda line: click.echo(line, err=True))
+
+
+def _run_all(server: Server, specs: Sequence[Spec]) -> None:
+    """Run the specs one after another. One that fails is named, and the others run all the same."""
+    failures: list[SubjectFailed] = []
+    for spec in specs:
+        try:
+            _run(server, spec)
+        except SubjectFailed as error:
+            failures.append(error)
+            if len(specs) > 1:
+                click.echo(f"error: {error}", err=True)
+    if failures and len(specs) > 1:
+        raise SubjectFailed(f"{len(failures)} of {len(specs)} specs did not come to their end: see above")
+    if failures:
+        raise failures[0]
 
 
 @click.command()
@@ -58,7 +75,9 @@ def spec(
 ) -> None:
     """Run race specifications in the format of PostgreSQL's isolationtester, and print what it prints.
 
-    Each file has a database of its own. With --explore: exit code 1 when a schedule breaks the invariant.
+    Each file has a database of its own, with the settings of pg_isolation_regress; a spec that names the database
+    isolation_regression or contrib_regression means this one. With --explore: exit code 1 when a schedule breaks the
+    invariant.
     """
     if whole and invariant is None:
         raise UsageError("--explore needs --invariant QUERY, which returns the rows that must not be there")
@@ -67,8 +86,7 @@ def spec(
     specs = [parse_spec_file(path, read_text(path)) for path in files]
     with session.server() as server:
         if not whole:
-            for parsed in specs:
-                _run(server, parsed)
+            _run_all(server, specs)
             return
         explorations = {
             str(parsed.path): _explore(server, parsed, invariant or "", Bounds(preemptions)) for parsed in specs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -40,9 +40,10 @@ class SpecSession:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A parsed file. permutations: those that it lists."""
+    """A parsed file. source: its text; permutations: those that it lists."""
 
     path: Path
+    source: str
     setups: tuple[str, ...]
     teardown: str | None
     sessions: tuple[SpecSession, ...]
@@ -53,6 +54,13 @@ class Spec:
 
     def sql_of(self, step: str) -> str:
         return self.sessions[self.session_of(step)].steps[step]
+
+    def unused(self) -> list[str]:
+        """Return the steps, in the order of their names, that no listed permutation has."""
+        if not self.permutations:
+            return []
+        used = {launch.step for order in self.permutations for launch in order}
+        return sorted(step for session in self.sessions for step in session.steps if step not in used)
 
     def orders(self) -> Iterator[tuple[Launch, ...]]:
         """Return the listed permutations, else every order that keeps each session's own."""
@@ -72,7 +80,7 @@ def _interleavings(piles: tuple[tuple[Launch, ...], ...]) -> Iterator[tuple[Laun
             yield from ((pile[0], *order) for order in _interleavings(rest))
 
 
-def _session(reader: Reader, taken: set[str]) -> SpecSession:
+def _session(reader: Reader, taken: dict[str, str]) -> SpecSession:
     name = reader.name("session")
     setup = reader.block() if reader.keyword("setup") else None
     steps: dict[str, str] = {}
@@ -81,7 +89,7 @@ def _session(reader: Reader, taken: set[str]) -> SpecSession:
         if step in taken:
             reader.place -= 1
             raise reader.error(f"step {step!r} is defined twice; every step needs a name of its own")
-        taken.add(step)
+        taken[step] = name
         steps[step] = reader.block()
     if not steps:
         raise reader.error(f"session {name!r} has no step; add `step NAME {{ SQL }}`")
@@ -89,7 +97,7 @@ def _session(reader: Reader, taken: set[str]) -> SpecSession:
     return SpecSession(name, setup, steps, teardown)
 
 
-def _known_step(reader: Reader, steps: set[str]) -> str:
+def _known_step(reader: Reader, steps: Mapping[str, str]) -> str:
     place = reader.place
     step = reader.name("step")
     if step not in steps:
@@ -98,10 +106,13 @@ def _known_step(reader: Reader, steps: set[str]) -> str:
     return step
 
 
-def _marker(reader: Reader, steps: set[str]) -> Marker:
+def _marker(reader: Reader, steps: Mapping[str, str], marked: str) -> Marker:
     if reader.mark("*"):
         return Marker("once")
     step = _known_step(reader, steps)
+    if steps[step] == steps[marked]:
+        reader.place -= 1
+        raise reader.error(f"step {marked!r} cannot wait for a step of its own session")
     if not reader.keyword("notices"):
         return Marker("step", step)
     if reader.peek().kind != "number":
@@ -109,19 +120,19 @@ def _marker(reader: Reader, steps: set[str]) -> Marker:
     return Marker("notices", step, int(reader.next().text))
 
 
-def _launch(reader: Reader, steps: set[str]) -> Launch:
+def _launch(reader: Reader, steps: Mapping[str, str]) -> Launch:
     step = _known_step(reader, steps)
     if not reader.mark("("):
         return Launch(step)
-    markers = [_marker(reader, steps)]
+    markers = [_marker(reader, steps, step)]
     while reader.mark(","):
-        markers.append(_marker(reader, steps))
+        markers.append(_marker(reader, steps, step))
     if not reader.mark(")"):
         raise reader.error(f"expected , or ), found {reader.peek().text!r}")
     return Launch(step, tuple(markers))
 
 
-def _permutation(reader: Reader, steps: set[str]) -> tuple[Launch, ...]:
+def _permutation(reader: Reader, steps: Mapping[str, str]) -> tuple[Launch, ...]:
     launches = [_launch(reader, steps)]
     while reader.at_name():
         launches.append(_launch(reader, steps))
@@ -135,7 +146,7 @@ def parse_spec_file(path: Path, source: str) -> Spec:
     while reader.keyword("setup"):
         setups.append(reader.block())
     teardown = reader.block() if reader.keyword("teardown") else None
-    taken: set[str] = set()
+    taken: dict[str, str] = {}
     sessions = []
     while reader.keyword("session"):
         sessions.append(_session(reader, taken))
@@ -146,18 +157,19 @@ def parse_spec_file(path: Path, source: str) -> Spec:
         permutations.append(_permutation(reader, taken))
     if reader.peek().kind != "end":
         raise reader.error(f"expected a permutation or the end, found {reader.peek().text!r}")
-    return Spec(path, tuple(setups), teardown, tuple(sessions), tuple(permutations))
+    return Spec(path, source, tuple(setups), teardown, tuple(sessions), tuple(permutations))
 
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\f\n]+ | \#[^\n]*)
       | (?P<block>\{[^}]*\})
-      | (?P<quoted>"[^"\n]*")
+      | (?P<quoted>"(?:[^"\n]|"")*")
       | (?P<number>[0-9]+)
       | (?P<word>[A-Za-z_\u0080-\U0010ffff][A-Za-z_0-9$\u0080-\U0010ffff]*)
       | (?P<mark>[(),*])""",
     re.VERBOSE,
 )
+_SPACE = " \t\r\f"  # around the SQL of a block: line ends belong to it
 _KEYWORDS = ("setup", "teardown", "session", "step", "permutation", "notices")
 
 
@@ -219,12 +231,12 @@ class Reader:
     def block(self) -> str:
         if self.peek().kind != "block":
             raise self.error(f"expected {{ SQL }}, found {self.peek().text!r}")
-        return self.next().text[1:-1].strip()
+        return self.next().text[1:-1].strip(_SPACE)
 
     def name(self, what: str) -> str:
         token = self.peek()
         if token.kind == "quoted":
-            return self.next().text[1:-1]
+            return self.next().text[1:-1].replace('""', '"')
         if token.kind != "word" or token.text in _KEYWORDS:
             raise self.error(f"expected the name of a {what}, found {token.text!r}")
         return self.next().text

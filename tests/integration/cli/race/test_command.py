@@ -292,6 +292,16 @@ def test_a_spec_with_a_syntax_error_names_file_line_and_column(run: Run, theatre
     assert "bad.spec:3:1: expected a permutation or the end, found 'stepp'" in done.stderr
 
 
+def test_the_other_specs_run_when_one_fails(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.spec").write_text("setup { SELECT 1/0; } session s step x { SELECT 1; }", encoding="utf-8")
+    (tmp_path / "good.spec").write_text("session s step y { SELECT 2 AS two; }", encoding="utf-8")
+    done = run("spec", str(tmp_path / "bad.spec"), str(tmp_path / "good.spec"))
+    assert done.code == 3
+    assert "two\n---\n  2\n(1 row)" in done.stdout
+    assert "bad.spec: setup failed: ERROR:  division by zero" in done.stderr
+    assert "1 of 2 specs did not come to their end" in done.stderr
+
+
 def test_a_spec_is_explored_against_an_invariant(run: Run, theatre: Path) -> None:
     (theatre / "seat.spec").write_text(
         "setup { CREATE TABLE seat (sold int); INSERT INTO seat VALUES (0); }\nteardown { DROP TABLE seat; }\n"
