@@ -14,7 +14,8 @@ import pytest
 
 from inboxbench.bench.execute.session import Probe, open_probe
 from inboxbench.bench.sets.builder import SetBuilder
-from inboxbench.bench.sets.indexset import IndexSet, install_extensions, read_catalogue
+from inboxbench.bench.sets.catalogue import read_catalogue
+from inboxbench.bench.sets.indexset import IndexSet, install_extensions
 from inboxbench.bench.sets.template import prepared_template
 from inboxbench.bench.workload.queries import Case, draw_cases, read_workload
 from inboxbench.database import connect, scratch_database

@@ -71,10 +71,11 @@ def take_over(server: Server, database: str, settings: Mapping[str, str]) -> Ite
                 yield f"the setting {name} of the source stays behind: {reason(error)}"
 
 
-def override(server: Server, database: str, settings: Mapping[str, str]) -> None:
+def override(server: Server, database: str, settings: Mapping[str, str], where: str = "--set") -> None:
     """Set what `--set NAME=VALUE` gave in `database`, one of ours, so that no session forces another value.
 
-    Raises UsageError for a setting that the server does not have, or that no session can set.
+    where: what else gave them, with which a message begins. Raises UsageError for a setting that the server does not
+    have, or that no session can set.
     """
     if not settings:
         return
@@ -83,8 +84,10 @@ def override(server: Server, database: str, settings: Mapping[str, str]) -> None
             try:
                 set_on_database(connection, database, name, value)
             except psycopg.Error as error:
-                raise UsageError(f"--set {name}={value}: {reason(error)}") from None
-        set_on_database(connection, database, CHOSEN, ",".join(name.lower() for name in settings))
+                raise UsageError(f"{where} {name}={value}: {reason(error)}") from None
+        before = first_row(connection, "SELECT coalesce(current_setting(%s, true), '')", (CHOSEN,))[0].split(",")
+        names = dict.fromkeys([*filter(None, before), *(name.lower() for name in settings)])
+        set_on_database(connection, database, CHOSEN, ",".join(names))
 
 
 def forced(connection: Connection, wanted: Mapping[str, str]) -> dict[str, str]:

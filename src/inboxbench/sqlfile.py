@@ -212,15 +212,18 @@ def _is_type(text: str) -> bool:
     return only is not None and only.kind == "select"
 
 
-def _named_placeholders(path: Path, declared: str, text: str) -> str:
-    """Return the text with the n-th name that is declared in place of $n. Raises UsageError when they do not agree."""
+def _named_placeholders(path: Path, declared: str, text: str, *, fewer: bool = False) -> str:
+    """Return the text with the n-th name that is declared in place of $n. Raises UsageError when they do not agree.
+
+    fewer: whether some of the names may be left out.
+    """
     numbers = sorted(map(int, placeholders(text)))
     if not numbers:
         return text
     if parameters(text):
         raise UsageError(f"{path}: the statement has :{parameters(text)[0]} and ${numbers[0]}; write all as :name")
     names = [item[0].text for item in split(scan(declared), ",") if item]
-    if numbers != list(range(1, len(names) + 1)):
+    if numbers[-1] > len(names) if fewer else numbers != list(range(1, len(names) + 1)):
         wanted = ", ".join(f"p{number} TYPE = VALUE" for number in range(1, numbers[-1] + 1))
         raise UsageError(
             f"{path} params: the statement has ${numbers[-1]} and the header declares {len(names)} parameters; say "
@@ -297,6 +300,20 @@ def parse_query(path: Path, source: str, *, strict: bool = True) -> QueryFile:
         defaults=defaults,
         writes=_yes(path, header.get("writes", "no")),
     )
+
+
+def parse_rewrite(path: Path, source: str, params: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Return the statement of a file that asks what another query does, and the parameters that it uses.
+
+    params: types by name, of the query that it takes the place of; it declares none of its own. Raises UsageError.
+    """
+    _header, text = _split(path, source, strict=False)
+    _check_single(path, text)
+    text = _named_placeholders(path, ", ".join(f"{name} {kind}" for name, kind in params.items()), text, fewer=True)
+    used = parameters(text)
+    if missing := [name for name in used if name not in params]:
+        raise unknown("parameter", missing[0], params, where=str(path))
+    return text, used
 
 
 def _check_values(path: Path, params: Mapping[str, str], defaults: Mapping[str, str], *, strict: bool) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from inboxbench.bench.sets.indexset import Catalogue, Index, build, install_extensions, live_set, read_catalogue
+from inboxbench.bench.sets.catalogue import Catalogue, read_catalogue
+from inboxbench.bench.sets.indexset import Index, build, install_extensions, live_set
 from inboxbench.bench.sets.template import drop_secondary_indexes
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.project import Project

@@ -8,7 +8,7 @@ import pytest
 
 from inboxbench.bench.execute.pgbench import as_pgbench
 from inboxbench.errors import UsageError
-from inboxbench.sqlfile import as_psycopg, blanked, numbered, parameters, parse_query, read_queries
+from inboxbench.sqlfile import as_psycopg, blanked, numbered, parameters, parse_query, parse_rewrite, read_queries
 
 GOOD = """-- name: latest
 -- title: the newest messages
@@ -174,3 +174,15 @@ def test_one_statement_is_one(text: str) -> None:
 def test_pgbench_sees_no_colon_of_a_literal() -> None:
     text = "SELECT E'\\'a:b', $t$it's a:b$t$, \"a:b\" /* x /* y:z */ */, :a::int"
     assert as_pgbench(text, {"a": "1"}) == ("SELECT E'\\'a\\x3Ab', U&'it''s a\\003Ab', U&\"a\\003Ab\"  , 1::int")
+
+
+def test_a_rewrite_uses_parameters_of_its_query_by_name_or_by_number() -> None:
+    params = {"town": "int", "since": "date"}
+    path = Path("alt.sql")
+    assert parse_rewrite(path, "SELECT :since;", params) == ("SELECT :since", ("since",))
+    assert parse_rewrite(path, "-- why it is quicker\nSELECT $2, '$1'", params) == ("SELECT :since, '$1'", ("since",))
+    assert parse_rewrite(path, "SELECT 1", params) == ("SELECT 1", ())
+    with pytest.raises(UsageError, match=r"alt\.sql: unknown parameter 'sinc'; did you mean 'since'"):
+        parse_rewrite(path, "SELECT :sinc", params)
+    with pytest.raises(UsageError, match=r"alt\.sql params: the statement has \$3"):
+        parse_rewrite(path, "SELECT $3", params)

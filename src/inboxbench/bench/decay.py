@@ -224,16 +224,18 @@ class _DecayRun:
     steps: Steps
 
     def decay(self, builder: SetBuilder, index_set: IndexSet) -> tuple[DecayedSet, list[DecayedCell]]:
-        with builder.built(index_set, titled(self.steps, index_set, "building ")) as (name, _built):
+        with builder.built(index_set, titled(self.steps, index_set, "building ")) as (name, built):
+            built.required()
+            cases = self.request.cases(index_set)
             fresh_bytes = settle(self.server, name)
-            fresh = self._read(name, titled(self.steps, index_set, "fresh: "))
+            fresh = self._read(name, cases, titled(self.steps, index_set, "fresh: "))
             self.steps(f"{index_set.title}: {self.churn}")
             done, churned_bytes = self._churn(name)
-            churned = self._read(name, titled(self.steps, index_set, "after churn: "))
+            churned = self._read(name, cases, titled(self.steps, index_set, "after churn: "))
             self.steps(f"{index_set.title}: VACUUM")
             self._vacuum(name)
-            vacuumed = self._read(name, titled(self.steps, index_set, "after VACUUM: "))
-        states = zip(self.request.workload.cases, fresh, churned, vacuumed, strict=True)
+            vacuumed = self._read(name, cases, titled(self.steps, index_set, "after VACUUM: "))
+        states = zip(cases, fresh, churned, vacuumed, strict=True)
         cells = [DecayedCell(case, index_set.name, *three) for case, *three in states]
         return DecayedSet(index_set, done, fresh_bytes, churned_bytes), cells
 
@@ -248,11 +250,11 @@ class _DecayRun:
         with connect(self.server.conninfo(name)) as connection:
             vacuum(connection)
 
-    def _read(self, name: str, announce: Announce) -> list[Reading]:
+    def _read(self, name: str, cases: Sequence[Case], announce: Announce) -> list[Reading]:
         """Every case in the order of the workload, which is part of the protocol: a read tidies up for the next one."""
         readings = []
         with open_probe(self.server, name, timeout_s=self.request.timeout_s) as probe:
-            for case in self.request.workload.cases:
+            for case in cases:
                 announce(case.name)
                 readings.append(read_case(probe, case))
         return readings

@@ -161,10 +161,11 @@ def run_load(
         steps = Steps(len(request.sets) * len(chosen), progress)
         for index_set in request.sets:
             steps(f"{index_set.title}: building", 0)
-            with builder.built(index_set, lambda _name: None) as (name, _built):
+            with builder.built(index_set, lambda _name: None) as (name, built):
+                built.required()
                 settle(server, name)
                 run = _LoadRun(program, bounded(server.conninfo(name), timeout_s), index_set, plan)
-                for operation in _prepared(server, name, request, chosen):
+                for operation in _prepared(server, name, request, index_set, chosen):
                     steps(f"{index_set.title}: {operation.name}")
                     cells.append(run.measure(operation))
         return LoadTest(request.profile, plan, request.sets, tuple(cells), request.notes)
@@ -177,11 +178,13 @@ def _families(request: Request, wanted: Sequence[str] | None) -> list[str]:
     return [name for name in known if wanted is None or name in wanted]
 
 
-def _prepared(server: Server, database: str, request: Request, families: Sequence[str]) -> list[Operation]:
+def _prepared(
+    server: Server, database: str, request: Request, index_set: IndexSet, families: Sequence[str]
+) -> list[Operation]:
     with connect(server.conninfo(database)) as connection:
         stage_targets(connection, request.writes, request.targets)
         operations = (
-            *read_operations(connection, request.workload.cases),
+            *read_operations(connection, request.cases(index_set)),
             *write_operations(connection, request.writes, request.targets),
         )
     return [operation for operation in operations if operation.name in families]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from inboxbench.bench.execute.overhead import Overhead
 from inboxbench.bench.execute.pgbench import Throughput
 from inboxbench.bench.execute.session import Timing
 from inboxbench.bench.sets.indexset import BuiltIndex, IndexSet
+from inboxbench.bench.sets.members import Members
 from inboxbench.bench.workload.queries import Case, Workload
 from inboxbench.bench.workload.writes import WriteCost
 from inboxbench.errors import SubjectFailed, UsageError
@@ -106,6 +108,8 @@ class SetResult:
             "title": self.index_set.title,
             "why": self.index_set.why,
             "indexes": [_index_json(built) for built in self.built],
+            "lacks": list(self.index_set.lacks),
+            "members": _members_json(self.index_set.members),
             "bytes": self.bytes,
             "build_s": round(self.build_s, 3),
             "insert_wal_bytes": rounded(self.wal_bytes("insert")),
@@ -219,11 +223,23 @@ def _index_json(built: BuiltIndex) -> dict[str, Any]:
     return {
         "name": built.index.name,
         "definition": built.index.definition,
+        "unique": built.index.unique,
         "serves": list(built.index.serves),
         "why": built.index.why,
         "ids": list(built.index.ids),
         "bytes": built.bytes,
         "build_s": round(built.build_s, 3),
+    }
+
+
+def _members_json(members: Members) -> dict[str, Any]:
+    return {
+        "on_current": members.on_current,
+        "drops": list(members.drops),
+        "statistics": [{"name": made.name, "definition": made.definition} for made in members.statistics],
+        "targets": dict(members.targets),
+        "settings": dict(members.settings),
+        "queries": {query: Path(file).name for query, file in members.queries.items()},
     }
 
 

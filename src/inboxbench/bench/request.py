@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from inboxbench.bench.execute.session import measuring
-from inboxbench.bench.sets.indexset import Catalogue, IndexSet, read_catalogue, sound_sets
+from inboxbench.bench.sets.catalogue import CURRENT, Catalogue, read_catalogue
+from inboxbench.bench.sets.indexset import IndexSet, live_set, sound_sets
 from inboxbench.bench.sets.template import prepared_template
-from inboxbench.bench.workload.queries import Workload, draw_cases, read_workload
+from inboxbench.bench.workload.queries import Case, Workload, draw_cases, read_workload
+from inboxbench.bench.workload.rewrites import check_rewrites, rewritten
 from inboxbench.bench.workload.writes import Targets, draw_targets, read_writes
 from inboxbench.database import Connection, connect, read_marker
 from inboxbench.database_settings import replaced
@@ -34,7 +36,7 @@ Sets = Sequence[str] | Sequence[IndexSet]
 class Request:
     """`template` holds the data of `profile` without secondary indexes; sets in their order; targets by class.
     as_is: rows lie where they lay in the source, else in key order. refused: sets that cannot be built, and why. role:
-    whom queries are executed as (None: the server's own user)."""
+    whom queries are executed as (None: the server's own user). current: the secondary indexes of the source."""
 
     template: str
     profile: str
@@ -47,10 +49,15 @@ class Request:
     as_is: bool = False
     refused: tuple[str, ...] = ()
     role: str | None = None
+    current: IndexSet = field(default_factory=lambda: IndexSet(CURRENT, CURRENT, "", ()))
 
     @property
     def cells(self) -> int:
         return len(self.sets) * len(self.workload.cases)
+
+    def cases(self, index_set: IndexSet) -> tuple[Case, ...]:
+        """Return the cases as the set asks them, whose queries may be written in another way."""
+        return tuple(rewritten(case, index_set.members.queries) for case in self.workload.cases)
 
 
 class Steps:
@@ -95,29 +102,57 @@ def prepared_request(
     catalogue = read_catalogue(project.indexes)
     chosen = choose_sets(catalogue, sets)
     workload, changes = read_workload(project, queries), read_writes(project) if writes else ()
+    with connect(server.conninfo(source)) as connection:
+        current = current_set(connection)
+    chosen = tuple(index_set.based_on(current, _where(catalogue, index_set)) for index_set in chosen)
+    for index_set in chosen:
+        if index_set.members.queries:
+            every = read_workload(project).queries
+            check_rewrites(index_set.members.queries, every, _where(catalogue, index_set))
     if progress:
         progress(0, 0, "preparing a copy without secondary indexes")
     with prepared_template(server, source, as_is=as_is) as template:
         with connect(server.conninfo(template)) as connection:
-            chosen, refused = _buildable(connection, catalogue, chosen, lenient=lenient)
+            chosen, refused = _buildable(connection, catalogue, chosen, current, lenient=lenient)
             workload = draw_cases(workload, connection, project)
             targets = {
                 write.classes[0]: draw_targets(connection, project.bench / "targets", write) for write in changes
             }
-            notes = (*refused, *workload.skipped, *_remarks(connection))
+            notes = (*refused, *workload.skipped, *_members(chosen), *_remarks(connection))
         profile = _profile(server, source)
         if profile == source:  # rows of somebody's: what their own settings would give is worth knowing
             notes = (*notes, *replaced(server, template, measuring(timeout_s)))
-        yield Request(template, profile, chosen, workload, changes, targets, timeout_s, notes, as_is, refused, role)
+        yield Request(
+            template, profile, chosen, workload, changes, targets, timeout_s, notes, as_is, refused, role, current
+        )
+
+
+def _where(catalogue: Catalogue, index_set: IndexSet) -> str:
+    return f"{catalogue.path} [set.{index_set.name}]"
+
+
+def current_set(connection: Connection) -> IndexSet:
+    """Return the indexes that the database behind `connection` has, as a set."""
+    return live_set(connection, CURRENT, "the indexes it has")
 
 
 def _buildable(
-    connection: Connection, catalogue: Catalogue, chosen: Sequence[IndexSet], *, lenient: bool
+    connection: Connection, catalogue: Catalogue, chosen: Sequence[IndexSet], current: IndexSet, *, lenient: bool
 ) -> tuple[tuple[IndexSet, ...], tuple[str, ...]]:
-    sound, refused = sound_sets(connection, catalogue.path, chosen)
+    sound, refused = sound_sets(connection, catalogue.path, chosen, current)
     if refused and not (lenient and sound):
-        raise UsageError(refused[0].partition(" is left out: ")[2])
+        raise UsageError(refused[0].partition(": ")[2])
     return tuple(sound), tuple(refused)
+
+
+def _members(chosen: Sequence[IndexSet]) -> list[str]:
+    """Say what the sets have besides their own indexes."""
+    notes = []
+    for index_set in chosen:
+        begun = ["the indexes that the database has"] if index_set.members.on_current else []
+        if parts := [*begun, *index_set.members.sentences()]:
+            notes.append(f"set {index_set.name} has, besides its own indexes: {'; '.join(parts)}")
+    return notes
 
 
 def choose_sets(catalogue: Catalogue, sets: Sets | None) -> tuple[IndexSet, ...]:

@@ -14,7 +14,7 @@ from inboxbench.bench.execute.session import DEFAULT_ROUNDS, Pace, Probe, open_p
 from inboxbench.bench.model import Cell, Matrix, SetResult
 from inboxbench.bench.request import TIMEOUT_S, Progress, Request, Sets, Steps, prepared_request, settle, titled
 from inboxbench.bench.sets.builder import Announce, SetBuilder
-from inboxbench.bench.sets.indexset import BuiltIndex, IndexSet
+from inboxbench.bench.sets.indexset import Built, BuiltIndex, IndexSet, reduced
 from inboxbench.bench.workload.queries import GIVEN, Case
 from inboxbench.bench.workload.writes import measure_writes
 from inboxbench.database import scratch_database
@@ -28,9 +28,7 @@ __all__ = ["TIMEOUT_S", "Matrix", "Progress", "run_matrix"]
 class Builds(Protocol):
     """Gives a database with a set's indexes for the time of a block."""
 
-    def built(
-        self, chosen: IndexSet, announce: Announce
-    ) -> AbstractContextManager[tuple[str, tuple[BuiltIndex, ...]]]: ...
+    def built(self, chosen: IndexSet, announce: Announce) -> AbstractContextManager[tuple[str, Built]]: ...
 
 
 MakeBuilder = Callable[[Server, str, Sequence[IndexSet]], AbstractContextManager[Builds]]
@@ -133,11 +131,18 @@ class _Run:
             raise error
         self._refused.append(f"set {index_set.name} is left out: {error}")
 
+    def _kept(self, index_set: IndexSet, built: Built) -> IndexSet:
+        """Return the set without the indexes that its rows or a name refused. Raises UsageError as `_refuse` does."""
+        if built.problems and not self.lenient:
+            built.required()
+        return reduced(index_set, built.problems, self._refused, self._request.current)
+
     def _measured(self, index_set: IndexSet, builder: Builds) -> SetResult:
         server = self.speed.server
         with builder.built(index_set, titled(self._steps, index_set, "building ")) as (name, built):
+            index_set = self._kept(index_set, built)
             size = settle(server, name)
-            cases = self._request.workload.cases
+            cases = self._request.cases(index_set)
             with self._probe(name) as probe:
                 self._cells(index_set, [case for case in cases if not case.query.changes_rows], probe)
             for case in cases:
@@ -145,7 +150,7 @@ class _Run:
                     with scratch_database(server, "cell", name) as own, self._probe(own) as probe:
                         self._cells(index_set, [case], probe)
             self.speed.watch_client(name)
-            return (self.outcomes and self.outcomes.cost(index_set)) or self._cost(index_set, name, built, size)
+            return (self.outcomes and self.outcomes.cost(index_set)) or self._cost(index_set, name, built.indexes, size)
 
     def _probe(self, database: str) -> AbstractContextManager[Probe]:
         return open_probe(self.speed.server, database, timeout_s=self._request.timeout_s, role=self._request.role)
@@ -160,7 +165,7 @@ class _Run:
         return result
 
     def _remembered(self, index_set: IndexSet) -> SetResult:
-        self._cells(index_set, self._request.workload.cases, None)
+        self._cells(index_set, self._request.cases(index_set), None)
         self._steps(f"{index_set.title}: measured before", len(index_set.indexes) + len(self._request.writes))
         result = self.outcomes.cost(index_set) if self.outcomes else None
         assert result is not None

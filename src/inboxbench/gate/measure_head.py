@@ -16,7 +16,8 @@ from psycopg import sql
 from inboxbench import __version__
 from inboxbench.bench import TIMEOUT_S, Progress, run_matrix
 from inboxbench.bench.execute.session import open_probe
-from inboxbench.bench.sets.indexset import IndexSet, live_set, read_catalogue
+from inboxbench.bench.sets.catalogue import read_catalogue
+from inboxbench.bench.sets.indexset import IndexSet, live_set
 from inboxbench.bench.sets.template import drop_secondary_indexes
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.errors import UsageError

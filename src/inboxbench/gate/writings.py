@@ -18,7 +18,7 @@ from psycopg import ClientCursor, sql
 from inboxbench.bench import TIMEOUT_S
 from inboxbench.bench.execute.session import open_probe
 from inboxbench.bench.sets.builder import Announce, SetBuilder
-from inboxbench.bench.sets.indexset import BuiltIndex, IndexSet
+from inboxbench.bench.sets.indexset import Built, IndexSet
 from inboxbench.bench.workload.writes import WriteCost, draw_targets, read_writes, try_writes
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.errors import SubjectFailed
@@ -58,7 +58,7 @@ class WatchedBuilder(SetBuilder):
     writings: dict[str, dict[str, Writing]] = field(kw_only=True)
 
     @contextmanager
-    def built(self, chosen: IndexSet, announce: Announce) -> Iterator[tuple[str, tuple[BuiltIndex, ...]]]:
+    def built(self, chosen: IndexSet, announce: Announce) -> Iterator[tuple[str, Built]]:
         """Yield the database as a SetBuilder does; writes come when the block is done with it."""
         with super().built(chosen, announce) as (name, built):
             writes, targets, broken = self._drawn(name)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from inboxbench.bench.sets.indexset import Catalogue, read_catalogue
+from inboxbench.bench.sets.catalogue import Catalogue, read_catalogue
 from inboxbench.bench.sets.template import analyse, drop_secondary_indexes, prepared_template
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.explain import Plan, explain

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import DateTime, Index, Table, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 
-from inboxbench.bench.sets.indexset import read_catalogue
+from inboxbench.bench.sets.catalogue import read_catalogue
 from inboxbench.messenger.models import metadata
 from inboxbench.project import Project
 

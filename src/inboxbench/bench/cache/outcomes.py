@@ -91,7 +91,7 @@ class Outcomes:
             key = self._set_key(index_set, speed)
             if found := self.cache.store.find(key):
                 self._restore_set(key, index_set, found)
-            for case in self.request.workload.cases:
+            for case in self.request.cases(index_set):
                 key = self._cell_key(case, index_set)
                 if found := self.cache.store.find(key):
                     self._restore_cell(key, (index_set.name, case.name), found)
@@ -120,7 +120,8 @@ class Outcomes:
         return digest(
             [
                 *("cell", self.conditions, query.prepared, list(query.params.items()), query.order, values),
-                sorted((index.name, index.definition, index.needs) for index in index_set.indexes),
+                sorted((*index.key, index.needs) for index in index_set.indexes),
+                asdict(index_set.members),
             ]
         )
 
@@ -130,7 +131,7 @@ class Outcomes:
             name: [[plain(value) for value in row.values()] for row in rows]
             for name, rows in self.request.targets.items()
         }
-        indexes = [(index.name, index.definition, index.needs) for index in index_set.indexes]
+        indexes = [[(*index.key, index.needs) for index in index_set.indexes], asdict(index_set.members)]
         return digest(["set", self.conditions, indexes, writes, targets, asdict(speed) if speed else None])
 
 

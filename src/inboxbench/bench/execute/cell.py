@@ -46,9 +46,7 @@ class Measured:
     stopped: bool = False
 
 
-def measure(
-    probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured], definitions: Mapping[str, str]
-) -> Measured:
+def measure(probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured], index_set: IndexSet) -> Measured:
     """Never raises for what the query does: an error or a timeout is the cell's named outcome.
 
     `known` holds slow outcomes of the same case under other sets, by the shape of their plan: the same steps over
@@ -57,7 +55,7 @@ def measure(
     shape: Shape | None = None
     try:
         with prepared(probe.connection, case) as execute:
-            shape = _shape(probe, execute, definitions)
+            shape = _shape(probe, execute, case, index_set)
             return known[shape] if shape in known else replace(_measure(probe, case, execute, pace), shape=shape)
     except psycopg.errors.QueryCanceled:
         return Measured(None, None, None, STOPPED, shape=shape, slow=True, stopped=True)
@@ -102,11 +100,15 @@ def _round_trip(probe: Probe, case: Case, values: list[bytes]) -> float:
         return round_trip(probe.connection, STATEMENT.encode(), values)
 
 
-def _shape(probe: Probe, execute: sql.Composed, definitions: Mapping[str, str]) -> Shape:
-    """Return what the planner would do, estimates left out; `definitions`: of indexes by name, as sets may differ."""
+def _shape(probe: Probe, execute: sql.Composed, case: Case, index_set: IndexSet) -> Shape:
+    """Return what the planner would do, estimates left out: the steps, the definitions of the indexes that they use,
+    as sets may differ, the statement and the settings, such as a work_mem in which a sort takes no file."""
+    definitions: dict[str, str] = {}
+    for index in index_set.indexes:  # a plan names no schema: two of one name are told apart by neither
+        definitions[index.own_name] = definitions.get(index.own_name, "") + index.definition
     root = explain(probe.connection, execute, execute=False).root
     used = [definitions.get(node.index) for node in root.walk() if node.index is not None]
-    return _digest((plan_shape(root), used))
+    return _digest((plan_shape(root), used, case.query.prepared, sorted(index_set.members.settings.items())))
 
 
 @dataclass
@@ -129,11 +131,8 @@ class CellCollector:
     def measure(self, probe: Probe, case: Case, index_set: IndexSet) -> tuple[Measured, str]:
         """Measure a case under a set and keep the cell. Returns the outcome and the set that it was executed under."""
         slow = self._slow[case.name]
-        definitions: dict[str, str] = {}
-        for index in index_set.indexes:  # a plan names no schema: two of one name are told apart by neither
-            definitions[index.own_name] = definitions.get(index.own_name, "") + index.definition
         known = {shape: outcome for shape, (_name, outcome) in slow.items()}
-        outcome = measure(probe, case, self.pace, known, definitions)
+        outcome = measure(probe, case, self.pace, known, index_set)
         under = index_set.name
         if outcome.shape is not None and outcome.shape in slow:
             under = slow[outcome.shape][0]

@@ -11,18 +11,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from psycopg import sql
 
-from inboxbench.bench.sets.indexset import BuiltIndex, Index, IndexSet, build, located
-from inboxbench.bench.sets.template import analyse_expressions
+from inboxbench.bench.sets.indexset import Built, BuiltIndex, Index, IndexSet, build, located
+from inboxbench.bench.sets.members import add_statistics, drop_indexes, set_settings
+from inboxbench.bench.sets.template import Relation, analyse, analyse_expressions
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.server import Server
 
 Announce = Callable[[str], None]
-Key = tuple[str, str]
+Key = tuple[str, str, bool]
 
 _EXPRESSIONS = """
     SELECT DISTINCT n.nspname, t.relname
@@ -31,22 +32,15 @@ _EXPRESSIONS = """
 """
 
 
-def _key(index: Index) -> Key:
-    """A name alone would not do: a database's own index may be called like one of a catalogue."""
-    return index.name, index.definition
-
-
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """A database that holds some inverted indexes; `cost_s`: what they took, their statistics included."""
+    """A database that holds some inverted indexes. key: of those it was made for; `cost_s`: what they took, their
+    statistics included."""
 
     name: str
-    built: tuple[BuiltIndex, ...] = ()
+    key: frozenset[Key] = frozenset()
+    built: Built = field(default_factory=Built)
     cost_s: float = 0.0
-
-    @property
-    def key(self) -> frozenset[Key]:
-        return frozenset(_key(built_index.index) for built_index in self.built)
 
 
 @dataclass
@@ -75,47 +69,52 @@ class SetBuilder(_Kept):
         self._bases.append(_Base(self.template))
 
     @contextmanager
-    def built(self, chosen: IndexSet, announce: Announce) -> Iterator[tuple[str, tuple[BuiltIndex, ...]]]:
-        """Yield a database with the set's indexes, dropped at the end of the block, and what each of them took."""
+    def built(self, chosen: IndexSet, announce: Announce) -> Iterator[tuple[str, Built]]:
+        """Yield a database with the set's indexes and its other members, dropped at the end of the block, and what each
+        index took, or why it was refused."""
         base = self._base(self._shared(chosen), announce)
-        rest = [index for index in chosen.indexes if _key(index) not in base.key]
+        rest = [index for index in chosen.indexes if index.key not in base.key]
         with scratch_database(self.server, "set", base.name) as name:
-            built = {
-                built_index.index.name: built_index for built_index in (*base.built, *self._build(name, rest, announce))
-            }
-            yield name, tuple(built[index.name] for index in chosen.indexes)
+            with connect(self.server.conninfo(name)) as connection:
+                drop_indexes(connection, chosen.members, [part.index.name for part in base.built.indexes])
+                own = build(connection, rest, announce)
+                _refresh_statistics(connection, own, add_statistics(connection, chosen.members))
+            built = base.built + own
+            set_settings(self.server, name, chosen.members, f"[set.{chosen.name}]")
+            ranks = {index.name: rank for rank, index in enumerate(chosen.indexes)}
+            yield name, replace(built, indexes=tuple(sorted(built.indexes, key=lambda part: ranks[part.index.name])))
 
     def _shared(self, chosen: IndexSet) -> list[Index]:
         """Return the set's inverted indexes that another set holds too."""
-        held = Counter(_key(index) for index_set in self.sets for index in index_set.indexes if index.inverted)
-        return [index for index in chosen.indexes if held[_key(index)] > 1]
+        held = Counter(index.key for index_set in self.sets for index in index_set.indexes if index.inverted)
+        return [index for index in chosen.indexes if held[index.key] > 1]
 
     def _base(self, wanted: Sequence[Index], announce: Announce) -> _Base:
         """Return the base with exactly these indexes, grown from the one that already has the costliest of them."""
-        keys = {_key(index) for index in wanted}
+        keys = frozenset(index.key for index in wanted)
         parent = max((base for base in self._bases if base.key <= keys), key=lambda base: base.cost_s)
-        missing = [index for index in wanted if _key(index) not in parent.key]
+        missing = [index for index in wanted if index.key not in parent.key]
         if not missing:
             return parent
         name = self._stack.enter_context(scratch_database(self.server, "base", parent.name))
         begun = time.perf_counter()
-        built = (*parent.built, *self._build(name, missing, announce))
-        base = _Base(name, built, parent.cost_s + time.perf_counter() - begun)
+        with connect(self.server.conninfo(name)) as connection:
+            built = build(connection, missing, announce)
+            _refresh_statistics(connection, built)
+        base = _Base(name, keys, parent.built + built, parent.cost_s + time.perf_counter() - begun)
         self._bases.append(base)
         return base
 
-    def _build(self, name: str, indexes: Sequence[Index], announce: Announce) -> tuple[BuiltIndex, ...]:
-        with connect(self.server.conninfo(name)) as connection:
-            built = build(connection, indexes, announce)
-            _refresh_statistics(connection, indexes)
-            return built
 
-
-def _refresh_statistics(connection: Connection, indexes: Sequence[Index]) -> None:
-    """An index on an expression has statistics of its own; those of plain columns came with the clone."""
-    numbers = [located(connection, index)[0] for index in indexes]
-    for schema, table in connection.execute(_EXPRESSIONS, (numbers,)).fetchall():
-        analyse_expressions(connection, (schema, table))
+def _refresh_statistics(connection: Connection, built: Built, changed: Sequence[Relation] = ()) -> None:
+    """An index on an expression has statistics of its own; those of plain columns came with the clone, except of the
+    tables that `changed` names."""
+    numbers = [located(connection, part.index)[0] for part in built.indexes]
+    for table in changed:
+        analyse(connection, table)
+    for table in connection.execute(_EXPRESSIONS, (numbers,)).fetchall():
+        if table not in changed:
+            analyse_expressions(connection, table)
 
 
 @dataclass
@@ -125,11 +124,12 @@ class SetPruner(_Kept):
     _full: tuple[str, tuple[BuiltIndex, ...]] | None = None
 
     @contextmanager
-    def built(self, chosen: IndexSet, announce: Announce) -> Iterator[tuple[str, tuple[BuiltIndex, ...]]]:
+    def built(self, chosen: IndexSet, announce: Announce) -> Iterator[tuple[str, Built]]:
         """Yield a database with the set's indexes, dropped at the end of the block, and what each of them took."""
         if self._full is None:
             builder = self._stack.enter_context(SetBuilder(self.server, self.template, self.sets[:1]))
-            self._full = self._stack.enter_context(builder.built(self.sets[0], announce))
+            name, outcome = self._stack.enter_context(builder.built(self.sets[0], announce))
+            self._full = name, outcome.required()
         whole, built = self._full
         kept = {index.name for index in chosen.indexes}
         with scratch_database(self.server, "part", whole) as name:
@@ -138,4 +138,4 @@ class SetPruner(_Kept):
                     if built_index.index.name not in kept:
                         _number, *name_in_schema = located(connection, built_index.index)
                         connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(*name_in_schema)))
-            yield name, tuple(built_index for built_index in built if built_index.index.name in kept)
+            yield name, Built(tuple(built_index for built_index in built if built_index.index.name in kept))

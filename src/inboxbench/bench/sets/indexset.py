@@ -1,4 +1,4 @@
-"""Index sets: `schema/indexes.toml` read, checked and composed; definitions tried out; sets built and weighed."""
+"""Index sets: what they are made of; definitions tried out; indexes built and weighed."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from inboxbench.bench.sets.members import Members, check_members
 from inboxbench.database import Connection, first_row
-from inboxbench.documents import check_table, parse_toml
-from inboxbench.errors import ServerError, UsageError, unknown
-from inboxbench.files import read_text
+from inboxbench.errors import ServerError, UsageError
 from inboxbench.server import reason
 from inboxbench.sqlfile import read_sections
 
@@ -24,9 +22,6 @@ _SQL = read_sections(__file__)
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\s(".]+)'
 _TABLE = re.compile(rf"\s*(?:only\s+)?({_NAME}(?:\s*\.\s*{_NAME})?)", re.IGNORECASE)
-_INDEX_KEYS = {"definition": str, "serves": list, "why": str, "ids": list, "needs": list}
-_DEEPEST = 50  # sets that extend each other
-_SET_KEYS = {"title": str, "why": str, "extends": list, "without": list, "indexes": list, "default": bool}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +36,13 @@ class Index:
     ids: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     relation: str = ""
+    unique: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, bool]:
+        """Return what makes it the same index: the name alone would not do, for a database's own index may be called
+        like one of a catalogue."""
+        return self.name, self.definition, self.unique
 
     @property
     def table(self) -> str:
@@ -61,7 +63,11 @@ class Index:
     def create(self) -> sql.Composed:
         # The definition is SQL that the project's owner wrote, not data: it is pasted as it stands.
         body = sql.SQL(self.definition)
-        return sql.SQL("CREATE INDEX {} ON {}").format(sql.Identifier(self.own_name), body)
+        return sql.SQL("CREATE {} {} ON {}").format(self._kind, sql.Identifier(self.own_name), body)
+
+    @property
+    def _kind(self) -> sql.SQL:
+        return sql.SQL("UNIQUE INDEX" if self.unique else "INDEX")
 
     @property
     def create_on_trial(self) -> sql.Composed:
@@ -69,18 +75,46 @@ class Index:
         match = _TABLE.match(self.definition)
         assert match is not None, self.definition
         rest = sql.SQL(self.definition[match.end() :])
-        return sql.SQL("CREATE INDEX {} ON {}{}").format(sql.Identifier(self.own_name), _on_trial(match[1]), rest)
+        name = sql.Identifier(self.own_name)
+        return sql.SQL("CREATE {} {} ON {}{}").format(self._kind, name, _on_trial(match[1]), rest)
 
 
 @dataclass(frozen=True, slots=True)
 class IndexSet:
-    """Indexes in the order they are built: those of the sets it extends first."""
+    """Indexes in the order they are built: those of the sets it extends first. lacks: names of indexes that belong to
+    it and that the database refused."""
 
     name: str
     title: str
     why: str
     indexes: tuple[Index, ...]
     default: bool = True
+    members: Members = field(default_factory=Members)
+    lacks: tuple[str, ...] = ()
+
+    def based_on(self, current: IndexSet, where: str) -> IndexSet:
+        """Return the set with the indexes of `current` before its own, those aside that it drops, where it begins with
+        them. Raises UsageError when two have one name."""
+        if not self.members.on_current:
+            return self
+        kept = tuple(index for index in current.indexes if index.name not in self.members.drops)
+        for index in self.indexes:
+            if index.name in {other.name for other in kept}:
+                raise UsageError(
+                    f"{where}: the database has an index {index.name} already; rename it, or drop that one"
+                )
+        return replace(self, indexes=(*kept, *self.indexes))
+
+    def without(self, refused: Iterable[str]) -> IndexSet:
+        """Return the set without these of its indexes, which its title says."""
+        names = tuple(dict.fromkeys([*self.lacks, *refused]))
+        title = self.title.removesuffix(f" (without {', '.join(self.lacks)})")
+        return replace(
+            self,
+            title=f"{title} (without {', '.join(names)})",
+            indexes=tuple(index for index in self.indexes if index.name not in names),
+            lacks=names,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,90 +124,6 @@ class BuiltIndex:
     index: Index
     bytes: int
     build_s: float
-
-
-def _index(path: Path, name: str, raw: object) -> Index:
-    table = check_table(raw, _INDEX_KEYS, f"{path} [index.{name}]")
-    if not table.get("definition", "").strip():
-        raise UsageError(f'{path} [index.{name}] definition: missing; write it as "table (column, …)"')
-    return Index(
-        name=name,
-        definition=table["definition"],
-        serves=tuple(table.get("serves", ())),
-        why=table.get("why", ""),
-        ids=tuple(table.get("ids", ())),
-        needs=tuple(table.get("needs", ())),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Catalogue:
-    """Holds what `indexes.toml` says: every index, every set with its parents resolved."""
-
-    path: Path
-    indexes: Mapping[str, Index]
-    sets: Mapping[str, IndexSet]
-
-    def choose(self, names: Sequence[str] | None = None) -> tuple[IndexSet, ...]:
-        """Return the named sets, or the default ones. Raises UsageError with the nearest known name."""
-        if names is None:
-            return tuple(index_set for index_set in self.sets.values() if index_set.default)
-        for name in names:
-            if name not in self.sets:
-                raise unknown("index set", name, self.sets, where=str(self.path))
-        return tuple(self.sets[name] for name in dict.fromkeys(names))
-
-
-def _compose(path: Path, name: str, raw: Mapping[str, dict[str, Any]], trail: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return names of the indexes of a set, its parents' first. Raises UsageError for a cycle or an unknown name."""
-    if name in trail:
-        raise UsageError(f"{path} [set.{name}] extends: goes round in a circle: {' → '.join((*trail, name))}")
-    if len(trail) > _DEEPEST:
-        raise UsageError(f"{path} [set.{name}] extends: more than {_DEEPEST} sets in a row; name their indexes")
-    names: list[str] = []
-    for parent in raw[name].get("extends", ()):
-        if parent not in raw:
-            raise unknown("index set", parent, raw, where=f"{path} [set.{name}] extends")
-        names += _compose(path, parent, raw, (*trail, name))
-    for left_out in raw[name].get("without", ()):
-        if left_out not in names:
-            raise UsageError(f"{path} [set.{name}] without: {left_out!r} is in none of the sets it extends")
-        names = [kept for kept in names if kept != left_out]
-    return tuple(dict.fromkeys([*names, *raw[name].get("indexes", ())]))
-
-
-def parse_catalogue(path: Path, text: str) -> Catalogue:
-    """Raises UsageError naming file, table and key."""
-    document = parse_toml(text, str(path))
-    for key in document:
-        if key not in ("index", "set"):
-            raise unknown("table", key, ("index", "set"), where=str(path))
-    tables = {kind: check_table(document.get(kind, {}), None, f"{path} [{kind}]") for kind in ("index", "set")}
-    indexes = {name: _index(path, name, raw) for name, raw in tables["index"].items()}
-    raw_sets = {name: check_table(raw, _SET_KEYS, f"{path} [set.{name}]") for name, raw in tables["set"].items()}
-    if not raw_sets:
-        raise UsageError(f"{path}: there is no [set.…] to measure")
-    sets = {name: _set(path, name, raw_sets, indexes) for name in raw_sets}
-    return Catalogue(path, indexes, sets)
-
-
-def _set(path: Path, name: str, raw: Mapping[str, dict[str, Any]], indexes: Mapping[str, Index]) -> IndexSet:
-    for index in raw[name].get("indexes", ()):
-        if index not in indexes:
-            raise unknown("index", index, indexes, where=f"{path} [set.{name}] indexes")
-    names = _compose(path, name, raw)
-    table = raw[name]
-    return IndexSet(
-        name=name,
-        title=table.get("title", name),
-        why=table.get("why", ""),
-        indexes=tuple(indexes[index] for index in names),
-        default=table.get("default", True),
-    )
-
-
-def read_catalogue(path: Path) -> Catalogue:
-    return parse_catalogue(path, read_text(path))
 
 
 _DEFINITION = re.compile(r"CREATE INDEX .+? ON (?:ONLY )?(.+)", re.DOTALL)
@@ -203,18 +153,52 @@ def install_extensions(connection: Connection, indexes: Iterable[Index]) -> None
                 raise UsageError(f"[index.{index.name}] needs: extension {name!r}: {reason(error)}") from None
 
 
-def sound_sets(connection: Connection, path: Path, sets: Sequence[IndexSet]) -> tuple[list[IndexSet], list[str]]:
-    """Return the sets whose indexes can all be built here, and for each other one why not."""
-    sound, refused = [], []
+def sound_sets(
+    connection: Connection, path: Path, sets: Sequence[IndexSet], current: IndexSet
+) -> tuple[list[IndexSet], list[str]]:
+    """Return the sets without what cannot be built here, and a line on each index and set that this leaves out.
+
+    A set is left out whole when no index of its own is left and it has no other members, or when one of those is wrong.
+    current: the indexes that the database has, which `connection`, a template, lacks.
+    """
+    sound: list[IndexSet] = []
+    refused: list[str] = []
     for index_set in sets:
+        problems = _problems(connection, path, index_set)
         try:
-            install_extensions(connection, index_set.indexes)
-            try_definitions(connection, path, index_set.indexes)
+            names = [index.name for index in current.indexes]
+            check_members(connection, index_set.members, names, f"{path} [set.{index_set.name}]")
+            sound.append(reduced(index_set, problems, refused, current))
         except UsageError as error:
             refused.append(f"set {index_set.name} is left out: {error}")
-        else:
-            sound.append(index_set)
     return sound, refused
+
+
+def reduced(index_set: IndexSet, problems: Mapping[str, str], refused: list[str], current: IndexSet) -> IndexSet:
+    """Return the set without the indexes that `problems` names, with a line in `refused` on each.
+
+    Raises UsageError, the first problem, where nothing is left that is the set's own.
+    """
+    if not problems:
+        return index_set
+    foreign = current.indexes if index_set.members.on_current else ()
+    own = [index for index in index_set.indexes if index not in foreign]
+    if not index_set.members and all(index.name in problems for index in own):
+        raise UsageError(next(iter(problems.values())))
+    refused += [f"set {index_set.name} is measured without index {name}: {why}" for name, why in problems.items()]
+    return index_set.without(problems)
+
+
+def _problems(connection: Connection, path: Path, index_set: IndexSet) -> dict[str, str]:
+    """Return why an index of the set cannot be built, by its name."""
+    problems: dict[str, str] = {}
+    for index in index_set.indexes:
+        try:
+            install_extensions(connection, [index])
+            try_definitions(connection, path, [index])
+        except UsageError as error:
+            problems[index.name] = str(error)
+    return problems
 
 
 def try_definitions(connection: Connection, path: Path, indexes: Iterable[Index]) -> None:
@@ -242,12 +226,29 @@ def _try_one(connection: Connection, index: Index) -> None:
     connection.execute(index.create_on_trial)
 
 
-def build(connection: Connection, indexes: Iterable[Index], announce: Callable[[str], None]) -> tuple[BuiltIndex, ...]:
-    """Create indexes one after the other.
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What came out of building indexes. problems: why one was refused, by its name."""
 
-    Raises UsageError naming a wrong definition, ServerError when the server is at its end (a full disk).
+    indexes: tuple[BuiltIndex, ...] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    def __add__(self, more: Built) -> Built:
+        return Built((*self.indexes, *more.indexes), {**self.problems, **more.problems})
+
+    def required(self) -> tuple[BuiltIndex, ...]:
+        """Return the indexes. Raises UsageError when one was refused."""
+        for problem in self.problems.values():
+            raise UsageError(problem)
+        return self.indexes
+
+
+def build(connection: Connection, indexes: Iterable[Index], announce: Callable[[str], None]) -> Built:
+    """Create indexes one after the other; one that the rows or a name refuse is left out and said.
+
+    Raises ServerError when the server is at its end (a full disk).
     """
-    built = []
+    built, problems = [], {}
     for index in indexes:
         announce(index.name)
         begun = time.perf_counter()
@@ -256,11 +257,13 @@ def build(connection: Connection, indexes: Iterable[Index], announce: Callable[[
         except psycopg.OperationalError as error:  # the disk, memory or the connection, not the definition
             raise ServerError(f"index {index.name} could not be built: {reason(error)}") from None
         except psycopg.Error as error:
-            raise UsageError(f"[index.{index.name}] definition: {reason(error)}") from None
+            detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
+            problems[index.name] = f"[index.{index.name}] definition: {reason(error)}{detail}"
+            continue
         seconds = time.perf_counter() - begun
-        (size,) = first_row(connection, "SELECT pg_relation_size(%s::oid)", (located(connection, index)[0],))
+        (size,) = first_row(connection, _SQL["size"], (located(connection, index)[0],))
         built.append(BuiltIndex(index, int(size), seconds))
-    return tuple(built)
+    return Built(tuple(built), problems)
 
 
 def located(connection: Connection, index: Index) -> tuple[int, str, str]:

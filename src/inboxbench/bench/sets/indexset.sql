@@ -13,3 +13,10 @@ ORDER BY n.nspname <> 'public', n.nspname, i.relname
 SELECT i.oid, n.nspname, i.relname
 FROM pg_class t JOIN pg_class i ON i.relnamespace = t.relnamespace JOIN pg_namespace n ON n.oid = i.relnamespace
 WHERE t.oid = to_regclass(%s) AND i.relname = %s AND i.relkind IN ('i', 'I')
+
+--- size
+SELECT CASE relkind
+    WHEN 'I' THEN (SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree(oid))
+    ELSE pg_relation_size(oid)
+END
+FROM pg_class WHERE oid = %s

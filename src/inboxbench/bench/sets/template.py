@@ -79,11 +79,17 @@ def analyse_expressions(connection: Connection, table: Relation) -> None:
     """
     name = sql.Identifier(*table)
     columns = connection.execute(_SQL["columns"], table).fetchall()
-    freeze = sql.SQL(", ").join(
-        [sql.SQL("ALTER COLUMN {} SET STATISTICS 0").format(sql.Identifier(column)) for (column,) in columns]
-    )
-    connection.execute(sql.SQL("ALTER TABLE {} {}").format(name, freeze))
+    _set_targets(connection, name, [(column, 0) for column, _target in columns])
     analyse(connection, table)
+    _set_targets(connection, name, columns)
+
+
+def _set_targets(connection: Connection, table: sql.Identifier, targets: Sequence[tuple[str, int]]) -> None:
+    parts = [
+        sql.SQL("ALTER COLUMN {} SET STATISTICS {}").format(sql.Identifier(column), sql.Literal(target))
+        for column, target in targets
+    ]
+    connection.execute(sql.SQL("ALTER TABLE {} {}").format(table, sql.SQL(", ").join(parts)))
 
 
 def tables(connection: Connection) -> tuple[Relation, ...]:

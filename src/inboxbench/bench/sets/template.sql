@@ -30,6 +30,7 @@ GROUP BY 1, 2, 3
 ORDER BY n.nspname <> 'public', 1, 2
 
 --- columns
-SELECT attname FROM pg_attribute
+SELECT attname, coalesce(attstattarget, -1)
+FROM pg_attribute
 WHERE attrelid = format('%%I.%%I', %s::text, %s::text)::regclass AND attnum > 0 AND NOT attisdropped
 ORDER BY attnum

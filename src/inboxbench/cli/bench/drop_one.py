@@ -9,7 +9,7 @@ import click
 from inboxbench.bench import run_ablation
 from inboxbench.bench.drop_one import drop_one_lab
 from inboxbench.bench.model import require_none
-from inboxbench.bench.sets.indexset import read_catalogue
+from inboxbench.bench.sets.catalogue import read_catalogue
 from inboxbench.cli.bench.options import SCHEMA_VERSION, queries_option, show_lab, source_options, timeout_option
 from inboxbench.cli.bench.source import Source, check_names, opened_database
 from inboxbench.cli.options import Session, pass_session

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from inboxbench.bench.cache.outcomes import Cache
 from inboxbench.bench.cache.store import Store, default_folder
-from inboxbench.bench.request import Sets
-from inboxbench.bench.sets.indexset import live_set, read_catalogue
+from inboxbench.bench.request import Sets, current_set
+from inboxbench.bench.sets.catalogue import CURRENT, read_catalogue
 from inboxbench.bench.workload.queries import locale_remark, read_workload
 from inboxbench.cli.options import Session
 from inboxbench.cli.progress import SeedProgress, progress_console
@@ -30,9 +30,6 @@ from inboxbench.server.binaries import find_bindir
 from inboxbench.server.handle import Binaries, Embedded
 from inboxbench.sqlfile import read_queries
 from inboxbench.units import read_size
-
-# The set of indexes that a database of one's own has.
-CURRENT = "current"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +116,7 @@ def sets_of(server: Server, database: Database, project: Project, names: list[st
     if not isinstance(project, Loose):
         return names
     with connect(server.conninfo(database.name)) as connection:
-        current = live_set(connection, CURRENT, "the indexes it has")
+        current = current_set(connection)
     own = [current] if names is None or CURRENT in names else []
     rest = None if names is None else [name for name in names if name != CURRENT]
     return [*own, *read_catalogue(project.indexes).choose(rest)]

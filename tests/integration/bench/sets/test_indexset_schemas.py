@@ -10,7 +10,8 @@ import pytest
 from inboxbench.bench import Matrix, run_matrix
 from inboxbench.bench.drop_one import removal
 from inboxbench.bench.sets.builder import SetPruner
-from inboxbench.bench.sets.indexset import live_set, read_catalogue
+from inboxbench.bench.sets.catalogue import read_catalogue
+from inboxbench.bench.sets.indexset import live_set
 from inboxbench.bench.sets.template import tables
 from inboxbench.database import connect, scratch_database, set_on_database
 from inboxbench.project import Loose

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from inboxbench.bench.sets.indexset import Catalogue, parse_catalogue, read_catalogue
+from inboxbench.bench.sets.catalogue import Catalogue, parse_catalogue, read_catalogue
+from inboxbench.bench.sets.indexset import Index, IndexSet
 from inboxbench.errors import UsageError
 from inboxbench.project import Project
 
@@ -72,6 +74,16 @@ def test_default_sets_and_named_ones() -> None:
         (('indexes = ["a", "b"]', 'extends = ["high"]'), "goes round in a circle"),
         (("[set.low]", "[sets.low]"), "unknown table 'sets'; did you mean 'set'?"),
         (("[index.a]", "[index.a"), "not TOML"),
+        (('definition = "t (a)"', 'definition = "t (a)"\nunique = "yes"'), "[index.a] unique: expected true or false"),
+        (("[set.low]", '[statistics.s]\nwhy = "x"\n[set.low]'), "[statistics.s] definition: missing"),
+        (("[set.low]", '[set.low]\nstatistics = ["s"]'), "[set.low] statistics: unknown statistics 's'"),
+        (("[set.low]", "[set.low]\ntargets = { a = 5 }"), "[set.low] targets: 'a' is no column; write it as"),
+        (("[set.low]", '[set.low]\ntargets = { "t.a" = 20000 }'), "targets: t.a: give a whole number from 0 to 10,000"),
+        (("[set.low]", '[set.low]\ntargets = { "t.a" = true }'), "targets: t.a: give a whole number"),
+        (("[set.low]", "[set.low]\nsettings = { work_mem = [1] }"), "settings: work_mem: expected a value such as"),
+        (("[set.low]", "[set.low]\nqueries = { q = 3 }"), "[set.low] queries: expected strings in it"),
+        (("[set.low]", "[set.low]\ndrops = [3]"), "[set.low] drops: expected strings in it"),
+        (("[set.low]", '[set.low]\nextends = ["current"]\nwithout = ["x"]'), "what the database has goes by `drops`"),
     ],
 )
 def test_errors_name_table_and_key(change: tuple[str, str], message: str) -> None:
@@ -113,3 +125,47 @@ def test_sets_that_extend_each_other_without_end_are_refused() -> None:
     text = '[set.s0]\ntitle = "x"\n' + "".join(f'[set.s{n}]\nextends = ["s{n - 1}"]\n' for n in range(1, 2000))
     with pytest.raises(UsageError, match=r"extends: more than 50 sets in a row"):
         parse(text)
+
+
+MEMBERS = """
+[statistics.pair]
+definition = "(mcv) ON a, b FROM t"
+[set.base]
+extends = ["current"]
+settings = { random_page_cost = 1.1, jit = true, work_mem = "8MB" }
+statistics = ["pair"]
+[set.more]
+extends = ["base"]
+settings = { work_mem = "64MB" }
+targets = { 'app."T x".a' = 500, "t.b" = -1 }
+queries = { latest = "alt/latest.sql" }
+[set.swap]
+drops = ["old"]
+"""
+
+
+def test_members_come_with_the_sets_that_are_extended_and_the_last_one_decides() -> None:
+    sets = parse(MEMBERS).sets
+    more = sets["more"].members
+    assert more.on_current
+    assert more.settings == {"random_page_cost": "1.1", "jit": "on", "work_mem": "64MB"}
+    assert [made.create.as_string() for made in more.statistics] == ['CREATE STATISTICS "pair" (mcv) ON a, b FROM t']
+    assert more.targets == {'app."T x".a': 500, "t.b": -1}
+    assert more.queries == {"latest": "schema/alt/latest.sql"}
+    assert sets["base"].members.settings["work_mem"] == "8MB"
+    assert not sets["base"].members.queries
+
+
+def test_a_set_that_drops_an_index_begins_with_those_of_the_database() -> None:
+    current = IndexSet("current", "current", "", (Index("old", "t (a)"), Index("kept", "t (b)")))
+    swap = parse(MEMBERS).sets["swap"].based_on(current, "sets.toml [set.swap]")
+    assert [index.name for index in swap.indexes] == ["kept"]
+    clash = replace(swap, indexes=(Index("kept", "t (c)"),))
+    with pytest.raises(UsageError, match=r"^sets.toml \[set.swap\]: the database has an index kept already; rename it"):
+        clash.based_on(current, "sets.toml [set.swap]")
+
+
+def test_a_set_called_current_is_the_files_own() -> None:
+    own = parse('[index.a]\ndefinition = "t (a)"\n[set.current]\nindexes = ["a"]\n[set.s]\nextends = ["current"]\n')
+    assert not own.sets["s"].members.on_current
+    assert names(own, "s") == ["a"]
