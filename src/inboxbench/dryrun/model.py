@@ -98,6 +98,7 @@ class Statement:
     dead_tuples are those it left behind, peak_bytes the extra disk at its highest, temp_bytes temporary files.
     lock_timeout_ms is its session's (0: none; None: not seen, as of what fires no event trigger). values of its
     placeholders by number, as literals: to run it again. They may be anybody's data and stay out of every output.
+    stamps: it writes to the version table of the migration tool.
     """
 
     number: int
@@ -119,6 +120,7 @@ class Statement:
     error: str | None = None
     lock_timeout_ms: float | None = None
     values: dict[str, str] = field(default_factory=dict, metadata={"json": None})
+    stamps: bool = field(default=False, metadata={"json": None})
 
     @property
     def parsed(self) -> Parsed:

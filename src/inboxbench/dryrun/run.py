@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from inboxbench.database import connect
@@ -16,6 +16,7 @@ from inboxbench.dryrun.schema import all_dependents, child_tables, of_retyped, p
 from inboxbench.dryrun.tools.attribution import attribute, named
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.tools.process import Ended, run_tool
+from inboxbench.dryrun.tools.stamps import shaped_stamps
 from inboxbench.dryrun.under_traffic import NO_LOAD, Load, LoadOf, no_load, watched_traffic
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.server import Server
@@ -51,10 +52,21 @@ class Segment:
         return f"{where} failed: {failed.error}{hint if 'extension' in (failed.error or '') else ''}"
 
 
-def current_of(server: Server, database: str, tool: Tool) -> list[str]:
-    """Return the revisions that a database is at; none without a version table."""
+def states_of(server: Server, database: str, tool: Tool) -> dict[str, list[str]]:
+    """Return the revisions that a database is at, by version table; none without a version table."""
     with connect(server.conninfo(database)) as connection:
-        return tool.current(connection)
+        return tool.states(connection)
+
+
+def current_of(server: Server, database: str, tool: Tool) -> list[str]:
+    """Return the revisions that a database is at, whichever version table says so."""
+    ids = (revision for revisions in states_of(server, database, tool).values() for revision in revisions)
+    return list(dict.fromkeys(ids))
+
+
+def own_tables(server: Server, database: str, tool: Tool) -> tuple[str, ...]:
+    """Return the tool's version tables: those of the database, and the names that it uses when nothing says another."""
+    return (*tool.version_tables, *states_of(server, database, tool))
 
 
 def run_segment(
@@ -64,7 +76,7 @@ def run_segment(
 
     No observation is read before the traffic has ended: that would slow it down.
     """
-    before = current_of(server, database, tool)
+    before = states_of(server, database, tool)
     with watched_traffic(server.conninfo(database), load) as traffic, observed(server, database) as observer:
         ended = run_tool(tool, server.url(database), target, downgrade=downgrade)
     segment = described(tool, ended, observer, before, downgrade=downgrade)
@@ -73,15 +85,21 @@ def run_segment(
 
 
 def described(
-    tool: Tool, ended: Ended, observer: Observer, before: Sequence[str] = (), *, downgrade: bool = False
+    tool: Tool,
+    ended: Ended,
+    observer: Observer,
+    before: Mapping[str, Sequence[str]] | None = None,
+    *,
+    downgrade: bool = False,
 ) -> Segment:
-    """Read what the observer saw, by revision. before: the revisions that the database was at."""
+    """Read what the observer saw, by revision. before: the revisions that the database was at, by version table."""
     statements, transactions = observer.observed()
-    stamps = [stamp for statement in statements if (stamp := tool.read_stamp(statement.sql)) is not None]
-    ids = {name for stamp in stamps for name in (stamp.was, stamp.to) if name} | set(before)
+    at = dict(before or {})
+    written = {name for stamp in shaped_stamps(tool, statements) if stamp for name in (stamp.was, stamp.to) if name}
     placed, revisions = attribute(
-        tool, statements, transactions, tool.history(ids), samples=Samples(observer.poll),
-        epoch_ms=observer.epoch * 1000, downgrade=downgrade, at=before[0] if before else None,
+        tool, statements, transactions, tool.history(written.union(*at.values())), samples=Samples(observer.poll),
+        epoch_ms=observer.epoch * 1000, downgrade=downgrade,
+        at={table: next(iter(ids), None) for table, ids in at.items()},
     )  # fmt: skip
     return Segment(ended, tuple(revisions), tuple(placed), named(transactions, placed), observer)
 

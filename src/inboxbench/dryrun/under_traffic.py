@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from inboxbench.server import Server
 from inboxbench.traffic.engine import DEFAULT_RATE, RequestClass, Traffic, live_traffic
 from inboxbench.traffic.file import read_project_traffic, read_traffic
 from inboxbench.traffic.generated import Generated, generate
-from inboxbench.traffic.tables import read_tables
+from inboxbench.traffic.tables import VERSION_TABLE, read_tables
 
 NO_TABLES = "no traffic: the copy has no table to read or write before the migrations begin"
 
@@ -50,12 +50,13 @@ def choose_traffic(
     project: Path | None = None,
     first: bool = True,
     revisions: Sequence[Revision] = (),
+    without: Collection[str] = (VERSION_TABLE,),
 ) -> Generated:
     """Choose the requests for a database: a file's, else a project's own that fit it, else made from the schema.
 
     project: a folder of traffic files, which fit when each of their requests works. first: before the migrations, where
     no request may fail yet. revisions: those to come; traffic made from the schema is for the tables that they name, if
-    they name any. Raises UsageError for a bad file.
+    they name any, and never for those `without`, which are the migration tool's. Raises UsageError for a bad file.
     """
     if file is not None:
         return Generated(read_traffic(file, connection, first=first), ())
@@ -63,14 +64,14 @@ def choose_traffic(
         own = read_project_traffic(project, connection, first=first) if project else ()
     except UsageError:  # another database's tables, or empty ones
         own = ()
-    return Generated(own, ()) if own else generate(connection, _named(connection, revisions))
+    return Generated(own, ()) if own else generate(connection, _named(connection, revisions, without), without)
 
 
-def _named(connection: Connection, revisions: Sequence[Revision]) -> frozenset[str] | None:
+def _named(connection: Connection, revisions: Sequence[Revision], without: Collection[str]) -> frozenset[str] | None:
     """Tables (schema.name) whose name stands as a word in a revision's file; None when none does."""
     texts = (script.path.read_text("utf-8", errors="replace") for script in revisions)
     words = {word for text in texts for word in re.findall(r"\w+", text)}
-    return frozenset(table.full_name for table in read_tables(connection) if table.name in words) or None
+    return frozenset(table.full_name for table in read_tables(connection, without) if table.name in words) or None
 
 
 def load_for(

@@ -9,7 +9,7 @@ write made here. Each statement is tried once: one that cannot run on this schem
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -20,7 +20,7 @@ from psycopg import sql
 from inboxbench.database import Connection
 from inboxbench.server import reason
 from inboxbench.traffic.engine import Draw, Query, RequestClass
-from inboxbench.traffic.tables import Column, Key, Row, Table, read_tables, sample_rows
+from inboxbench.traffic.tables import VERSION_TABLE, Column, Key, Row, Table, read_tables, sample_rows
 
 MOST_TABLES = 12
 _RANGE = 20
@@ -39,9 +39,14 @@ class Generated:
     notes: tuple[str, ...]
 
 
-def generate(connection: Connection, touched: frozenset[str] | None = None) -> Generated:
-    """Classes for the tables in `touched` (schema.name), else for the largest. The connection is autocommit."""
-    every = read_tables(connection)
+def generate(
+    connection: Connection, touched: frozenset[str] | None = None, without: Collection[str] = (VERSION_TABLE,)
+) -> Generated:
+    """Classes for the tables in `touched` (schema.name), else for the largest, and none for those `without`.
+
+    The connection is autocommit.
+    """
+    every = read_tables(connection, without)
     tables = [table for table in every if touched is None or table.full_name in touched]
     classes: list[RequestClass] = []
     notes: list[str] = []

@@ -71,7 +71,7 @@ class Table:
 
 
 def read_tables(connection: Connection, without: Collection[str] = (VERSION_TABLE,)) -> tuple[Table, ...]:
-    """Read all tables but those named `without`, largest first as far as the server's statistics know.
+    """Read all tables, largest first as far as the server's statistics know, but those `without` (name or schema.name).
 
     Partitions are reached through their parent.
     """

@@ -25,5 +25,5 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%%'
   AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.objid = c.oid AND e.deptype = 'e')
-  AND c.relname <> ALL (%(without)s)
+  AND c.relname <> ALL (%(without)s) AND n.nspname || '.' || c.relname <> ALL (%(without)s)
 ORDER BY 3 DESC, 1, 2

@@ -21,7 +21,7 @@ from inboxbench.dryrun.more import Back, More, Queueing, Shuffle
 from inboxbench.dryrun.probes.blockers import Holder, long_reader, old_snapshot
 from inboxbench.dryrun.probes.downgrade import there_and_back
 from inboxbench.dryrun.probes.lock_queue import probe_queue, search_deadlocks
-from inboxbench.dryrun.run import current_of
+from inboxbench.dryrun.run import current_of, own_tables
 from inboxbench.dryrun.scaling import Size, grow
 from inboxbench.dryrun.source import count_rows, estimate_rows
 from inboxbench.dryrun.tools.base import Tool
@@ -42,7 +42,10 @@ def make_load(server: Server, tool: Tool, asked: Asked, database: str, *, first:
         return NO_LOAD
     at = current_of(server, database, tool)
     pending = tool.history(set(at)).pending(at)
-    choose = partial(choose_traffic, file=asked.file, project=asked.own, first=first, revisions=pending)
+    choose = partial(
+        choose_traffic, file=asked.file, project=asked.own, first=first, revisions=pending,
+        without=own_tables(server, database, tool),
+    )  # fmt: skip
     return load_for(server, database, choose, rate=asked.rate)
 
 

@@ -17,7 +17,6 @@ from inboxbench.dryrun.observe.sampler import APPLICATION, virtual_number
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.observe.server_log import Line
 from inboxbench.sqltree import Parsed, parse
-from inboxbench.sqltree.tokens import inlined
 
 _EVENT = "inboxbench-observed "
 _STATEMENT = re.compile(r"(?:statement|execute [^:]*): (.*)", re.DOTALL)
@@ -26,7 +25,6 @@ _DURATION = re.compile(r"duration: ([\d.]+) ms(?:  plan:\n(.*))?", re.DOTALL)
 _TEMPORARY = re.compile(r'temporary file: path ".*", size (\d+)')
 _ACQUIRED = re.compile(r"process \d+ acquired \w+ on relation (\d+) of database \d+ after ([\d.]+) ms")
 _PARAMETER = re.compile(r"\$(\d+) = ('(?:[^']|'')*'|NULL)")
-_STAMP = "version_num"  # the column of Alembic's version table, whatever that is called
 _ENDS = ("commit", "rollback", "prepare", "commit prepared", "rollback prepared")
 LONGEST_VALUE = 100_000  # bytes that are logged of one
 
@@ -185,8 +183,6 @@ class _Session:
     def _take_detail(self, line: Line) -> None:
         if self._latest == "LOG" and self._open is not None and line.text.lower().startswith("parameters:"):
             self._open.values = _values(line.text)
-            if _is_stamp(self._open.parsed):  # its values tell revisions apart; nobody else's are shown
-                self._open.sql = inlined(self._open.sql, self._open.values)
 
     def _fail(self, line: Line) -> None:
         """An error without an open statement came while one was parsed, or while none ran: the session's end."""
@@ -197,15 +193,6 @@ class _Session:
         draft.error = masked(line.text, draft.values)
         draft.finished = max(line.at, draft.started)
         self._open = None
-
-
-def _is_stamp(parsed: Parsed) -> bool:
-    """Return whether it writes to Alembic's version table."""
-    command = parsed.only
-    if command is None:
-        return False
-    columns = parsed.references.columns if command.kind == "delete" else set(command.assigned[:1])
-    return command.writes and columns == {_STAMP}
 
 
 def _values(detail: str) -> dict[str, str]:

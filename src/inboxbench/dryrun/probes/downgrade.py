@@ -5,7 +5,7 @@ Data survives when a checksum of every column is what it was before the way up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -13,12 +13,12 @@ from psycopg import sql
 from inboxbench.database import Connection, connect, first_row
 from inboxbench.database_copy import cloned
 from inboxbench.dryrun.more import Back, Loss
-from inboxbench.dryrun.run import current_of, run_segment
+from inboxbench.dryrun.run import current_of, own_tables, run_segment
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.tools.process import run_tool
 from inboxbench.dryrun.under_traffic import Load
 from inboxbench.server import Server
-from inboxbench.traffic.tables import Table, read_tables
+from inboxbench.traffic.tables import VERSION_TABLE, Table, read_tables
 
 BASE = "base"
 
@@ -49,20 +49,21 @@ def there_and_back(server: Server, template: str, tool: Tool, load: Load, *, tar
 def _without_traffic(
     server: Server, template: str, tool: Tool, target: str, floor: str
 ) -> tuple[tuple[Loss, ...], str | None]:
+    own = own_tables(server, template, tool)
     with cloned(server, template) as copy:
         with connect(server.conninfo(copy)) as connection:
-            before = checksums(connection)
+            before = checksums(connection, own)
         for goal, downgrade in ((target, False), (floor, True)):
             ended = run_tool(tool, server.url(copy), goal, downgrade=downgrade)
             if ended.status:
                 return (), f"without traffic {'the way back' if downgrade else 'the way up'} failed: {ended.complaint}"
         with connect(server.conninfo(copy)) as connection:
-            return losses(before, checksums(connection)), None
+            return losses(before, checksums(connection, own)), None
 
 
-def checksums(connection: Connection) -> dict[str, Sum]:
-    """Of every table but Alembic's own; reads each once."""
-    return {table.full_name: _sum(connection, table) for table in read_tables(connection)}
+def checksums(connection: Connection, without: Collection[str] = (VERSION_TABLE,)) -> dict[str, Sum]:
+    """Of every table but those `without`, which are the migration tool's; reads each once."""
+    return {table.full_name: _sum(connection, table) for table in read_tables(connection, without)}
 
 
 def _sum(connection: Connection, table: Table) -> Sum:

@@ -18,7 +18,7 @@ from inboxbench.database import connect, with_names
 from inboxbench.database_copy import cloned
 from inboxbench.dryrun.more import Queueing, Shuffle
 from inboxbench.dryrun.probes.blockers import Holder
-from inboxbench.dryrun.run import run_segment
+from inboxbench.dryrun.run import own_tables, run_segment
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.tools.process import Ended, run_tool
 from inboxbench.dryrun.under_traffic import Load, watched_traffic
@@ -134,8 +134,9 @@ def search_deadlocks(
     server: Server, template: str, tool: Tool, rounds: int, *, rate: float, target: str = "head"
 ) -> tuple[Shuffle, ...]:
     """`rounds` runs, each on a copy of `template`, to which no session may be connected."""
+    own = own_tables(server, template, tool)
     with connect(server.conninfo(template)) as connection:
-        tables = read_tables(connection)[:_MOST_TABLES]
+        tables = read_tables(connection, own)[:_MOST_TABLES]
     if len(tables) < 2:
         return ()
     return tuple(

@@ -57,7 +57,7 @@ def with_rewrites(
     revisions the code is written for. load: the requests for such a database, under which both are run. limit_s: for
     each of them to end, else the tool's own.
     """
-    own = tuple(statement for statement in run.statements if tool.read_stamp(statement.sql) is None)
+    own = tuple(statement for statement in run.statements if not statement.stamps)
     known = replace(run, statements=own)  # what the revisions do themselves
     findings: list[Finding] = []
     notes: dict[str, None] = {}

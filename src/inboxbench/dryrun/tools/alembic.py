@@ -14,26 +14,18 @@ from pathlib import Path
 from psycopg import sql
 
 from inboxbench.credentials import masked
-from inboxbench.database import Connection
+from inboxbench.database import Connection, first_row
 from inboxbench.dryrun.rewrites.steps import Step
+from inboxbench.dryrun.tools import alembic_tables
 from inboxbench.dryrun.tools.alembic_code import Sources, as_code, read_sources, suppression
+from inboxbench.dryrun.tools.alembic_tables import VERSION_TABLE, Kept, asked_table, kept, read_stamp, true_tables
 from inboxbench.dryrun.tools.base import Command, Stamp
 from inboxbench.errors import UsageError
 from inboxbench.migrate.history import History, read_folders, search
 from inboxbench.server import reason, without_password
 from inboxbench.server.environment import without_libpq
-from inboxbench.sqltree import parse
-from inboxbench.sqltree.tokens import scan
 
 TIMEOUT_S = 3600.0
-_VERSION_TABLE = "alembic_version"
-# The version table is known by its column, whatever it is called and whatever schema it is in.
-_TABLES = """
-    SELECT table_schema, table_name FROM information_schema.columns
-    WHERE column_name = 'version_num' AND table_schema NOT IN ('pg_catalog', 'information_schema')
-    ORDER BY table_name <> 'alembic_version', 1, 2
-"""
-_COLUMN = "version_num"
 # Plain Alembic, in the project's own Python: its env.py is asked by the main option that nearly all of them read.
 _RUN = """
 import os
@@ -80,7 +72,7 @@ class Alembic:
 
     @property
     def version_tables(self) -> tuple[str, ...]:
-        return (_VERSION_TABLE,)
+        return (VERSION_TABLE,)
 
     @property
     def shown(self) -> str:
@@ -128,31 +120,49 @@ class Alembic:
         return kept | dict.fromkeys(("DATABASE_URL", *self.url_env), url) | {"PYTHONUNBUFFERED": "1"}
 
     def history(self, revisions: set[str]) -> History:
-        if self.script_location:
-            return read_folders([self.script_location])
-        if self.config:
-            return read_folders([_location(self.config, self.folder)])
         if self.program:  # the files are in its folder, or in its environment
             return search(_places(self.program, self.folder), revisions) if revisions else History({})
-        return read_folders([self.project / "migrations"] if self.project else [])
+        return read_folders([self._scripts] if self._scripts else [])
 
-    def current(self, connection: Connection) -> list[str]:
-        tables = connection.execute(_TABLES).fetchall()
-        if not tables:
-            return []
-        query = sql.SQL("SELECT version_num::text FROM {} ORDER BY 1").format(sql.Identifier(*tables[0]))
-        return [revision for (revision,) in connection.execute(query)]
+    @property
+    def _scripts(self) -> Path | None:
+        """Return the folder of env.py, where it is known."""
+        if self.program:
+            return None
+        if self.config and not self.script_location:
+            return _location(self.config, self.folder)
+        return self.script_location or (self.project / "migrations" if self.project else None)
+
+    def configured(self, history: History, /) -> tuple[str, ...]:
+        return alembic_tables.configured(alembic_tables.environments(self._scripts, history))
+
+    def states(self, connection: Connection) -> dict[str, list[str]]:
+        return {table.full_name: list(table.ids) for table in self._tables(connection)}
+
+    def _tables(self, connection: Connection) -> list[Kept]:
+        candidates = kept(connection)
+        history = self.history({revision for table in candidates for revision in table.ids})
+        return true_tables(candidates, self.configured(history), history)
 
     def stamp(self, connection: Connection, revision: str) -> None:
-        tables = connection.execute(_TABLES).fetchall()
-        table = sql.Identifier(*(tables[0] if tables else ("public", _VERSION_TABLE)))
+        tables = self._tables(connection)
+        place = (tables[0].schema, tables[0].name) if tables else self._to_make(connection)
+        table = sql.Identifier(*place)
         if not tables:
             connection.execute(sql.SQL("CREATE TABLE {} (version_num varchar(32) PRIMARY KEY)").format(table))
         connection.execute(sql.SQL("DELETE FROM {}").format(table))
         connection.execute(sql.SQL("INSERT INTO {} VALUES (%s)").format(table), (revision,))
 
+    def _to_make(self, connection: Connection) -> tuple[str, str]:
+        """Return schema and name of the version table of a project that has none yet."""
+        schema, _, name = next(iter(self.configured(self.history(set()))), VERSION_TABLE).rpartition(".")
+        return schema or str(first_row(connection, "SELECT coalesce(current_schema(), 'public')")[0]), name
+
     def read_stamp(self, sql: str) -> Stamp | None:
         return read_stamp(sql)
+
+    def asked(self, sql: str) -> str | None:
+        return asked_table(sql)
 
     def source_line(self, file: Path, sql: str) -> int | None:
         return _sources(file).line_of(sql)
@@ -162,23 +172,6 @@ class Alembic:
 
     def suppression(self, file: Path, line: int, rule: str) -> str | None:
         return suppression(file, line, rule)
-
-
-def read_stamp(statement: str) -> Stamp | None:
-    """Return what a statement writes to a version table of any name; None for any other statement."""
-    command = parse(statement).only if _COLUMN in statement else None
-    if command is None or command.target is None:
-        return None
-    table, tokens = command.target.full_name, scan(statement)
-    if command.kind == "insert":
-        values = [token.content for token in tokens if token.kind == "string"]
-        return Stamp(table, None, values[0]) if values and command.assigned == (_COLUMN,) else None
-    triples = zip(tokens, tokens[1:], tokens[2:], strict=False)
-    values = [value.content for column, sign, value in triples
-              if column.value == _COLUMN and sign.means("=") and value.kind == "string"]  # fmt: skip
-    if command.kind == "update" and len(values) == 2:
-        return Stamp(table, was=values[1], to=values[0])
-    return Stamp(table, was=values[0], to=None) if command.kind == "delete" and values else None
 
 
 @lru_cache(maxsize=1)  # the statements of a revision come one after another

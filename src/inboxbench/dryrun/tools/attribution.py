@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from inboxbench.dryrun.model import Revision, Statement, Transaction
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.tools.base import Stamp, Tool
+from inboxbench.dryrun.tools.stamps import read_stamps, same_table, spelled
 from inboxbench.migrate.history import History
 
 
 @dataclass(slots=True)
 class _Group:
+    """The statements up to a stamp. table: that was written to; asked: that the tool had asked just before them."""
+
     revision: str | None
     statements: list[Statement]
+    table: str | None = None
     stamped: bool = True
+    asked: str | None = None
 
 
 def attribute(
@@ -27,42 +32,64 @@ def attribute(
     samples: Samples,
     epoch_ms: float,
     downgrade: bool = False,
-    at: str | None = None,
+    at: Mapping[str, str | None] | None = None,
 ) -> tuple[list[Statement], list[Revision]]:
     """Return the statements with their revisions, and the revisions.
 
-    at: the revision that the run begins at, where a failure is named by what would come next.
+    at: by version table the revision that the run begins at, where a failure is named by what would come next.
     """
+    done = dict(at or {})
     placed: list[Statement] = []
     revisions: list[Revision] = []
     ends = {transaction.number: transaction.finished_ms for transaction in transactions}
-    for group in _groups(tool, statements, downgrade=downgrade):
+    for group in _groups(tool, statements, history, downgrade=downgrade):
         if not group.stamped and any(statement.error for statement in group.statements):
-            group.revision = _pending(history, at, downgrade=downgrade)
+            group.revision = _pending(history, _at(group, done), downgrade=downgrade)
         placed += _placed(tool, group, history)
         if group.revision is not None:
             revisions.append(_revision(group, history, samples, epoch_ms, ends))
-            at = group.revision
+            done = {table: was for table, was in done.items() if not same_table(table, group.table or table)}
+            done[group.table or ""] = group.revision
     return placed, revisions
 
 
-def _groups(tool: Tool, statements: Sequence[Statement], *, downgrade: bool) -> list[_Group]:
-    stamps = [None if statement.error else tool.read_stamp(statement.sql) for statement in statements]
-    tables = {stamp.table for stamp in stamps if stamp is not None}
-    groups, waiting = [], []
+def _at(group: _Group, done: Mapping[str, str | None]) -> str | None:
+    """Return where the history stood before a revision without a stamp: by the table that was asked, if any was, else
+    by the latest stamp.
+    """
+    if group.asked is not None and done:
+        return next((was for table, was in done.items() if same_table(table, group.asked)), None)
+    return list(done.values())[-1] if done else None
+
+
+def _groups(tool: Tool, statements: Sequence[Statement], history: History, *, downgrade: bool) -> list[_Group]:
+    stamps = read_stamps(tool, statements, history)
+    groups: list[_Group] = []
+    waiting: list[Statement] = []
     for place, (statement, stamp) in enumerate(zip(statements, stamps, strict=True)):
-        waiting.append(statement)
+        waiting.append(statement if stamp is None else replace(statement, sql=spelled(statement), stamps=True))
         following = stamps[place + 1] if place + 1 < len(stamps) else None
         if stamp is not None and not _goes_on(stamp, following, downgrade=downgrade):
-            groups.append(_Group(stamp.was if downgrade else stamp.to, waiting))
+            groups.append(_Group(stamp.was if downgrade else stamp.to, waiting, stamp.table))
             waiting = []
-    if groups and (before := _preamble(tool, groups[0].statements, tables)):
-        head = groups[0]
-        groups[:1] = [_Group(None, head.statements[:before]), _Group(head.revision, head.statements[before:])]
     if waiting:
-        cut = 0 if groups else _preamble(tool, waiting, tables)
-        groups += [_Group(None, part, stamped=False) for part in (waiting[:cut], waiting[cut:]) if part]
-    return groups
+        groups.append(_Group(None, waiting, stamped=False))
+    tables = {stamp.table for stamp in stamps if stamp is not None}
+    return [part for place, group in enumerate(groups) for part in _parted(tool, group, tables, first=place == 0)]
+
+
+def _parted(tool: Tool, group: _Group, tables: set[str], *, first: bool) -> Iterator[_Group]:
+    """Yield apart what comes before a revision: the tool looks its table up, may create it, and does so again for the
+    next tenant.
+    """
+    asked = [tool.asked(statement.sql) for statement in group.statements]
+    last = max((place for place, table in enumerate(asked) if table is not None), default=-1)
+    cut = max(last + 1, _preamble(tool, group.statements, tables) if first else 0)
+    if cut:
+        yield _Group(None, group.statements[:cut], stamped=group.stamped)
+    if cut < len(group.statements):
+        table = asked[last] if last >= 0 else None
+        yield replace(group, statements=group.statements[cut:], asked=table)
 
 
 def _goes_on(stamp: Stamp, following: Stamp | None, *, downgrade: bool) -> bool:
@@ -75,12 +102,12 @@ def _goes_on(stamp: Stamp, following: Stamp | None, *, downgrade: bool) -> bool:
 
 
 def _preamble(tool: Tool, statements: Sequence[Statement], tables: set[str]) -> int:
-    """Return how many statements come before the first revision: the tool looks its table up, and may create it."""
+    """Return how many statements come before the first revision, as far as they name the version table."""
     names = {table.rpartition(".")[2] for table in tables} or set(tool.version_tables)
     asking = [
         place
         for place, statement in enumerate(statements)
-        if any(name in statement.sql for name in names) and tool.read_stamp(statement.sql) is None
+        if not statement.stamps and any(name in statement.sql for name in names)
     ]
     return asking[-1] + 1 if asking else 0
 

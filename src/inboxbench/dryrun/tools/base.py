@@ -66,14 +66,27 @@ class Tool(Protocol):
         Raises UsageError for a configuration that cannot be read.
         """
 
-    def current(self, connection: Connection) -> list[str]:
-        """Return the revisions that a database is at; none in one that the tool has never seen."""
+    def configured(self, history: History, /) -> tuple[str, ...]:
+        """Return the version tables (name or schema.name) that the project configures; none where that is not to be
+        read. history: the project's revisions, as far as they are known.
+        """
+
+    def states(self, connection: Connection) -> dict[str, list[str]]:
+        """Return the revisions that a database is at, by version table (schema.name); several tables are those of
+        several tenants, none is a database that the tool has never seen.
+        """
 
     def stamp(self, connection: Connection, revision: str) -> None:
         """Record `revision` as applied without running it."""
 
     def read_stamp(self, sql: str) -> Stamp | None:
-        """Return what a statement writes to the version table; None for any other statement."""
+        """Return what a statement writes to a table of the version table's form; None for any other statement.
+
+        Whether that table is the tool's is said by `stamps.read_stamps`.
+        """
+
+    def asked(self, sql: str) -> str | None:
+        """Return the table that a statement asks, or makes, in the very words of the tool; None for any other."""
 
     def source_line(self, file: Path, sql: str) -> int | None:
         """Return the line of a revision file that a statement came from; None where the file does not show it."""

@@ -164,13 +164,13 @@ def test_a_value_that_was_cut_short_is_none() -> None:
     assert placeholders(inlined(draft.sql, draft.values))
 
 
-def test_values_of_a_column_that_is_called_alike_are_not_shown() -> None:
+def test_values_of_parameters_stay_apart_from_the_text() -> None:
     said = {"LOG": "execute <unnamed>: UPDATE shop SET conversion_number = $1", "DETAIL": "Parameters: $1 = 'secret'"}
     (draft,) = read_drafts(Line(1.0, 7, "3/1", "shop", "alembic", level, text) for level, text in said.items())
     assert draft.sql == "UPDATE shop SET conversion_number = $1"
     stamp = {"LOG": "execute x: UPDATE alembic_version SET version_num=$1", "DETAIL": "Parameters: $1 = 'b2'"}
     (draft,) = read_drafts(Line(1.0, 7, "3/1", "s", "a", level, text) for level, text in stamp.items())
-    assert draft.sql == "UPDATE alembic_version SET version_num='b2'"
+    assert (draft.sql, draft.values) == ("UPDATE alembic_version SET version_num=$1", {"1": "'b2'"})
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,11 @@ class Plain:
         scripts = [Revision(file.stem, before, file.stem, file) for file, before in zip(files, parents, strict=False)]
         return History({script.revision: script for script in scripts if not revisions or script.revision in revisions})
 
-    def current(self, connection: Connection) -> list[str]:
-        return [version for (version,) in connection.execute("SELECT version FROM plain_history")]
+    def configured(self, _history: History) -> tuple[str, ...]:
+        return ()
+
+    def states(self, connection: Connection) -> dict[str, list[str]]:
+        return {"plain_history": [version for (version,) in connection.execute("SELECT version FROM plain_history")]}
 
     def stamp(self, connection: Connection, revision: str) -> None:
         connection.execute("INSERT INTO plain_history VALUES (%s)", (revision,))
@@ -55,6 +58,9 @@ class Plain:
     def read_stamp(self, sql: str) -> Stamp | None:
         insert = re.fullmatch(r"INSERT INTO plain_history VALUES \('(\w+)'\)", sql)
         return Stamp("plain_history", None, insert[1]) if insert else None
+
+    def asked(self, sql: str) -> str | None:
+        return "plain_history" if sql == "SELECT version FROM plain_history" else None
 
     def source_line(self, file: Path, sql: str) -> int | None:
         lines = file.read_text(encoding="utf-8").splitlines()
