@@ -11,6 +11,7 @@ from typing import Literal
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import Output, output_options
@@ -135,6 +136,8 @@ def remarks(exploration: Exploration) -> Iterator[str]:
     """Yield what takes from the weight of a verdict."""
     if exploration.vacuous:
         yield "[yellow]No two sessions were ever under way at once, so this proves nothing.[/]"
+    for kept in exploration.left:
+        yield f"[yellow]{escape(kept[0].upper() + kept[1:])}.[/]"
     if not exploration.complete:
         yield "[yellow]A bound was met, so schedules beyond it are not known.[/]"
 

@@ -7,6 +7,7 @@ psycopg passes through here, and so does SQLAlchemy on top of it, without a chan
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,10 @@ from psycopg.rows import TupleRow
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+
+# A setting that no module defines. RESET leaves it empty, where a new session has none.
+CUSTOM_SETTING = re.compile(r"set_config\s*\(|\bset\s+(?:local\s+|session\s+)?\w+\.\w", re.IGNORECASE)
 
 
 class Step:
@@ -72,9 +77,26 @@ class GatedConnection(psycopg.Connection[TupleRow]):
         self.hub: greenlet.greenlet | None = None
         self.ended = False
         self.went_on = False
+        self._custom = False
+        self.met_by_engine = False
         self._text: Query = ""
         self._cursor: psycopg.Cursor[Any] | None = None
         self.cursor_factory = GatedCursor
+
+    def renew(self) -> bool:
+        """Make the session as new, at the server and here. Returns False when only another connection can be that."""
+        pgconn = self.pgconn
+        if self.closed or self._custom:
+            return False
+        if pgconn.transaction_status != pq.TransactionStatus.IDLE:
+            pgconn.exec_(b"ROLLBACK")
+        if pgconn.exec_(b"DISCARD ALL").status != pq.ExecStatus.COMMAND_OK:
+            return False
+        while pgconn.notifies() is not None:
+            pass
+        vars(self).clear()
+        GatedConnection.__init__(self, pgconn)
+        return True
 
     def announce(self, query: Query, cursor: psycopg.Cursor[Any] | None) -> None:
         """Say what the next round trip is about."""
@@ -85,6 +107,7 @@ class GatedConnection(psycopg.Connection[TupleRow]):
             return super().wait(gen, *args, **kwargs)
         self.went_on = self.went_on or self.ended
         step = Step(_readable(self._text, self) or gen.__name__, gen, self._cursor)  # type: ignore[attr-defined]
+        self._custom = self._custom or bool(CUSTOM_SETTING.search(step.text))
         self._text, self._cursor = "", None
         return self.hub.switch(step)
 
@@ -130,9 +153,13 @@ def engine_of(connection: GatedConnection) -> Engine:
     from sqlalchemy import create_engine  # noqa: PLC0415 - most functions use psycopg alone
     from sqlalchemy.pool import StaticPool  # noqa: PLC0415
 
-    if connection not in _engines:
+    engine = _engines.get(connection)
+    if engine is None:
         engine = create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool)
+        _engines[connection] = engine
+    if not connection.met_by_engine:
+        engine.dispose(close=False)
         with connection.ungated():
             engine.connect().close()
-        _engines[connection] = engine
-    return _engines[connection]
+        connection.met_by_engine = True
+    return engine

@@ -64,6 +64,18 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Leftover:
+    """What a session kept after its end, such as "advisory lock 7". lock: another session may wait for it."""
+
+    session: int
+    what: str
+    lock: bool = False
+
+    def __str__(self) -> str:
+        return f"session {LETTERS[self.session]} still {'holds' if self.lock else 'has'} {self.what} after its end"
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleRun:
     """Holds how one schedule went. diverged: a choice asked for was not possible, and another was taken instead."""
 
@@ -73,6 +85,7 @@ class ScheduleRun:
     outcomes: tuple[Outcome, ...]
     steps: tuple[int, ...]
     diverged: bool
+    left: tuple[Leftover, ...] = ()
 
     @property
     def waited(self) -> bool:

@@ -6,7 +6,7 @@ import heapq
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -28,6 +28,7 @@ class Exploration:
 
     aborted: a session was refused, by a deadlock or otherwise; waited: a session waited for another; overlapped: not
     one session after another. complete: no bound was met and nothing diverged, so there are no other schedules.
+    left: what sessions kept after their end, a sentence each.
     """
 
     permutations: int
@@ -40,6 +41,7 @@ class Exploration:
     diverged: int
     complete: bool
     counterexample: Counterexample | None
+    left: tuple[str, ...] = ()
 
     @property
     def vacuous(self) -> bool:
@@ -56,6 +58,7 @@ class Exploration:
             "deadlocked": self.deadlocked,
             "diverged": self.diverged,
             "counterexample": self.counterexample.run.schedule if self.counterexample else None,
+            "left_behind": list(self.left),
         }
 
 
@@ -70,6 +73,7 @@ class Tally:
     waited: int = 0
     overlapped: int = 0
     diverged: int = 0
+    left: dict[str, None] = field(default_factory=dict)
 
     def add(self, run: ScheduleRun, *, bad: bool) -> None:
         self.schedules += 1
@@ -79,10 +83,12 @@ class Tally:
         self.waited += run.waited
         self.overlapped += not run.serial
         self.diverged += run.diverged
+        self.left |= dict.fromkeys(map(str, run.left))
 
     def exploration(self, steps: Sequence[int], *, complete: bool, example: Counterexample | None) -> Exploration:
         """Return the result. steps: the most that each session made in one schedule."""
-        return Exploration(permutations=permutations(steps), **asdict(self), complete=complete, counterexample=example)
+        counts = asdict(self) | {"left": tuple(self.left)}
+        return Exploration(permutations=permutations(steps), **counts, complete=complete, counterexample=example)
 
 
 def permutations(steps: Sequence[int]) -> int:

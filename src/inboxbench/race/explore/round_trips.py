@@ -1,19 +1,17 @@
-"""Moves the round trips of sessions on as far as the server has answered, and asks it which session waits for which."""
+"""Moves the round trips of sessions on as far as the server has answered."""
 
 from __future__ import annotations
 
 import math
 import select
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import greenlet
 import psycopg
-from psycopg import errors, pq
 from psycopg.waiting import Ready, Wait
 
-from inboxbench.database import Connection
 from inboxbench.race.explore.gated_connection import Step
 from inboxbench.race.explore.model import Event
 from inboxbench.race.explore.session import Session
@@ -25,8 +23,10 @@ _SELECT_END = 1024
 class RoundTrips:
     """Begins and ends the round trips of sessions; appends what happened to `events`."""
 
-    def __init__(self, events: list[Event]) -> None:
+    def __init__(self, events: list[Event], watch: Callable[[Session], None] | None = None) -> None:
+        """watch: called each time after a session's own code has run."""
         self._events = events
+        self._watch = watch
 
     def start(self, session: Session) -> None:
         """Begin the step that the session asked for."""
@@ -69,6 +69,8 @@ class RoundTrips:
         assert session.task is not None
         session.since = time.monotonic()
         step = go(session.task)
+        if self._watch is not None:
+            self._watch(session)
         if isinstance(step, Step):
             session.step = step
         elif session.failure is not None:
@@ -93,63 +95,3 @@ def _polled(wants: Mapping[int, Wait], seconds: float) -> list[tuple[int, Ready]
         poller.register(socket, events)
     answers = poller.poll(math.ceil(seconds * 1000))
     return [(socket, Ready.W if event == select.POLLOUT else Ready.R) for socket, event in answers]
-
-
-_WAITS = b"SELECT pid, pg_blocking_pids(pid) FROM unnest($1::int[]) AS pid"
-_NAME = b"inboxbench_waits"
-
-
-class WaitMonitor:
-    """Asks over `monitor`, which nobody else may use, who waits for whom: at nearly every step, so through libpq."""
-
-    def __init__(self, monitor: Connection) -> None:
-        self._monitor = monitor
-        self._pgconn = monitor.pgconn
-        self._checked(self._pgconn.prepare(_NAME, _WAITS))
-
-    def waits(self, pending: Sequence[Session], sessions: Iterable[Session]) -> dict[int, set[int]]:
-        """Return session → the sessions that it waits for, without those that wait for nobody or for a stranger."""
-        by_pid = {session.pid: session.index for session in sessions if not session.connection.closed}
-        pids = "{" + ",".join(str(session.pid) for session in pending) + "}"
-        result = self._checked(self._pgconn.exec_prepared(_NAME, [pids.encode()]))
-        waits: dict[int, set[int]] = {}
-        for row in range(result.ntuples):
-            others = {by_pid[pid] for pid in _array(result.get_value(row, 1)) if pid in by_pid}
-            if others:
-                waits[by_pid[int(result.get_value(row, 0) or b"0")]] = others
-        return waits
-
-    def strangers(self, ours: Iterable[int]) -> set[int]:
-        """Return the pids of backends in this database that are neither in `ours` nor this one."""
-        rows = self._monitor.execute(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
-        )
-        return {pid for (pid,) in rows} - set(ours) - {self._pgconn.backend_pid}
-
-    def kill(self, session: Session, *, patience_ms: int = 0) -> None:
-        """End a session's backend, and wait until it is gone when there is patience."""
-        self._monitor.execute("SELECT pg_terminate_backend(%s, %s)", (session.pid, patience_ms))
-
-    @staticmethod
-    def _checked(result: pq.abc.PGresult) -> pq.abc.PGresult:
-        if result.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
-            raise errors.error_from_result(result)
-        return result
-
-
-def _array(text: bytes | None) -> list[int]:
-    """Parse an array as the server writes it: `{1,2}`."""
-    inside = (text or b"{}")[1:-1]
-    return [int(pid) for pid in inside.split(b",")] if inside else []
-
-
-def is_cycle(waits: Mapping[int, set[int]]) -> bool:
-    """Return whether a session waits, through others, for itself."""
-
-    def reaches(start: int, target: int, seen: set[int]) -> bool:
-        if start in seen:
-            return False
-        seen.add(start)
-        return any(other == target or reaches(other, target, seen) for other in waits.get(start, ()))
-
-    return any(reaches(index, index, set()) for index in waits)

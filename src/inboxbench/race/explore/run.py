@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 import psycopg
@@ -10,6 +10,7 @@ import psycopg
 from inboxbench.database import Connection, connect
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.race.explore.gated_connection import GatedConnection
+from inboxbench.race.explore.left_behind import LeftBehind
 from inboxbench.race.explore.model import (
     LETTERS,
     LIMIT_S,
@@ -21,10 +22,10 @@ from inboxbench.race.explore.model import (
     ScheduleRun,
     SessionFunction,
 )
+from inboxbench.race.explore.monitor import WaitMonitor
 from inboxbench.race.explore.result import Counterexample, Exploration, Judged, PlaySchedule, search
-from inboxbench.race.explore.round_trips import WaitMonitor
 from inboxbench.race.explore.scheduler import Scheduler
-from inboxbench.race.explore.session import SessionPool
+from inboxbench.race.explore.session import Session, SessionPool, count_session
 from inboxbench.server import reason
 
 # A reset or an invariant that takes longer hangs: on a lock that a session left behind, or by itself.
@@ -69,55 +70,54 @@ class Explorer:
         """Yield a function that resets, plays a prefix and on to the end, and judges."""
         if not 1 <= len(scenario.functions) <= len(LETTERS):
             raise UsageError(f"sessions: {len(scenario.functions)} is outside 1 … {len(LETTERS)}")
-        judge = self._judge(scenario, limit_s)
-        strangers = self._wait_monitor.strangers(self._pool.pids())
-        fresh = True
+        left = LeftBehind(self._pool, self._wait_monitor, self._control)
+        judge = self._judge(scenario, limit_s, left)
 
         def play(prefix: str) -> Judged:
-            nonlocal fresh
-            with _failures("the reset"):
-                scenario.reset(self._control)
-            played = scheduler.play(prefix)
-            if fresh:
-                self._require_gated(played, strangers)
-                fresh = False
+            played = self._play(scenario, scheduler, left, prefix)
             with _failures("the oracle"):
                 return played, tuple(judge(self._control, played.outcomes))
 
         with closing(self._scheduler(scenario, scenario.functions, limit_s)) as scheduler:
             yield play
 
-    def _scheduler(self, scenario: Scenario, functions: Sequence[SessionFunction], limit_s: float) -> Scheduler:
-        return Scheduler(self._pool, self._wait_monitor, functions, level=scenario.level, limit_s=limit_s)
+    def _play(self, scenario: Scenario, scheduler: Scheduler, left: LeftBehind, prefix: str) -> ScheduleRun:
+        """Put the rows back, play one schedule and look what the sessions left behind."""
 
-    def _judge(self, scenario: Scenario, limit_s: float) -> Judge:
-        if callable(scenario.oracle):
-            return scenario.oracle
-        return scenario.oracle.judge(self._serial_runner(scenario, limit_s))
+        def again(schedule: str, watch: Callable[[Session], None]) -> None:
+            self._reset(scenario)
+            scheduler.play(schedule, watch)
 
-    def _serial_runner(self, scenario: Scenario, limit_s: float) -> RunSerially:
-        def run_serially(order: Sequence[int]) -> tuple[Outcome, ...]:
-            with _failures("the reset"):
-                scenario.reset(self._control)
-            functions = [_numbered(scenario.functions[index], index) for index in order]
-            with closing(self._scheduler(scenario, functions, limit_s)) as scheduler:
-                return scheduler.play("").outcomes
-
-        return run_serially
-
-    def _require_gated(self, played: ScheduleRun, strangers: set[int]) -> None:
-        """Raise SubjectFailed when a function made no round trip over its connection, or some over another."""
+        self._reset(scenario)
+        played = scheduler.play(prefix)
         for index, steps in enumerate(played.steps):
             if not steps:
                 raise SubjectFailed(
                     f"session {LETTERS[index]} made no round trip over the connection that it was given, so there is "
                     "nothing to schedule; it must use that one, and open none of its own"
                 )
-        if self._wait_monitor.strangers(self._pool.pids()) - strangers:
-            raise SubjectFailed(
-                "a session opened a connection of its own, which no schedule can hold; it must use the one that it "
-                "is given"
-            )
+        return left.examine(played, scheduler.sessions, again)
+
+    def _reset(self, scenario: Scenario) -> None:
+        with _failures("the reset"):
+            scenario.reset(self._control)
+
+    def _scheduler(self, scenario: Scenario, functions: Sequence[SessionFunction], limit_s: float) -> Scheduler:
+        return Scheduler(self._pool, self._wait_monitor, functions, level=scenario.level, limit_s=limit_s)
+
+    def _judge(self, scenario: Scenario, limit_s: float, left: LeftBehind) -> Judge:
+        if callable(scenario.oracle):
+            return scenario.oracle
+        return scenario.oracle.judge(self._serial_runner(scenario, limit_s, left))
+
+    def _serial_runner(self, scenario: Scenario, limit_s: float, left: LeftBehind) -> RunSerially:
+        def run_serially(order: Sequence[int]) -> tuple[Outcome, ...]:
+            self._reset(scenario)
+            functions = [_numbered(scenario.functions[index], index) for index in order]
+            with closing(self._scheduler(scenario, functions, limit_s)) as scheduler:
+                return left.examine(scheduler.play(""), scheduler.sessions).outcomes
+
+        return run_serially
 
 
 @contextmanager
@@ -143,6 +143,8 @@ def open_explorer(conninfo: str) -> Iterator[Explorer]:
     with closing(connect(conninfo)) as control, closing(connect(conninfo)) as monitor:
         control.execute("SET synchronous_commit = off")  # what a reset loses in a crash is reset again anyway
         control.execute(f"SET statement_timeout = '{_CONTROL_LIMIT}'")
+        for connection in (control, monitor):
+            count_session(connection)
         with closing(SessionPool(conninfo)) as pool:
             yield Explorer(pool, WaitMonitor(monitor), control)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -16,8 +16,10 @@ import greenlet
 from psycopg import IsolationLevel
 
 from inboxbench.errors import SubjectFailed
+from inboxbench.race.explore.left_behind import lasting_wait
 from inboxbench.race.explore.model import LETTERS, Choice, Event, Outcome, ScheduleRun, SessionFunction
-from inboxbench.race.explore.round_trips import RoundTrips, WaitMonitor, is_cycle
+from inboxbench.race.explore.monitor import WaitMonitor, is_cycle
+from inboxbench.race.explore.round_trips import RoundTrips
 from inboxbench.race.explore.session import Session, SessionPool
 
 # Longer than most statements take that are not blocked, short enough not to slow a schedule: then the server is asked.
@@ -50,19 +52,27 @@ class Scheduler:
         for session in self._sessions:
             self._abandon(session)
 
-    def play(self, prefix: str) -> ScheduleRun:
-        """Play `prefix`, then on without preemption to the end. Raises SubjectFailed when a session fails."""
-        self._begin()
+    @property
+    def sessions(self) -> Sequence[Session]:
+        """Return the sessions of the schedule that was played last."""
+        return self._sessions
+
+    def play(self, prefix: str, watch: Callable[[Session], None] | None = None) -> ScheduleRun:
+        """Play `prefix`, then on without preemption to the end. Raises SubjectFailed when a session fails.
+
+        watch: called each time after a session's own code has run.
+        """
+        self._begin(watch)
         try:
             with time_limit(self._limit_s):
                 return self._play(prefix)
         except OutOfTimeError:
             raise SubjectFailed(self._stuck()) from None
 
-    def _begin(self) -> None:
+    def _begin(self, watch: Callable[[Session], None] | None) -> None:
         hub = greenlet.getcurrent()
         self._events = []
-        self._round_trips = RoundTrips(self._events)
+        self._round_trips = RoundTrips(self._events, watch)
         self._sessions = []
         for index, function in enumerate(self._functions):
             connection = self._pool.take(index, self._level)
@@ -99,6 +109,19 @@ class Scheduler:
             if ready or not self._pending():
                 return ready
             self._settle()
+            self._require_hope()
+
+    def _require_hope(self) -> None:
+        """Raise SubjectFailed when all that are under way wait for sessions that have ended: nobody can wake them."""
+        pending = self._pending()
+        if not pending or any(session.step is not None for session in self._sessions):
+            return
+        for session in pending:
+            for blocker in session.blockers:
+                if self._sessions[blocker].outcome is not None:
+                    locks = self._wait_monitor.left(self._pool)[1]
+                    kept = [key for pid, key in locks if pid == self._sessions[blocker].pid]
+                    raise SubjectFailed(lasting_wait(session, blocker, kept))
 
     def _take(self, session: Session, *, dies: bool) -> None:
         if dies:

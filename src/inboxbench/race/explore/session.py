@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import greenlet
 import psycopg
-from psycopg import IsolationLevel, errors
+from psycopg import IsolationLevel
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.waiting import Wait
 
+from inboxbench.database import Connection
 from inboxbench.errors import SubjectFailed
 from inboxbench.race.explore.gated_connection import GatedConnection, Step
 from inboxbench.race.explore.model import LETTERS, Outcome, SessionFunction
@@ -89,59 +91,68 @@ class Session:
 _DEADLOCK_TIMEOUT = "25ms"
 
 
-def _connect(conninfo: str) -> GatedConnection:
-    """Open a session's connection with a short deadlock check and commits that do not wait for the disk."""
-    connection = GatedConnection.connect(conninfo, autocommit=True)
-    connection.execute("SET synchronous_commit = off")
-    connection.execute("SELECT set_config('application_name', 'inboxbench race', false)")
-    _try_deadlock_timeout(connection)
-    connection.autocommit = False
+def _connect(conninfo: str, level: IsolationLevel) -> GatedConnection:
+    """Open a session's connection with a short deadlock check and commits that do not wait for the disk.
+
+    All that is set goes with the connection, so that it is what RESET ALL comes back to. `level` is also that of
+    statements that commit by themselves: psycopg's own setting goes with BEGIN.
+    """
+    given = conninfo_to_dict(conninfo).get("options") or ""
+    name = level.name.replace("_", "\\ ").lower()
+    options = f"{given} -c synchronous_commit=off -c default_transaction_isolation={name}".lstrip()
+    try:  # only a superuser may shorten it; for others each deadlock takes the server's own second
+        return _opened(conninfo, f"{options} -c deadlock_timeout={_DEADLOCK_TIMEOUT}")
+    except psycopg.OperationalError:
+        return _opened(conninfo, options)
+
+
+def _opened(conninfo: str, options: str) -> GatedConnection:
+    connection = GatedConnection.connect(conninfo, options=options, application_name="inboxbench race", autocommit=True)
+    count_session(connection)
+    connection.renew()
     return connection
 
 
-def _try_deadlock_timeout(connection: GatedConnection) -> None:
-    """Shorten deadlock_timeout. Only a superuser may; for others each deadlock takes the server's own second."""
-    try:
-        connection.execute("SELECT set_config('deadlock_timeout', %s, false)", (_DEADLOCK_TIMEOUT,))
-    except errors.InsufficientPrivilege:
-        return
+# From here on the server counts sessions at once, if it is asked to.
+_COUNTED = 150000
 
 
-def _set_default(connection: GatedConnection, level: IsolationLevel) -> None:
-    """Set the level of statements that commit by themselves: psycopg's own setting goes with BEGIN."""
-    connection.autocommit = True
-    name = level.name.replace("_", " ").lower()
-    connection.execute("SELECT set_config('default_transaction_isolation', %s, false)", (name,))
-    connection.autocommit = False
+def count_session(connection: Connection) -> None:
+    """Make the server count this session now, and not some time later."""
+    if connection.info.server_version >= _COUNTED:
+        connection.execute("SELECT pg_stat_force_next_flush()")
 
 
 class SessionPool:
-    """Keeps the connections of sessions 0, 1 … between explorations: opening one costs as much as a schedule.
+    """Keeps the connections of sessions 0, 1 … between schedules: opening one costs as much as a schedule.
 
-    A connection that was closed or killed is opened again when it is asked for.
+    Each schedule gets sessions as new: without the locks, settings, temporary tables and prepared statements of the
+    one before. A connection that was closed or killed, or cannot be made as new, is opened again. opened: how many
+    have been opened in all. always_new: never use one twice, for what no command takes back.
     """
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
-        self._connections: dict[int, GatedConnection] = {}
+        self._connections: dict[int, tuple[IsolationLevel, GatedConnection]] = {}
+        self.opened = 0
+        self.always_new = False
 
     def take(self, index: int, level: IsolationLevel) -> GatedConnection:
-        """Return the idle connection of session `index` at `level`."""
-        connection = self._connections.get(index)
-        if connection is None or connection.closed:
-            connection = self._connections[index] = _connect(self._conninfo)
-        connection.hub = None
-        if connection.autocommit:  # a function whose statements commit by themselves left it so
-            connection.autocommit = False
-        if connection.isolation_level != level:
-            connection.isolation_level = level
-            _set_default(connection, level)
+        """Return the idle connection of session `index` at `level`, as new."""
+        known, connection = self._connections.get(index, (level, None))
+        if connection is None or known != level or self.always_new or not connection.renew():
+            if connection is not None:
+                connection.close()
+            connection = _connect(self._conninfo, level)
+            self.opened += 1
+            self._connections[index] = level, connection
+        connection.isolation_level = level
         return connection
 
     def pids(self) -> set[int]:
         """Return the backend pids of the open connections."""
-        return {open_.pgconn.backend_pid for open_ in self._connections.values() if not open_.closed}
+        return {opened.pgconn.backend_pid for _, opened in self._connections.values() if not opened.closed}
 
     def close(self) -> None:
-        for connection in self._connections.values():
+        for _, connection in self._connections.values():
             connection.close()

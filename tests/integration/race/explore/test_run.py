@@ -343,7 +343,7 @@ def test_misbehaviour_is_named_and_nothing_stays(lab: Lab, function: Misbehaviou
 
 
 def test_a_connection_of_its_own_that_stays_open_is_named(lab: Lab) -> None:
-    with pytest.raises(SubjectFailed, match="a session opened a connection of its own"):
+    with pytest.raises(SubjectFailed, match="session A opened a connection of its own"):
         explore(lab.conninfo, Scenario((opening,), put_back, lambda *_: []))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inboxbench.race.explore.round_trips import _array, is_cycle
+from inboxbench.race.explore.monitor import _array, is_cycle
 
 
 @pytest.mark.parametrize(("text", "pids"), [(b"{}", []), (b"{41}", [41]), (b"{41,42}", [41, 42]), (None, [])])
