@@ -24,7 +24,8 @@ from inboxbench.record import rounded
 class Cell:
     """One case under one set.
 
-    same_rows: whether its rows are those of the first set that answered (None: nothing to compare).
+    same_rows: whether its rows are those of the first set that answered (None: nothing to compare, or other rows that
+    are right as well, and `ties` says why). undecided: why it is not known whether other rows are right.
     stopped: it ran into statement_timeout, which is a finding; `failure` then says so in words.
     answer: a digest of its rows, alike wherever the same rows came out.
     measured_under: the set whose execution this is; another one's when a slow plan came out the same there.
@@ -36,6 +37,8 @@ class Cell:
     timing: Timing | None = None
     failure: str | None = None
     same_rows: bool | None = None
+    ties: str | None = None
+    undecided: str | None = None
     steady: bool = True
     measured_under: str = ""
     stopped: bool = False
@@ -61,6 +64,8 @@ class Cell:
             "client_ms": round(timing.client_ms, 4) if timing and timing.client_ms is not None else None,
             "plan": plan.line if plan else self.failure,
             "same_rows": self.same_rows,
+            "ties": self.ties,
+            "undecided": self.undecided,
             "steady": self.steady,
             "measured_under": self.measured_under,
             "failure": self.failure,
@@ -162,8 +167,23 @@ class Matrix:
             for cell in self.cells
             if cell.failure and not (cell.stopped and cell.case.name in answered)
         ]
-        differing = [f"{cell.name}: other rows than under the first set that answered" for cell in self._differing]
-        return (*broken, *differing)
+        return (*broken, *(f"{cell.name}: {_differs(cell)}" for cell in self._differing))
+
+    @property
+    def ties(self) -> tuple[str, ...]:
+        """Return a remark for each case that sets answer with different rows, all of them right."""
+        firsts: dict[str, str] = {}
+        cases: dict[tuple[str, str], list[str]] = {}
+        for cell in self.cells:
+            if cell.same_rows:
+                firsts.setdefault(cell.case.name, cell.index_set)
+            if cell.ties:
+                cases.setdefault((cell.case.name, cell.ties), []).append(cell.index_set)
+        return tuple(
+            f"{case}: other rows under {' and '.join(sets)} than under {firsts.get(case, 'the first set')}, and any of "
+            f"these rows is right, for {why}"
+            for (case, why), sets in cases.items()
+        )
 
     def require_sound(self) -> None:
         """Raises SubjectFailed when a cell failed, UsageError when a set cannot be built: call it when all is shown."""
@@ -184,8 +204,14 @@ class Matrix:
             "cells": [cell.to_json() | {"below_floor": self.unclear(cell)} for cell in self.cells],
             "client": self.client.to_json() if self.client else None,
             "settings": dict(self.settings),
+            "ties": list(self.ties),
             "notes": list(self.notes),
         }
+
+
+def _differs(cell: Cell) -> str:
+    other = "other rows than under the first set that answered"
+    return f"{other}, and it cannot be decided whether both are right: {cell.undecided}" if cell.undecided else other
 
 
 def require_none(failures: Sequence[str], others: str = "cells") -> None:

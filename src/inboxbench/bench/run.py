@@ -94,7 +94,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self._request = self.speed.request
-        self._collector = CellCollector(self.pace)
+        self._collector = CellCollector(self.pace, lambda: self._probe(self._request.template))
         self._steps = Steps(_steps(self._request), self.progress)
 
     def measure_sets(self, make_builder: MakeBuilder) -> Matrix:

@@ -173,6 +173,7 @@ def index_findings(run: Run, comparison: Comparison) -> tuple[Finding | None, ..
         _cost(comparison),
         _dominated(comparison),
         _wrong_rows(comparison),
+        _ties(run),
         _failed(comparison),
     )
 
@@ -330,8 +331,18 @@ def _wrong_rows(comparison: Comparison) -> Finding | None:
     if not wrong:
         return None
     cells = listed(sorted({f"{c.query} under {c.index_set}" for c in wrong}))
-    sentence: Sentence = (Strong(f"{len(wrong)} measurements"), f" returned other rows: {cells}.")
-    return Finding("Wrong rows", (sentence,), "bad")
+    sentences: list[Sentence] = [(Strong(f"{len(wrong)} measurements"), f" returned other rows: {cells}.")]
+    unsure = {f"{c.query} under {c.index_set}": c.undecided for c in wrong if c.undecided}
+    sentences += [
+        (f"It cannot be decided whether the rows of {name} are right as well: {why}.",) for name, why in unsure.items()
+    ]
+    return Finding("Wrong rows", tuple(sentences), "bad")
+
+
+def _ties(run: Run) -> Finding | None:
+    """Return the queries that leave open which rows come, so that sets answered with different ones, all right."""
+    ties = run.matrix.ties if run.matrix else ()
+    return Finding("Any is right", tuple((f"{remark}.",) for remark in ties)) if ties else None
 
 
 def _failed(comparison: Comparison) -> Finding | None:

@@ -199,6 +199,7 @@ class Cell:
     p95_ms: float | None = None
     plan: str | None = None
     same_rows: bool | None = None
+    undecided: str | None = None
     failure: str | None = None
     stopped: bool = False
     below_floor: bool = False
@@ -215,6 +216,7 @@ class Matrix:
     classes: Sequence[ParameterClass] = ()
     sets: Sequence[IndexSet] = ()
     cells: Sequence[Cell] = ()
+    ties: Sequence[str] = ()
     notes: Sequence[str] = ()
 
 

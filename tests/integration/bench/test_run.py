@@ -246,8 +246,8 @@ def test_a_wrong_table_is_named_with_its_query(server: Server, filled: str, own_
     assert matrix.failures == ('lost [huge] under baseline: relation "nowhere" does not exist',)
 
 
-def test_rows_that_differ_between_sets_fail_after_the_rest(server: Server, filled: str, own_project: Project) -> None:
-    """A query without a full order gives whatever its plan comes upon first: a fast wrong answer."""
+def test_rows_that_a_query_leaves_open_are_a_remark(server: Server, filled: str, own_project: Project) -> None:
+    """A query without a full order gives whatever its plan comes upon first."""
     add_query(
         own_project,
         "loose",
@@ -262,7 +262,11 @@ def test_rows_that_differ_between_sets_fail_after_the_rest(server: Server, fille
         writes=False,
         rounds=1,
     )
-    assert matrix.failures == ("loose [huge] under recommended: other rows than under the first set that answered",)
+    assert matrix.failures == ()
+    (remark,) = matrix.ties
+    assert remark.startswith(
+        "loose [huge]: other rows under recommended than under primary_keys, and any of these rows"
+    )
     assert all(cell.same_rows for cell in matrix.cells if cell.case.query.name == "list_all")
 
 

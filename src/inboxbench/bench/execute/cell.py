@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from psycopg import sql
 
 from inboxbench.bench.execute.overhead import as_text, round_trip
 from inboxbench.bench.execute.session import STATEMENT, Pace, Probe, Timing, prepared, summarise
+from inboxbench.bench.execute.ties import Answer, Judgement, judge, keep, settled
 from inboxbench.bench.model import Cell, normal
 from inboxbench.bench.sets.indexset import IndexSet
 from inboxbench.bench.workload.queries import Case
@@ -27,6 +29,8 @@ from inboxbench.server import reason
 Shape = str
 
 STOPPED = "stopped by statement_timeout"
+# What a judgement says of the second answer: its rows are those of the first right one, others, or neither.
+_RIGHT = {"either": None, "first wrong": True, "second wrong": False, "unsure": False}
 # Seconds; a reading that takes longer is not executed again: its counters are those of its first execution.
 _SLOW_S = 2.0
 
@@ -34,7 +38,7 @@ _SLOW_S = 2.0
 @dataclass(frozen=True, slots=True)
 class Measured:
     """A cell's outcome. `failure` says why there are no figures; answer: a digest of the rows, to compare across sets;
-    shape: one of the planned steps."""
+    kept: what tells whether two different answers are both right; shape: a digest of the planned steps."""
 
     plan: Plan | None
     timing: Timing | None
@@ -44,6 +48,7 @@ class Measured:
     shape: Shape | None = None
     slow: bool = False
     stopped: bool = False
+    kept: Answer | None = None
 
 
 def measure(probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured], index_set: IndexSet) -> Measured:
@@ -56,7 +61,10 @@ def measure(probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured
     try:
         with prepared(probe.connection, case) as execute:
             shape = _shape(probe, execute, case, index_set)
-            return known[shape] if shape in known else replace(_measure(probe, case, execute, pace), shape=shape)
+            if shape in known:
+                return known[shape]
+            outcome = replace(_measure(probe, case, execute, pace), shape=shape)
+        return outcome if outcome.slow else _with_ties_broken(probe, case, outcome)
     except psycopg.errors.QueryCanceled:
         return Measured(None, None, None, STOPPED, shape=shape, slow=True, stopped=True)
     except psycopg.Error as error:
@@ -66,7 +74,7 @@ def measure(probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured
 def _measure(probe: Probe, case: Case, execute: sql.Composed, pace: Pace) -> Measured:
     query = case.query
     rows, plan, seconds = probe.fetch(execute, query)
-    answer = _digest(normal(rows, query.order))
+    answer, kept = _digest(normal(rows, query.order)), keep(rows, sort=query.order == "unordered")
     rounds = max(pace.rounds_for(seconds), int(probe.first_of(query.name)))
     if query.changes_rows:
         rounds = min(rounds, 1)  # each execution leaves dead rows behind, which the next one reads, too
@@ -74,7 +82,7 @@ def _measure(probe: Probe, case: Case, execute: sql.Composed, pace: Pace) -> Mea
         # Too slow to repeat: what this execution showed stands. An earlier class of the query has read what only a
         # session's first execution reads (catalogues, dictionaries), so a later one would count the same pages.
         plan = plan or probe.explain(execute, query)
-        return Measured(plan, summarise([plan.execution_ms]), answer, slow=True)
+        return Measured(plan, summarise([plan.execution_ms]), answer, slow=True, kept=kept)
     plans = [probe.explain(execute, query) for _ in range(rounds)]
     seen = _round_trips(probe, case, min(rounds, pace.trips_for(seconds)))
     return Measured(
@@ -82,7 +90,13 @@ def _measure(probe: Probe, case: Case, execute: sql.Composed, pace: Pace) -> Mea
         timing=summarise([plan.execution_ms for plan in plans], seen),
         answer=answer,
         steady=len({plan.buffers for plan in plans}) == 1,
+        kept=kept,
     )
+
+
+def _with_ties_broken(probe: Probe, case: Case, outcome: Measured) -> Measured:
+    assert outcome.kept is not None
+    return replace(outcome, kept=replace(outcome.kept, settled=settled(probe, case)))
 
 
 def _digest(value: object) -> str:
@@ -115,13 +129,16 @@ def _shape(probe: Probe, execute: sql.Composed, case: Case, index_set: IndexSet)
 class CellCollector:
     """The cells in the order they were measured, each compared with the rows of the first set.
 
-    Outcomes of slow cells are remembered for the next sets. settings: those that EXPLAIN called changed.
+    Outcomes of slow cells are remembered for the next sets. truth: opens a session where the same rows are without the
+    indexes of any set, which tells whether two different answers are both right. settings: those that EXPLAIN called
+    changed.
     """
 
     pace: Pace
+    truth: Callable[[], AbstractContextManager[Probe]]
     settings: dict[str, str] = field(default_factory=dict)
     _cells: list[Cell] = field(default_factory=list)
-    _reference: dict[str, str] = field(default_factory=dict)
+    _reference: dict[str, tuple[int, Measured]] = field(default_factory=dict)
     _slow: dict[str, dict[Shape, tuple[str, Measured]]] = field(default_factory=lambda: defaultdict(dict))
 
     @property
@@ -148,20 +165,41 @@ class CellCollector:
 
     def _cell(self, case: Case, index_set: IndexSet, outcome: Measured, under: str) -> Cell:
         same: bool | None = None
+        judged: Judgement | None = None
         if outcome.answer is not None:
-            same = self._reference.setdefault(case.name, outcome.answer) == outcome.answer
+            _place, first = self._reference.setdefault(case.name, (len(self._cells), outcome))
+            same = first.answer == outcome.answer
+            judged = None if same else self._judged(case, outcome)
         return Cell(
             case=case,
             index_set=index_set.name,
             plan=outcome.plan,
             timing=outcome.timing,
             failure=outcome.failure,
-            same_rows=same,
+            same_rows=_RIGHT[judged.said] if judged else same,
+            ties=judged.words if judged and judged.said == "either" else None,
+            undecided=judged.words if judged and judged.said == "unsure" else None,
             steady=outcome.steady,
             measured_under=under,
             stopped=outcome.stopped,
             answer=outcome.answer,
         )
+
+    def _judged(self, case: Case, outcome: Measured) -> Judgement:
+        """Say what of two different answers is right. Where only the later one is, the earlier cells are marked as
+        other, and it is what the next ones are compared with."""
+        place, first = self._reference[case.name]
+        if first.kept is None or outcome.kept is None:
+            return Judgement("unsure", "an earlier run did not keep them; measure again with --fresh")
+        with self.truth() as probe:
+            judged = judge(probe, case, first.kept, outcome.kept)
+        if judged.said == "first wrong":
+            self._reference[case.name] = (len(self._cells), outcome)
+            for number in range(place, len(self._cells)):
+                cell = self._cells[number]
+                if cell.case.name == case.name and cell.same_rows:
+                    self._cells[number] = replace(cell, same_rows=False)
+        return judged
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,11 +113,12 @@ def measuring(timeout_s: float) -> dict[str, str]:
 
 
 @contextmanager
-def prepared(connection: Connection, case: Case) -> Iterator[sql.Composed]:
-    """Prepare the case's statement on the server for the block, and yield its EXECUTE."""
+def prepared(connection: Connection, case: Case, text: str | None = None) -> Iterator[sql.Composed]:
+    """Prepare the case's statement on the server for the block, and yield its EXECUTE. text: another one, which has the
+    same parameters, in its place."""
     types = sql.SQL(", ").join([sql.SQL(kind) for kind in case.query.params.values()])
     arguments = sql.SQL(", ").join([sql.Literal(case.values[name]) for name in case.query.params])
-    statement = sql.SQL(case.query.prepared)
+    statement = sql.SQL(case.query.prepared if text is None else text)
     name = sql.Identifier(STATEMENT)
     given = bool(case.query.params)
     head = sql.SQL("PREPARE {} ({}) AS {}") if given else sql.SQL("PREPARE {0} AS {2}")

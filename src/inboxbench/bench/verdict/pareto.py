@@ -36,7 +36,8 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A set in figures. stopped: cells that ran into statement_timeout; wrong: cells with other rows than the rest."""
+    """A set in figures. stopped: cells that ran into statement_timeout; wrong: cells with other rows than the rest,
+    except where these may be right as well and that cannot be decided."""
 
     result: SetResult
     reads_by_query: Mapping[str, Read]
@@ -87,8 +88,8 @@ def standings(matrix: Matrix) -> list[Standing]:
     for result in matrix.sets:
         cells = [cell for cell in matrix.cells if cell.index_set == result.index_set.name]
         if any(cell.plan for cell in cells):
-            stopped, wrong = sum(cell.stopped for cell in cells), sum(cell.same_rows is False for cell in cells)
-            found.append(Standing(result, _reads(cells), stopped, wrong))
+            wrong = sum(cell.same_rows is False and cell.undecided is None for cell in cells)
+            found.append(Standing(result, _reads(cells), sum(cell.stopped for cell in cells), wrong))
     return found
 
 

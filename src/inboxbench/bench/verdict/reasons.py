@@ -31,6 +31,7 @@ def reasons(found: Contest) -> list[str]:
     return [
         *(_write_shares(found) + _reads_for_a_write(found) if found.writes else []),
         *_passed_over(found),
+        *_undecided(found),
         *_by_family(found),
         *_largest_gain(found),
         *_write_costs(found),
@@ -105,6 +106,16 @@ def _passed_over(found: Contest) -> list[str]:
             share = units.share(found.cost(other) / cost)
             sentences.append(f"{other.title} costs {share} of that, but its indexes are larger.")
     return sentences
+
+
+def _undecided(found: Contest) -> list[str]:
+    """Return the cells of which nobody can say whether their rows are right."""
+    return [
+        f"{_title(cell)} gives other rows under {cell.index_set}, and it cannot be decided whether they are right: "
+        f"{cell.undecided}."
+        for cell in found.matrix.cells
+        if cell.undecided
+    ]
 
 
 def _by_family(found: Contest) -> list[str]:
