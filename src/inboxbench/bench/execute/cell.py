@@ -74,7 +74,7 @@ def measure(probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured
 def _measure(probe: Probe, case: Case, execute: sql.Composed, pace: Pace) -> Measured:
     query = case.query
     rows, plan, seconds = probe.fetch(execute, query)
-    answer, kept = _digest(normal(rows, query.order)), keep(rows, sort=query.order == "unordered")
+    answer, kept = _digest(normal(rows, query.order)), keep(rows, case)
     rounds = max(pace.rounds_for(seconds), int(probe.first_of(query.name)))
     if query.changes_rows:
         rounds = min(rounds, 1)  # each execution leaves dead rows behind, which the next one reads, too

@@ -24,6 +24,7 @@ from inboxbench.bench.workload.queries import Case
 from inboxbench.sqltree.openings import Openings, openings
 from inboxbench.sqltree.tie_breaks import Whole, settled_text, whole_text
 
+_IN_ANY_ORDER = "no ORDER BY leaves open in which order they come"
 # Rows of an answer that are kept one by one; of a longer one a tie cannot be told from a fault.
 MOST_ROWS = 5000
 _DIGITS = 12  # of a floating-point number: a sum differs in its last ones by the order of adding
@@ -52,10 +53,11 @@ class Judgement:
     words: str = ""
 
 
-def keep(rows: Sequence[tuple[Any, ...]], *, sort: bool) -> Answer:
-    """Return what is kept of an answer. sort: the order of its rows means nothing."""
+def keep(rows: Sequence[tuple[Any, ...]], case: Case) -> Answer:
+    """Return what is kept of an answer to a case."""
     digests = tuple(_digest(row) for row in rows)
-    whole = hashlib.sha256("".join(sorted(digests) if sort else digests).encode()).hexdigest()[:16]
+    in_order = _openings(case).ordered and case.query.order == "ordered"
+    whole = hashlib.sha256("".join(digests if in_order else sorted(digests)).encode()).hexdigest()[:16]
     return Answer(digests if len(digests) <= MOST_ROWS else None, whole)
 
 
@@ -92,14 +94,15 @@ def _openings(case: Case) -> Openings:
 def _settled_by(probe: Probe, case: Case, text: str) -> str:
     with prepared(probe.connection, case, text) as execute:
         rows, _plan, _seconds = probe.fetch(execute, case.query)
-    return keep(rows, sort=not _openings(case).ordered).equal
+    return keep(rows, case).equal
 
 
 def judge(truth: Probe, case: Case, first: Answer, second: Answer) -> Judgement:
     """Say whether two different answers to a query are both right. truth: a session where the same rows are, without
     the indexes of any set."""
     if first.equal == second.equal:
-        return Judgement("either", _SAME_BUT_FOR_SPELLING)
+        same = _openings(case).ordered or case.query.order == "unordered"
+        return Judgement("either", _SAME_BUT_FOR_SPELLING if same else _IN_ANY_ORDER)
     try:
         judged = (_by_ties if _openings(case).within else _by_places)(truth, case, first, second)
     except psycopg.errors.QueryCanceled:
@@ -119,9 +122,10 @@ def _by_ties(truth: Probe, case: Case, first: Answer, second: Answer) -> Judgeme
     if not (one_way and other_way and first.settled and second.settled):
         return Judgement("unsure", f"{opened} leaves open which rows come, in a way that cannot be settled")
     right = _settled_by(truth, case, one_way)
-    if right == _settled_by(truth, case, other_way) or second.settled != right:
+    tied = right != _settled_by(truth, case, other_way)  # else there is one right answer, and it is this one
+    if right != (second.settled if tied else second.equal):
         return Judgement("second wrong")
-    if first.settled != right:
+    if right != (first.settled if tied else first.equal):
         return Judgement("first wrong")
     return Judgement("either", f"{opened} leaves ties, and with each of them broken all sets give the same rows")
 
