@@ -138,7 +138,7 @@ class CellCollector:
     truth: Callable[[], AbstractContextManager[Probe]]
     settings: dict[str, str] = field(default_factory=dict)
     _cells: list[Cell] = field(default_factory=list)
-    _reference: dict[str, tuple[int, Measured]] = field(default_factory=dict)
+    _reference: dict[str, tuple[int, Case, Measured]] = field(default_factory=dict)
     _slow: dict[str, dict[Shape, tuple[str, Measured]]] = field(default_factory=lambda: defaultdict(dict))
 
     @property
@@ -167,7 +167,7 @@ class CellCollector:
         same: bool | None = None
         judged: Judgement | None = None
         if outcome.answer is not None:
-            _place, first = self._reference.setdefault(case.name, (len(self._cells), outcome))
+            _place, _case, first = self._reference.setdefault(case.name, (len(self._cells), case, outcome))
             same = first.answer == outcome.answer
             judged = None if same else self._judged(case, outcome)
         return Cell(
@@ -188,13 +188,13 @@ class CellCollector:
     def _judged(self, case: Case, outcome: Measured) -> Judgement:
         """Say what of two different answers is right. Where only the later one is, the earlier cells are marked as
         other, and it is what the next ones are compared with."""
-        place, first = self._reference[case.name]
+        place, asked, first = self._reference[case.name]  # a set may ask in other words: the first ones count
         if first.kept is None or outcome.kept is None:
             return Judgement("unsure", "an earlier run did not keep them; measure again with --fresh")
         with self.truth() as probe:
-            judged = judge(probe, case, first.kept, outcome.kept)
+            judged = judge(probe, asked, first.kept, outcome.kept)
         if judged.said == "first wrong":
-            self._reference[case.name] = (len(self._cells), outcome)
+            self._reference[case.name] = (len(self._cells), asked, outcome)
             for number in range(place, len(self._cells)):
                 cell = self._cells[number]
                 if cell.case.name == case.name and cell.same_rows:
