@@ -90,8 +90,17 @@ class Scan:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat:
+    """A text that was run, with its place among all statements and the values of its placeholders."""
+
+    number: int
+    sql: str
+    values: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of the history.
+    """One statement of the history, or many of a transaction that differ in their values alone.
 
     number counts from 1; revision is None outside any; line is that of its source file.
 
@@ -99,6 +108,8 @@ class Statement:
     lock_timeout_ms is its session's (0: none; None: not seen, as of what fires no event trigger). values of its
     placeholders by number, as literals: to run it again. They may be anybody's data and stay out of every output.
     stamps: it writes to the version table of the migration tool.
+    times: how many it stands for (`folding.fold`): its text is the first one's, its figures are their sums, and
+    `repeats` are all of their texts; the numbers of the others are left out.
     """
 
     number: int
@@ -121,6 +132,8 @@ class Statement:
     lock_timeout_ms: float | None = None
     values: dict[str, str] = field(default_factory=dict, metadata={"json": None})
     stamps: bool = field(default=False, metadata={"json": None})
+    times: int = 1
+    repeats: tuple[Repeat, ...] = field(default=(), metadata={"json": None})
 
     @property
     def parsed(self) -> Parsed:
@@ -282,9 +295,15 @@ class DryRun:
     notes: tuple[str, ...] = ()
     more: More = field(default_factory=More)
 
+    @property
+    def statement_count(self) -> int:
+        """Return how many statements ran, those that are folded into one counted each."""
+        return sum(statement.times for statement in self.statements)
+
     def to_json(self) -> dict[str, Any]:
         """Return the document of `inboxbench dryrun --format json`."""
-        return {"schema_version": SCHEMA_VERSION, **as_json(self), "more": self.more.to_json()}
+        counted = {"statement_count": self.statement_count, "more": self.more.to_json()}
+        return {"schema_version": SCHEMA_VERSION, **as_json(self), **counted}
 
 
 def check_dry_run(document: object, where: str) -> None:

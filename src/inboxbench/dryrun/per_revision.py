@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from inboxbench.database import connect
 from inboxbench.database_copy import cloned
 from inboxbench.dryrun.model import ClassSummary, DryRun, Lock, Problem, Revision, Stall, Statement, Transaction
-from inboxbench.dryrun.run import Segment, as_run, bring, check_aim, current_of, run_segment
+from inboxbench.dryrun.run import Say, Segment, as_run, bring, check_aim, current_of, run_segment, silent
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import LoadOf, no_load
 from inboxbench.errors import UsageError
@@ -32,6 +32,7 @@ def rehearse_each(
     begin: str | None,
     target: str,
     load: LoadOf = no_load,
+    say: Say = silent,
 ) -> DryRun:
     """As `run.rehearse`, with a stop after each revision. A failed one is stamped as done, its work is not there.
 
@@ -43,8 +44,8 @@ def rehearse_each(
         bring(server, database, tool, begin)
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     steps = _steps(tool, current_of(server, database, tool), target)
-    segments = list(_segments(server, database, tool, steps, load))
-    segments = segments or [run_segment(server, database, tool, target, load(database))]
+    segments = list(_segments(server, database, tool, steps, load, say=say))
+    segments = segments or [run_segment(server, database, tool, target, load(database), say=say)]
     runs = [as_run(segment, server=server, source=source, command=tool.shown, started=started) for segment in segments]
     return _joined(runs, [segment.observer.epoch for segment in segments]) if steps else runs[0]
 
@@ -62,7 +63,9 @@ def _steps(tool: Tool, at: Sequence[str], target: str) -> list[str]:
     return line[first:last]
 
 
-def _segments(server: Server, database: str, tool: Tool, steps: list[str], load: LoadOf) -> Iterator[Segment]:
+def _segments(
+    server: Server, database: str, tool: Tool, steps: list[str], load: LoadOf, *, say: Say
+) -> Iterator[Segment]:
     """`now` is the state that the next revision is tried on; all copies are gone at the end."""
     now = database
     with ExitStack() as kept:
@@ -70,7 +73,7 @@ def _segments(server: Server, database: str, tool: Tool, steps: list[str], load:
             trial = ExitStack()
             kept.push(trial)
             name = trial.enter_context(cloned(server, now))
-            segment = run_segment(server, name, tool, revision, load(name))
+            segment = run_segment(server, name, tool, revision, load(name), say=say)
             yield segment
             if segment.error is None:
                 now = name
@@ -87,7 +90,11 @@ def _joined(runs: list[DryRun], epochs: list[float]) -> DryRun:
     revisions: list[Revision] = []
     traffic: dict[str, ClassSummary] = {}
     for run, epoch in zip(runs, epochs, strict=True):
-        later_ms, before, done = (epoch - epochs[0]) * 1000, len(statements), len(transactions)
+        later_ms, before, done = (
+            (epoch - epochs[0]) * 1000,
+            statements[-1].number if statements else 0,
+            len(transactions),
+        )
         for summary in run.traffic:
             moved = _moved(summary, later_ms, before)
             traffic[moved.name] = _added(traffic[moved.name], moved) if moved.name in traffic else moved
@@ -125,6 +132,7 @@ def _renumbered(statement: Statement, later_ms: float, before: int, done: int) -
         statement,
         later_ms,
         number=statement.number + before,
+        repeats=tuple(replace(repeat, number=repeat.number + before) for repeat in statement.repeats),
         transaction=statement.transaction + done,
         locks=tuple(_later(lock, later_ms, through=lock.through + before) for lock in statement.locks),
     )

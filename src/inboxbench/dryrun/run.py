@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from inboxbench.database import connect
+from inboxbench.dryrun.folding import fold
 from inboxbench.dryrun.model import ClassSummary, DryRun, Revision, Statement, Transaction
 from inboxbench.dryrun.more import Schema
 from inboxbench.dryrun.observe.observer import Observer, observed
@@ -20,6 +21,13 @@ from inboxbench.dryrun.tools.stamps import shaped_stamps
 from inboxbench.dryrun.under_traffic import NO_LOAD, Load, LoadOf, no_load, watched_traffic
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.server import Server
+from inboxbench.units import seconds, size
+
+Say = Callable[[str], None]  # is given what goes on, for whoever waits
+
+
+def silent(_text: str) -> None:
+    """Say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,14 @@ def own_tables(server: Server, database: str, tool: Tool) -> tuple[str, ...]:
 
 
 def run_segment(
-    server: Server, database: str, tool: Tool, target: str = "head", load: Load = NO_LOAD, *, downgrade: bool = False
+    server: Server,
+    database: str,
+    tool: Tool,
+    target: str = "head",
+    load: Load = NO_LOAD,
+    *,
+    downgrade: bool = False,
+    say: Say = silent,
 ) -> Segment:
     """Run the tool's command, observed and under a load. What goes wrong in it is no exception: see Segment.error.
 
@@ -79,6 +94,7 @@ def run_segment(
     before = states_of(server, database, tool)
     with watched_traffic(server.conninfo(database), load) as traffic, observed(server, database) as observer:
         ended = run_tool(tool, server.url(database), target, downgrade=downgrade)
+    say(f"the command ended after {seconds(ended.seconds)}: reading {size(observer.logged)} of the server's log")
     segment = described(tool, ended, observer, before, downgrade=downgrade)
     summaries = traffic.summaries(segment.statements, observer.epoch * 1000)
     return replace(segment, traffic=summaries, notes=traffic.notes)
@@ -101,7 +117,7 @@ def described(
         epoch_ms=observer.epoch * 1000, downgrade=downgrade,
         at={table: next(iter(ids), None) for table, ids in at.items()},
     )  # fmt: skip
-    return Segment(ended, tuple(revisions), tuple(placed), named(transactions, placed), observer)
+    return Segment(ended, tuple(revisions), fold(placed), named(transactions, placed), observer)
 
 
 def rehearse(
@@ -113,6 +129,7 @@ def rehearse(
     begin: str | None,
     target: str,
     load: LoadOf = no_load,
+    say: Say = silent,
 ) -> DryRun:
     """Migrate the copy `database` to `target` and record what was seen.
 
@@ -126,7 +143,7 @@ def rehearse(
     before = current_of(server, database, tool)
     keys, columns = primary_keys(server, database), all_dependents(server, database)
     children = child_tables(server, database)
-    segment = run_segment(server, database, tool, target, load(database))
+    segment = run_segment(server, database, tool, target, load(database), say=say)
     _check_history(segment, tool, before, current_of(server, database, tool))
     made = as_run(segment, server=server, source=source, command=tool.shown, started=started)
     keys |= primary_keys(server, database)

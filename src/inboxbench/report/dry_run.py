@@ -18,6 +18,7 @@ from inboxbench.report.model import NOTICED_MS
 from inboxbench.report.page import environment, style
 from inboxbench.report.table import Column, Row, Table, figures, words
 from inboxbench.report.words import Finding, Sentence, Strong
+from inboxbench.sqltree.tokens import in_a_line
 
 BLOCKING = ("ACCESS EXCLUSIVE", "EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE")
 _STALLS, _STATEMENTS, _SQL = 40, 60, 120  # rows, rows, characters
@@ -203,9 +204,8 @@ def keeps_out(lock: Mapping[str, Any]) -> bool:
 
 
 def brief(statement: Mapping[str, Any]) -> str:
-    """Return its SQL on one line, the beginning of it."""
-    text = " ".join(statement["sql"].split())
-    return text if len(text) <= _SQL else f"{text[: _SQL - 1]}…"
+    """Return its SQL on one line, the beginning of it; of many that are folded into one, with their number."""
+    return in_a_line(statement["sql"], _SQL, statement.get("times") or 1)
 
 
 def bare(relation: str) -> str:

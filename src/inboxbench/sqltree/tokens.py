@@ -109,6 +109,18 @@ def folded(text: str) -> str:
     return flat(tokens) or " ".join(text.split())
 
 
+def in_a_line(text: str, longest: int, times: int = 1) -> str:
+    """Return a statement on one line of at most so many characters; one that stands for many without their values, and
+    with their number behind it.
+
+    >>> in_a_line("UPDATE t\\n SET a = 3 WHERE id = 17", 30), in_a_line("UPDATE t SET a = 3 WHERE id = 17", 20, 9_000)
+    ('UPDATE t SET a = 3 WHERE id =…', 'UPDATE t SET a = ?… ×9,000')
+    """
+    line = " ".join((text if times == 1 else folded(text)).split())
+    cut = line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
+    return cut if times == 1 else f"{cut} ×{times:,}"
+
+
 def split(tokens: Sequence[Token], sign: str) -> list[list[Token]]:
     """Return the tokens between those that are this sign or keyword and stand in no parentheses or brackets."""
     parts: list[list[Token]] = [[]]

@@ -67,7 +67,7 @@ def command(session: Session, /, *, output: Output, **options: Any) -> None:
         if options["rewrites"] and run.findings:
             at = partial(state_before, server, source, session.project, tool)
             try:
-                run = with_rewrites(run, server, at, tool, partial(make_load, server, tool, asked))
+                run = with_rewrites(run, server, at, tool, partial(make_load, server, tool, asked), say=_say)
             except KeyboardInterrupt:  # what is known is not lost
                 note = "interrupted: the rewrites were not compared"
                 hand_over_run(replace(run, notes=(*run.notes, note)), output)
@@ -84,16 +84,20 @@ def _copy(session: Session, server: Server, source: Source) -> Iterator[str]:
     with ExitStack() as stack:
         progress = stack.enter_context(SeedProgress()) if source.dataset else None
         copy = stack.enter_context(copy_of(server, source, session.project, progress=progress))
-        progress_console.print(f"rehearsing on a copy of {source.shown}", highlight=False)
+        _say(f"rehearsing on a copy of {source.shown}")
         for remark in copy.remarks:
-            progress_console.print(remark, markup=False, highlight=False)
+            _say(remark)
         yield copy.name
+
+
+def _say(text: str) -> None:
+    progress_console.print(text, markup=False, highlight=False)
 
 
 def _run(server: Server, name: str, tool: Tool, where: dict[str, Any], asked: Asked, *, each: bool) -> DryRun:
     """On the copy `name`. where: source, begin and target."""
     probed = _probe(server, name, tool, where, asked)
-    run = (rehearse_each if each else rehearse)(server, name, tool, **where, load=_loads(server, tool, asked))
+    run = (rehearse_each if each else rehearse)(server, name, tool, **where, load=_loads(server, tool, asked), say=_say)
     return replace(run, more=replace(probed, schema=run.more.schema))
 
 

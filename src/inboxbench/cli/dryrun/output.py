@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
 from inboxbench.cli.output import Output
+from inboxbench.dryrun.folding import fold
 from inboxbench.dryrun.model import DryRun, Finding, Lock, Revision, Statement
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.output.markdown import as_markdown, both, scales_table
@@ -17,6 +19,7 @@ from inboxbench.dryrun.rules.checks import short
 from inboxbench.record import as_json
 from inboxbench.report.dry_run import render_dry_run, traffic_table
 from inboxbench.report.table import print_table
+from inboxbench.sqltree.tokens import in_a_line
 from inboxbench.units import millis, size
 
 _WIDTH = 24  # characters of the line of time
@@ -77,7 +80,7 @@ def _header(console: Console, run: DryRun) -> None:
     console.print(f"[bold]{escape(run.command)}[/] on a copy of {escape(run.source)}, {escape(run.server)}")
     shape = ", all in one transaction" if run.one_transaction else f" in {len(run.transactions)} transactions"
     console.print(
-        f"{len(run.revisions)} revisions, {len(run.statements)} statements{shape}; {millis(run.duration_ms)}, "
+        f"{len(run.revisions)} revisions, {run.statement_count:,} statements{shape}; {millis(run.duration_ms)}, "
         f"{size(run.wal_bytes)} of WAL, {size(run.peak_bytes)} more disk at the highest",
         highlight=False,
     )
@@ -99,6 +102,7 @@ def _is_noticeable(statement: Statement) -> bool:
         or statement.scans
         or any(lock.keeps_out for lock in statement.locks)
         or statement.temp_bytes
+        or statement.times > 1
     )
 
 
@@ -111,7 +115,8 @@ def _show_revision(console: Console, run: DryRun, revision: Revision) -> None:
         no_wrap=True,
         highlight=False,
     )
-    for statement in filter(_is_noticeable, _statements(run, revision)):
+    alike = fold([replace(statement, transaction=0) for statement in _statements(run, revision)])
+    for statement in filter(_is_noticeable, alike):
         _show_statement(console, statement)
     if revision.error:
         console.print(f"{_INDENT}[red]failed: {escape(revision.error)}[/]", highlight=False)
@@ -121,7 +126,7 @@ def _show_revision(console: Console, run: DryRun, revision: Revision) -> None:
 
 def _show_statement(console: Console, statement: Statement) -> None:
     place = f"{Path(statement.file).name}:{statement.line}" if statement.file and statement.line else ""
-    text = escape(" ".join(statement.sql.split())[:_SQL])
+    text = escape(in_a_line(statement.sql, _SQL, statement.times))
     console.print(
         f"{_INDENT}{millis(statement.duration_ms):>11}  {text}  [dim]{escape(place)}[/]",
         no_wrap=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -66,13 +66,10 @@ class Observer:
     _offset: int
     _poller: Poller
     _end: int | None = None
-    _drafts: list[Draft] | None = field(default=None)
 
     def drafts(self) -> list[Draft]:
         """Return the statements as the log shows them, transaction control included."""
-        if self._drafts is None or self._end is None:
-            self._drafts = read_drafts(read_lines(self._log, self._offset, self.database, self._end))
-        return self._drafts
+        return read_drafts(read_lines(self._log, self._offset, self.database, self._end))
 
     @property
     def poll(self) -> Poll:
@@ -81,6 +78,11 @@ class Observer:
     def observed(self) -> tuple[tuple[Statement, ...], tuple[Transaction, ...]]:
         """Return the statements (revision None) and the transactions."""
         return assemble(self.drafts(), self.poll, self.epoch * 1000)
+
+    @property
+    def logged(self) -> int:
+        """Return the bytes of log that the block has made, those of other databases included."""
+        return (self._log.stat().st_size if self._end is None else self._end) - self._offset
 
     def finish(self) -> None:
         """Stop looking."""

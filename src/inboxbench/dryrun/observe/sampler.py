@@ -112,6 +112,11 @@ def _relations(text: str | None) -> dict[int, Relation]:
     return {row[0]: Relation(*row) for row in json.loads(text or "[]")}
 
 
+def _shared(before: dict[int, Relation], after: dict[int, Relation]) -> dict[int, Relation]:
+    """Return what is there after, with the values of before where nothing has changed: a long run has many moments."""
+    return {oid: before[oid] if before.get(oid) == relation else relation for oid, relation in after.items()}
+
+
 def bystander(server: Server, database: str, purpose: str) -> Connection:
     """Return a session of ours: what it does is neither logged nor taken for the project's."""
     quiet = "-c log_statement=none -c log_duration=off -c auto_explain.log_min_duration=-1 -c lock_timeout=50ms"
@@ -199,7 +204,7 @@ class Poller:
         if row[1] != self._known_catalogue or not self.poll.catalogues:
             self._known_catalogue = str(row[1])
             before = self.poll.catalogues[-1].relations if self.poll.catalogues else {}
-            relations = _relations(row[1])
+            relations = _shared(before, _relations(row[1]))
             self.poll.catalogues.append(Catalogue(float(row[0]), relations | self._sized(before, relations)))
 
     def _sized(self, before: dict[int, Relation], after: dict[int, Relation]) -> dict[int, Relation]:

@@ -34,7 +34,7 @@ def _head(run: DryRun) -> Iterator[str]:
     yield ""
     yield (
         f"`{run.command}` on a copy of {_cell(run.source)}, {_cell(run.server)}, {run.started}: "
-        f"{len(run.revisions)} revisions, {len(run.statements)} statements, {units.millis(run.duration_ms)}, "
+        f"{len(run.revisions)} revisions, {run.statement_count:,} statements, {units.millis(run.duration_ms)}, "
         f"{units.size(run.wal_bytes)} of WAL, {units.size(run.peak_bytes)} of extra disk."
     )
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 import psycopg
 
 from inboxbench.database import Connection, connect
+from inboxbench.dryrun.folding import unfolded
 from inboxbench.dryrun.model import DryRun, Finding, Statement
 from inboxbench.dryrun.observe.lock_attribution import conflict
 from inboxbench.dryrun.probes.blockers import Blocker
@@ -23,6 +24,7 @@ from inboxbench.dryrun.rewrites.steps import Step, Steps
 from inboxbench.dryrun.rules import RULES
 from inboxbench.dryrun.rules.checks import head_of
 from inboxbench.dryrun.rules.facts import is_work
+from inboxbench.dryrun.run import Say, silent
 from inboxbench.dryrun.schema import dependents, primary_key
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import Load, LoadOf, no_load
@@ -33,6 +35,7 @@ from inboxbench.sqltree.tokens import flat, inlined, placeholders, scan
 
 At = Callable[[str], AbstractContextManager[str]]
 _NO_VALUES = "a statement of it has values ($1) that the log does not show, so it cannot be run again"
+_MANY = "it is about many statements that differ in their values alone, which are better written as one"
 _READER, _WRITER = "ACCESS SHARE", "ROW EXCLUSIVE"
 _SHORTEST_S, _LONGEST_S = 0.5, 3.0  # that a blocker keeps its lock
 # What has a meaning only in one transaction with the rest of it.
@@ -50,6 +53,7 @@ def with_rewrites(
     load: LoadOf = no_load,
     *,
     limit_s: float | None = None,
+    say: Say = silent,
 ) -> DryRun:
     """Findings with both measurements, where a rewrite is known and could be run.
 
@@ -61,15 +65,20 @@ def with_rewrites(
     known = replace(run, statements=own)  # what the revisions do themselves
     findings: list[Finding] = []
     notes: dict[str, None] = {}
-    for finding in run.findings:
+    for place, finding in enumerate(run.findings, start=1):
         statements = _concerned(known, finding)
         if not statements or finding.suppressed or finding.revision is None:
             findings.append(finding)
+            continue
+        if any(statement.times > 1 for statement in statements):
+            findings.append(finding)
+            notes[_not_compared(finding, _MANY)] = None
             continue
         if any(map(_lacks_values, (*statements, *_before(known, statements[0])))):
             findings.append(finding)
             notes[_not_compared(finding, _NO_VALUES)] = None
             continue
+        say(f"comparing {place} of {len(run.findings)}: {finding.rule} in revision {finding.revision}")
         try:
             with at(finding.revision) as database:
                 tried = _tried(
@@ -160,8 +169,8 @@ def _concerned(run: DryRun, finding: Finding) -> list[Statement]:
 def _replay(server: Server, database: str, run: DryRun, first: Statement, session: Steps) -> None:
     """What the revision had done before the statement."""
     with _connected(server, database, session) as connection:
-        for statement in _before(run, first):
-            run_step(connection, statement.sql, statement.values)
+        for repeat in unfolded(_before(run, first)):
+            run_step(connection, repeat.sql, repeat.values)
 
 
 def _before(run: DryRun, first: Statement) -> list[Statement]:
@@ -179,7 +188,7 @@ def _only_reads(statement: Statement) -> bool:
 
 def _lacks_values(statement: Statement) -> bool:
     """Return whether it has placeholders that nobody knows the values of."""
-    return bool(placeholders(inlined(statement.sql, statement.values)))
+    return any(placeholders(inlined(repeat.sql, repeat.values)) for repeat in unfolded([statement]))
 
 
 def _steps_instead(

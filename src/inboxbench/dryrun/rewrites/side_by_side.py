@@ -15,7 +15,7 @@ from psycopg import sql
 
 from inboxbench.database import Connection, connect
 from inboxbench.database_copy import cloned
-from inboxbench.dryrun.model import ClassSummary, Comparison
+from inboxbench.dryrun.model import ClassSummary, Comparison, Statement, Transaction
 from inboxbench.dryrun.observe.observer import Observer, observed
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.probes.blockers import Blocker, in_the_way
@@ -65,9 +65,9 @@ def _measured(server: Server, template: str, steps: Steps, trial: Trial, load: L
             for setting in trial.session:
                 run_step(connection, setting.sql, setting.values)
             play(connection, steps, time.monotonic() + trial.limit_s)
-        statements, _ = observer.observed()
+        statements, transactions = observer.observed()
         stalls = _stalls(traffic.summaries(statements, observer.epoch * 1000)) if load.classes else {}
-        return _figures(observer) | stalls
+        return _figures(observer, statements, transactions) | stalls
 
 
 @contextmanager
@@ -161,8 +161,9 @@ def _word(name: str) -> sql.SQL:
     return sql.SQL(name)  # quoted by quote_ident already
 
 
-def _figures(observer: Observer) -> dict[str, float]:
-    statements, transactions = observer.observed()
+def _figures(
+    observer: Observer, statements: Sequence[Statement], transactions: Sequence[Transaction]
+) -> dict[str, float]:
     refused = [statement.duration_ms for statement in statements if "lock timeout" in (statement.error or "")]
     locks = [lock for statement in statements for lock in statement.locks if lock.of_others]
     begin = min((transaction.started_ms for transaction in transactions), default=0.0)

@@ -11,6 +11,7 @@ from inboxbench.dryrun.rules.facts import FEW_ROWS, Facts, InForce, rewritten_ta
 from inboxbench.dryrun.rules.rule import Check, Hit
 from inboxbench.sqltree import parse
 from inboxbench.sqltree.commands import Command
+from inboxbench.sqltree.tokens import in_a_line
 from inboxbench.units import size
 
 _LONGEST = 72
@@ -22,17 +23,16 @@ def short(relation: str) -> str:
 
 
 def head(statement: Statement) -> str:
-    return head_of(statement.sql)
+    return head_of(statement.sql, statement.times)
 
 
-def head_of(sql: str) -> str:
-    """On one line, what is quoted too, cut.
+def head_of(sql: str, times: int = 1) -> str:
+    """On one line, what is quoted too, cut. times: how many it stands for.
 
     >>> head_of("UPDATE t\\nSET a = 'b\\n\\nc'")
     "UPDATE t SET a = 'b c'"
     """
-    text = " ".join(parse(sql).flat.split())
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
+    return in_a_line(parse(sql).flat, _LONGEST, times)
 
 
 def blocked(force: InForce) -> str:

@@ -24,6 +24,10 @@ LONG_MS = 1_000.0  # people notice a lock that is held so long
 _IN_BLOCK = re.compile(r"\bcannot (run inside|be executed from) a transaction block")
 
 
+_MANY = """# The revision sends {times:,} of these in one transaction. Send them from a revision of its own, after the
+# one that takes the lock, and commit after every few thousand of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class InForce:
     """A lock on a relation that was there before, with the statement that took it."""
@@ -108,6 +112,8 @@ class Facts:
 
     def proposal(self, statement: Statement) -> str:
         """Code to paste instead of it."""
+        if statement.times > 1:
+            return _MANY.format(times=statement.times)
         return proposal(statement.sql, self.key(statement), self.dependents(statement), self.render)
 
     def render(self, *steps: Step) -> str:
@@ -179,7 +185,7 @@ def rows_read(statement: Statement, relation: str | None = None) -> int:
 
 def is_work(statement: Statement) -> bool:
     """Return whether it did what takes the longer the larger the table is; what it rewrote it has read as well."""
-    return rows_read(statement) >= FEW_ROWS or statement.dead_tuples >= FEW_ROWS
+    return max(rows_read(statement), statement.dead_tuples, statement.times) >= FEW_ROWS
 
 
 def rewritten_table(statement: Statement) -> str | None:

@@ -121,7 +121,7 @@ def migration_document(run: DryRun, history: Sequence[Revision]) -> dict[str, An
         "from": runner.BASE,
         "to": last,
         "elapsed_s": round(run.duration_ms / 1000, 3),
-        "statement_count": len(run.statements),
+        "statement_count": run.statement_count,
     }
 
 
