@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from os.path import commonprefix
 from typing import Any
 
 import psycopg
@@ -26,6 +27,7 @@ _ANALYZE = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY ON, SETTINGS ON, FORM
 _PLAN_ONLY = "EXPLAIN (COSTS OFF, FORMAT JSON) "
 _REMOVED = ("Rows Removed by Filter", "Rows Removed by Index Recheck", "Rows Removed by Join Filter")
 _CONDITIONS = ("Index Cond", "Recheck Cond", "Filter", "Join Filter", "Sort Key", "Hash Cond")
+_UNFOLDED = 3  # siblings alike, such as the scans of partitions, that a plan in words names one by one
 _AUTO_EXPLAIN = {
     "auto_explain.log_analyze": "on",
     "auto_explain.log_buffers": "on",
@@ -195,8 +197,9 @@ def one_line(node: Node) -> str:
 
     A bitmap's index stands in for its heap scan: `Bitmap messages_body_trgm_idx → Sort → Limit`. Bitmaps that are
     joined are sorted by name: which of them is scanned first is a toss-up between equal costs and changes no step.
+    Siblings that do the same to more than three partitions are one: `60 × Seq Scan events_p*`.
     """
-    children = [one_line(child) for child in node.children]
+    children = _folded(node.children)
     if node.kind in ("BitmapAnd", "BitmapOr"):
         children.sort()
     if node.kind == "Bitmap Index Scan":
@@ -207,6 +210,40 @@ def one_line(node: Node) -> str:
         return node.label()
     below = children[0] if len(children) == 1 else f"({' + '.join(children)})"
     return f"{below} → {node.label()}"
+
+
+def _folded(nodes: Sequence[Node]) -> list[str]:
+    """Return a line for each of some siblings, and one for all that differ in the names of what they read alone."""
+    alike: dict[str, list[str]] = {}
+    for node in nodes:
+        text = key = one_line(node)
+        names = {name for below in node.walk() for name in (below.index, below.relation) if name}
+        for name in sorted(names, key=len, reverse=True):
+            key = key.replace(name, "*")
+        alike.setdefault(key, []).append(text)
+    lines: list[str] = []
+    for texts in alike.values():
+        lines += [f"{len(texts)} × {_common(texts)}"] if len(texts) > _UNFOLDED else texts
+    return lines
+
+
+def _common(texts: Sequence[str]) -> str:
+    """Return what texts of as many words have in common, with * for what differs in a word; the first of words that
+    begin with other letters.
+
+    >>> _common(["Seq Scan events_p1 → Sort", "Seq Scan events_p2 → Sort"])
+    'Seq Scan events_p* → Sort'
+    """
+    words = []
+    for spelt in zip(*(text.split(" ") for text in texts), strict=False):
+        if len(set(spelt)) == 1:
+            words.append(spelt[0])
+            continue
+        begun = commonprefix(spelt)  # noqa: RUF071 - letter by letter is what is wanted
+        rest = [word[len(begun) :][::-1] for word in spelt]
+        ended = commonprefix(rest)[::-1]  # noqa: RUF071 - the same from the end
+        words.append(f"{begun}*{ended}" if begun else f"{spelt[0]}, …")
+    return " ".join(words)
 
 
 def plan_shape(node: Node) -> tuple[Any, ...]:
@@ -231,8 +268,17 @@ def plan_lines(node: Node, depth: int = 0) -> Iterator[str]:
             yield f"{indent}    {key}: {fields[key]:,.0f}"
     if node.searches is not None:
         yield f"{indent}    Index Searches: {node.searches:,}"
+    alike: Counter[tuple[str, ...]] = Counter()
     for child in node.children:
-        yield from plan_lines(child, depth + 1)
+        steps = tuple(below.kind for below in child.walk())
+        alike[steps] += 1
+        if alike[steps] <= _UNFOLDED:
+            yield from plan_lines(child, depth + 1)
+    for steps, count in alike.items():
+        if count > _UNFOLDED:
+            nodes = [child for child in node.children if tuple(below.kind for below in child.walk()) == steps]
+            read = sum(child.buffers for child in nodes[_UNFOLDED:])
+            yield f"{indent}  … and {count - _UNFOLDED:,} more of {nodes[0].label(' on ')}  ({read:,} buffers)"
 
 
 class Tracer:

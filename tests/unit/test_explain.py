@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inboxbench.explain import one_line, plan_shape, read_explained, read_node
+from inboxbench.explain import one_line, plan_lines, plan_shape, read_explained, read_node
 
 SCAN: dict[str, Any] = {
     "Node Type": "Index Scan",
@@ -74,3 +74,29 @@ def test_shape_tells_conditions_apart_but_not_key_order() -> None:
     assert plan_shape(read_node(limit(SCAN))) == plan_shape(read_node(limit(reordered)))
     assert plan_shape(read_node(limit(SCAN))) != plan_shape(read_node(limit({**SCAN, "Index Cond": "(id = 1)"})))
     assert plan_shape(read_node(limit(SCAN))) != plan_shape(read_node(limit(limit(SCAN))))
+
+
+def test_scans_of_many_partitions_are_one_step_of_the_line() -> None:
+    def scan(number: int, kind: str = "Seq Scan") -> dict[str, Any]:
+        return {"Node Type": kind, "Relation Name": f"events_2026_{number:02}", "Shared Hit Blocks": 2}
+
+    def line(*plans: dict[str, Any]) -> str:
+        return one_line(read_node({"Node Type": "Append", "Plans": plans}))
+
+    assert line(*map(scan, range(400))) == "400 × Seq Scan events_2026_* → Append"
+    assert line(scan(1), scan(2), scan(3)) == (
+        "(Seq Scan events_2026_01 + Seq Scan events_2026_02 + Seq Scan events_2026_03) → Append"
+    )
+    mixed = line(*map(scan, range(10, 19)), scan(19, "Index Scan"))
+    assert mixed == "(9 × Seq Scan events_2026_1* + Index Scan events_2026_19) → Append"
+    apart = [{"Node Type": "Seq Scan", "Relation Name": name} for name in ("north", "east", "south", "west")]
+    assert line(*apart) == "4 × Seq Scan north, … → Append"
+    other = {"Node Type": "Seq Scan", "Relation Name": "clients"}
+    assert line(*[{"Node Type": "Sort", "Plans": [other]}] * 5) == "5 × Seq Scan clients → Sort → Append"
+
+
+def test_plan_lines_name_three_partitions_and_count_the_rest() -> None:
+    scans = [{"Node Type": "Seq Scan", "Relation Name": f"p{n}", "Shared Hit Blocks": 2} for n in range(40)]
+    lines = list(plan_lines(read_node({"Node Type": "Append", "Plans": scans, "Shared Hit Blocks": 80})))
+    assert len(lines) == 5
+    assert lines[-1].strip() == "… and 37 more of Seq Scan on p0  (74 buffers)"

@@ -138,7 +138,7 @@ def removal(matrix: Matrix, whole: SetResult, part: SetResult) -> Removal:
     """Return what lies between two sets of a matrix, the second a part of the first."""
     kept = {built.index.name for built in part.built}
     removed = tuple(built for built in whole.built if built.index.name not in kept)
-    names = {built.index.own_name for built in removed}  # as a plan names them
+    names = {name for built in removed for name in built.names}
     before, after = _cells(matrix, whole), _cells(matrix, part)
     return Removal(
         removed=removed,

@@ -112,6 +112,41 @@ def test_the_documented_workflow_names_inputs_that_there_are() -> None:
     assert set(used.get("with", {})) <= set(read(ACTION.read_text(encoding="utf-8"))["inputs"])
 
 
+# A build backend without requirements, which makes a wheel of one module with an extra called `time`.
+_BACKEND = """
+import zipfile
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = "inboxbench-0-py3-none-any.whl"
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
+        wheel.writestr("lies_here.py", "")
+        wheel.writestr("inboxbench-0.dist-info/METADATA",
+            "Metadata-Version: 2.1\\nName: inboxbench\\nVersion: 0\\nProvides-Extra: time\\n")
+        wheel.writestr("inboxbench-0.dist-info/WHEEL",
+            "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("inboxbench-0.dist-info/RECORD", "")
+    return name
+"""
+_BUILD = '[build-system]\nrequires = []\nbuild-backend = "make"\nbackend-path = ["."]\n'
+
+
+def test_what_is_installed_by_default_lies_in_the_actions_own_repository(tmp_path: Path) -> None:
+    """A name asked for at a registry could be anybody's package. No registry is asked here: pip may use none."""
+    (step,) = (
+        step for step in read(ACTION.read_text(encoding="utf-8"))["runs"]["steps"] if "INSTALL" in step.get("env", {})
+    )
+    root = tmp_path / "a checkout"
+    folder = root / ACTION.parent.relative_to(ROOT)
+    folder.mkdir(parents=True)
+    (root / "pyproject.toml").write_text(_BUILD, encoding="utf-8")
+    (root / "make.py").write_text(_BACKEND, encoding="utf-8")
+    default = read(ACTION.read_text(encoding="utf-8"))["inputs"]["install"]["default"]
+    given = {"RUNNER_TEMP": str(tmp_path), "GITHUB_ACTION_PATH": str(folder), "INSTALL": default, "PIP_NO_INDEX": "1"}
+    environment = os.environ | given | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-e", "-c", step["run"]], env=environment, check=True, capture_output=True)
+    python = tmp_path / "inboxbench" / "bin" / "python"
+    subprocess.run([python, "-c", "import lies_here"], check=True)
+
+
 def gate(tmp_path: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
     """The last step as a runner executes it, with the inboxbench of this environment."""
     step = read(ACTION.read_text(encoding="utf-8"))["runs"]["steps"][-1]

@@ -120,8 +120,9 @@ def _shape(probe: Probe, execute: sql.Composed, case: Case, index_set: IndexSet)
     definitions: dict[str, str] = {}
     for index in index_set.indexes:  # a plan names no schema: two of one name are told apart by neither
         definitions[index.own_name] = definitions.get(index.own_name, "") + index.definition
+    every = repr(sorted(definitions.items()))  # of an index of a partition, any may be its parent's
     root = explain(probe.connection, execute, execute=False).root
-    used = [definitions.get(node.index) for node in root.walk() if node.index is not None]
+    used = [definitions.get(node.index, every) for node in root.walk() if node.index is not None]
     return _digest((plan_shape(root), used, case.query.prepared, sorted(index_set.members.settings.items())))
 
 

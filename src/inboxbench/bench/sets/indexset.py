@@ -119,11 +119,18 @@ class IndexSet:
 
 @dataclass(frozen=True, slots=True)
 class BuiltIndex:
-    """An index as it came out: its size on disk and the seconds its build took."""
+    """An index as it came out: its size on disk and the seconds its build took. parts: the names of the indexes that
+    its partitions have for it, which are what a plan names."""
 
     index: Index
     bytes: int
     build_s: float
+    parts: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return all names that a plan may have for it."""
+        return self.index.own_name, *self.parts
 
 
 _DEFINITION = re.compile(r"CREATE INDEX .+? ON (?:ONLY )?(.+)", re.DOTALL)
@@ -261,8 +268,8 @@ def build(connection: Connection, indexes: Iterable[Index], announce: Callable[[
             problems[index.name] = f"[index.{index.name}] definition: {reason(error)}{detail}"
             continue
         seconds = time.perf_counter() - begun
-        (size,) = first_row(connection, _SQL["size"], (located(connection, index)[0],))
-        built.append(BuiltIndex(index, int(size), seconds))
+        size, parts = first_row(connection, _SQL["size"], (located(connection, index)[0],))
+        built.append(BuiltIndex(index, int(size), seconds, tuple(parts)))
     return Built(tuple(built), problems)
 
 

@@ -14,9 +14,9 @@ SELECT i.oid, n.nspname, i.relname
 FROM pg_class t JOIN pg_class i ON i.relnamespace = t.relnamespace JOIN pg_namespace n ON n.oid = i.relnamespace
 WHERE t.oid = to_regclass(%s) AND i.relname = %s AND i.relkind IN ('i', 'I')
 
+-- The size of an index, that of a partitioned table being those of its partitions, and the names of theirs.
 --- size
-SELECT CASE relkind
-    WHEN 'I' THEN (SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree(oid))
-    ELSE pg_relation_size(oid)
-END
-FROM pg_class WHERE oid = %s
+SELECT coalesce(sum(pg_relation_size(c.oid)), 0), coalesce(array_agg(c.relname ORDER BY c.relname) FILTER (WHERE c.oid <> given.oid), '{}')
+FROM (SELECT %s::oid AS oid) AS given, pg_class AS c
+WHERE c.oid = given.oid OR c.oid IN (SELECT relid FROM pg_partition_tree(given.oid))
+GROUP BY given.oid

@@ -70,6 +70,8 @@ def analyse_all(connection: Connection) -> None:
     """VACUUM and ANALYZE every table whole and frozen, as every lab begins."""
     for table in tables(connection):
         analyse(connection, table, freeze=True)
+    for table in connection.execute(_SQL["partitioned"]).fetchall():
+        analyse(connection, table)  # what its partitions are together; nobody else analyses it
 
 
 def analyse_expressions(connection: Connection, table: Relation) -> None:

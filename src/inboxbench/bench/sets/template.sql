@@ -17,6 +17,12 @@ WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND (c.relkind = 'r' OR c.relkind = 'm' AND c.relispopulated)
 ORDER BY n.nspname <> 'public', n.nspname, c.relname
 
+--- partitioned
+SELECT n.nspname, c.relname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'p' AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+ORDER BY 1, 2
+
 --- keys
 SELECT n.nspname, t.relname, i.relname, array_agg(a.attname ORDER BY k.place)
 FROM pg_index x
