@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from inboxbench.race.explore.refusals import Refused as Refused
     from inboxbench.testing.races import assert_race_free as assert_race_free
     from inboxbench.testing.seeded import SeededDatabase as SeededDatabase
     from inboxbench.testing.statements import PlanError as PlanError
@@ -16,18 +17,20 @@ if TYPE_CHECKING:
     from inboxbench.testing.statements import benchmark_query as benchmark_query
 
 _WHERE = {
-    "PlanError": "statements",
-    "SeededDatabase": "seeded",
-    "assert_buffers": "statements",
-    "assert_plan": "statements",
-    "assert_race_free": "races",
-    "assert_statements": "statements",
-    "attach_counters": "statements",
-    "benchmark_query": "statements",
+    "PlanError": "inboxbench.testing.statements",
+    "Refused": "inboxbench.race.explore.refusals",
+    "SeededDatabase": "inboxbench.testing.seeded",
+    "assert_buffers": "inboxbench.testing.statements",
+    "assert_plan": "inboxbench.testing.statements",
+    "assert_race_free": "inboxbench.testing.races",
+    "assert_statements": "inboxbench.testing.statements",
+    "attach_counters": "inboxbench.testing.statements",
+    "benchmark_query": "inboxbench.testing.statements",
 }
 
 __all__ = [
     "PlanError",
+    "Refused",
     "SeededDatabase",
     "assert_buffers",
     "assert_plan",
@@ -42,4 +45,4 @@ def __getattr__(name: str) -> Any:
     """The explorer is imported when somebody asks for it, not in every run of pytest."""
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    return getattr(import_module(_WHERE[name]), name)

@@ -11,8 +11,9 @@ from psycopg import IsolationLevel
 
 from inboxbench.database import connect, scratch_database
 from inboxbench.errors import InboxbenchError, UsageError
-from inboxbench.race.explore.model import LEVELS, LIMIT_S, Bounds, Level, Oracle, Scenario
+from inboxbench.race.explore.model import DEFAULT_FAIL_ON, LEVELS, LIMIT_S, Bounds, Level, Oracle, Scenario
 from inboxbench.race.explore.oracle import SerialEquivalence, query_is_empty
+from inboxbench.race.explore.refusals import parse_fail_on, refusal_names
 from inboxbench.race.explore.result import Counterexample, Exploration, timeline
 from inboxbench.race.explore.run import explore
 from inboxbench.race.explore.user_code import Script, adapt, rebuild_by, reset_by
@@ -44,13 +45,17 @@ def assert_race_free(
     deaths: int = 0,
     limit_s: float = LIMIT_S,
     server: str | None = None,
+    fail_on: str | Sequence[str] = DEFAULT_FAIL_ON,
+    refusals: Sequence[str | type[BaseException]] = (),
 ) -> Exploration:
     """Play every feasible schedule of `sessions` sessions that run `claim`, on a database of their own.
 
     claim: `claim(connection)` or `claim(connection, session)`, which neither commits nor rolls back; several
     functions are a session each. invariant: a query that returns the offending rows; without one, each schedule has to
     come to what some order of the sessions, one after another, comes to. setup, reset: SQL, or the path of a script;
-    without a reset the set-up is built anew each time.
+    without a reset the set-up is built again each time. fail_on: what is bad whatever the invariant says: "deadlock",
+    "refused", "session-lock" (kept beyond the function) or a SQLSTATE; () for no such. refusals: exceptions by which
+    the application refuses; the session is rolled back and counts as one that had not run.
 
     Raises RaceFoundError (an AssertionError) with the simplest bad schedule drawn, or when no two sessions were ever
     under way at once; SubjectFailed when `claim` itself fails; UsageError for arguments that cannot be.
@@ -71,6 +76,8 @@ def assert_race_free(
             reset_by(again) if again else rebuild_by(built),
             _oracle(invariant),
             _level(level),
+            parse_fail_on([fail_on] if isinstance(fail_on, str) else fail_on),
+            refusal_names(refusals),
         )
         found = _explore(built, scenario, Bounds(preemptions, None, deaths, limit_s), server)
     except InboxbenchError as error:
@@ -134,10 +141,26 @@ def _message(name: str, scenario: Scenario, found: Exploration, example: Counter
         *timeline(example.run, width=_WIDTH),
         "",
         *(f"broken: {complaint}" for complaint in example.complaints),
+        *(f"bad: {failure}" for _, failure in example.run.failures),
         "",
-        "One after another the sessions are right, so what a session read was no longer true when it wrote.",
-        "Lock what you read (SELECT … FOR UPDATE), or test it again in the write (UPDATE … WHERE …, then look at its",
-        "rowcount), or use SERIALIZABLE and try again after error 40001.",
+        *(_STALE if example.complaints else _advice(example)),
         f"Schedule: {example.run.schedule}",
     ]
     return "\n".join(lines)
+
+
+_STALE = (
+    "One after another the sessions are right, so what a session read was no longer true when it wrote.",
+    "Lock what you read (SELECT … FOR UPDATE), or test it again in the write (UPDATE … WHERE …, then look at its",
+    "rowcount), or use SERIALIZABLE and try again after error 40001.",
+)
+_ADVICE = {
+    "deadlock": "Take the locks in the same order in every session (ORDER BY … FOR UPDATE), or try again after 40P01.",
+    "session-lock": "Release the lock (pg_advisory_unlock), or take one that ends with the transaction.",
+}
+
+
+def _advice(example: Counterexample) -> list[str]:
+    """Return what to do about a schedule that is bad although the rule holds."""
+    words = dict.fromkeys(word for word, _ in example.run.failures)
+    return [_ADVICE.get(word, f"This is bad because of fail_on={word!r}.") for word in words]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,8 +20,9 @@ from inboxbench.database import connect, scratch_database
 from inboxbench.errors import ThresholdExceeded, UsageError, unknown
 from inboxbench.invariants import Invariant, read_invariants
 from inboxbench.project import Project
-from inboxbench.race.explore.model import LEVELS, LIMIT_S, Bounds, Judge, Level, Oracle, Scenario
+from inboxbench.race.explore.model import DEFAULT_FAIL_ON, LEVELS, LIMIT_S, Bounds, Judge, Level, Oracle, Scenario
 from inboxbench.race.explore.oracle import SerialEquivalence, invariants_hold, query_is_empty
+from inboxbench.race.explore.refusals import parse_fail_on
 from inboxbench.race.explore.result import Counterexample, Exploration, explain
 from inboxbench.race.explore.run import explore, replay
 from inboxbench.race.explore.user_code import Script, load_function, rebuild_by, reset_by
@@ -136,6 +137,8 @@ def remarks(exploration: Exploration) -> Iterator[str]:
     """Yield what takes from the weight of a verdict."""
     if exploration.vacuous:
         yield "[yellow]No two sessions were ever under way at once, so this proves nothing.[/]"
+    for word, schedules in exploration.failed_on.items():
+        yield f"[yellow]{schedules} of them are bad by --fail-on {word}.[/]"
     for kept in exploration.left:
         yield f"[yellow]{escape(kept[0].upper() + kept[1:])}.[/]"
     if not exploration.complete:
@@ -193,6 +196,23 @@ def _show_example(console: Console, example: Counterexample) -> None:
 @click.option("--preemptions", type=click.IntRange(0), help="leave a session that could go on at most this often")
 @click.option("--max-schedules", type=click.IntRange(1), help="stop after as many schedules")
 @click.option("--deaths", default=0, type=click.IntRange(0, 3), help="sessions that may be killed in one schedule")
+@click.option(
+    "--fail-on",
+    multiple=True,
+    metavar="WHAT",
+    default=[",".join(DEFAULT_FAIL_ON)],
+    show_default=True,
+    help="schedules that are bad whatever judges them, separated by commas: those with a deadlock, with a session that "
+    "was refused, with a session-lock that outlives the function, or with an error such as 23505; none for no such",
+)
+@click.option(
+    "--refusal",
+    "refusals",
+    multiple=True,
+    metavar="EXCEPTION",
+    help="an exception by which your function refuses a request, such as StaleDataError or shop.errors.Conflict; the "
+    "session is rolled back and counts as one that had not run (default: only errors of the database refuse)",
+)
 @click.option("--limit", "limit_s", default=LIMIT_S, show_default=True, help="seconds that one schedule may take")
 @output_options()
 @pass_session
@@ -211,14 +231,18 @@ def explore_command(
     preemptions: int | None,
     max_schedules: int | None,
     deaths: int,
+    fail_on: tuple[str, ...],
+    refusals: tuple[str, ...],
     limit_s: float,
     output: Output,
 ) -> None:
     """Play every feasible schedule of TARGET: a strategy of the project, or your own MODULE:FUNCTION.
 
     A function takes a connection (and a session number, if it asks for one) and returns its outcome; it neither
-    commits nor rolls back. Exit code 1 when a schedule breaks the invariant, 3 when the function itself fails.
+    commits nor rolls back. Exit code 1 when a schedule breaks the invariant or has what --fail-on names, 3 when the
+    function itself fails.
     """
+    failing = parse_fail_on(fail_on)
     bounds = Bounds(preemptions, max_schedules, deaths, limit_s)
     choice = OracleChoice.of(session.project, oracle, invariant, tables)
     if schedule and output.file:
@@ -230,12 +254,15 @@ def explore_command(
             )
         else:
             place = _open_strategy(session, server, target, sessions=sessions, level=level, choice=choice)
-        with place as (conninfo, scenario):
+        with place as (conninfo, judged):
+            scenario = replace(judged, fail_on=failing, refusals=refusals)
             broken = choice.name(scenario.oracle)
             if schedule:
                 example = replay(conninfo, scenario, schedule, limit_s=limit_s)
                 for line in explain(example):
                     click.echo(line)
+                if example.run.failures and not example.complaints:
+                    raise ThresholdExceeded(f"{target}: schedule {schedule} is bad: {example.run.failures[0][1]}")
                 if example.complaints:
                     raise ThresholdExceeded(f"{target}: schedule {schedule} breaks {broken}")
                 return
@@ -246,4 +273,5 @@ def explore_command(
         for remark in remarks(exploration):
             progress_console.print(remark)
     if exploration.bad:
-        raise ThresholdExceeded(f"{target}: {exploration.bad} of {exploration.schedules} schedules break {broken}")
+        words = ", or end with ".join((f"break {broken}", *exploration.failed_on))
+        raise ThresholdExceeded(f"{target}: {exploration.bad} of {exploration.schedules} schedules {words}")

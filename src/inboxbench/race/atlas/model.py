@@ -100,7 +100,8 @@ def _reset(family: Family) -> Reset:
 
 
 def scenario_of(family: Family, entry: Entry, level: Level) -> Scenario:
-    return Scenario(entry.functions, _reset(family), family.rule, LEVELS[level])
+    # Deadlocks and refusals are columns of their own.
+    return Scenario(entry.functions, _reset(family), family.rule, LEVELS[level], fail_on=())
 
 
 def explore_cell(explorer: Explorer, family: Family, entry: Entry, level: Level) -> Cell:

@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 CUSTOM_SETTING = re.compile(r"set_config\s*\(|\bset\s+(?:local\s+|session\s+)?\w+\.\w", re.IGNORECASE)
 
 
+# Setters of psycopg that pass through `wait` and change an attribute alone, and the wait for what others send.
+_NOTHING_SENT = {
+    *("_set_autocommit_gen", "_set_isolation_level_gen", "_set_read_only_gen", "_set_deferrable_gen"),
+    "notifies",
+}
+
+
 class Step:
     """One round trip that has not been made yet. BEGIN travels with the first statement and is no step of its own."""
 
@@ -78,6 +85,7 @@ class GatedConnection(psycopg.Connection[TupleRow]):
         self.ended = False
         self.went_on = False
         self._custom = False
+        self._savepoints = False
         self.met_by_engine = False
         self._text: Query = ""
         self._cursor: psycopg.Cursor[Any] | None = None
@@ -105,11 +113,26 @@ class GatedConnection(psycopg.Connection[TupleRow]):
     def wait(self, gen: PQGen[Any], *args: Any, **kwargs: Any) -> Any:
         if self.hub is None or greenlet.getcurrent() is self.hub:
             return super().wait(gen, *args, **kwargs)
-        self.went_on = self.went_on or self.ended
-        step = Step(_readable(self._text, self) or gen.__name__, gen, self._cursor)  # type: ignore[attr-defined]
-        self._custom = self._custom or bool(CUSTOM_SETTING.search(step.text))
+        name = getattr(gen, "__name__", "")
+        step = Step(_readable(self._text, self) or name, gen, self._cursor)
         self._text, self._cursor = "", None
+        if self._is_no_choice(name, step.text):
+            return super().wait(gen, *args, **kwargs)
+        self.went_on = self.went_on or self.ended
+        self._custom = self._custom or bool(CUSTOM_SETTING.search(step.text))
         return self.hub.switch(step)
+
+    def _is_no_choice(self, name: str, text: str) -> bool:
+        """Return whether nobody can see when this happens: nothing is sent, or the transaction has failed already.
+
+        With a failed transaction all its locks are gone; only where savepoints are left does a ROLLBACK free more.
+        """
+        status = self.pgconn.transaction_status
+        if status == pq.TransactionStatus.IDLE:
+            self._savepoints = False
+        elif name == "_enter_gen" or "savepoint" in text.lower():
+            self._savepoints = True
+        return name in _NOTHING_SENT or (status == pq.TransactionStatus.INERROR and not self._savepoints)
 
     def enter(self, hub: greenlet.greenlet) -> None:
         """Begin a schedule: from here on every round trip asks `hub`."""

@@ -33,11 +33,15 @@ EndKind = Literal["committed", "refused", "died"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Holds how a session ended: `value` is what its function returned, `sqlstate` the error that refused it."""
+    """Holds how a session ended: `value` is what its function returned, `sqlstate` the error that refused it.
+
+    reason: the words of an application that refused.
+    """
 
     kind: EndKind
     value: Any = None
     sqlstate: str | None = None
+    reason: str = ""
 
     @property
     def deadlocked(self) -> bool:
@@ -77,7 +81,10 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRun:
-    """Holds how one schedule went. diverged: a choice asked for was not possible, and another was taken instead."""
+    """Holds how one schedule went. diverged: a choice asked for was not possible, and another was taken instead.
+
+    failures: what is bad about it whatever the oracle says, as a word of `fail_on` and a sentence each.
+    """
 
     schedule: str
     choices: tuple[Choice, ...]
@@ -86,6 +93,7 @@ class ScheduleRun:
     steps: tuple[int, ...]
     diverged: bool
     left: tuple[Leftover, ...] = ()
+    failures: tuple[tuple[str, str], ...] = ()
 
     @property
     def waited(self) -> bool:
@@ -111,6 +119,8 @@ Reset = Callable[[Connection], None]
 RunSerially = Callable[[Sequence[int]], tuple[Outcome, ...]]
 
 LIMIT_S = 10.0
+# What is bad whatever an oracle says: see `inboxbench.race.explore.refusals`.
+DEFAULT_FAIL_ON = ("deadlock", "session-lock")
 
 
 class Comparison(Protocol):
@@ -127,12 +137,18 @@ Oracle = Judge | Comparison
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """Holds what is raced: one function a session, how to put the rows back before each schedule, and what judges
-    it."""
+    it.
+
+    fail_on: what is bad whatever the oracle says: "deadlock", "refused", "session-lock" or a SQLSTATE. refusals: names
+    of the exceptions by which the application refuses.
+    """
 
     functions: tuple[SessionFunction, ...]
     reset: Reset
     oracle: Oracle
     level: IsolationLevel = IsolationLevel.READ_COMMITTED
+    fail_on: tuple[str, ...] = DEFAULT_FAIL_ON
+    refusals: tuple[str, ...] = ()
 
     def serially_wrong(self, schedule: str, complaint: str) -> str:
         """Return the message for complaints about sessions that ran one after another."""

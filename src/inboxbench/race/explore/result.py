@@ -5,13 +5,15 @@ from __future__ import annotations
 import heapq
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from typing import Any
 
 from inboxbench.errors import SubjectFailed
 from inboxbench.race.explore.model import LETTERS, Bounds, Choice, Event, Outcome, ScheduleRun
+from inboxbench.race.explore.refusals import refusal_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class Exploration:
 
     aborted: a session was refused, by a deadlock or otherwise; waited: a session waited for another; overlapped: not
     one session after another. complete: no bound was met and nothing diverged, so there are no other schedules.
-    left: what sessions kept after their end, a sentence each.
+    left: what sessions kept after their end, a sentence each. failed_on: in how many of the bad ones something is bad
+    whatever the oracle says, by the word of `fail_on`.
     """
 
     permutations: int
@@ -42,6 +45,7 @@ class Exploration:
     complete: bool
     counterexample: Counterexample | None
     left: tuple[str, ...] = ()
+    failed_on: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def vacuous(self) -> bool:
@@ -59,6 +63,7 @@ class Exploration:
             "diverged": self.diverged,
             "counterexample": self.counterexample.run.schedule if self.counterexample else None,
             "left_behind": list(self.left),
+            "failed_on": dict(self.failed_on),
         }
 
 
@@ -74,6 +79,7 @@ class Tally:
     overlapped: int = 0
     diverged: int = 0
     left: dict[str, None] = field(default_factory=dict)
+    failed_on: Counter[str] = field(default_factory=Counter)
 
     def add(self, run: ScheduleRun, *, bad: bool) -> None:
         self.schedules += 1
@@ -84,10 +90,11 @@ class Tally:
         self.overlapped += not run.serial
         self.diverged += run.diverged
         self.left |= dict.fromkeys(map(str, run.left))
+        self.failed_on.update({word for word, _ in run.failures})
 
     def exploration(self, steps: Sequence[int], *, complete: bool, example: Counterexample | None) -> Exploration:
         """Return the result. steps: the most that each session made in one schedule."""
-        counts = asdict(self) | {"left": tuple(self.left)}
+        counts = asdict(self) | {"left": tuple(self.left), "failed_on": dict(self.failed_on)}
         return Exploration(permutations=permutations(steps), **counts, complete=complete, counterexample=example)
 
 
@@ -129,7 +136,7 @@ def _outcome(outcome: Outcome) -> str:
         case "committed":
             return f"committed, returned {outcome.value!r}"
         case "refused":
-            return f"refused with {outcome.sqlstate}"
+            return refusal_text(outcome)
         case _:
             return "died"
 
@@ -159,6 +166,8 @@ def explain(example: Counterexample, *, width: int = _WIDTH) -> Iterator[str]:
     yield from timeline(example.run, width=width)
     for complaint in example.complaints:
         yield f"      broken: {complaint}"
+    for _, failure in example.run.failures:
+        yield f"      bad: {failure}"
     yield f"      replay: --schedule {example.run.schedule}"
 
 
@@ -247,9 +256,10 @@ def search(play: PlaySchedule, sessions: int, bounds: Bounds, serially_wrong: Ca
         if complaints and played.serial:
             raise SubjectFailed(serially_wrong(played.schedule, complaints[0]))
         queue.branch(played, prefix)
-        tally.add(played, bad=bool(complaints))
+        bad = bool(complaints or played.failures)
+        tally.add(played, bad=bad)
         most = [max(before, now) for before, now in zip(most, played.steps, strict=True)]
-        if complaints and first is None:
+        if bad and first is None:
             first = Counterexample(played, complaints)
         if tally.schedules == bounds.schedules:
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import psycopg
 
@@ -23,6 +24,7 @@ from inboxbench.race.explore.model import (
     SessionFunction,
 )
 from inboxbench.race.explore.monitor import WaitMonitor
+from inboxbench.race.explore.refusals import failures
 from inboxbench.race.explore.result import Counterexample, Exploration, Judged, PlaySchedule, search
 from inboxbench.race.explore.scheduler import Scheduler
 from inboxbench.race.explore.session import Session, SessionPool, count_session
@@ -96,14 +98,22 @@ class Explorer:
                     f"session {LETTERS[index]} made no round trip over the connection that it was given, so there is "
                     "nothing to schedule; it must use that one, and open none of its own"
                 )
-        return left.examine(played, scheduler.sessions, again)
+        played = left.examine(played, scheduler.sessions, again)
+        return replace(played, failures=tuple(failures(played, scenario.fail_on)))
 
     def _reset(self, scenario: Scenario) -> None:
         with _failures("the reset"):
             scenario.reset(self._control)
 
     def _scheduler(self, scenario: Scenario, functions: Sequence[SessionFunction], limit_s: float) -> Scheduler:
-        return Scheduler(self._pool, self._wait_monitor, functions, level=scenario.level, limit_s=limit_s)
+        return Scheduler(
+            self._pool,
+            self._wait_monitor,
+            functions,
+            level=scenario.level,
+            limit_s=limit_s,
+            refusals=scenario.refusals,
+        )
 
     def _judge(self, scenario: Scenario, limit_s: float, left: LeftBehind) -> Judge:
         if callable(scenario.oracle):

@@ -38,12 +38,14 @@ class Scheduler:
         *,
         level: IsolationLevel,
         limit_s: float,
+        refusals: Sequence[str] = (),
     ) -> None:
         self._pool = pool
         self._wait_monitor = wait_monitor
         self._functions = functions
         self._level = level
         self._limit_s = limit_s
+        self._refusals = refusals
         self._sessions: list[Session] = []
         self._events: list[Event] = []
 
@@ -77,7 +79,7 @@ class Scheduler:
         for index, function in enumerate(self._functions):
             connection = self._pool.take(index, self._level)
             connection.enter(hub)
-            self._sessions.append(Session(index, connection, function))
+            self._sessions.append(Session(index, connection, function, self._refusals))
 
     def _play(self, prefix: str) -> ScheduleRun:
         self._deadline = time.monotonic() + self._limit_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import greenlet
@@ -14,21 +15,21 @@ from inboxbench.database import Connection
 from inboxbench.errors import SubjectFailed
 from inboxbench.race.explore.gated_connection import GatedConnection, Step
 from inboxbench.race.explore.model import LETTERS, Outcome, SessionFunction
-
-# Classes of SQLSTATE that concurrency may bring: integrity, rollback, a lock not available, RAISE in a function.
-REFUSALS = ("23", "40", "55", "P0", "IB")
+from inboxbench.race.explore.refusals import Refused, described, refusal
 
 
 @dataclass(eq=False)
 class Session:
     """One session and how far it has come. step: asked for and not begun; pending: begun and not ended.
 
-    since: when the pending step began, or its own code went on. wants: what its socket has to be ready for.
+    since: when the pending step began, or its own code went on. wants: what its socket has to be ready for. refusals:
+    the names of exceptions by which the application refuses.
     """
 
     index: int
     connection: GatedConnection
     function: SessionFunction
+    refusals: Sequence[str] = ()
     task: greenlet.greenlet | None = None
     step: Step | None = None
     pending: Step | None = None
@@ -71,18 +72,20 @@ class Session:
                     f"session {self.letter} committed inside and went on: what is raced is one transaction a "
                     "session, which the explorer ends when the function returns; leave commit() and rollback() to it"
                 )
-        except psycopg.Error as error:
-            if not (error.sqlstate or "").startswith(REFUSALS):
+        except (Exception, SystemExit) as error:
+            outcome = refusal(error, self.refusals)
+            if outcome is None:
                 raise
             self.connection.rollback()
-            return Outcome("refused", sqlstate=error.sqlstate)
+            return outcome
+        if isinstance(value, Refused):
+            return Outcome("refused", reason=value.reason)
         return Outcome("committed", value)
 
     def failed(self, failure: BaseException) -> BaseException:
         """Return what to raise for a function that raised: SubjectFailed naming the error, unless it is one of ours."""
-        if isinstance(failure, Exception) and not isinstance(failure, SubjectFailed):
-            text = str(failure).splitlines()[0] if str(failure) else ""
-            return SubjectFailed(f"session {self.letter} raised {type(failure).__name__}: {text}")
+        if isinstance(failure, (Exception, SystemExit)) and not isinstance(failure, SubjectFailed):
+            return SubjectFailed(f"session {self.letter} raised {described(failure)}")
         return failure
 
 

@@ -25,7 +25,7 @@ from inboxbench.database import Connection
 from inboxbench.lifetime import end_with_parent
 from inboxbench.race.explore.gated_connection import GatedConnection
 from inboxbench.race.explore.model import LEVELS, Level, SessionFunction
-from inboxbench.race.explore.session import REFUSALS
+from inboxbench.race.explore.refusals import REFUSALS
 from inboxbench.race.explore.user_code import load_function
 from inboxbench.race.strategy import Attempt
 

@@ -209,7 +209,17 @@ def test_a_function_of_the_users_own(run: Run, theatre: Path) -> None:
 
     code, numbers = explore("claim", "--reset", "reset.sql")
     assert (code, numbers["bad"], numbers["schedules"]) == (1, 12, 14)
-    keys = ["permutations", "schedules", "bad", "aborted", "deadlocked", "diverged", "counterexample", "left_behind"]
+    keys = [
+        "permutations",
+        "schedules",
+        "bad",
+        "aborted",
+        "deadlocked",
+        "diverged",
+        "counterexample",
+        "left_behind",
+        "failed_on",
+    ]
     assert list(numbers) == keys
     assert numbers["counterexample"] == "ABBBAA"
     assert explore("claim")[1] == numbers  # without a reset the set-up is built anew each time
