@@ -31,6 +31,7 @@ LAYERS: list[set[str]] = [
         "sqlsheet",
         "explain",
         "counting",
+        "disturbance",
         "sqltree",
         "invariants",
         "units",

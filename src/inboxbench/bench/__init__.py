@@ -8,7 +8,7 @@ from inboxbench.bench.growth.curve import Curve
 from inboxbench.bench.growth.run import Growth, Sample, grow
 from inboxbench.bench.model import Cell, Matrix, SetResult
 from inboxbench.bench.run import TIMEOUT_S, Progress, run_matrix
-from inboxbench.bench.workload.writes import Churn, read_churn
+from inboxbench.bench.workload.churn import Churn, read_churn
 
 __all__ = [
     "DEFAULT_ROUNDS",

@@ -33,9 +33,11 @@ from inboxbench.bench.request import (
 from inboxbench.bench.sets.builder import Announce, SetBuilder
 from inboxbench.bench.sets.indexset import IndexSet
 from inboxbench.bench.sets.template import tables
+from inboxbench.bench.workload.churn import Churn, inflict
 from inboxbench.bench.workload.queries import Case
-from inboxbench.bench.workload.writes import Churn, Updates, inflict
+from inboxbench.bench.workload.writes import Updates
 from inboxbench.database import Connection, connect
+from inboxbench.disturbance import Watch, disturbance, undisturbed, watching
 from inboxbench.project import Project
 from inboxbench.record import rounded
 from inboxbench.report.document import MOST_ROWS, Lab
@@ -110,6 +112,12 @@ class DecayedSet:
     updates: Updates
     fresh_bytes: int
     churned_bytes: int
+    disturbed: str | None = None
+
+    @property
+    def note(self) -> str | None:
+        """Return what is to be said of its figures: whose transaction kept the dead rows of the churn alive."""
+        return disturbance(f"the churn under {self.index_set.title}", self.disturbed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +216,11 @@ def run_decay(
         server, source, project, sets=sets, queries=queries, timeout_s=timeout_s, progress=progress
     ) as request:
         steps = 3 * request.cells + sum(len(index_set.indexes) + 2 for index_set in request.sets)
-        run = _DecayRun(server, request, churn, Steps(steps, progress))
-        with SetBuilder(server, request.template, request.sets) as builder:
-            sets, cells = zip(*(run.decay(builder, index_set) for index_set in request.sets), strict=True)
-    return Decay(request.profile, churn, sets, tuple(chain.from_iterable(cells)), request.notes)
+        with SetBuilder(server, request.template, request.sets) as builder, watching(server) as watch:
+            run = _DecayRun(server, request, churn, Steps(steps, progress), watch)
+            sets, cells = zip(*(run.undisturbed(builder, index_set) for index_set in request.sets), strict=True)
+    notes = [*request.notes, *(decayed.note for decayed in sets if decayed.note)]
+    return Decay(request.profile, churn, sets, tuple(chain.from_iterable(cells)), tuple(notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +231,11 @@ class _DecayRun:
     request: Request
     churn: Churn
     steps: Steps
+    watch: Watch
+
+    def undisturbed(self, builder: SetBuilder, index_set: IndexSet) -> tuple[DecayedSet, list[DecayedCell]]:
+        """Return a set's states, of another time where somebody's transaction kept dead rows alive during the first."""
+        return undisturbed(self.watch, lambda: self.decay(builder, index_set))
 
     def decay(self, builder: SetBuilder, index_set: IndexSet) -> tuple[DecayedSet, list[DecayedCell]]:
         with builder.built(index_set, titled(self.steps, index_set, "building ")) as (name, built):
@@ -237,13 +251,13 @@ class _DecayRun:
             vacuumed = self._read(name, cases, titled(self.steps, index_set, "after VACUUM: "))
         states = zip(cases, fresh, churned, vacuumed, strict=True)
         cells = [DecayedCell(case, index_set.name, *three) for case, *three in states]
-        return DecayedSet(index_set, done, fresh_bytes, churned_bytes), cells
+        return DecayedSet(index_set, done, fresh_bytes, churned_bytes, self.watch.in_the_way), cells
 
     def _churn(self, name: str) -> tuple[Updates, int]:
         """Count what was updated, and the bytes of all indexes afterwards."""
         with connect(self.server.conninfo(name)) as connection:
             hold_still(connection)
-            done = inflict(connection, self.churn, self.request.writes, self.request.targets)
+            done = inflict(connection, self.churn, self.request.writes, self.request.targets, self.watch)
             return done, index_bytes(connection)
 
     def _vacuum(self, name: str) -> None:

@@ -18,6 +18,7 @@ from inboxbench.bench.sets.indexset import Built, BuiltIndex, IndexSet, reduced
 from inboxbench.bench.workload.queries import GIVEN, Case
 from inboxbench.bench.workload.writes import measure_writes
 from inboxbench.database import scratch_database
+from inboxbench.disturbance import disturbance
 from inboxbench.errors import UsageError
 from inboxbench.project import Project
 from inboxbench.server import Server
@@ -91,6 +92,7 @@ class _Run:
     lenient: bool = False
     _results: list[SetResult] = field(default_factory=list)
     _refused: list[str] = field(default_factory=list)
+    _disturbed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._request = self.speed.request
@@ -113,7 +115,7 @@ class _Run:
             raise UsageError(self._refused[0])
         if not unknown:
             self.speed.watch_client(request.template)
-        notes = (*request.notes, *self._refused, *self.speed.notes)
+        notes = (*request.notes, *self._refused, *self._disturbed, *self.speed.notes)
         results = tuple(self._results)
         return Matrix(
             request.profile,
@@ -157,10 +159,14 @@ class _Run:
 
     def _cost(self, index_set: IndexSet, name: str, built: tuple[BuiltIndex, ...], size: int) -> SetResult:
         request = self._request
+        announce = titled(self._steps, index_set, "")
         self._steps(f"{index_set.title}: writing", len(request.writes))
-        writes = measure_writes(self.speed.server, name, request.writes, request.targets)
+        writes = measure_writes(self.speed.server, name, request.writes, request.targets, announce)
+        self._disturbed += [
+            note for write in writes if (note := disturbance(f"{write.name} under {index_set.title}", write.disturbed))
+        ]
         result = SetResult(index_set, built, size, writes, self.speed.watch_writes(name, index_set))
-        if self.outcomes:
+        if self.outcomes and not any(write.disturbed for write in writes):
             self.outcomes.keep_cost(index_set, result, self.speed.speed)
         return result
 

@@ -175,8 +175,11 @@ def _writes(name: str, before: Mapping[str, Writing], now: Mapping[str, Writing]
 
 
 def _write(where: str, old: Writing, new: Writing, budget: Budget) -> _Found:
-    yield from _figure(where, "wal", old.wal_bytes, new.wal_bytes, budget=budget.wal, rough=True)
-    yield from _hot(where, old.hot_share, new.hot_share, budget.hot)
+    by_horizon = [
+        *_figure(where, "wal", old.wal_bytes, new.wal_bytes, budget=budget.wal, rough=True),
+        *_hot(where, old.hot_share, new.hot_share, budget.hot),
+    ]
+    yield from _undisturbed(by_horizon, old.disturbed, new.disturbed)
     if old.query is None:
         if new.query is not None:
             yield uncompared(where, "buffers", _OLD_FORMAT, new=True)
@@ -191,6 +194,18 @@ def _write(where: str, old: Writing, new: Writing, budget: Budget) -> _Found:
         yield from _figure(f"{where}/{trigger}", "calls", *calls, budget=1.0)
     for trigger in sorted(old.fired.keys() ^ new.fired.keys()):
         yield note(f"{where}/{trigger}", "calls", "fires no more" if trigger in old.fired else "fires now")
+
+
+def _undisturbed(changes: list[Change | None], before: str | None, now: str | None) -> _Found:
+    """Yield the changes, but as not compared where a transaction of another session was in the way on either side: it
+    makes WAL grow and HOT fall, which is no regression. What is as before all the same was compared."""
+    for change in changes:
+        if change is not None and (before or now) and change.verdict in ("worse", "better"):
+            when = "now" if now else "when the baseline was measured"
+            why = f"disturbed {when} by another session's transaction, which kept dead rows alive: {now or before}"
+            yield uncompared(change.where, change.metric, f"{change.text}; {why}", new=now is None)
+        else:
+            yield change
 
 
 def _fired(old: Writing, new: Writing) -> str:

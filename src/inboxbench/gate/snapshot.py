@@ -47,7 +47,8 @@ class Writing:
     it changed; buffers: pages touched by the statement, its checks, policies, triggers and keys (None: not known);
     after: those of them that what fires after the statement touched; fired: calls of each trigger and key. query,
     parameters: digests of its text and of what it was executed with (None in files of format 1). failure: why there
-    are no figures.
+    are no figures. disturbed: whose transactions kept dead rows alive meanwhile, so that WAL and HOT share are not the
+    write's own.
     """
 
     wal_bytes: float | None
@@ -59,6 +60,7 @@ class Writing:
     query: str | None = None
     parameters: str | None = None
     failure: str | None = None
+    disturbed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,10 @@ class Snapshot:
     def to_json(self) -> dict[str, Any]:
         document = {"format": FORMAT, **asdict(self)}
         del document["environment"]["made_of"]
+        for cost in document["costs"].values():
+            for write in cost["writes"].values():
+                if write["disturbed"] is None:
+                    del write["disturbed"]
         return document
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from inboxbench.gate.budgets import Budget, Budgets
 from inboxbench.gate.rules import kept_rules
@@ -82,6 +82,7 @@ def _writing(old: Writing | None, new: Writing, budget: Budget, *, accept: bool)
     )
     if changed and not accept:
         return old
+    old, new = _settled_horizon(old, new)
     buffers = _kept(old.buffers, new.buffers, budget.pages, accept=accept)
     return replace(
         new,
@@ -90,6 +91,16 @@ def _writing(old: Writing | None, new: Writing, budget: Budget, *, accept: bool)
         buffers=buffers,
         after=old.after if buffers == old.buffers else new.after,
     )
+
+
+def _settled_horizon(old: Writing, new: Writing) -> tuple[Writing, Writing]:
+    """Return both with the WAL and HOT share of the undisturbed one, where another session's transaction was in the way
+    of the other."""
+    if bool(old.disturbed) == bool(new.disturbed):
+        return old, new
+    good = old if new.disturbed else new
+    figures: dict[str, Any] = {"wal_bytes": good.wal_bytes, "hot_share": good.hot_share, "disturbed": None}
+    return replace(old, **figures), replace(new, **figures)
 
 
 def _kept(old: _N | None, new: _N | None, budget: float, *, accept: bool) -> _N | None:

@@ -64,7 +64,8 @@ class WatchedBuilder(SetBuilder):
             writes, targets, broken = self._drawn(name)
             footprints = _footprints(self.server, name, writes, targets, self.role)
             yield name, built
-            costs = try_writes(self.server, name, writes, targets, role=self.role, timeout_s=TIMEOUT_S)
+            options: dict[str, Any] = {"role": self.role, "timeout_s": TIMEOUT_S, "announce": announce}
+            costs = try_writes(self.server, name, writes, targets, apart=True, **options)
             measured = {
                 write.name: _writing(write, targets[write.classes[0]], costs[write.name], footprints.get(write.name))
                 for write in writes
@@ -97,6 +98,7 @@ def _writing(write: QueryFile, rows: Rows, cost: WriteCost | SubjectFailed, foot
         fired=footprint.fired if footprint else {},
         query=digest(write.text),
         parameters=digest([digest_of_values({name: row[name] for name in write.params}) for row in rows]),
+        disturbed=cost.disturbed,
     )
 
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from tests.schemas import check_document, undocumented
 
 from inboxbench.bench import Decay, run_decay
-from inboxbench.bench.workload.writes import Churn
+from inboxbench.bench.workload.churn import Churn
 from inboxbench.cli.bench.command import command
 from inboxbench.database import list_databases
 from inboxbench.errors import SubjectFailed, UsageError

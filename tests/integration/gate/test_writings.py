@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from functools import cache
+from pathlib import Path
 
 import pytest
 from tests.integration.gate.conftest import Head, Regression, planted
 
+from inboxbench.database import connect, scratch_database
 from inboxbench.errors import UsageError
-from inboxbench.gate import Budgets, Snapshot, compare
+from inboxbench.gate import Budgets, Snapshot, compare, read_snapshot, write_snapshot
 from inboxbench.gate.budgets import Budget
 from inboxbench.gate.measure_head import check_role
+from inboxbench.gate.update import settled
 from inboxbench.server import Server
 
 WRITES = [regression for regression in planted.WRITE_REGRESSIONS if regression.kind == "write path"]
@@ -85,3 +89,29 @@ def test_whom_it_is_measured_as(server: Server, shop: Head) -> None:
     assert check_role(server, planted.CLERK) == f"measured as role {planted.CLERK}"
     with pytest.raises(UsageError, match=r"--role nobody: there is no such role on .*; let a migration create it"):
         check_role(server, "nobody")
+
+
+def test_a_transaction_of_somebody_else_is_no_regression(
+    shop: Head, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It keeps dead rows alive, which makes WAL grow: what it disturbed was not compared, and is never written down."""
+    monkeypatch.setattr("inboxbench.disturbance.PATIENCE_S", 0.1)
+    with scratch_database(server, "other") as name, connect(server.conninfo(name), autocommit=False) as theirs:
+        theirs.execute("CREATE TABLE things ()")
+        time.sleep(0.02)
+        now = shop.snapshot()
+        theirs.rollback()
+    comparison = compare(plain(shop), now, Budgets())
+    assert comparison.of("worse", "broken") == ()
+    assert all(f"in database {name}" in change.text for change in comparison.of("uncompared"))
+    assert {change.metric for change in comparison.of("uncompared")} <= {"wal", "hot"}
+    write_snapshot(tmp_path / "now.json", now)
+    read = read_snapshot(tmp_path / "now.json")
+    assert all(writing.disturbed for writing in read.costs["migrated"].writes.values())
+    for kept in (
+        settled(plain(shop), read, Budgets(), accept=True),
+        settled(read, plain(shop), Budgets(), accept=False),
+    ):
+        for write, writing in kept.costs["migrated"].writes.items():
+            before = plain(shop).costs["migrated"].writes[write]
+            assert (writing.disturbed, writing.wal_bytes) == (None, before.wal_bytes)

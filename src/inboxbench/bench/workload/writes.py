@@ -1,14 +1,10 @@
-"""What an index set costs writers (WAL, speed, the share of updates that are HOT), and a declared churn of writes.
-
-A churn is so many executions of each write of bench/writes, the same ones in the same order every time.
-"""
+"""What an index set costs writers: WAL, speed, the share of updates that are HOT."""
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +13,16 @@ import psycopg
 from psycopg.rows import dict_row
 
 from inboxbench.counting import wal_written
-from inboxbench.database import Connection, connect
-from inboxbench.errors import SubjectFailed, UsageError, unknown
+from inboxbench.database import Connection, connect, scratch_database
+from inboxbench.disturbance import Watch, undisturbed, watching
+from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.files import read_text
 from inboxbench.project import Project
 from inboxbench.server import Server, reason
 from inboxbench.sqlfile import QueryFile, as_psycopg, read_queries
 
 Targets = Mapping[str, Sequence[Mapping[str, Any]]]
+Announce = Callable[[str], None]
 
 _FEW = 20
 _LONGEST_S = 20.0
@@ -43,7 +41,8 @@ _UPDATES = "SELECT coalesce(sum(n_tup_upd), 0), coalesce(sum(n_tup_hot_upd), 0) 
 class WriteCost:
     """Of one kind of write: bytes of WAL each (search indexes' pending entries merged, and that counted too),
     executions a second on one connection, share of row updates that were HOT (None: nothing was updated), buffers
-    each: those of the statement, of every rule that it fires and of the indexes it maintains; rows changed each."""
+    each: those of the statement, of every rule that it fires and of the indexes it maintains; rows changed each;
+    disturbed: whose transactions kept dead rows alive at that time, so that WAL and HOT are not its own."""
 
     name: str
     title: str
@@ -54,6 +53,7 @@ class WriteCost:
     hot_share: float | None
     buffers: float | None = None
     rows: float | None = None
+    disturbed: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -65,7 +65,7 @@ class WriteCost:
             "per_s": round(self.per_s, 1),
             "hot_share": None if self.hot_share is None else round(self.hot_share, 4),
             "buffers": None if self.buffers is None else round(self.buffers, 1),
-        }
+        } | ({"disturbed": self.disturbed} if self.disturbed else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +121,25 @@ def draw_targets(connection: Connection, folder: Path, write: QueryFile) -> list
 
 
 def measure_writes(
-    server: Server, database: str, writes: Sequence[QueryFile], targets: Targets
+    server: Server, database: str, writes: Sequence[QueryFile], targets: Targets, announce: Announce | None = None
 ) -> tuple[WriteCost, ...]:
     """Return what each write costs. Raises SubjectFailed when one fails, once the others are measured."""
-    outcomes = try_writes(server, database, writes, targets)
+    outcomes = try_writes(server, database, writes, targets, announce=announce)
     for outcome in outcomes.values():
         if isinstance(outcome, SubjectFailed):
             raise outcome
     return tuple(outcome for outcome in outcomes.values() if isinstance(outcome, WriteCost))
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Holds what is executed, as whom, under which settings of the session, and the watch that is kept meanwhile."""
+
+    ranked: Sequence[QueryFile]
+    targets: Targets
+    role: str | None
+    settings: Mapping[str, str]
+    watch: Watch
 
 
 def try_writes(
@@ -139,46 +150,77 @@ def try_writes(
     *,
     role: str | None = None,
     timeout_s: float | None = None,
+    apart: bool = False,
+    announce: Announce | None = None,
 ) -> dict[str, WriteCost | SubjectFailed]:
     """Run each write over its targets on one connection, each execution a transaction of its own; by name, what it
     costs or why it failed.
 
     Updates come first: rows that a fresh load packed full have no room for HOT, so a pass that is not measured
-    moves the targets to where updated rows live. role: whom they are executed as (None: the server's own user);
-    timeout_s: a write that takes longer is stopped, and has failed.
+    moves the targets to where updated rows live. All is repeated while another session was in the way (see
+    `inboxbench.disturbance`), on a copy that is kept where other sessions are connected to the server; none may be to
+    `database`. apart: each write has a copy of its own, so that no other write of the project is in its figures, and
+    `database` stays as it is. role: whom they are executed as (None: the server's own user); timeout_s: a write that
+    takes longer is stopped, and has failed; announce: takes a line on whom it waits for.
     """
     ranked = sorted(writes, key=lambda write: (write.family != "update", write.name))
+    settings = {"statement_timeout": f"{round(timeout_s * 1000)}ms"} if timeout_s else {}
     outcomes: dict[str, WriteCost | SubjectFailed] = {}
-    if not ranked:
-        return outcomes
-    limit = {"statement_timeout": f"{round(timeout_s * 1000)}ms"} if timeout_s else {}
-    with connect(server.conninfo(database), autocommit=True, **limit) as connection:
+    with watching(server, announce) as watch:
+        for group in [[write] for write in ranked] if apart else [ranked]:
+            outcomes |= _repeated(server, database, _Run(group, targets, role, settings, watch), apart=apart)
+    return outcomes
+
+
+def _repeated(server: Server, database: str, run: _Run, *, apart: bool) -> dict[str, WriteCost | SubjectFailed]:
+    with ExitStack() as stack:
+        spare = database if apart else None
+        if not apart and not run.watch.alone():
+            spare = stack.enter_context(scratch_database(server, "spare", database))
+        names = _fresh(server, database, spare, stack)
+        return undisturbed(run.watch, lambda: _outcomes(server, next(names), run), once=spare is None)
+
+
+def _fresh(server: Server, database: str, spare: str | None, stack: ExitStack) -> Iterator[str]:
+    """Yield the database, unless it shall be spared itself, and then copies as it was."""
+    if database != spare:
+        yield database
+    while spare:
+        yield stack.enter_context(scratch_database(server, "again", spare))
+
+
+def _outcomes(server: Server, database: str, run: _Run) -> dict[str, WriteCost | SubjectFailed]:
+    outcomes: dict[str, WriteCost | SubjectFailed] = {}
+    with connect(server.conninfo(database), autocommit=True, **run.settings) as connection:
         for measured in (_loosen, _cost):
-            for write in ranked:
+            for write in run.ranked:
                 if isinstance(outcomes.get(write.name), SubjectFailed):
                     continue
                 try:
-                    cost = measured(connection, write, targets[write.classes[0]], role)
+                    cost = measured(connection, write, run)
                 except SubjectFailed as error:
                     outcomes[write.name] = error
                 else:
                     outcomes |= {write.name: cost} if cost else {}
-    return {write.name: outcomes[write.name] for write in ranked}
+    return {write.name: outcomes[write.name] for write in run.ranked}
 
 
-def _loosen(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, Any]], role: str | None) -> None:
+def _loosen(connection: Connection, write: QueryFile, run: _Run) -> None:
     if write.family == "update":
         for _ in range(_PASSES):
-            _execute(connection, write, rows, role)
+            _execute(connection, write, run)
 
 
-def _cost(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, Any]], role: str | None) -> WriteCost:
+def _cost(connection: Connection, write: QueryFile, run: _Run) -> WriteCost:
+    """What an earlier write left behind is part of what this one finds: who was in its way was in this one's."""
     _merge_pending(connection)
+    run.watch.look(connection, wholly=True)
     before, logged, touched = updates(connection), wal_written(connection), _blocks(connection)
-    executions, changed, seconds = _execute(connection, write, rows, role)
+    executions, changed, seconds = _execute(connection, write, run)
     _merge_pending(connection)
     done, wal = updates(connection) - before, wal_written(connection) - logged
     blocks = _blocks(connection) - touched
+    run.watch.look(connection, wholly=True)
     return WriteCost(
         name=write.name,
         title=write.title,
@@ -189,23 +231,23 @@ def _cost(connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, 
         hot_share=done.hot_share,
         buffers=blocks / executions,
         rows=changed / executions,
+        disturbed=run.watch.in_the_way,
     )
 
 
-def _execute(
-    connection: Connection, write: QueryFile, rows: Sequence[Mapping[str, Any]], role: str | None
-) -> tuple[int, int, float]:
+def _execute(connection: Connection, write: QueryFile, run: _Run) -> tuple[int, int, float]:
     """Executions done, the rows that they changed and the seconds that they took.
 
     All of them, or only the first few where those show that all would take too long (without an index a rule's
     own query scans the table). Nothing in between: merging a search index is shared by the writes before it, so
     costs compare only over equal numbers of them.
     """
-    statement = as_psycopg(write.text).encode()
-    with _acting_as(connection, role):
+    statement, rows = as_psycopg(write.text).encode(), run.targets[write.classes[0]]
+    with _acting_as(connection, run.role):
         begun = time.perf_counter()
         done = changed = 0
         for row in rows:
+            begun += run.watch.look(connection)
             try:
                 changed += max(0, connection.execute(statement, row, prepare=True).rowcount)
             except psycopg.Error as error:
@@ -241,69 +283,3 @@ def _blocks(connection: Connection) -> int:
     row = connection.execute(_BLOCKS).fetchone()
     assert row is not None
     return int(row[0])
-
-
-# Of each write, where nothing else is declared: an hour or two of a busy inbox.
-EXECUTIONS = 1000
-_ITEM = re.compile(r"([a-z_][a-z0-9_]*)\s*=\s*([0-9][0-9_]*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Churn:
-    """`counts`: executions by the name of a write."""
-
-    counts: Mapping[str, int]
-
-    @property
-    def executions(self) -> int:
-        return sum(self.counts.values())
-
-    def __str__(self) -> str:
-        return ", ".join(f"{count:,} × {name}" for name, count in self.counts.items())
-
-    def mixed_order(self) -> Iterator[tuple[str, int]]:
-        """(name, how many of it came before), evenly mixed: a write of half the number is every second one.
-
-        >>> list(Churn({"a": 1, "b": 2}).mixed_order())
-        [('b', 0), ('a', 0), ('b', 1)]
-        """
-        places = [
-            ((number + 0.5) / count, name, number) for name, count in self.counts.items() for number in range(count)
-        ]
-        yield from ((name, number) for _place, name, number in sorted(places))
-
-
-def read_churn(project: Project, text: str | None) -> Churn:
-    """`insert_message=1000,mark_read=500` (None: 1,000 of every write). Raises UsageError naming what is wrong."""
-    known = [write.name for write in read_queries(project.bench / "writes")]
-    if text is None:
-        return Churn(dict.fromkeys(known, EXECUTIONS))
-    churn = Churn(dict(_item(part.strip(), known) for part in text.split(",") if part.strip()))
-    if not churn.executions:
-        raise UsageError(f"--churn {text!r} changes nothing; give {known[0]}=1000 or the like")
-    return churn
-
-
-def _item(part: str, known: Sequence[str]) -> tuple[str, int]:
-    match = _ITEM.fullmatch(part)
-    if match is None:
-        raise UsageError(f"--churn {part!r} is not WRITE=COUNT, such as {known[0]}=1000")
-    if match[1] not in known:
-        raise unknown("write", match[1], known, where="--churn")
-    return match[1], int(match[2])
-
-
-def inflict(connection: Connection, churn: Churn, writes: Sequence[QueryFile], targets: Targets) -> Updates:
-    """Execute the churn, each write a transaction of its own; how many rows were updated, and how many of them HOT.
-
-    A write that has fewer targets than executions begins with the first again. Raises SubjectFailed when one fails.
-    """
-    by_name = {write.name: (write, as_psycopg(write.text).encode(), targets[write.classes[0]]) for write in writes}
-    before = updates(connection)
-    for name, number in churn.mixed_order():
-        write, statement, rows = by_name[name]
-        try:
-            connection.execute(statement, rows[number % len(rows)], prepare=True)
-        except psycopg.Error as error:
-            raise SubjectFailed(f"{write.path}: {reason(error)}") from None
-    return updates(connection) - before

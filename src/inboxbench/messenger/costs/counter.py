@@ -122,14 +122,19 @@ class WayCost:
             "family": self.way.family,
             "why": self.way.why,
             "reads": self.reads,
-            "events": {name: asdict(cost) for name, cost in self.events.items()},
+            "events": {name: cost.to_json() for name, cost in self.events.items()},
             "crowds": [asdict(crowd) for crowd in self.crowds],
             "drift": self.drift,
             "written": self.written,
             "stale": self.stale,
             "declared_drift": self.way.drifts,
             "ours": self.way.ours,
-        }
+        } | ({"disturbed": disturbed} if (disturbed := self.disturbed) else {})
+
+    @property
+    def disturbed(self) -> str | None:
+        """Return whose transactions kept dead rows alive while an event was measured."""
+        return next((cost.disturbed for cost in self.events.values() if cost.disturbed), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
+from typing import Any
 
 from inboxbench.bench.sets.template import analyse_all
 from inboxbench.bench.workload.writes import updates
 from inboxbench.counting import CountingConnection, totals
 from inboxbench.database import Connection, connect, scratch_database
+from inboxbench.disturbance import Watch
 from inboxbench.project import Project
 from inboxbench.server import Server
 from inboxbench.server.pgbench import Load, find_pgbench, run_scripts
@@ -42,7 +44,8 @@ class Cost:
 
     statements: that the client sends, BEGIN and COMMIT aside. buffers: 8 kB pages of tables and indexes touched, also
     by triggers and keys. ms: median, commit included. updates: rows updated by an execution, by triggers too; hot:
-    their share that was HOT (needed no index entry), None for no updates.
+    their share that was HOT (needed no index entry), None for no updates. disturbed: whose transactions kept dead rows
+    alive at that time, so that WAL and HOT are not its own.
     """
 
     statements: float
@@ -51,6 +54,10 @@ class Cost:
     ms: float
     updates: float
     hot: float | None
+    disturbed: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if name != "disturbed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +70,19 @@ class Contention:
     waiting: float
 
 
-def measure(conninfo: str, act: Act, executions: int, units: int = 1) -> Cost:
+def measure(conninfo: str, act: Act, executions: int, units: int = 1, *, watch: Watch) -> Cost:
     """Execute `act` once it is warm, each time in a transaction of its own; return what one of `units` costs."""
     with CountingConnection.connect(conninfo) as worker, connect(conninfo) as observer:
         updated = updates(observer)
         warm = min(_WARM_UPS, executions)
-        _execute(worker, act, range(warm))
+        watch.look(worker, wholly=True)
+        _execute(worker, act, range(warm), watch)
         before, trips = totals(worker, observer), worker.trips
-        taken = _execute(worker, act, range(warm, warm + executions))
+        taken = _execute(worker, act, range(warm, warm + executions), watch)
         trips = worker.trips - trips - executions  # a COMMIT each
         after = totals(worker, observer)
         updated = updates(observer) - updated
+        watch.look(worker, wholly=True)
     each = executions * units
     return Cost(
         statements=round(trips / each, 2),
@@ -82,13 +91,15 @@ def measure(conninfo: str, act: Act, executions: int, units: int = 1) -> Cost:
         ms=round(statistics.median(taken) * 1000 / units, 3),
         updates=round(updated.rows / (warm + executions), 2),
         hot=None if updated.hot_share is None else round(updated.hot_share, 3),
+        disturbed=watch.in_the_way,
     )
 
 
-def _execute(worker: CountingConnection, act: Act, numbers: range) -> list[float]:
+def _execute(worker: CountingConnection, act: Act, numbers: range, watch: Watch) -> list[float]:
     """Return the seconds of each execution."""
     taken = []
     for number in numbers:
+        watch.look(worker)
         begun = time.perf_counter()
         act(worker, number)
         worker.commit()

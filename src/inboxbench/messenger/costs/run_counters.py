@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 
 from inboxbench.bench.execute.session import Execution, Rows, execute, lab_session
 from inboxbench.bench.sets.template import analyse_all
 from inboxbench.database import Connection, connect, scratch_database
+from inboxbench.disturbance import Watch, undisturbed, watching
 from inboxbench.errors import SubjectFailed
 from inboxbench.messenger.costs.counter import Counters, Way, WayCost
 from inboxbench.messenger.costs.measure import (
@@ -74,19 +76,28 @@ def run_counters(
     find_pgbench(server)
     costs: list[WayCost] = []
     answers: dict[str, dict[str, Rows]] = {}
-    with nullcontext(office) if office else open_office(server, project) as template:
+    with nullcontext(office) if office else open_office(server, project) as template, watching(server) as watch:
         for done, way in enumerate(ways):
             if progress:
                 progress(done, len(ways), way.title)
             try:
-                with _opened(server, template, way) as name:
-                    executed = _reads(server, name, way)
-                    _compare(way, executed, answers.setdefault(way.family, {}))
-                    reads = {key: execution.buffers for key, execution in executed.items()}
-                    costs.append(_cost(server, server.conninfo(name), way, reads, measures or Measures()))
+                right = answers.setdefault(way.family, {})
+                costs.append(
+                    undisturbed(watch, partial(_way, server, template, way, right, measures or Measures(), watch=watch))
+                )
             except psycopg.Error as error:
                 raise SubjectFailed(f"{way.sheet.path}: {reason(error)}") from None
     return Counters(server.label, tuple(costs))
+
+
+def _way(
+    server: Server, template: str, way: Way, right: dict[str, Rows], measures: Measures, *, watch: Watch
+) -> WayCost:
+    with _opened(server, template, way) as name:
+        executed = _reads(server, name, way)
+        _compare(way, executed, right)
+        reads = {key: execution.buffers for key, execution in executed.items()}
+        return _cost(server, server.conninfo(name), way, reads, measures, watch=watch)
 
 
 @contextmanager
@@ -133,11 +144,15 @@ def _compare(way: Way, executed: Mapping[str, Execution], right: dict[str, Rows]
             raise SubjectFailed(f"{way.sheet.path}: {key} has other rows than the way that keeps nothing")
 
 
-def _cost(server: Server, conninfo: str, way: Way, reads: Mapping[str, int], measures: Measures) -> WayCost:
+def _cost(
+    server: Server, conninfo: str, way: Way, reads: Mapping[str, int], measures: Measures, *, watch: Watch
+) -> WayCost:
     stale = _stale(conninfo, way) if way.section("rename") else None  # while everything else is right
-    costs = {kind: _event(conninfo, way, kind, measures.executions) for kind in ("arrive", "look")}
+    costs = {kind: _event(conninfo, way, kind, measures.executions, watch=watch) for kind in ("arrive", "look")}
     # A rename writes to everybody, a refresh reads everything: a few are enough.
-    costs |= {kind: _event(conninfo, way, kind, _FEW) for kind in ("rename", "refresh") if way.section(kind)}
+    costs |= {
+        kind: _event(conninfo, way, kind, _FEW, watch=watch) for kind in ("rename", "refresh") if way.section(kind)
+    }
     drifted, written = _drift(server, conninfo, way, measures.events)
     # Arrivals in all of the inbox's conversations: the clients share what is kept for the inbox.
     arrivals = [way.pgbench_script("arrive", CONVERSATIONS)]
@@ -148,7 +163,7 @@ def _cost(server: Server, conninfo: str, way: Way, reads: Mapping[str, int], mea
     return WayCost(way, dict(reads), costs, contention, drifted, written, stale)
 
 
-def _event(conninfo: str, way: Way, kind: str, executions: int) -> Cost:
+def _event(conninfo: str, way: Way, kind: str, executions: int, *, watch: Watch) -> Cost:
     """Measure an event, over the conversations in turn."""
     statements = [(as_psycopg(text).encode(), parameters(text)) for text in way.statements(kind)]
 
@@ -157,7 +172,7 @@ def _event(conninfo: str, way: Way, kind: str, executions: int) -> Cost:
         for statement, names in statements:
             connection.execute(statement, {name: values[name] for name in names} or None)
 
-    return measure(conninfo, act, executions)
+    return measure(conninfo, act, executions, watch=watch)
 
 
 def _run(conninfo: str, text: str) -> None:

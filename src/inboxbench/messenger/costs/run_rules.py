@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import psycopg
 
 from inboxbench.database import connect, scratch_database
+from inboxbench.disturbance import Watch, undisturbed, watching
 from inboxbench.errors import SubjectFailed, UsageError, unknown
 from inboxbench.messenger.costs.measure import CONVERSATIONS, measure, open_rules_office
 from inboxbench.messenger.costs.rules import Alternative, Rule, read_rules
@@ -33,7 +35,7 @@ def find_rules(names: Iterable[str] = (), project: Project | None = None) -> tup
 @dataclass(frozen=True, slots=True)
 class CostRow:
     """Holds what one unit of a rule costs this way. atlas: where it is explored; safe: whether it holds at READ
-    COMMITTED there, None where nothing races or nothing explores it."""
+    COMMITTED there, None where nothing races or nothing explores it; disturbed: as of Cost."""
 
     rule: str
     alternative: str
@@ -44,9 +46,10 @@ class CostRow:
     buffers: float
     wal_bytes: float
     ms: float
+    disturbed: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "disturbed" or value}
 
 
 def holds(atlas: tuple[str, str] | None) -> bool | None:
@@ -75,27 +78,38 @@ def run_costs(
         )
     project = project or find_project()
     chosen = find_rules((), project) if rules is None else rules
-    with open_rules_office(server, project) as office:
-        return list(_rows(server, office, chosen, executions, progress or (lambda _line: None)))
+    announce = progress or (lambda _line: None)
+    with open_rules_office(server, project) as office, watching(server, announce) as watch:
+        return list(_rows(server, office, chosen, executions, progress=announce, watch=watch))
 
 
 def _rows(
-    server: Server, office: str, rules: Sequence[Rule], executions: int, progress: Callable[[str], None]
+    server: Server,
+    office: str,
+    rules: Sequence[Rule],
+    executions: int,
+    *,
+    progress: Callable[[str], None],
+    watch: Watch,
 ) -> Iterator[CostRow]:
     for rule in rules:
         for alternative in rule.alternatives:
             progress(f"{rule.title}: {alternative.meaning}")
-            yield _row(server, office, rule, alternative, executions)
+            measured = partial(_row, server, office, rule, alternative, executions, watch=watch)
+            yield undisturbed(watch, measured)
 
 
-def _row(server: Server, office: str, rule: Rule, alternative: Alternative, executions: int) -> CostRow:
+def _row(
+    server: Server, office: str, rule: Rule, alternative: Alternative, executions: int, *, watch: Watch
+) -> CostRow:
     with scratch_database(server, "costs", office) as name:
         conninfo = server.conninfo(name)
         with closing(connect(conninfo)) as builder:
             builder.execute(alternative.setup.encode())
             builder.execute("VACUUM (ANALYZE)")
         try:
-            cost = measure(conninfo, alternative.act, max(executions // alternative.units, 1), alternative.units)
+            units = alternative.units
+            cost = measure(conninfo, alternative.act, max(executions // units, 1), units, watch=watch)
         except psycopg.Error as error:
             raise SubjectFailed(f"rule {rule.name!r}, {alternative.name!r}: {reason(error)}") from None
     atlas = " / ".join(alternative.atlas) if alternative.atlas else None
@@ -109,4 +123,5 @@ def _row(server: Server, office: str, rule: Rule, alternative: Alternative, exec
         buffers=cost.buffers,
         wal_bytes=cost.wal_bytes,
         ms=cost.ms,
+        disturbed=cost.disturbed,
     )

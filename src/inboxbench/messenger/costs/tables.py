@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inboxbench import units
+from inboxbench.disturbance import disturbance
 from inboxbench.messenger.claims import claims_lab
 from inboxbench.messenger.costs.measure import BACKLOG, CONVERSATIONS, NEGLECTED, UNREAD
 from inboxbench.messenger.costs.rules import Rule
@@ -56,7 +57,8 @@ def _ways_table(document: Mapping[str, Any], family: str) -> Table:
         *figures(units.number, "pages, look", *crowds, "drift", "stale"),
     ]
     title = f"{_TITLES.get(family, family)} on {document['server']} (→ the messenger's way)"
-    return Table(title, columns, [_way_row(way) for way in ways])
+    notes = [note for way in ways if (note := disturbance(way["name"], way.get("disturbed")))]
+    return Table(title, columns, [_way_row(way) for way in ways], notes)
 
 
 def _way_row(way: Mapping[str, Any]) -> Row:
@@ -136,6 +138,7 @@ def rules_lab(costs: Sequence[CostRow], rules: Sequence[Rule], server: str) -> L
     by_name = {rule.name: rule for rule in rules}
     rows = [_rule_row(cost, by_name[cost.rule]) for cost in costs]
     notes = [f"{rule.name}: {rule.title} ({', '.join(rule.ids)})" for rule in rules]
+    notes += [note for cost in costs if (note := disturbance(f"{cost.rule}, {cost.alternative}", cost.disturbed))]
     table = Table(f"Rules on {server}", columns, rows, notes)
     return Lab("costs", "What the messenger's rules cost, and what their alternatives would", _RULES, [table], [_RULES])
 

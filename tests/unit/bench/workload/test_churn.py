@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from inboxbench.bench.workload.writes import EXECUTIONS, Churn, read_churn
+from inboxbench.bench.workload.churn import EXECUTIONS, Churn, read_churn
 from inboxbench.errors import UsageError
 from inboxbench.project import Project
 
