@@ -12,7 +12,7 @@ import pytest
     "name",
     [
         "inboxbench.sqlfile",
-        "inboxbench.bench.workload.writes",
+        "inboxbench.bench.workload.churn",
         "inboxbench.units",
         "inboxbench.bench.workload.mix",
         "inboxbench.bench.verdict.reasons",
