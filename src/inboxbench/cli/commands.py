@@ -25,6 +25,7 @@ _COMMANDS = {
     "seed": "fill a database with a profile",
     "schema": "the schema at head: write it down, check it; any two schemas compared",
     "server": "keep a PostgreSQL running between commands",
+    "workload": "queries to measure, made from what a server was asked",
 }
 
 # Commands that are a package; every other one is the module inboxbench.cli.<name>.
@@ -32,7 +33,7 @@ _MODULES = {
     **{name: f"inboxbench.cli.{name}" for name in _COMMANDS},
     **{
         name: f"inboxbench.cli.{name}.command"
-        for name in ("bench", "dryrun", "gate", "migrate", "race", "report", "schema", "seed")
+        for name in ("bench", "dryrun", "gate", "migrate", "race", "report", "schema", "seed", "workload")
     },
 }
 

@@ -53,7 +53,7 @@ class Order:
     seed: int
     scale: float = 1.0
     workers: tuple[int, ...] = (16, 64)
-    budget_s: float = 45.0
+    budget_s: float = 28.0
 
 
 @contextmanager
@@ -115,7 +115,7 @@ def _measure(server: Server, session: Session, order: Order) -> Matrix:
 
 def _race(server: Server, session: Session, order: Order) -> list[dict[str, Any]]:
     with _stage("Racing for the same conversations"), progress_console.status("") as status:
-        results = run_races(server, workers=order.workers, seconds=0.8, project=session.project, progress=status.update)
+        results = run_races(server, workers=order.workers, seconds=0.5, project=session.project, progress=status.update)
     return [result.to_json() for result in results]
 
 

@@ -1,0 +1,102 @@
+"""Values of an import: statements as they were recorded, what they are merged to, and what is left out and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+Values = Mapping[int, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A statement of a source. ms: of all its calls together. samples: values of placeholders as text, by number, of
+    calls whose values are known. name: of its file, where it has one."""
+
+    text: str
+    calls: int = 1
+    ms: float = 0.0
+    rows: int = 0
+    samples: tuple[Values, ...] = ()
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Statements that differ in values and spelling alone. text: that of the one that took longest; statements: how
+    many were merged."""
+
+    fingerprint: str
+    text: str
+    calls: int
+    ms: float
+    rows: int
+    samples: tuple[Values, ...] = ()
+    name: str | None = None
+    statements: int = 1
+
+    def merged(self, other: Shape) -> Shape:
+        """Return both as one."""
+        first, second = (self, other) if self.ms >= other.ms else (other, self)
+        return replace(
+            first,
+            calls=first.calls + second.calls,
+            ms=first.ms + second.ms,
+            rows=first.rows + second.rows,
+            samples=(*first.samples, *second.samples) if first.text == second.text else first.samples,
+            statements=first.statements + second.statements,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Statements that are not imported. reason: why, in words; example: one of them, on one line."""
+
+    reason: str
+    example: str
+    ms: float
+    calls: int
+    statements: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query of the import. text: with :p1 …; params: types by name; draws: SQL of a class's draw by class (empty: the
+    query takes no values, or has them in `values`); remarks: what a reader should know of its values."""
+
+    name: str
+    shape: Shape
+    text: str
+    params: Mapping[str, str]
+    draws: Mapping[str, str]
+    values: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import made, and what it covers. source: where the statements come from, in words."""
+
+    source: str
+    folder: str
+    questions: tuple[Question, ...]
+    left_out: tuple[LeftOut, ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def by_time(self) -> bool:
+        """Return whether the source knows how long statements took; a folder of SQL does not."""
+        return self._total(lambda part: part.ms) > 0
+
+    def _total(self, amount: object) -> float:
+        assert callable(amount)
+        kept: Sequence[Shape | LeftOut] = [question.shape for question in self.questions]
+        return float(sum(amount(part) for part in (*kept, *self.left_out)))
+
+    @property
+    def share(self) -> float:
+        """Return the share of the execution time (where it is not known: of the calls) that can be run, 0 to 1."""
+        if self.by_time:
+            return sum(question.shape.ms for question in self.questions) / self._total(lambda part: part.ms)
+        total = self._total(lambda part: part.calls)
+        return sum(question.shape.calls for question in self.questions) / total if total else 0.0

@@ -1,0 +1,148 @@
+"""Statements with their values from a server's log: as text, CSV (csvlog) or JSON (jsonlog).
+
+Needed is `log_min_duration_statement` (or auto_explain, whose statements count only where there are no others, for
+both settings together write each statement twice). Messages must be in English, as `lc_messages = 'C'` writes them.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from inboxbench.errors import UsageError
+from inboxbench.workload.model import Recorded, Values
+
+_ENTRY = re.compile(
+    r"(?:^|\s)(LOG|DETAIL|ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|HINT|CONTEXT|STATEMENT|QUERY|DEBUG\d?):  ?"
+)
+_DURATION = re.compile(r"duration: ([\d.]+) ms  (statement|execute [^:]*|plan|parse [^:]*|bind [^:]*): ?(.*)", re.S)
+_PLAIN = re.compile(r"(statement|execute [^:]*): (.*)", re.S)
+_VALUE = re.compile(r"\$(\d+) = (?:NULL|'((?:[^']|'')*)')")
+_PLAN_LINE = re.compile(r"^\s*\S.*\(cost=", re.M)
+_PARAMETERS = re.compile(r"^Query Parameters: (.*)$", re.M)
+_CSV_LINE = re.compile(r"\d{4}-\d\d-\d\d [\d:.]+ [^,]+,")
+_CSV_MESSAGE, _CSV_DETAIL, _CSV_FIELDS = 13, 14, 22
+_LONGEST = 64 * 1024 * 1024  # characters of one field
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    text: str
+    detail: str = ""
+
+
+def read_log(path: Path) -> list[Recorded]:
+    """Return the statements of a log file, one a call. Raises UsageError naming the file that has none."""
+    limit = csv.field_size_limit(_LONGEST)
+    try:
+        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+            found = list(_statements(_entries(file)))
+    except OSError as error:
+        raise UsageError(f"--log {path}: {error.strerror}") from None
+    except csv.Error as error:
+        raise UsageError(f"--log {path}: no csvlog: {error}") from None
+    finally:
+        csv.field_size_limit(limit)
+    planned = [statement for statement, by_plan in found if by_plan]
+    sent = [statement for statement, by_plan in found if not by_plan]
+    if not found:
+        raise UsageError(f"--log {path}: holds no statement; set log_min_duration_statement = 0, lc_messages = 'C'")
+    return sent or planned
+
+
+def _entries(lines: Iterable[str]) -> Iterator[_Message]:
+    whole = iter(lines)
+    first = next(whole, "")
+    again = _chained(first, whole)
+    if first.startswith("{"):
+        yield from _of_json(again)
+    elif _CSV_LINE.match(first):
+        for row in csv.reader(again):
+            if len(row) >= _CSV_FIELDS:
+                yield _Message(row[_CSV_MESSAGE], row[_CSV_DETAIL])
+    else:
+        yield from _of_text(again)
+
+
+def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+def _of_json(lines: Iterable[str]) -> Iterator[_Message]:
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            continue  # a line that was cut when the file was rotated
+        if isinstance(entry, dict):
+            yield _Message(str(entry.get("message") or ""), str(entry.get("detail") or ""))
+
+
+def _of_text(lines: Iterable[str]) -> Iterator[_Message]:
+    """Join a line that has a level with those below it that begin with a tab, and DETAIL with its message."""
+    level, parts, message = "", [], ""
+    for line in lines:
+        entry = None if line.startswith("\t") else _ENTRY.search(line)
+        if entry is None:
+            parts.append(line[1:] if line.startswith("\t") else line)
+            continue
+        if level == "DETAIL":
+            yield _Message(message, "".join(parts))
+            message = ""
+        elif level == "LOG":
+            message = "".join(parts)
+        if entry[1] == "LOG" and message:
+            yield _Message(message)
+            message = ""
+        level, parts = entry[1], [line[entry.end() :]]
+    if level == "DETAIL":
+        yield _Message(message, "".join(parts))
+    else:
+        yield _Message(message)
+        yield _Message("".join(parts) if level == "LOG" else "")
+
+
+def _statements(entries: Iterable[_Message]) -> Iterator[tuple[Recorded, bool]]:
+    """Yield each statement, and whether auto_explain wrote it."""
+    for message in entries:
+        timed = _DURATION.match(message.text)
+        if timed is None:
+            plain = _PLAIN.match(message.text)
+            if plain:
+                yield _recorded(plain[2], 0.0, message.detail), False
+        elif timed[2] == "plan":
+            text, values = _planned(timed[3])
+            if text:
+                yield _recorded(text, float(timed[1]), values), True
+        elif timed[2].startswith(("statement", "execute")):
+            yield _recorded(timed[3], float(timed[1]), message.detail), False
+
+
+def _recorded(text: str, ms: float, detail: str) -> Recorded:
+    sample: Values = {
+        int(number): value.replace("''", "'") if quoted else None
+        for number, value, quoted in (
+            (found[1], found[2] or "", found[2] is not None) for found in _VALUE.finditer(detail)
+        )
+    }
+    return Recorded(text.strip(), 1, ms, 0, (sample,) if sample else ())
+
+
+def _planned(text: str) -> tuple[str, str]:
+    """Return the statement of an entry of auto_explain, and its values."""
+    if text.lstrip().startswith("{"):
+        try:
+            entry = json.loads(text)
+        except ValueError:
+            return "", ""
+        return str(entry.get("Query Text", "")), str(entry.get("Query Parameters", ""))
+    body = text.lstrip().removeprefix("Query Text: ")
+    plan = _PLAN_LINE.search(body)
+    body = body[: plan.start()] if plan else body
+    values = _PARAMETERS.search(body)
+    return (body[: values.start()], values[1]) if values else (body, "")

@@ -1,0 +1,108 @@
+"""Statements from pg_stat_statements: of a database, or exported to a file of CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from inboxbench.credentials import place
+from inboxbench.database import Connection
+from inboxbench.errors import ServerError, UsageError
+from inboxbench.server import reason
+from inboxbench.workload.model import Recorded
+
+_HOW = (
+    "switch it on: `ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'`, restart the server, then "
+    "`CREATE EXTENSION pg_stat_statements` in the database; or import a log with --log"
+)
+_VIEW = """
+    SELECT n.nspname, array(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = 'pg_stat_statements' AND c.relkind = 'v'"""
+_TIMES = ("total_exec_time", "total_time")  # the second up to PostgreSQL 12
+_LONGEST = 64 * 1024 * 1024  # bytes of one field
+
+
+def read_statistics(url: str, role: str | None = None) -> list[Recorded]:
+    """Return what the server counted for the database behind `url`; role: of this role alone.
+
+    The database is read in a read-only transaction. Raises UsageError where the extension is not there, ServerError
+    where it cannot be read.
+    """
+    try:
+        with psycopg.connect(url, connect_timeout=10, autocommit=True) as connection:
+            connection.execute("SET default_transaction_read_only = on")
+            return list(_counted(connection, url, role))
+    except psycopg.errors.ObjectNotInPrerequisiteState:
+        raise UsageError(f"{place(url)}: pg_stat_statements is not loaded; {_HOW}") from None
+    except psycopg.OperationalError as error:
+        raise ServerError(f"cannot reach {place(url)}: {reason(error)}") from None
+    except psycopg.Error as error:
+        raise ServerError(f"cannot read pg_stat_statements of {place(url)}: {reason(error)}") from None
+
+
+def _counted(connection: Connection, url: str, role: str | None) -> Iterator[Recorded]:
+    found = connection.execute(_VIEW).fetchone()
+    if found is None:
+        raise UsageError(f"{place(url)} has no pg_stat_statements; {_HOW}")
+    schema, columns = found
+    time = sql.Identifier(next(name for name in _TIMES if name in columns))
+    query = sql.SQL(
+        "SELECT query, sum(calls)::bigint, sum({time})::float8, sum(rows)::bigint FROM {view} "
+        "WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND {top} AND {mine} "
+        "AND query NOT LIKE '%pg_stat_statements%' GROUP BY query"
+    ).format(
+        time=time,
+        view=sql.Identifier(schema, "pg_stat_statements"),
+        top=sql.SQL("toplevel") if "toplevel" in columns else sql.SQL("true"),
+        mine=sql.SQL("userid = to_regrole({})").format(sql.Literal(role)) if role else sql.SQL("true"),
+    )
+    for text, calls, ms, rows in connection.execute(query):
+        yield Recorded(text or "", calls, ms, rows)
+
+
+def read_export(path: Path) -> list[Recorded]:
+    """Return the statements of a CSV file with the columns query, calls and total_exec_time (and, if there, rows).
+
+    Raises UsageError naming the file and the line or column that is wrong.
+    """
+    limit = csv.field_size_limit(_LONGEST)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            time = _check_columns(path, reader.fieldnames or ())
+            return [_exported(path, reader.line_num, row, time) for row in reader]
+    except OSError as error:
+        raise UsageError(f"--csv {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"--csv {path}: no CSV in UTF-8: {error}") from None
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _check_columns(path: Path, names: object) -> str:
+    columns = list(names) if isinstance(names, list) else []
+    for name in ("query", "calls"):
+        if name not in columns:
+            raise UsageError(
+                f"--csv {path}: has no column {name!r}; export it with its names: "  # noqa: S608
+                "`psql --csv -c 'SELECT query, calls, total_exec_time, rows FROM pg_stat_statements'`"
+            )
+    time = next((name for name in _TIMES if name in columns), None)
+    if time is None:
+        raise UsageError(f"--csv {path}: has no column 'total_exec_time' (nor 'total_time')")
+    return time
+
+
+def _exported(path: Path, line: int, row: Mapping[str, str | None], time: str) -> Recorded:
+    try:
+        calls, ms, rows = int(row["calls"] or ""), float(row[time] or ""), int(row.get("rows") or 0)
+    except (TypeError, ValueError):
+        raise UsageError(f"--csv {path}, line {line}: calls, {time} or rows is no number") from None
+    if calls < 0 or not 0 <= ms < float("inf"):
+        raise UsageError(f"--csv {path}, line {line}: calls or {time} is negative or no number")
+    return Recorded(row["query"] or "", calls, ms, rows)

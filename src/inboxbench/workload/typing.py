@@ -1,0 +1,148 @@
+"""Types of a statement's placeholders, as the server infers them when it prepares the statement.
+
+pg_stat_statements writes a placeholder for each constant, also where the grammar or the types need the constant itself:
+`interval '1 day'` becomes `interval $1`, and `trunc(x, 2) … GROUP BY trunc(x, 2)` two placeholders that need not be
+equal. What is known of this kind is repaired; the text that could be prepared is returned.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice, product
+
+import psycopg
+
+from inboxbench.database import Connection
+from inboxbench.errors import shortened
+from inboxbench.server import reason
+from inboxbench.sqltree.parameters import renumbered, same_groups
+from inboxbench.sqltree.tokens import Token, placeholders, scan
+
+_NAME = "inboxbench_import"
+_TYPES_OF_CONSTANTS = frozenset({
+    "interval", "date", "time", "timetz", "timestamp", "timestamptz", "inet", "uuid", "point", "bytea", "json", "jsonb",
+    "money", "box", "polygon", "circle", "cidr",
+})  # fmt: skip
+_GUESSES = ("integer", "interval", "text", "timestamptz", "numeric", "date", "double precision", "boolean")
+_MOST_GUESSES = 72  # two placeholders by all types, and then some
+_NEAREST = 2  # placeholders that are guessed at a time
+_INDETERMINATE = re.compile(r"parameter \$(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A statement that the server prepares, and the types of $1 …; problem: why it does not (None: it does)."""
+
+    text: str
+    types: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+def typed(connection: Connection, text: str) -> Typed:
+    """Return the statement, repaired where need be, with its types. The session must be in no transaction."""
+    text = _gapless(_spelled(text))
+    known: dict[int, str] = {}
+    error = _try(connection, text, known)
+    if isinstance(error, psycopg.errors.GroupingError):
+        merged = same_groups(text)
+        text = renumbered(text, merged) if merged else text
+        error = _try(connection, text, known)
+    while isinstance(error, psycopg.errors.IndeterminateDatatype | psycopg.errors.AmbiguousParameter):
+        found = _INDETERMINATE.search(str(error))
+        if not found or int(found[1]) in known:
+            break
+        known[int(found[1])] = "text"
+        error = _try(connection, text, known)
+    if isinstance(error, psycopg.errors.UndefinedFunction | psycopg.errors.AmbiguousFunction | psycopg.DataError
+                  | psycopg.errors.DatatypeMismatch | psycopg.errors.CannotCoerce):  # fmt: skip
+        error = _guessed(connection, text, known, error)
+    if error is None:
+        return Typed(text, _types(connection))
+    return Typed(text, (), _problem(error))
+
+
+def _problem(error: psycopg.Error) -> str:
+    return shortened(reason(error).splitlines()[0], 120)
+
+
+def _gapless(text: str) -> str:
+    """Return the text with placeholders from $1 on without gaps."""
+    return renumbered(text, {})
+
+
+def _try(connection: Connection, text: str, types: dict[int, str]) -> psycopg.Error | None:
+    """Prepare the statement; return the error, None when it is prepared."""
+    connection.execute("DEALLOCATE ALL")
+    try:
+        connection.execute((_head(text, types) + text).encode())
+    except psycopg.Error as error:
+        return error
+    return None
+
+
+def _head(text: str, types: Mapping[int, str]) -> str:
+    kinds = [types.get(number, "unknown") for number in range(1, len(placeholders(text)) + 1)]
+    return f"PREPARE {_NAME} ({', '.join(kinds)}) AS " if kinds else f"PREPARE {_NAME} AS "
+
+
+def _types(connection: Connection) -> tuple[str, ...]:
+    row = connection.execute(
+        "SELECT array(SELECT format_type(t, NULL) FROM unnest(parameter_types) WITH ORDINALITY u(t, n) ORDER BY n) "
+        "FROM pg_prepared_statements WHERE name = %s",
+        (_NAME,),
+    ).fetchone()
+    return tuple(row[0]) if row else ()
+
+
+def _guessed(connection: Connection, text: str, known: dict[int, str], error: psycopg.Error) -> psycopg.Error | None:
+    """Try types for the placeholders nearest to where the error is; return the first error when none fits."""
+    position = int(error.diag.statement_position or 0) - 1 - len(_head(text, known))
+    near = sorted(
+        (abs(token.start - position), int(token.text[1:])) for token in scan(text) if token.kind == "parameter"
+    )
+    numbers = list(dict.fromkeys(number for _, number in near))[:_NEAREST]
+    tries = [*({number: kind} for number in numbers for kind in _GUESSES)]
+    if len(numbers) == _NEAREST:
+        tries += [dict(zip(numbers, kinds, strict=True)) for kinds in product(_GUESSES, repeat=_NEAREST)]
+    for guess in islice(tries, _MOST_GUESSES):
+        if _try(connection, text, {**known, **guess}) is None:
+            return None
+    return error
+
+
+def _spelled(text: str) -> str:
+    """Return the text with a cast wherever a type stands before a placeholder, and date_part() for EXTRACT($n FROM …).
+
+    >>> _spelled("SELECT now() - interval $1, extract($2 FROM a)")
+    'SELECT now() - CAST($1 AS interval), date_part($2, a)'
+    """
+    tokens, pieces, end, place = scan(text), [], 0, 0
+    while place < len(tokens):
+        length, spelling = _constant_at(tokens, place)
+        if length:
+            last = tokens[place + length - 1]
+            pieces += [text[end : tokens[place].start], spelling]
+            end, place = last.end, place + length
+        else:
+            place += 1
+    return "".join(pieces) + text[end:]
+
+
+def _constant_at(tokens: tuple[Token, ...], place: int) -> tuple[int, str]:
+    """Return how many tokens from `place` on are to be spelled otherwise, and how; 0 of none."""
+    words = [token.text.lower() for token in tokens[place : place + 5]]
+    if words[:2] == ["extract", "("] and len(words) > 3 and words[2].startswith("$") and words[3] == "from":
+        return 4, f"date_part({words[2]},"
+    before = tokens[place - 1].text.lower() if place else ""
+    if before in ("::", "as", ".") or words[0] not in _TYPES_OF_CONSTANTS:
+        return 0, ""
+    kind = words[0]
+    zone = words[1:4]
+    if kind in ("time", "timestamp") and zone[:1] and zone[0] in ("with", "without") and zone[1:] == ["time", "zone"]:
+        kind = f"{kind} {' '.join(zone)}"
+    number = words[len(kind.split())] if len(words) > len(kind.split()) else ""
+    if re.fullmatch(r"\$\d+", number):
+        return len(kind.split()) + 1, f"CAST({number} AS {kind})"
+    return 0, ""
