@@ -14,15 +14,13 @@ from inboxbench.errors import InboxbenchError, UsageError
 from inboxbench.race.explore.model import DEFAULT_FAIL_ON, LEVELS, LIMIT_S, Bounds, Level, Oracle, Scenario
 from inboxbench.race.explore.oracle import SerialEquivalence, query_is_empty
 from inboxbench.race.explore.refusals import parse_fail_on, refusal_names
-from inboxbench.race.explore.result import Counterexample, Exploration, timeline
-from inboxbench.race.explore.run import explore
+from inboxbench.race.explore.result import Counterexample, Exploration
 from inboxbench.race.explore.user_code import Script, adapt, rebuild_by, reset_by
+from inboxbench.race.picture.picture import Picture, explore_and_draw
 from inboxbench.server import Server, open_server
 from inboxbench.testing.plugin import SUITE
 
 Claim = Callable[..., Any]
-
-_WIDTH = 44
 
 
 class RaceFoundError(AssertionError):
@@ -79,11 +77,11 @@ def assert_race_free(
             parse_fail_on([fail_on] if isinstance(fail_on, str) else fail_on),
             refusal_names(refusals),
         )
-        found = _explore(built, scenario, Bounds(preemptions, None, deaths, limit_s), server)
+        found, picture = _explore(built, scenario, Bounds(preemptions, None, deaths, limit_s), server)
     except InboxbenchError as error:
         raise error.with_traceback(None) from None
-    if found.counterexample is not None:
-        raise RaceFoundError(_message(name, scenario, found, found.counterexample), found)
+    if picture is not None:
+        raise RaceFoundError(_message(name, scenario, found, picture), found)
     if found.vacuous:
         raise RaceFoundError(
             f"{name}: this proves nothing: in {found.schedules} schedules no two sessions were under way at once.\n"
@@ -93,19 +91,23 @@ def assert_race_free(
     return found
 
 
-def _explore(setup: Script, scenario: Scenario, bounds: Bounds, server: str | None) -> Exploration:
+def _explore(
+    setup: Script, scenario: Scenario, bounds: Bounds, server: str | None
+) -> tuple[Exploration, Picture | None]:
     if server is not None:
         with open_server(server) as opened:
             return _explore_on(opened, setup, scenario, bounds)
     return _explore_on(SUITE.server(), setup, scenario, bounds)
 
 
-def _explore_on(opened: Server, setup: Script, scenario: Scenario, bounds: Bounds) -> Exploration:
+def _explore_on(
+    opened: Server, setup: Script, scenario: Scenario, bounds: Bounds
+) -> tuple[Exploration, Picture | None]:
     with scratch_database(opened, "race") as database:
         conninfo = opened.conninfo(database)
         with closing(connect(conninfo)) as connection:
             setup.run(connection)
-        return explore(conninfo, scenario, bounds)
+        return explore_and_draw(conninfo, scenario, bounds)
 
 
 def _script(given: str | Path | None, what: str) -> Script | None:
@@ -130,7 +132,7 @@ def _name(function: Claim) -> str:
     return getattr(function, "__name__", None) or repr(function)
 
 
-def _message(name: str, scenario: Scenario, found: Exploration, example: Counterexample) -> str:
+def _message(name: str, scenario: Scenario, found: Exploration, picture: Picture) -> str:
     """Explain to a reader who has never seen a race what happened line by line, what is wrong and what to do."""
     level = scenario.level.name.replace("_", " ")
     lines = [
@@ -138,13 +140,10 @@ def _message(name: str, scenario: Scenario, found: Exploration, example: Counter
         f"sessions at {level} break it.",
         "The simplest one, from top to bottom, a column a session:",
         "",
-        *timeline(example.run, width=_WIDTH),
+        *picture.lines(),
         "",
-        *(f"broken: {complaint}" for complaint in example.complaints),
-        *(f"bad: {failure}" for _, failure in example.run.failures),
-        "",
-        *(_STALE if example.complaints else _advice(example)),
-        f"Schedule: {example.run.schedule}",
+        *(_STALE if picture.example.complaints else _advice(picture.example)),
+        f"Schedule: {picture.example.run.schedule}",
     ]
     return "\n".join(lines)
 

@@ -67,7 +67,9 @@ def test_it(assert_race_free):
     said = [line.removeprefix("E").strip() for line in ran.outlines]
     text = "\n".join(said)
     assert "claim is not race-free: 12 of 14 possible schedules of 2 sessions at READ COMMITTED break it." in text
-    assert "SELECT holder FROM seats WHERE … → SELECT 1" in text
+    assert "SELECT holder FROM seats WHERE id = 1\n→ holder=NULL\n⚠ stale: after 4 (B) it is holder=1\n" in text
+    assert "✎ seats id=1: sold 1 → 2, holder 1 → 0" in text
+    assert "✓ with FOR UPDATE on step 1: 0 of 6 at READ COMMITTED" in text
     assert "broken: invariant: id=1, sold=2" in text
     assert "Lock what you read (SELECT … FOR UPDATE)" in text
     assert "Schedule: ABBBAA" in text

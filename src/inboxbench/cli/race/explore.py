@@ -23,9 +23,10 @@ from inboxbench.project import Project
 from inboxbench.race.explore.model import DEFAULT_FAIL_ON, LEVELS, LIMIT_S, Bounds, Judge, Level, Oracle, Scenario
 from inboxbench.race.explore.oracle import SerialEquivalence, invariants_hold, query_is_empty
 from inboxbench.race.explore.refusals import parse_fail_on
-from inboxbench.race.explore.result import Counterexample, Exploration, explain
-from inboxbench.race.explore.run import explore, replay
+from inboxbench.race.explore.result import Exploration
 from inboxbench.race.explore.user_code import Script, load_function, rebuild_by, reset_by
+from inboxbench.race.picture.picture import Picture, explore_and_draw, page, replay_and_draw
+from inboxbench.race.picture.text import explain
 from inboxbench.race.strategy import find_strategies, find_targets, invariant_groups
 from inboxbench.server import Server
 
@@ -145,7 +146,7 @@ def remarks(exploration: Exploration) -> Iterator[str]:
         yield "[yellow]A bound was met, so schedules beyond it are not known.[/]"
 
 
-def show_exploration(console: Console, exploration: Exploration, title: str) -> None:
+def show_exploration(console: Console, exploration: Exploration, title: str, picture: Picture | None = None) -> None:
     """Print the counts of an exploration and the simplest schedule that breaks something."""
     verdict = (
         f"[red]{exploration.bad}[/] of {exploration.schedules} feasible schedules break it"
@@ -162,11 +163,12 @@ def show_exploration(console: Console, exploration: Exploration, title: str) -> 
         console.print(remark)
     if exploration.counterexample:
         console.print("\nThe simplest one that breaks it:")
-        _show_example(console, exploration.counterexample)
+        lines = picture.lines() if picture else explain(exploration.counterexample)
+        _show_lines(console, lines)
 
 
-def _show_example(console: Console, example: Counterexample) -> None:
-    for line in explain(example):  # as wide as it is, so that a step stays on its line
+def _show_lines(console: Console, lines: Iterator[str]) -> None:
+    for line in lines:  # as wide as it is, so that a step stays on its line
         console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
@@ -214,7 +216,7 @@ def _show_example(console: Console, example: Counterexample) -> None:
     "session is rolled back and counts as one that had not run (default: only errors of the database refuse)",
 )
 @click.option("--limit", "limit_s", default=LIMIT_S, show_default=True, help="seconds that one schedule may take")
-@output_options()
+@output_options("html")
 @pass_session
 def explore_command(
     session: Session,
@@ -258,17 +260,24 @@ def explore_command(
             scenario = replace(judged, fail_on=failing, refusals=refusals)
             broken = choice.name(scenario.oracle)
             if schedule:
-                example = replay(conninfo, scenario, schedule, limit_s=limit_s)
-                for line in explain(example):
+                drawn = replay_and_draw(conninfo, scenario, schedule, limit_s)
+                for line in drawn.lines():
                     click.echo(line)
-                if example.run.failures and not example.complaints:
-                    raise ThresholdExceeded(f"{target}: schedule {schedule} is bad: {example.run.failures[0][1]}")
-                if example.complaints:
+                if drawn.example.run.failures and not drawn.example.complaints:
+                    raise ThresholdExceeded(f"{target}: schedule {schedule} is bad: {drawn.example.run.failures[0][1]}")
+                if drawn.example.complaints:
                     raise ThresholdExceeded(f"{target}: schedule {schedule} breaks {broken}")
                 return
-            with progress_console.status("exploring"):
-                exploration = explore(conninfo, scenario, bounds)
-    output.hand_over(exploration.to_json(), text=lambda console: show_exploration(console, exploration, target))
+            with progress_console.status("exploring") as status:
+                exploration, picture = explore_and_draw(
+                    conninfo, scenario, bounds, lambda: status.update("exploring what would help")
+                )
+    verdict = f"{exploration.bad} of {exploration.schedules} feasible schedules break {broken}."
+    output.hand_over(
+        {**exploration.to_json(), "picture": picture.to_json() if picture else None},
+        text=lambda console: show_exploration(console, exploration, target, picture),
+        html=lambda: page(picture, target, verdict),
+    )
     if output.form == "json":
         for remark in remarks(exploration):
             progress_console.print(remark)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 import greenlet
 import psycopg
 from psycopg import pq, sql
-from psycopg.abc import PQGen, Query
+from psycopg.abc import Params, PQGen, Query
 from psycopg.rows import TupleRow
 
 if TYPE_CHECKING:
@@ -37,34 +37,53 @@ _NOTHING_SENT = {
 class Step:
     """One round trip that has not been made yet. BEGIN travels with the first statement and is no step of its own."""
 
-    __slots__ = ("_cursor", "generator", "text")
+    __slots__ = ("cursor", "generator", "parameters", "text")
 
-    def __init__(self, text: str, generator: PQGen[Any], cursor: psycopg.Cursor[Any] | None) -> None:
+    def __init__(
+        self, text: str, generator: PQGen[Any], cursor: psycopg.Cursor[Any] | None, parameters: Params | None = None
+    ) -> None:
         self.text = text
         self.generator = generator
-        self._cursor = cursor
+        self.cursor = cursor
+        self.parameters = parameters
 
     @property
     def status(self) -> str:
         """Return the server's word for what was done, such as "UPDATE 1"; empty when it has none."""
-        return (self._cursor.statusmessage or "") if self._cursor is not None else ""
+        return (self.cursor.statusmessage or "") if self.cursor is not None else ""
+
+
+class StatementCure(Protocol):
+    """Changes the statements of a function on their way to the server, to see whether that would cure a race."""
+
+    def before(self, query: Query, parameters: Params | None) -> Query:
+        """Return what is executed instead, with the same parameters."""
+        ...
+
+    def after(self, query: Query, cursor: psycopg.Cursor[Any]) -> None:
+        """Look at the result. query: as the function has it. Raises psycopg.Error to refuse the session."""
+        ...
 
 
 class GatedCursor(psycopg.Cursor[TupleRow]):
     """Says to its connection which statement the coming round trip is about."""
 
-    def execute(self, query: Query, *args: Any, **kwargs: Any) -> GatedCursor:
-        self._announce(query)
-        super().execute(query, *args, **kwargs)
+    def execute(self, query: Query, params: Params | None = None, **kwargs: Any) -> GatedCursor:
+        cure = self.connection.cure if isinstance(self.connection, GatedConnection) else None
+        cured = query if cure is None else cure.before(query, params)
+        self._announce(cured, params)
+        super().execute(cured, params, **kwargs)  # type: ignore[arg-type]
+        if cure is not None:
+            cure.after(query, self)
         return self
 
     def executemany(self, query: Query, *args: Any, **kwargs: Any) -> None:
         self._announce(query)
         super().executemany(query, *args, **kwargs)
 
-    def _announce(self, query: Query) -> None:
+    def _announce(self, query: Query, parameters: Params | None = None) -> None:
         if isinstance(self.connection, GatedConnection):
-            self.connection.announce(query, self)
+            self.connection.announce(query, self, parameters)
 
 
 def _readable(query: Query, connection: psycopg.Connection[Any]) -> str:
@@ -87,8 +106,10 @@ class GatedConnection(psycopg.Connection[TupleRow]):
         self._custom = False
         self._savepoints = False
         self.met_by_engine = False
+        self.cure: StatementCure | None = None
         self._text: Query = ""
         self._cursor: psycopg.Cursor[Any] | None = None
+        self._parameters: Params | None = None
         self.cursor_factory = GatedCursor
 
     def renew(self) -> bool:
@@ -106,16 +127,16 @@ class GatedConnection(psycopg.Connection[TupleRow]):
         GatedConnection.__init__(self, pgconn)
         return True
 
-    def announce(self, query: Query, cursor: psycopg.Cursor[Any] | None) -> None:
+    def announce(self, query: Query, cursor: psycopg.Cursor[Any] | None, parameters: Params | None = None) -> None:
         """Say what the next round trip is about."""
-        self._text, self._cursor = query, cursor
+        self._text, self._cursor, self._parameters = query, cursor, parameters
 
     def wait(self, gen: PQGen[Any], *args: Any, **kwargs: Any) -> Any:
         if self.hub is None or greenlet.getcurrent() is self.hub:
             return super().wait(gen, *args, **kwargs)
         name = getattr(gen, "__name__", "")
-        step = Step(_readable(self._text, self) or name, gen, self._cursor)
-        self._text, self._cursor = "", None
+        step = Step(_readable(self._text, self) or name, gen, self._cursor, self._parameters)
+        self._text, self._cursor, self._parameters = "", None, None
         if self._is_no_choice(name, step.text):
             return super().wait(gen, *args, **kwargs)
         self.went_on = self.went_on or self.ended
@@ -136,7 +157,7 @@ class GatedConnection(psycopg.Connection[TupleRow]):
 
     def enter(self, hub: greenlet.greenlet) -> None:
         """Begin a schedule: from here on every round trip asks `hub`."""
-        self.hub, self.ended, self.went_on = hub, False, False
+        self.hub, self.ended, self.went_on, self.cure = hub, False, False, None
 
     @contextmanager
     def ungated(self) -> Iterator[None]:

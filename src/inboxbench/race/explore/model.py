@@ -49,14 +49,45 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Stale:
+    """What a read missed: the session `by` made it out of date at the step `number` of the schedule, counted from 1.
+
+    seen, now: what the read gave, and what the same query gave after that step. used: whether the session that had
+    read it wrote afterwards.
+    """
+
+    by: int
+    number: int
+    seen: str
+    now: str
+    used: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What a step did, to be shown. statement: with its values; rows: those that it returned; changes: rows that it
+    wrote, as `tickets id=1: holder NULL → 2`.
+    """
+
+    statement: str
+    rows: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    stale: Stale | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """A line of the timeline. kind: a step ended at once, began to wait or went on after it, or the session died."""
+    """A line of the timeline. kind: a step ended at once, began to wait or went on after it, or the session died.
+
+    detail: None where the schedule was played without looking closer.
+    """
 
     session: int
     kind: Literal["step", "waits", "resumes", "dies"]
     text: str
     status: str = ""
     blockers: tuple[int, ...] = ()
+    detail: Detail | None = None
 
 
 @dataclass(frozen=True, slots=True)

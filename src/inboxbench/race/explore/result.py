@@ -1,10 +1,9 @@
-"""Depth-first search over schedules, and what an exploration found: counts, and the simplest bad one as a timeline."""
+"""Search over schedules, and what an exploration found: counts, and the simplest bad one."""
 
 from __future__ import annotations
 
 import heapq
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -12,8 +11,7 @@ from itertools import count
 from typing import Any
 
 from inboxbench.errors import SubjectFailed
-from inboxbench.race.explore.model import LETTERS, Bounds, Choice, Event, Outcome, ScheduleRun
-from inboxbench.race.explore.refusals import refusal_text
+from inboxbench.race.explore.model import LETTERS, Bounds, Choice, ScheduleRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,70 +103,6 @@ def permutations(steps: Sequence[int]) -> int:
     (20, 1680)
     """
     return math.factorial(sum(steps)) // math.prod(math.factorial(number) for number in steps)
-
-
-_WIDTH = 64
-_GAP = 3
-
-
-def _short(text: str, width: int) -> str:
-    line = re.sub(r"\s+", " ", text).strip()
-    return line if len(line) <= width else line[: width - 1] + "…"
-
-
-def _cell(event: Event, width: int) -> str:
-    """Return the text of a timeline cell, about `width` columns wide at most."""
-    names = " and ".join(LETTERS[blocker] for blocker in event.blockers)
-    match event.kind:
-        case "waits":
-            return f"{_short(event.text, width - 15)} ⏳ waits for {names}"
-        case "resumes":
-            return f"… goes on: {_short(event.status, width - 12)}"
-        case "dies":
-            return f"✝ dies before {_short(event.text, width - 15)}"
-        case _:
-            status = _short(event.status, width // 2)
-            return status if event.text == event.status else f"{_short(event.text, width - len(status) - 4)} → {status}"
-
-
-def _outcome(outcome: Outcome) -> str:
-    match outcome.kind:
-        case "committed":
-            return f"committed, returned {outcome.value!r}"
-        case "refused":
-            return refusal_text(outcome)
-        case _:
-            return "died"
-
-
-def _line(mark: str, session: int, text: str, *, sessions: int, width: int) -> str:
-    cells = [text if index == session else "" for index in range(sessions)]
-    return f"{mark:>4}  " + "".join(cell.ljust(width + _GAP) for cell in cells).rstrip()
-
-
-def timeline(run: ScheduleRun, *, width: int = _WIDTH) -> Iterator[str]:
-    """Yield a schedule as lines: a column a session, a line a step, and who waited for whom. Numbered are the steps
-    of the schedule; a step that goes on after a wait has no number.
-    """
-    sessions = len(run.outcomes)
-    yield "      " + "".join(f"session {LETTERS[index]}".ljust(width + _GAP) for index in range(sessions)).rstrip()
-    number = 0
-    for event in run.events:
-        number += event.kind != "resumes"
-        mark = "" if event.kind == "resumes" else str(number)
-        yield _line(mark, event.session, _cell(event, width), sessions=sessions, width=width)
-    for index, outcome in enumerate(run.outcomes):
-        yield f"      {LETTERS[index]}: {_outcome(outcome)}"
-
-
-def explain(example: Counterexample, *, width: int = _WIDTH) -> Iterator[str]:
-    """Yield the timeline, what is broken, and the schedule string that replays it."""
-    yield from timeline(example.run, width=width)
-    for complaint in example.complaints:
-        yield f"      broken: {complaint}"
-    for _, failure in example.run.failures:
-        yield f"      bad: {failure}"
-    yield f"      replay: --schedule {example.run.schedule}"
 
 
 # A schedule that was played, and the complaints about it.

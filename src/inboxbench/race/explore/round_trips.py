@@ -6,7 +6,7 @@ import math
 import select
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import greenlet
 import psycopg
@@ -20,13 +20,31 @@ from inboxbench.race.explore.session import Session
 _SELECT_END = 1024
 
 
+class Recorder(Protocol):
+    """Looks closer at a schedule while it is played."""
+
+    def begin(self, sessions: Sequence[Session]) -> None:
+        """Called before the sessions begin."""
+        ...
+
+    def end(self, session: Session, step: Step, number: int) -> None:
+        """Called when a step has ended, before its session goes on. number: of its event, from 0."""
+        ...
+
+
 class RoundTrips:
     """Begins and ends the round trips of sessions; appends what happened to `events`."""
 
-    def __init__(self, events: list[Event], watch: Callable[[Session], None] | None = None) -> None:
+    def __init__(
+        self,
+        events: list[Event],
+        watch: Callable[[Session], None] | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
         """watch: called each time after a session's own code has run."""
         self._events = events
         self._watch = watch
+        self._recorder = recorder
 
     def start(self, session: Session) -> None:
         """Begin the step that the session asked for."""
@@ -63,6 +81,8 @@ class RoundTrips:
         kind: Literal["step", "resumes"] = "resumes" if session.waiting else "step"
         session.waiting = False
         self._events.append(Event(session.index, kind, step.text, status))
+        if self._recorder is not None:
+            self._recorder.end(session, step, len(self._events) - 1)
 
     def advance(self, session: Session, go: Callable[[greenlet.greenlet], Any]) -> None:
         """Run the session's own code up to its next round trip or its end. Raises what its function raised."""

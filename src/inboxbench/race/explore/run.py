@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 
 import psycopg
@@ -26,6 +26,7 @@ from inboxbench.race.explore.model import (
 from inboxbench.race.explore.monitor import WaitMonitor
 from inboxbench.race.explore.refusals import failures
 from inboxbench.race.explore.result import Counterexample, Exploration, Judged, PlaySchedule, search
+from inboxbench.race.explore.round_trips import Recorder
 from inboxbench.race.explore.scheduler import Scheduler
 from inboxbench.race.explore.session import Session, SessionPool, count_session
 from inboxbench.server import reason
@@ -54,6 +55,20 @@ class Explorer:
         bounds = bounds or Bounds()
         with self._prepared(scenario, bounds.limit_s) as play:
             return search(play, len(scenario.functions), bounds, scenario.serially_wrong)
+
+    def record(
+        self, scenario: Scenario, schedule: str, watch: Callable[[Connection], AbstractContextManager[Recorder]]
+    ) -> ScheduleRun:
+        """Play `schedule` once more with a recorder. watch: makes it for a play, on the control connection."""
+        with closing(self._scheduler(scenario, scenario.functions, LIMIT_S)) as scheduler:
+            with _failures("the reset"):
+                scenario.reset(self._control)
+            with watch(self._control) as scheduler.recorder:
+                return scheduler.play(schedule)
+
+    def execute(self, statement: str) -> None:
+        """Execute a statement of ours on the control connection, between two explorations."""
+        self._control.execute(statement.encode())
 
     def replay(self, scenario: Scenario, schedule: str, *, limit_s: float = LIMIT_S) -> Counterexample:
         """Play `schedule` once. Raises UsageError when it is not feasible."""

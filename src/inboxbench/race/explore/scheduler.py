@@ -19,7 +19,7 @@ from inboxbench.errors import SubjectFailed
 from inboxbench.race.explore.left_behind import lasting_wait
 from inboxbench.race.explore.model import LETTERS, Choice, Event, Outcome, ScheduleRun, SessionFunction
 from inboxbench.race.explore.monitor import WaitMonitor, is_cycle
-from inboxbench.race.explore.round_trips import RoundTrips
+from inboxbench.race.explore.round_trips import Recorder, RoundTrips
 from inboxbench.race.explore.session import Session, SessionPool
 
 # Longer than most statements take that are not blocked, short enough not to slow a schedule: then the server is asked.
@@ -48,6 +48,7 @@ class Scheduler:
         self._refusals = refusals
         self._sessions: list[Session] = []
         self._events: list[Event] = []
+        self.recorder: Recorder | None = None
 
     def close(self) -> None:
         """End every session, also one that waits for a lock."""
@@ -74,12 +75,14 @@ class Scheduler:
     def _begin(self, watch: Callable[[Session], None] | None) -> None:
         hub = greenlet.getcurrent()
         self._events = []
-        self._round_trips = RoundTrips(self._events, watch)
+        self._round_trips = RoundTrips(self._events, watch, self.recorder)
         self._sessions = []
         for index, function in enumerate(self._functions):
             connection = self._pool.take(index, self._level)
             connection.enter(hub)
             self._sessions.append(Session(index, connection, function, self._refusals))
+        if self.recorder is not None:
+            self.recorder.begin(self._sessions)
 
     def _play(self, prefix: str) -> ScheduleRun:
         self._deadline = time.monotonic() + self._limit_s

@@ -23,8 +23,8 @@ from inboxbench.project import Project, find_project
 from inboxbench.race.explore.gated_connection import GatedConnection, engine_of
 from inboxbench.race.explore.model import Bounds, Outcome, Scenario, SessionFunction
 from inboxbench.race.explore.oracle import invariants_hold, query_is_empty
-from inboxbench.race.explore.result import explain
 from inboxbench.race.explore.run import explore, replay
+from inboxbench.race.picture.text import explain
 from inboxbench.race.strategy import read_strategies
 
 STRATEGIES = read_strategies(find_project())
