@@ -270,6 +270,16 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """ships: whether the limits are kept; answer: to "may this ship?"; worst, first: a thing and its remedy."""
+
+    ships: bool
+    answer: str
+    worst: str
+    first: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DryRun:
     """A whole run. one_transaction: the history was a single transaction from end to end.
 
@@ -294,6 +304,7 @@ class DryRun:
     error: str | None = None
     notes: tuple[str, ...] = ()
     more: More = field(default_factory=More)
+    verdict: Verdict | None = None
 
     @property
     def statement_count(self) -> int:

@@ -192,8 +192,8 @@ def test_the_page_parses_strictly_and_escapes(run: DryRun) -> None:
     assert "0.0 s: 50 requests, median 2 ms, slowest 419 ms" in hints
     assert not any(hint and "25 requests, median 2 ms" in hint for hint in hints), "due before the first statement"
     captions = ["".join(one.itertext()) for one in page.iter("caption")]
-    assert captions[-1] == "Both were run on the same rows"
-    assert captions[2] == "3 of 3 statements, by the longest that one ran or kept a table locked."
+    assert captions[0] == "Both were run on the same rows"
+    assert captions[-1] == "3 of 3 statements, by the longest that one ran or kept a table locked."
     figures = [["".join(cell.itertext()) for cell in one] for one in page.iter("tr")]
     assert ["writes blocked at a stretch", "421 ms", "0 ms"] in figures
     assert any(one[0] == "post | reply" and "orders, against SHARE" in one[3] for one in figures), "the stall's cause"

@@ -36,6 +36,7 @@ from inboxbench.dryrun.run import bring, check_aim, rehearse
 from inboxbench.dryrun.source import Source, copy_of, state_before
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import LoadOf
+from inboxbench.dryrun.verdict import with_verdict
 from inboxbench.errors import SubjectFailed, ThresholdExceeded
 from inboxbench.server import Server, parse_spec
 
@@ -70,9 +71,9 @@ def command(session: Session, /, *, output: Output, **options: Any) -> None:
                 run = with_rewrites(run, server, at, tool, partial(make_load, server, tool, asked), say=_say)
             except KeyboardInterrupt:  # what is known is not lost
                 note = "interrupted: the rewrites were not compared"
-                hand_over_run(replace(run, notes=(*run.notes, note)), output)
+                hand_over_run(with_verdict(replace(run, notes=(*run.notes, note)), limits), output)
                 raise
-    hand_over_run(run, output)
+    hand_over_run(with_verdict(run, limits), output)
     if run.error:
         raise SubjectFailed(run.error)
     if lines := list(broken(run, limits)):

@@ -41,7 +41,8 @@ def hand_over_run(run: DryRun, output: Output) -> None:
 
 
 def show_run(console: Console, run: DryRun) -> None:
-    """Header, one table of what matters, what was quiet, traffic, notes."""
+    """The verdict, findings, then the history: header, a line a statement that matters, traffic, notes."""
+    _verdict(console, run)
     _header(console, run)
     shown = [revision for revision in run.revisions if _is_noteworthy(run, revision)]
     for revision in shown:
@@ -74,6 +75,16 @@ def _show_remedy(console: Console, finding: Finding) -> None:
         console.print(f"      {line}", markup=False, highlight=False, soft_wrap=True)
     if finding.compared:
         console.print(f"  Both were run on the same rows: {escape(both(finding.compared))}")
+
+
+def _verdict(console: Console, run: DryRun) -> None:
+    if verdict := run.verdict:
+        colour = "green" if verdict.ships else "red"
+        console.print(f"[bold {colour}]May this ship? {escape(verdict.answer)}[/]", highlight=False)
+        console.print(f"Worst: {escape(verdict.worst)}", highlight=False)
+        if verdict.first:
+            console.print(f"First: {escape(verdict.first)}", highlight=False)
+        console.print()
 
 
 def _header(console: Console, run: DryRun) -> None:

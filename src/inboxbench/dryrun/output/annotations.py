@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,15 @@ def as_sarif(run: DryRun) -> dict[str, Any]:
 
 
 def as_github(run: DryRun) -> str:
-    """`::error file=…,line=…,title=…::…`, a line each; suppressed findings are left out."""
-    return "\n".join(_command(run, finding) for finding in run.findings if not finding.suppressed)
+    """`::error file=…,line=…,title=…::…`, a line each, the verdict first; suppressed findings are left out."""
+    commands = [_command(run, finding) for finding in run.findings if not finding.suppressed]
+    return "\n".join([*_answer(run), *commands])
+
+
+def _answer(run: DryRun) -> Iterator[str]:
+    if verdict := run.verdict:
+        text = " ".join(filter(None, (f"May this ship? {verdict.answer} Worst: {verdict.worst}", verdict.first)))
+        yield f"::{'notice' if verdict.ships else 'error'} title=inboxbench dryrun::{_data(text)}"
 
 
 def place_of(run: DryRun, finding: Finding) -> tuple[str | None, int | None]:

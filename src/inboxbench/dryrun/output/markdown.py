@@ -23,7 +23,14 @@ _SHOWN = ("lock_hold_ms", "stall_ms", "duration_ms", "wal_bytes")
 
 def as_markdown(run: DryRun) -> str:
     """Ends with a line feed."""
-    return "\n".join([*_head(run), *_findings(run), *_locks(run), *_traffic(run), *_scales(run), ""])
+    return "\n".join([*_verdict(run), *_head(run), *_findings(run), *_locks(run), *_traffic(run), *_scales(run), ""])
+
+
+def _verdict(run: DryRun) -> Iterator[str]:
+    if run.verdict:
+        yield from [f"**May this ship? {_cell(run.verdict.answer)}**", "", f"Worst: {_cell(run.verdict.worst)}", ""]
+        if run.verdict.first:
+            yield from [f"First: {_cell(run.verdict.first)}", ""]
 
 
 def _head(run: DryRun) -> Iterator[str]:
