@@ -107,7 +107,7 @@ class Statement:
     dead_tuples are those it left behind, peak_bytes the extra disk at its highest, temp_bytes temporary files.
     lock_timeout_ms is its session's (0: none; None: not seen, as of what fires no event trigger). values of its
     placeholders by number, as literals: to run it again. They may be anybody's data and stay out of every output.
-    stamps: it writes to the version table of the migration tool.
+    stamps: it writes to the version table of the migration tool. sqlstate: of its error, where the server said one.
     times: how many it stands for (`folding.fold`): its text is the first one's, its figures are their sums, and
     `repeats` are all of their texts; the numbers of the others are left out.
     """
@@ -134,6 +134,7 @@ class Statement:
     stamps: bool = field(default=False, metadata={"json": None})
     times: int = 1
     repeats: tuple[Repeat, ...] = field(default=(), metadata={"json": None})
+    sqlstate: str | None = field(default=None, metadata={"json": None})
 
     @property
     def parsed(self) -> Parsed:

@@ -6,7 +6,7 @@ The fields are named as the keys of the JSON document.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from inboxbench.record import as_json
@@ -27,6 +27,48 @@ class Schema:
     keys: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, Dependents] = field(default_factory=dict)
     children: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Something of a table that is not whole after the run. kind: `index`, `constraint`, `trigger`, `rule` or
+    `partition`; what: its state as the catalogue has it; before: it was so before the run as well.
+    """
+
+    kind: str
+    name: str
+    table: str
+    what: str
+    before: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return (self.kind, self.name, self.table)
+
+    @property
+    def index(self) -> bool:
+        return self.kind == "index"
+
+    @property
+    def shown(self) -> str:
+        """Return it in words, as the beginning of a sentence."""
+        return f"{self.kind} {self.name} of {self.table} {self.what}"
+
+    def marked(self, *, before: bool) -> Unfinished:
+        """Return it with the remark whether it was so before the run."""
+        return replace(self, before=before)
+
+
+@dataclass(frozen=True, slots=True)
+class Hung:
+    """Why the command did not end in its time. what: who waited for whom then, in words; statement: the number of what
+    it stood at; own: it waited for another session of the same command, so that no time helps.
+    """
+
+    what: str
+    statement: int | None = None
+    relation: str | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +182,8 @@ class More:
     """Each is None where nothing asked for it."""
 
     schema: Schema | None = None
+    unfinished: tuple[Unfinished, ...] | None = None
+    hung: Hung | None = None
     long_reader: tuple[Queueing, ...] | None = None
     old_snapshot: tuple[Queueing, ...] | None = None
     shuffle_traffic: tuple[Shuffle, ...] | None = None

@@ -14,6 +14,7 @@ from inboxbench.dryrun.model import ClassSummary, DryRun, Lock, Problem, Revisio
 from inboxbench.dryrun.run import Say, Segment, as_run, bring, check_aim, current_of, run_segment, silent
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import LoadOf, no_load
+from inboxbench.dryrun.unfinished import compared, unfinished_notes
 from inboxbench.errors import UsageError
 from inboxbench.server import Server
 from inboxbench.traffic.latency import Interval
@@ -102,6 +103,8 @@ def _joined(runs: list[DryRun], epochs: list[float]) -> DryRun:
         transactions += [_later(item, later_ms, number=item.number + done) for item in run.transactions]
         revisions += [_later(revision, later_ms) for revision in run.revisions]
     errors = [run.error for run in runs if run.error]
+    left = compared([item for item in runs[0].more.unfinished or () if item.before], runs[-1].more.unfinished or ())
+    passing = {note for run in runs for note in unfinished_notes(run.more.unfinished or ())}
     return replace(
         runs[-1],
         duration_ms=sum(run.duration_ms for run in runs),
@@ -115,9 +118,11 @@ def _joined(runs: list[DryRun], epochs: list[float]) -> DryRun:
         exit_status=next((run.exit_status for run in runs if run.exit_status), 0),
         error="; ".join(errors) or None,
         notes=(
-            *dict.fromkeys(note for run in runs for note in run.notes),
+            *dict.fromkeys(note for run in runs for note in run.notes if note not in passing),
+            *unfinished_notes(left),
             "each revision ran by itself, on a copy of the one before",
         ),
+        more=replace(runs[-1].more, unfinished=left or None),
     )
 
 

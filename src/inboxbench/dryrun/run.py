@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from inboxbench.database import connect
 from inboxbench.dryrun.folding import fold
 from inboxbench.dryrun.model import ClassSummary, DryRun, Revision, Statement, Transaction
-from inboxbench.dryrun.more import Schema
+from inboxbench.dryrun.more import Hung, More, Schema, Unfinished
 from inboxbench.dryrun.observe.observer import Observer, observed
-from inboxbench.dryrun.observe.sampler import Catalogue
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.schema import all_dependents, child_tables, of_retyped, primary_keys
 from inboxbench.dryrun.tools.attribution import attribute, named
@@ -19,6 +18,7 @@ from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.tools.process import Ended, run_tool
 from inboxbench.dryrun.tools.stamps import shaped_stamps
 from inboxbench.dryrun.under_traffic import NO_LOAD, Load, LoadOf, no_load, watched_traffic
+from inboxbench.dryrun.unfinished import compared, read_unfinished, unfinished_notes
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.server import Server
 from inboxbench.units import seconds, size
@@ -44,12 +44,21 @@ class Segment:
     observer: Observer
     traffic: tuple[ClassSummary, ...] = ()
     notes: tuple[str, ...] = ()
+    unfinished: tuple[Unfinished, ...] = ()
+    hung: Hung | None = None
+
+    def _why_hung(self) -> str:
+        ended = f"the command ran longer than {self.ended.seconds:.0f} s and was ended"
+        if self.hung is None:
+            return f"{ended}; --timeout gives it more"
+        helps = "no --timeout helps" if self.hung.own else "--timeout gives it more"
+        return f"{ended}: {self.hung.what}; {helps}"
 
     @property
     def error(self) -> str | None:
         """Return why it did not get where it should: what the server said, else what the command said."""
         if self.ended.hung:
-            return f"the command ran longer than {self.ended.seconds:.0f} s and was ended; --timeout gives it more"
+            return self._why_hung()
         if self.ended.status == 0:
             return None
         failed = next((statement for statement in reversed(self.statements) if statement.error), None)
@@ -58,6 +67,15 @@ class Segment:
         where = f"revision {failed.revision}" if failed.revision else "the history"
         hint = "; its extension is missing here: use --server bin:DIR with your own PostgreSQL's programs"
         return f"{where} failed: {failed.error}{hint if 'extension' in (failed.error or '') else ''}"
+
+
+def _hung(observer: Observer, statements: Sequence[Statement]) -> Hung | None:
+    """Return why the command did not end, as it was seen before it was ended."""
+    hang = observer.hang
+    if hang is None:
+        return None
+    last = max((item.number for item in statements if item.pid == hang.pid), default=None)
+    return Hung(hang.what, last, hang.relation, hang.own)
 
 
 def states_of(server: Server, database: str, tool: Tool) -> dict[str, list[str]]:
@@ -91,13 +109,16 @@ def run_segment(
 
     No observation is read before the traffic has ended: that would slow it down.
     """
-    before = states_of(server, database, tool)
+    before, half_done = states_of(server, database, tool), read_unfinished(server, database)
     with watched_traffic(server.conninfo(database), load) as traffic, observed(server, database) as observer:
-        ended = run_tool(tool, server.url(database), target, downgrade=downgrade)
+        ended = run_tool(tool, server.url(database), target, downgrade=downgrade, at_timeout=observer.interrupt)
+        if ended.hung:
+            observer.end_sessions()
     say(f"the command ended after {seconds(ended.seconds)}: reading {size(observer.logged)} of the server's log")
     segment = described(tool, ended, observer, before, downgrade=downgrade)
     summaries = traffic.summaries(segment.statements, observer.epoch * 1000)
-    return replace(segment, traffic=summaries, notes=traffic.notes)
+    left = compared(half_done, read_unfinished(server, database))
+    return replace(segment, traffic=summaries, notes=traffic.notes, unfinished=left)
 
 
 def described(
@@ -117,7 +138,8 @@ def described(
         epoch_ms=observer.epoch * 1000, downgrade=downgrade,
         at={table: next(iter(ids), None) for table, ids in at.items()},
     )  # fmt: skip
-    return Segment(ended, tuple(revisions), fold(placed), named(transactions, placed), observer)
+    folded = fold(placed)
+    return Segment(ended, tuple(revisions), folded, named(transactions, placed), observer, hung=_hung(observer, folded))
 
 
 def rehearse(
@@ -190,7 +212,7 @@ def as_run(segment: Segment, *, server: Server, source: str, command: str, start
     poll, epoch = segment.observer.poll, segment.observer.epoch * 1000
     end = max((transaction.finished_ms for transaction in segment.transactions), default=0.0)
     samples = Samples(poll)
-    invalid = _invalid(poll.catalogues[-1]) - _invalid(poll.catalogues[0]) if poll.catalogues else set()
+    unfinished = segment.unfinished
     return DryRun(
         server=server.label,
         source=source,
@@ -204,15 +226,12 @@ def as_run(segment: Segment, *, server: Server, source: str, command: str, start
         one_transaction=_in_one(segment),
         peak_bytes=samples.peak_between(epoch, epoch + end),
         wal_bytes=samples.wal_between(epoch, epoch + end),
-        invalid_indexes=tuple(sorted(invalid)),
+        invalid_indexes=tuple(item.name for item in unfinished if item.index),
         exit_status=segment.ended.status,
         error=segment.error,
         notes=_notes(segment),
+        more=More(unfinished=unfinished or None, hung=segment.hung),
     )
-
-
-def _invalid(catalogue: Catalogue) -> set[str]:
-    return {index.full_name for index in catalogue.invalid.values()}
 
 
 def _in_one(segment: Segment) -> bool:
@@ -227,4 +246,4 @@ def _notes(segment: Segment) -> tuple[str, ...]:
         notes.append("nothing to do: the copy is where the history leads already")
     if segment.observer.poll.problem:
         notes.append(f"the poll ended early ({segment.observer.poll.problem}): CONCURRENTLY and VACUUM may lack locks")
-    return (*notes, *segment.notes)
+    return (*notes, *unfinished_notes(segment.unfinished), *segment.notes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from psycopg import sql
 
@@ -14,6 +14,7 @@ from inboxbench.database_copy import Copy, cloned, copied, is_url
 from inboxbench.database_settings import override
 from inboxbench.dryrun.run import bring, current_of
 from inboxbench.dryrun.tools.base import Tool
+from inboxbench.dryrun.unfinished import carry_invalid_indexes
 from inboxbench.errors import SubjectFailed
 from inboxbench.project import Project
 from inboxbench.seed.datasets.dataset import load_dataset
@@ -147,7 +148,11 @@ def copy_of(server: Server, source: Source, project: Project, *, progress: Progr
 @contextmanager
 def _copy_as_it_is(server: Server, source: Source, project: Project, progress: Progress | None) -> Iterator[Copy]:
     if source.database:
-        with copied(server, source.database) as copy:
+        with copied(server, source.database) as bare:
+            copy = bare
+            if is_url(source.database):
+                lacking = carry_invalid_indexes(server, bare.name, source.database)
+                copy = replace(bare, remarks=(*bare.remarks, *lacking))
             if source.share < 1:
                 downsample(server, copy.name, source.share)
             yield copy

@@ -99,7 +99,9 @@ def _run(server: Server, name: str, tool: Tool, where: dict[str, Any], asked: As
     """On the copy `name`. where: source, begin and target."""
     probed = _probe(server, name, tool, where, asked)
     run = (rehearse_each if each else rehearse)(server, name, tool, **where, load=_loads(server, tool, asked), say=_say)
-    return replace(run, more=replace(probed, schema=run.more.schema))
+    return replace(
+        run, more=replace(probed, schema=run.more.schema, unfinished=run.more.unfinished, hung=run.more.hung)
+    )
 
 
 def _probe(server: Server, name: str, tool: Tool, where: dict[str, Any], asked: Asked) -> More:

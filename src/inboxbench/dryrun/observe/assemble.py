@@ -144,6 +144,7 @@ class _Work:
             peak_bytes=peak,
             temp_bytes=max(draft.temp_bytes, sum(plan.temporary for plan in draft.plans)),
             error=draft.error,
+            sqlstate=draft.sqlstate,
             lock_timeout_ms=draft.events[0].lock_timeout if draft.events else None,
             values=draft.values,
         )

@@ -26,6 +26,7 @@ _TEMPORARY = re.compile(r'temporary file: path ".*", size (\d+)')
 _ACQUIRED = re.compile(r"process \d+ acquired \w+ on relation (\d+) of database \d+ after ([\d.]+) ms")
 _PARAMETER = re.compile(r"\$(\d+) = ('(?:[^']|'')*'|NULL)")
 _ENDS = ("commit", "rollback", "prepare", "commit prepared", "rollback prepared")
+UNENDED = "did not end before the command was ended"
 LONGEST_VALUE = 100_000  # bytes that are logged of one
 
 
@@ -63,6 +64,7 @@ class Draft:
     waits: list[tuple[int, float]] = field(default_factory=list)
     temp_bytes: int = 0
     error: str | None = None
+    sqlstate: str | None = None
     values: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -117,12 +119,17 @@ class Segment:
         return self.drafts[place].started if place < len(self.drafts) else self.finished
 
 
-def read_drafts(lines: Iterable[Line]) -> list[Draft]:
-    """Return the project's statements by their beginning; those of other sessions of ours are left out."""
+def read_drafts(lines: Iterable[Line], until_ms: float | None = None) -> list[Draft]:
+    """Return the project's statements by their beginning; those of other sessions of ours are left out.
+
+    until_ms: the Unix ms at which the command was ended; what still ran did not come to an end.
+    """
     sessions: dict[int, _Session] = {}
     for line in lines:
         if not line.application.startswith(APPLICATION):
             sessions.setdefault(line.pid, _Session()).take(line)
+    for session in sessions.values():
+        session.cut(until_ms)
     drafts = [draft for session in sessions.values() for draft in session.drafts]
     return sorted(drafts, key=lambda draft: draft.started)
 
@@ -145,6 +152,12 @@ class _Session:
                 self._take_detail(line)
         if line.level not in ("DETAIL", "CONTEXT", "HINT", "STATEMENT", "QUERY"):
             self._latest = line.level
+
+    def cut(self, at_ms: float | None) -> None:
+        """Note of a statement without an end that the command was ended under it; None: the command ended itself."""
+        if self._open is not None and at_ms is not None:
+            self._open.finished = max(at_ms, self._open.started)
+            self._open.error = UNENDED
 
     def _take_log(self, line: Line) -> None:
         if duration := _DURATION.match(line.text):
@@ -190,7 +203,7 @@ class _Session:
         if draft is None:
             draft = Draft(line.pid, line.transaction, "", line.at, line.at)
             self.drafts.append(draft)
-        draft.error = masked(line.text, draft.values)
+        draft.error, draft.sqlstate = masked(line.text, draft.values), line.state
         draft.finished = max(line.at, draft.started)
         self._open = None
 

@@ -16,8 +16,9 @@ from inboxbench.credentials import named
 from inboxbench.database import Connection, connect, with_names
 from inboxbench.dryrun.model import Statement, Transaction
 from inboxbench.dryrun.observe.assemble import assemble
+from inboxbench.dryrun.observe.hang import Hang, read_hang
 from inboxbench.dryrun.observe.log_statements import LONGEST_VALUE, Draft, read_drafts
-from inboxbench.dryrun.observe.sampler import Poll, Poller, bystander
+from inboxbench.dryrun.observe.sampler import APPLICATION, Poll, Poller, bystander
 from inboxbench.dryrun.observe.server_log import log_path, prepare_log, read_lines
 from inboxbench.errors import UsageError
 from inboxbench.server import Server
@@ -66,10 +67,13 @@ class Observer:
     _offset: int
     _poller: Poller
     _end: int | None = None
+    _oid: int = 0
+    hang: Hang | None = None
 
     def drafts(self) -> list[Draft]:
         """Return the statements as the log shows them, transaction control included."""
-        return read_drafts(read_lines(self._log, self._offset, self.database, self._end))
+        lines = read_lines(self._log, self._offset, self.database, self._end)
+        return read_drafts(lines, self.hang.at_ms if self.hang else None)
 
     @property
     def poll(self) -> Poll:
@@ -87,7 +91,21 @@ class Observer:
     def finish(self) -> None:
         """Stop looking."""
         self._poller.stop()
+        self._end = self._end or self._log.stat().st_size
+
+    def interrupt(self) -> None:
+        """Look at who waits for whom, before a command is ended that does not end; what comes after is not read."""
         self._end = self._log.stat().st_size
+        catalogues = self._poller.poll.catalogues
+        names = {oid: relation.full_name for oid, relation in catalogues[-1].relations.items()} if catalogues else {}
+        with bystander(self.server, "postgres", "hang") as connection:
+            self.hang = read_hang(connection, self._oid, names)
+
+    def end_sessions(self) -> None:
+        """End what the command left running: a server goes on with a statement although its client is gone."""
+        left = "FROM pg_stat_activity WHERE datid = %s AND application_name NOT LIKE %s"
+        with bystander(self.server, "postgres", "end") as connection:
+            connection.execute(f"SELECT pg_terminate_backend(pid) {left}", (self._oid, f"{APPLICATION}%"))
 
 
 @contextmanager
@@ -100,7 +118,7 @@ def observed(server: Server, database: str) -> Iterator[Observer]:
     oid = _install(server, database)
     try:
         poller = Poller(server, database, oid)
-        observer = Observer(server, database, time.time(), log, log.stat().st_size, poller)
+        observer = Observer(server, database, time.time(), log, log.stat().st_size, poller, _oid=oid)
         poller.start()
         try:
             yield observer

@@ -17,14 +17,16 @@ from inboxbench.errors import ServerError
 from inboxbench.server import Server, Spec
 from inboxbench.server.handle import Binaries, Container, Embedded
 
-# Time, process, virtual transaction, database and application; ~ never begins a line of the server itself.
-PREFIX = "~ib %n %p %v %d~%a~ "
-_LINE = re.compile(r"~ib (\d+\.\d+) (\d+) (\S*) (.*?)~(.*?)~ ([A-Z0-9]+):  (.*)", re.DOTALL)
+# Time, process, virtual transaction, database, application and SQLSTATE; ~ never begins a line of the server itself.
+PREFIX = "~ib %n %p %v %d~%a~%e "
+_LINE = re.compile(r"~ib (\d+\.\d+) (\d+) (\S*) (.*?)~(.*?)~(\w{5}) ([A-Z0-9]+):  (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One message. at: Unix time in ms; level: LOG, ERROR, DETAIL …; transaction: virtual, 0-based per session."""
+    """One message. at: Unix time in ms; level: LOG, ERROR, DETAIL …; transaction: virtual, 0-based per session; state:
+    the SQLSTATE of an error.
+    """
 
     at: float
     pid: int
@@ -33,6 +35,7 @@ class Line:
     application: str
     level: str
     text: str
+    state: str | None = None
 
 
 def log_path(server: Server) -> Path:
@@ -70,8 +73,8 @@ def read_lines(path: Path, start: int, database: str, end: int | None = None) ->
     for message in _messages(_pieces(path, start, end)):
         match = _LINE.fullmatch(message)
         if match is not None and match[4] == database:
-            at, pid, transaction, name, application, level, said = match.groups()
-            yield Line(float(at) * 1000, int(pid), transaction, name, application, level, said)
+            at, pid, transaction, name, application, state, level, said = match.groups()
+            yield Line(float(at) * 1000, int(pid), transaction, name, application, level, said, state)
 
 
 def _pieces(path: Path, start: int, end: int | None) -> Iterator[str]:

@@ -29,10 +29,13 @@ def rewrite(sql: str, key: str = "id", has: Dependents | None = None) -> Steps |
     return _REWRITES[operation.kind](operation, key)
 
 
-def proposal(sql: str, key: str, has: Dependents | None, render: Callable[..., str]) -> str:
-    """Code to paste; what stands in the way of a rewrite in batches or of a type, as a comment."""
+def proposal(sql: str, key: str | None, has: Dependents | None, render: Callable[..., str]) -> str:
+    """Code to paste; what stands in the way of a rewrite in batches or of a type, as a comment.
+
+    key: as for `rewrite`, "" for a table without one, None where that is not known.
+    """
     operation = read_operation(sql)
-    if operation and not key and operation.kind in _BATCHED:
+    if operation and key == "" and operation.kind in _BATCHED:
         return (
             f"# {operation.table} has no primary key to go through it by: batches need one. Give it a key first\n"
             "# (a unique index built CONCURRENTLY, then PRIMARY KEY USING INDEX), or accept the block in a quiet hour."
@@ -42,7 +45,7 @@ def proposal(sql: str, key: str, has: Dependents | None, render: Callable[..., s
             f"# {operation.table}.{operation.column} is not exchanged for a second column by this code, because of "
             f"{', '.join(has.obstacles)}:\n# take these off first and put them back after it."
         )
-    return render(*(rewrite(sql, key, has) or ()))
+    return render(*(rewrite(sql, key or "", has) or ()))
 
 
 def _create_index(change: Operation, _: str) -> Steps:

@@ -97,12 +97,12 @@ class Facts:
         pairs = [pair for statement in statements for pair in self.stalls(statement)]
         return max(pairs, key=lambda pair: pair[1].duration_ms, default=None)
 
-    def key(self, statement: Statement) -> str:
-        """Columns of the primary key of the table that the statement names, with commas; "" if it has none, or where
+    def key(self, statement: Statement) -> str | None:
+        """Columns of the primary key of the table that the statement names, with commas; "" if it has none. None where
         the run does not know the table: one that the migration made and dropped again. `id` in a run that knows none.
         """
         keys = self._schema.keys
-        return keys.get(self._table(statement) or "", "" if keys else "id")
+        return keys.get(self._table(statement) or "") if keys else "id"
 
     def dependents(self, statement: Statement) -> Dependents | None:
         """Of the column that it gives another type; None where the run does not know it: a new one."""
@@ -134,7 +134,13 @@ class Facts:
         name = ".".join(filter(None, (operation.schema, operation.relation))) if operation else ""
         touched = [*(lock.relation for lock in statement.locks), *(scan.relation for scan in statement.scans)]
         keys = self._schema.keys
-        return next((table for table in touched if table in keys and name in (table, table.partition(".")[2])), None)
+        fitting = (table for table in touched if table in keys and name in (table, table.partition(".")[2]))
+        return next(fitting, None) or self._by_name(name)
+
+    def _by_name(self, name: str) -> str | None:
+        """Return the only table of that name, of a statement that failed before it locked any."""
+        same = [table for table in self._schema.keys if name in (table, table.partition(".")[2])]
+        return same[0] if len(same) == 1 and name else None
 
     @cached_property
     def _timeouts(self) -> dict[int, list[tuple[Statement, Setting]]]:

@@ -19,12 +19,15 @@ Replaces = Literal["statement", "statement and column", "transaction", "wait"]
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Where a check found its rule broken. what: one or two sentences, measured; code: to paste."""
+    """Where a check found its rule broken. what: one or two sentences, measured; code: to paste; instead: what to do
+    here, where the rule's own remedy is not it.
+    """
 
     statement: Statement | None
     relation: str | None
     what: str
     code: str = ""
+    instead: str = ""
 
 
 Check = Callable[[Facts], Iterator[Hit]]
@@ -58,7 +61,9 @@ class Rule:
         for hit in self.check(facts):
             number = hit.statement.number if hit.statement else 0
             revision = hit.statement.revision if hit.statement else None
-            yield Finding(self.id, self.severity, number, revision, hit.relation, hit.what, self.remedy, hit.code)
+            yield Finding(
+                self.id, self.severity, number, revision, hit.relation, hit.what, hit.instead or self.remedy, hit.code
+            )
 
     def explained(self) -> str:
         """Return all of it, as `inboxbench explain` prints it."""

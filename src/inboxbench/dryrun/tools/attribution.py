@@ -146,10 +146,8 @@ def _revision(group: _Group, history: History, samples: Samples, epoch_ms: float
     if group.statements[0].transaction != 0 and _own_transaction(group, ends):
         end = max(end, ends.get(last.transaction, end))
     errors = [statement.error for statement in group.statements if statement.error and not group.stamped]
-    before = samples.catalogue_before(begin + epoch_ms).invalid
-    after = samples.catalogue_after(end + epoch_ms).invalid
-    left = [index for oid, index in after.items() if oid not in before]
-    texts = " ".join(statement.sql for statement in group.statements)
+    after = samples.catalogue_after(end + epoch_ms).invalid.values()
+    words: set[str] = set().union(*(statement.parsed.words for statement in group.statements)) if after else set()
     return Revision(
         revision=group.revision,
         title=script.title if script else "",
@@ -158,7 +156,7 @@ def _revision(group: _Group, history: History, samples: Samples, epoch_ms: float
         finished_ms=end,
         wal_bytes=samples.wal_between(begin + epoch_ms, end + epoch_ms),
         peak_bytes=samples.peak_between(begin + epoch_ms, end + epoch_ms),
-        invalid_indexes=tuple(sorted(index.full_name for index in left if index.name in texts)),
+        invalid_indexes=tuple(sorted(index.full_name for index in after if index.name in words)),
         error=errors[-1] if errors else None,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO
@@ -43,8 +43,12 @@ class Ended:
         return reason(UsageError((telling or lines or ["it said nothing"])[-1][:300]))
 
 
-def run_tool(tool: Tool, url: str, target: str = "head", *, downgrade: bool = False) -> Ended:
+def run_tool(
+    tool: Tool, url: str, target: str = "head", *, downgrade: bool = False, at_timeout: Callable[[], None] | None = None
+) -> Ended:
     """Run the tool's command on the database at `url` to its end, or until the tool's timeout.
+
+    at_timeout: is called before a command that did not end in time is ended.
 
     Raises UsageError when there is no such command.
     """
@@ -55,6 +59,8 @@ def run_tool(tool: Tool, url: str, target: str = "head", *, downgrade: bool = Fa
             status, hung = process.wait(tool.timeout_s), False
         except subprocess.TimeoutExpired:
             status, hung = _TIMED_OUT, True
+            if at_timeout is not None:
+                at_timeout()
         output.seek(max(output.tell() - 20_000, 0))
         said = masked(output.read().decode(errors="replace").replace(command.url, "URL"))
     return Ended(status, said, time.monotonic() - begun, hung)

@@ -66,7 +66,7 @@ def test_a_key_is_never_guessed_where_keys_are_known() -> None:
     known = DryRun(
         "18", "shop", "alembic", "2026-11-23", 1.0, (), (statement,), (), more=More(Schema({"public.t": "id"}))
     )
-    assert (Facts(run, Alembic()).key(statement), Facts(known, Alembic()).key(statement)) == ("id", "")
+    assert (Facts(run, Alembic()).key(statement), Facts(known, Alembic()).key(statement)) == ("id", None)
 
 
 def test_a_deadlock_belongs_to_the_statement_that_its_cycle_names() -> None:
