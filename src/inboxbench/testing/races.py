@@ -48,12 +48,13 @@ def assert_race_free(
 ) -> Exploration:
     """Play every feasible schedule of `sessions` sessions that run `claim`, on a database of their own.
 
-    claim: `claim(connection)` or `claim(connection, session)`, which neither commits nor rolls back; several
-    functions are a session each. invariant: a query that returns the offending rows; without one, each schedule has to
-    come to what some order of the sessions, one after another, comes to. setup, reset: SQL, or the path of a script;
-    without a reset the set-up is built again each time. fail_on: what is bad whatever the invariant says: "deadlock",
-    "refused", "session-lock" (kept beyond the function) or a SQLSTATE; () for no such. refusals: exceptions by which
-    the application refuses; the session is rolled back and counts as one that had not run.
+    claim: `claim(connection)` or `claim(connection, session)`; what it has not committed itself is committed when it
+    returns; several functions are a session each. invariant: a query that returns the offending rows; without one,
+    each schedule has to come to what some order of the sessions, one after another, comes to. setup, reset: SQL, or
+    the path of a script; without a reset the set-up is built again each time. fail_on: what is bad whatever the
+    invariant says: "deadlock", "refused", "session-lock" (kept beyond the function) or a SQLSTATE; () for no such.
+    refusals: exceptions by which the application refuses; the session is rolled back and counts as one that had not
+    run.
 
     Raises RaceFoundError (an AssertionError) with the simplest bad schedule drawn, or when no two sessions were ever
     under way at once; SubjectFailed when `claim` itself fails; UsageError for arguments that cannot be.

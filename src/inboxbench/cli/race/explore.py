@@ -240,9 +240,9 @@ def explore_command(
 ) -> None:
     """Play every feasible schedule of TARGET: a strategy of the project, or your own MODULE:FUNCTION.
 
-    A function takes a connection (and a session number, if it asks for one) and returns its outcome; it neither
-    commits nor rolls back. Exit code 1 when a schedule breaks the invariant or has what --fail-on names, 3 when the
-    function itself fails.
+    A function takes a connection (and a session number, if it asks for one) and returns its outcome; what it has not
+    committed itself is committed then. Exit code 1 when a schedule breaks the invariant or has what --fail-on names, 3
+    when the function itself fails.
     """
     failing = parse_fail_on(fail_on)
     bounds = Bounds(preemptions, max_schedules, deaths, limit_s)

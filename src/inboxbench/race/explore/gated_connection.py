@@ -8,10 +8,10 @@ psycopg passes through here, and so does SQLAlchemy on top of it, without a chan
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import greenlet
 import psycopg
@@ -19,19 +19,29 @@ from psycopg import pq, sql
 from psycopg.abc import Params, PQGen, Query
 from psycopg.rows import TupleRow
 
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
+from inboxbench.race.engine import engine_of  # noqa: F401 - it was here first, and functions import it from here
+from inboxbench.race.explore.gated_cursor import GatedCursor, StatementCure, gated_class
 
 # A setting that no module defines. RESET leaves it empty, where a new session has none.
 CUSTOM_SETTING = re.compile(r"set_config\s*\(|\bset\s+(?:local\s+|session\s+)?\w+\.\w", re.IGNORECASE)
-
-
-# Setters of psycopg that pass through `wait` and change an attribute alone, and the wait for what others send.
-_NOTHING_SENT = {
+# Setters of psycopg that pass through `wait` and change an attribute alone; the wait for what others send; and the
+# reading of rows that the server sends since a step of before.
+_NO_STEPS = {
     *("_set_autocommit_gen", "_set_isolation_level_gen", "_set_read_only_gen", "_set_deferrable_gen"),
     "notifies",
+    *("_read_gen", "_read_row_gen", "_end_copy_out_gen"),
 }
+_WORDS = {
+    "copy_in": "end of COPY",
+    "copy_end": "end of COPY",
+    "_declare_gen": "DECLARE CURSOR",
+    "_fetch_gen": "FETCH",
+    "_close_gen": "CLOSE",
+}
+
+
+class MisuseError(SystemExit):
+    """Ends a function whose session cannot be scheduled. A SystemExit, so that a thread ends without a word."""
 
 
 class Step:
@@ -53,56 +63,30 @@ class Step:
         return (self.cursor.statusmessage or "") if self.cursor is not None else ""
 
 
-class StatementCure(Protocol):
-    """Changes the statements of a function on their way to the server, to see whether that would cure a race."""
-
-    def before(self, query: Query, parameters: Params | None) -> Query:
-        """Return what is executed instead, with the same parameters."""
-        ...
-
-    def after(self, query: Query, cursor: psycopg.Cursor[Any]) -> None:
-        """Look at the result. query: as the function has it. Raises psycopg.Error to refuse the session."""
-        ...
-
-
-class GatedCursor(psycopg.Cursor[TupleRow]):
-    """Says to its connection which statement the coming round trip is about."""
-
-    def execute(self, query: Query, params: Params | None = None, **kwargs: Any) -> GatedCursor:
-        cure = self.connection.cure if isinstance(self.connection, GatedConnection) else None
-        cured = query if cure is None else cure.before(query, params)
-        self._announce(cured, params)
-        super().execute(cured, params, **kwargs)  # type: ignore[arg-type]
-        if cure is not None:
-            cure.after(query, self)
-        return self
-
-    def executemany(self, query: Query, *args: Any, **kwargs: Any) -> None:
-        self._announce(query)
-        super().executemany(query, *args, **kwargs)
-
-    def _announce(self, query: Query, parameters: Params | None = None) -> None:
-        if isinstance(self.connection, GatedConnection):
-            self.connection.announce(query, self, parameters)
-
-
 def _readable(query: Query, connection: psycopg.Connection[Any]) -> str:
     if isinstance(query, sql.Composable):
         return query.as_string(connection)
     return query.decode() if isinstance(query, bytes) else str(query)
 
 
+class _NoPipeline(psycopg.Pipeline):
+    """Stands for a pipeline whose statements are sent one by one, as the server executes them."""
+
+    def sync(self) -> None:
+        """Do nothing: each statement has its answer already."""
+
+
 class GatedConnection(psycopg.Connection[TupleRow]):
     """A connection that asks `hub`, the scheduler's greenlet, before each round trip. Without a hub it is plain.
 
-    ended: its transaction was committed or rolled back in this schedule; went_on: and another one was begun after.
+    misuse: what its function did with it that no schedule can order; empty when all is well.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.hub: greenlet.greenlet | None = None
-        self.ended = False
-        self.went_on = False
+        self.misuse = ""
+        self._thread = threading.get_ident()
         self._custom = False
         self._savepoints = False
         self.met_by_engine = False
@@ -132,16 +116,60 @@ class GatedConnection(psycopg.Connection[TupleRow]):
         self._text, self._cursor, self._parameters = query, cursor, parameters
 
     def wait(self, gen: PQGen[Any], *args: Any, **kwargs: Any) -> Any:
-        if self.hub is None or greenlet.getcurrent() is self.hub:
+        if self.hub is None or not self.asks:
             return super().wait(gen, *args, **kwargs)
         name = getattr(gen, "__name__", "")
-        step = Step(_readable(self._text, self) or name, gen, self._cursor, self._parameters)
+        step = Step(_readable(self._text, self) or self._word(name), gen, self._cursor, self._parameters)
         self._text, self._cursor, self._parameters = "", None, None
+        self._require_schedulable(name)
         if self._is_no_choice(name, step.text):
             return super().wait(gen, *args, **kwargs)
-        self.went_on = self.went_on or self.ended
         self._custom = self._custom or bool(CUSTOM_SETTING.search(step.text))
         return self.hub.switch(step)
+
+    @property
+    def cursor_factory(self) -> type[psycopg.Cursor[Any]]:
+        """Return the class of cursors; one that is set, as Django does, passes the gate, too."""
+        return self._cursor_class
+
+    @cursor_factory.setter
+    def cursor_factory(self, kind: type[psycopg.Cursor[Any]]) -> None:
+        self._cursor_class = gated_class(kind)
+
+    @property
+    def asks(self) -> bool:
+        """Return whether a round trip made here and now is a step of a schedule."""
+        return self.hub is not None and greenlet.getcurrent() is not self.hub
+
+    def _require_schedulable(self, name: str) -> None:
+        """End the function that does what no schedule can order; `misuse` says what it was."""
+        if threading.get_ident() != self._thread:
+            self.misuse = "used its connection in another thread; use it in the thread that the function is called in"
+        elif name.startswith("_executemany_gen"):
+            self.misuse = "sent a batch over a cursor that it made by its class; use connection.cursor()"
+        if self.misuse:
+            raise MisuseError
+
+    def close(self) -> None:
+        """Close the connection; what was not committed is rolled back, which others see, so it is a step."""
+        if self.asks and not self.closed and threading.get_ident() == self._thread:
+            self.rollback()
+        super().close()
+
+    @contextmanager
+    def pipeline(self) -> Iterator[psycopg.Pipeline]:
+        """Execute the statements of a pipeline one by one: for the server that is what they are."""
+        if not self.asks:
+            with super().pipeline() as pipeline:
+                yield pipeline
+            return
+        if self.autocommit:
+            self.misuse = (
+                "opened a pipeline on a connection in autocommit mode, which makes one transaction of what is sent "
+                "between two syncs; begin the transaction yourself"
+            )
+            raise MisuseError
+        yield _NoPipeline(self)
 
     def _is_no_choice(self, name: str, text: str) -> bool:
         """Return whether nobody can see when this happens: nothing is sent, or the transaction has failed already.
@@ -153,11 +181,20 @@ class GatedConnection(psycopg.Connection[TupleRow]):
             self._savepoints = False
         elif name == "_enter_gen" or "savepoint" in text.lower():
             self._savepoints = True
-        return name in _NOTHING_SENT or (status == pq.TransactionStatus.INERROR and not self._savepoints)
+        return name in _NO_STEPS or (status == pq.TransactionStatus.INERROR and not self._savepoints)
+
+    def _word(self, name: str) -> str:
+        """Return what to call a round trip that no statement was announced for."""
+        inside = self.pgconn.transaction_status != pq.TransactionStatus.IDLE
+        if name == "_enter_gen":
+            return "SAVEPOINT" if inside else "BEGIN"
+        if name == "_exit_gen":
+            return "RELEASE SAVEPOINT" if self._num_transactions > 1 or self._savepoints else "COMMIT"
+        return _WORDS.get(name, name)
 
     def enter(self, hub: greenlet.greenlet) -> None:
         """Begin a schedule: from here on every round trip asks `hub`."""
-        self.hub, self.ended, self.went_on, self.cure = hub, False, False, None
+        self.hub, self.misuse, self.cure, self._thread = hub, "", None, threading.get_ident()
 
     @contextmanager
     def ungated(self) -> Iterator[None]:
@@ -183,27 +220,3 @@ class GatedConnection(psycopg.Connection[TupleRow]):
             super().commit()
         else:
             super().rollback()
-        self.ended = self.hub is not None
-
-
-_engines: WeakKeyDictionary[GatedConnection, Engine] = WeakKeyDictionary()
-
-
-def engine_of(connection: GatedConnection) -> Engine:
-    """Return an engine whose only connection is `connection`: Core and ORM code on it is explored as it stands.
-
-    What SQLAlchemy asks a server once, when it meets it, is asked here and is no step of the session.
-    """
-    from sqlalchemy import create_engine  # noqa: PLC0415 - most functions use psycopg alone
-    from sqlalchemy.pool import StaticPool  # noqa: PLC0415
-
-    engine = _engines.get(connection)
-    if engine is None:
-        engine = create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool)
-        _engines[connection] = engine
-    if not connection.met_by_engine:
-        engine.dispose(close=False)
-        with connection.ungated():
-            engine.connect().close()
-        connection.met_by_engine = True
-    return engine

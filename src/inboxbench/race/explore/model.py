@@ -15,7 +15,7 @@ from psycopg import IsolationLevel, errors
 from inboxbench.database import Connection
 from inboxbench.race.explore.gated_connection import GatedConnection
 
-# What a session runs: its connection, which it neither commits nor rolls back, and its number from 0.
+# What a session runs: its connection, which is committed when the function returns, and its number from 0.
 SessionFunction = Callable[[GatedConnection, int], Any]
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -1,7 +1,8 @@
 """Oracles, which judge a finished schedule: invariants, or serial equivalence.
 
 Serial equivalence needs no invariant: what a schedule comes to must be what some order of its sessions, one after
-another, comes to. It does not see the time, only whether a time is set, and it takes a session for one transaction.
+another, comes to. It does not see the time, only whether a time is set, and it takes a session for one
+whole, however many transactions it makes.
 Sessions that were refused or died have to have left nothing: only those that committed are compared.
 """
 

@@ -134,6 +134,10 @@ class Scheduler:
         else:
             self._round_trips.start(session)
         self._settle()
+        for other in self._sessions:
+            if other.connection.closed and other.outcome is not None and not other.gone:
+                self._wait_monitor.kill(other, patience_ms=_KILL_PATIENCE_MS)  # its locks go with its backend
+                other.gone = True
         for other in self._pending():
             if other.pending is not None and not other.waiting:
                 other.waiting = True

@@ -40,6 +40,11 @@ class Session:
     steps: int = 0
     since: float = 0.0
     blockers: tuple[int, ...] = ()
+    backend: int = 0
+    gone: bool = False
+
+    def __post_init__(self) -> None:
+        self.backend = self.connection.pgconn.backend_pid  # a closed connection has none
 
     @property
     def letter(self) -> str:
@@ -47,7 +52,7 @@ class Session:
 
     @property
     def pid(self) -> int:
-        return self.connection.pgconn.backend_pid
+        return self.backend
 
     def begin(self) -> greenlet.greenlet:
         """Return the new greenlet that the session runs in."""
@@ -66,21 +71,24 @@ class Session:
     def _run(self) -> Outcome:
         try:
             value = self.function(self.connection, self.index)
-            self.connection.commit()
-            if self.connection.went_on:
-                raise SubjectFailed(
-                    f"session {self.letter} committed inside and went on: what is raced is one transaction a "
-                    "session, which the explorer ends when the function returns; leave commit() and rollback() to it"
-                )
+            self._require_well_used()
+            if not self.connection.closed:
+                self.connection.commit()
         except (Exception, SystemExit) as error:
+            self._require_well_used()
             outcome = refusal(error, self.refusals)
             if outcome is None:
                 raise
-            self.connection.rollback()
+            if not self.connection.closed:
+                self.connection.rollback()
             return outcome
         if isinstance(value, Refused):
             return Outcome("refused", reason=value.reason)
         return Outcome("committed", value)
+
+    def _require_well_used(self) -> None:
+        if self.connection.misuse:
+            raise SubjectFailed(f"session {self.letter} {self.connection.misuse}")
 
     def failed(self, failure: BaseException) -> BaseException:
         """Return what to raise for a function that raised: SubjectFailed naming the error, unless it is one of ours."""

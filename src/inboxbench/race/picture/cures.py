@@ -19,7 +19,8 @@ from psycopg.abc import Params, Query
 
 from inboxbench.database import Connection
 from inboxbench.errors import InboxbenchError
-from inboxbench.race.explore.gated_connection import GatedConnection, StatementCure
+from inboxbench.race.explore.gated_connection import GatedConnection
+from inboxbench.race.explore.gated_cursor import StatementCure
 from inboxbench.race.explore.model import Bounds, Scenario, ScheduleRun, SessionFunction
 from inboxbench.race.explore.result import Exploration
 from inboxbench.race.explore.run import Explorer

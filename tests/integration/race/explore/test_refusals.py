@@ -12,7 +12,8 @@ from tests.conftest import Database
 
 from inboxbench.database import Connection
 from inboxbench.errors import SubjectFailed
-from inboxbench.race.explore.gated_connection import GatedConnection, engine_of
+from inboxbench.race.engine import engine_of
+from inboxbench.race.explore.gated_connection import GatedConnection
 from inboxbench.race.explore.model import Bounds, Scenario, SessionFunction
 from inboxbench.race.explore.oracle import SerialEquivalence
 from inboxbench.race.explore.refusals import Refused

@@ -20,7 +20,8 @@ from inboxbench.messenger.models import Conversation
 from inboxbench.messenger.races.assignment_database import Lab, put_back
 from inboxbench.messenger.races.targets import strategy_scenario
 from inboxbench.project import Project, find_project
-from inboxbench.race.explore.gated_connection import GatedConnection, engine_of
+from inboxbench.race.engine import engine_of
+from inboxbench.race.explore.gated_connection import GatedConnection
 from inboxbench.race.explore.model import Bounds, Outcome, Scenario, SessionFunction
 from inboxbench.race.explore.oracle import invariants_hold, query_is_empty
 from inboxbench.race.explore.run import explore, replay
@@ -288,12 +289,6 @@ def misspelt(connection: GatedConnection, _session: int) -> None:
     connection.execute("SELEKT 1")
 
 
-def committing(connection: GatedConnection, _session: int) -> None:
-    connection.execute("SELECT 1")
-    connection.commit()
-    connection.execute("SELECT 2")
-
-
 def stepping(connection: GatedConnection, _session: int) -> None:
     while True:
         connection.execute("SELECT 1")
@@ -329,7 +324,6 @@ def slow(connection: GatedConnection, _session: int) -> None:
         (asleep, "session A was in its own code"),
         (raising, "session A raised ValueError: no such agent"),
         (misspelt, "session A raised SyntaxError"),
-        (committing, "session A committed inside and went on"),
         (stepping, r"session A had made \d+ round trips and went on"),
         (idle, "session A made no round trip over the connection that it was given"),
         (slow, r"session A got no answer to 'SELECT pg_sleep\(60\)'"),

@@ -1,0 +1,33 @@
+"""Makes a session's connection what an object mapper works on: `engine_of` for SQLAlchemy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from inboxbench.race.explore.gated_connection import GatedConnection
+
+_engines: WeakKeyDictionary[GatedConnection, Engine] = WeakKeyDictionary()
+
+
+def engine_of(connection: GatedConnection) -> Engine:
+    """Return an engine whose only connection is `connection`: Core and ORM code on it is explored as it stands.
+
+    What SQLAlchemy asks a server once, when it meets it, is asked here and is no step of the session.
+    """
+    from sqlalchemy import create_engine  # noqa: PLC0415 - most functions use psycopg alone
+    from sqlalchemy.pool import StaticPool  # noqa: PLC0415
+
+    engine = _engines.get(connection)
+    if engine is None:
+        engine = create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool)
+        _engines[connection] = engine
+    if not connection.met_by_engine:
+        engine.dispose(close=False)
+        with connection.ungated():
+            engine.connect().close()
+        connection.met_by_engine = True
+    return engine
