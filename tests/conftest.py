@@ -14,10 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.project import Project, find_project
 from inboxbench.server import Server, engine_problem, open_server
+
+# How long an example takes says nothing on a machine that others use, too.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @dataclass(frozen=True)

@@ -23,15 +23,23 @@ _ENVIRONMENT = {
 @dataclass(frozen=True, slots=True)
 class Settings:
     """server: a server spec (see inboxbench.server); project: folder; data_dir: where embedded clusters live;
-    cache_limit: size of the cache of measured cells, of which the oldest are removed first."""
+    cache_limit: size of the cache of measured cells, of which the oldest are removed first. origins: where each that is
+    no default was given, as messages name it; pyproject: the nearest file, and brought: what it names of a project."""
 
     server: str = field(default="embedded", repr=False)
     project: str | None = None
     data_dir: str | None = None
     cache_limit: str = "256MB"
+    origins: Mapping[str, str] = field(default_factory=dict)
+    pyproject: Path | None = None
+    brought: frozenset[str] = frozenset()
+
+    def origin(self, key: str) -> str:
+        """Return where a setting was given; it begins a message, and does not repeat the value."""
+        return self.origins.get(key, f"the value of --{key.replace('_', '-')}")
 
 
-_SETTINGS = frozenset(field.name for field in fields(Settings))
+_SETTINGS = frozenset(field.name for field in fields(Settings)) - {"origins", "pyproject", "brought"}
 # What a project brings: "module:attribute" each, but for the table of commands.
 EXTENSIONS = frozenset({"row-source", "race-targets", "race-families", "labs", "models", "commands"})
 _KEYS = _SETTINGS | EXTENSIONS
@@ -72,7 +80,12 @@ def load_settings(
     values = {key: value for key, value in table.items() if key in _SETTINGS}
     if path and (project := values.get("project")):
         values["project"] = str(path.parent / project)
-    values |= {key: environment[name] for key, name in _ENVIRONMENT.items() if environment.get(name)}
-    values |= {key: value for key, value in (flags or {}).items() if value is not None}
+    origins = {key: f"{path} [tool.inboxbench] {key}" for key in values}
+    for key, name in _ENVIRONMENT.items():
+        if environment.get(name):
+            values[key], origins[key] = environment[name], name
+    for key, value in (flags or {}).items():
+        if value is not None:
+            values[key], origins[key] = value, f"the value of --{key.replace('_', '-')}"
     remember(values.get("server", ""))
-    return Settings(**values)
+    return Settings(**values, origins=origins, pyproject=path, brought=frozenset(table) & EXTENSIONS)

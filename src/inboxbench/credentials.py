@@ -81,7 +81,14 @@ def masked(text: str) -> str:
     for secret in sorted(_known, key=len, reverse=True):
         text = text.replace(secret, MASK)
     text = _LOGIN.sub(rf"\g<user>:{MASK}@", text)
-    return _SETTING.sub(rf"\g<key>\g<sign>{MASK}", text)
+    return _SETTING.sub(_without_value, text)
+
+
+def _without_value(setting: re.Match[str]) -> str:
+    """Return a setting without its value; a path before a colon and a blank, as in "/etc/passwd: denied", is none."""
+    if setting["sign"] == ": " and setting.string[: setting.start()].endswith("/"):
+        return setting[0]
+    return f"{setting['key']}{setting['sign']}{MASK}"
 
 
 def masked_json(value: Any) -> Any:

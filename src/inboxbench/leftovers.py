@@ -27,8 +27,8 @@ _UNOWNED = frozenset({"work", "clone", "bench-template", "loading"})
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A temporary database or folder. size: bytes, 0 where it is not known; created: Unix seconds; state: of its
-    owner: running, gone, elsewhere (on another machine) or unknown."""
+    """A temporary database or folder, or a load into a database that is somebody's. size: bytes, 0 where it is not
+    known; created: Unix seconds; state: of its owner: running, gone, elsewhere (on another machine) or unknown."""
 
     what: str
     name: str
@@ -36,6 +36,11 @@ class Leftover:
     created: int
     owner: Owner | None
     state: str
+
+    def is_over(self, hosts: Collection[str]) -> bool:
+        """Whether its owner is surely gone; hosts: machines that are known to be."""
+        elsewhere = self.state == "elsewhere" and self.owner is not None and self.owner.host in hosts
+        return self.state == "gone" or elsewhere
 
     def to_json(self) -> dict[str, Any]:
         owner = self.owner.to_json() if self.owner else None
@@ -82,7 +87,7 @@ def remove_leftovers(
     """
     removed, problems = [], []
     for left in [*temporary_databases(server), *temporary_folders(*folders)]:
-        if left.state != "gone" and not (left.state == "elsewhere" and left.owner and left.owner.host in hosts):
+        if not left.is_over(hosts):
             continue
         try:
             if left.what == "folder":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -117,3 +119,50 @@ def test_the_commands_list_and_remove_what_was_left(server: Server) -> None:
             _command(server, "dataset", "rm", running)
         assert "which runs; end that first" in refused.value.stderr
     assert f"removed {running}" in _command(server, "dataset", "rm", running)
+
+
+@contextmanager
+def _listing(server: Server, name: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A seed into `name`, a database of somebody's, that has made its tables."""
+    words = ["seed", "small", "--database", name, "--allow-foreign", "--server", server.url("postgres")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "inboxbench", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            with db.connect(server.conninfo(name)) as connection:
+                while db.first_row(connection, "SELECT to_regclass('inboxbench_loading')")[0] is None:
+                    assert process.poll() is None
+                    time.sleep(0.05)
+            yield process
+        finally:
+            process.kill()
+
+
+def _listed(server: Server) -> set[tuple[str, str]]:
+    listed = json.loads(_command(server, "dataset", "list", "--all", "--format", "json"))
+    return {(item.get("what"), item.get("state")) for item in listed}
+
+
+def test_the_commands_list_and_remove_what_a_killed_seed_left_in_a_database_of_somebody(server: Server) -> None:
+    name = "shop_of_somebody"
+    with db.connect(server.conninfo()) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            with _listing(server, name) as seeding:
+                assert ("load", "running") in _listed(server)
+                assert f"load {name}" not in _command(server, "dataset", "prune")
+                seeding.kill()
+                seeding.wait()
+                assert ("load", "gone") in _listed(server)
+                with db.connect(server.conninfo(name)) as connection:
+                    connection.execute("CREATE VIEW theirs AS SELECT id FROM contacts")
+                    with pytest.raises(subprocess.CalledProcessError) as kept:
+                        _command(server, "dataset", "prune")
+                    assert "view theirs depends on table contacts" in kept.value.stderr
+                    connection.execute("DROP VIEW theirs")
+                assert f"removed load {name}" in _command(server, "dataset", "prune")
+            with db.connect(server.conninfo(name)) as connection:
+                left = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+                assert db.first_row(connection, left) == (0,)
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

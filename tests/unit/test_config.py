@@ -21,6 +21,16 @@ def test_a_flag_beats_the_environment_which_beats_the_file(tmp_path: Path) -> No
     assert load_settings({"server": "embedded"}, start=start, environment=environment).server == "embedded"
 
 
+def test_a_setting_knows_where_it_was_given(tmp_path: Path) -> None:
+    start = _write(tmp_path, 'server = "container"\ncache_limit = "1GB"\nrow-source = "nope"')
+    settings = load_settings(start=start, environment={"INBOXBENCH_CACHE_LIMIT": "2GB"})
+    assert settings.origin("server") == f"{tmp_path}/pyproject.toml [tool.inboxbench] server"
+    assert settings.origin("cache_limit") == "INBOXBENCH_CACHE_LIMIT"
+    assert load_settings({"server": "embedded"}, start=start).origin("server") == "the value of --server"
+    assert settings.pyproject == tmp_path / "pyproject.toml"
+    assert set(settings.brought) == {"row-source"}
+
+
 def test_without_any_source_the_server_is_embedded(tmp_path: Path) -> None:
     assert load_settings(start=tmp_path, environment={}).server == "embedded"
 

@@ -102,6 +102,15 @@ def test_the_rest_is_left_alone(text: str) -> None:
     assert masked(text) == text
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["/etc/passwd: is a directory", "open '/run/secret: no such file'", r"no password", "~/.pgpass and /pwd: denied"],
+)
+def test_a_path_is_no_secret(text: str) -> None:
+    assert masked(text) == text
+    assert masked("https://h/x?password=s3cret&y and /passwd=s3cret") == "https://h/x?password=***&y and /passwd=***"
+
+
 def test_every_string_of_a_document_is_reached() -> None:
     document = {"a": [{"b": "postgresql://u:pw@h/d"}], "postgresql://u:pw@h/d": 1, "password": "pw", "n": 3, "x": None}
     assert masked_json(document) == {

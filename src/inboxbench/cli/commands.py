@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from inboxbench import __version__
-from inboxbench.cli.options import loaded, own_commands
+from inboxbench.cli.options import check_limit, loaded, own_commands
 
 # Command → one line of help. Modules are imported when used: `inboxbench --help` need not load numpy.
 _COMMANDS = {
@@ -81,6 +81,7 @@ def application() -> None:
     Exit codes: 0 fine, 1 a threshold was exceeded, 2 usage or configuration, 3 the thing under test failed, 70 a fault
     of inboxbench itself.
     """
+    check_limit()
 
 
 def _debug() -> None:

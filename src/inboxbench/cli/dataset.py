@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import click
+import psycopg
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -13,10 +15,20 @@ from inboxbench import units
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import SeedProgress
-from inboxbench.errors import ServerError
+from inboxbench.errors import InboxbenchError, ServerError
 from inboxbench.files import check_writable
 from inboxbench.leftovers import Leftover, remove_leftovers, temporary_databases, temporary_folders
-from inboxbench.seed import Stored, copy_dataset, export_dataset, import_dataset, list_datasets, remove_dataset
+from inboxbench.seed import (
+    Stored,
+    copy_dataset,
+    export_dataset,
+    import_dataset,
+    left_loads,
+    list_datasets,
+    remove_dataset,
+    remove_load,
+)
+from inboxbench.server import Server, reason
 
 
 @click.group()
@@ -71,8 +83,8 @@ def list_command(session: Session, *, every: bool, output: Output) -> None:
     """List the seeded databases of the server with their size, age and checksum."""
     with session.server(as_is=True) as server:
         databases = temporary_databases(server)
-        left = [*databases, *temporary_folders(session.settings.data_dir)] if every else []
-        shown = {item.name for item in left}
+        left = [*databases, *left_loads(server), *temporary_folders(session.settings.data_dir)] if every else []
+        shown = {item.name for item in databases} if every else set()
         datasets = [stored for stored in list_datasets(server) if stored.name not in shown]
     nothing = "no datasets; `inboxbench seed PROFILE` makes one (keep a server with `inboxbench server start`)"
     output.hand_over(
@@ -120,15 +132,32 @@ def prune(session: Session, hosts: tuple[str, ...]) -> None:
     """Remove temporary databases and folders of commands that were killed: those whose process is gone."""
     with session.server(as_is=True) as server:
         removed, problems = remove_leftovers(server, session.settings.data_dir, hosts=hosts)
-        left = [item for item in temporary_databases(server) if item.state in ("elsewhere", "unknown")]
+        loads, kept = _prune_loads(server, hosts)
+        removed, problems = [*removed, *loads], [*problems, *kept]
+        left = [*temporary_databases(server), *left_loads(server)]
     for item in removed:
         click.echo(f"removed {item.what} {item.name}")
     if not removed:
         click.echo("nothing to remove")
     for item in left:
-        click.echo(f"left alone: {item.name}, of {_owner(item)}")
+        if item.state in ("elsewhere", "unknown"):
+            click.echo(f"left alone: {item.name}, of {_owner(item)}")
     if problems:
         raise ServerError("; ".join(problems))
+
+
+def _prune_loads(server: Server, hosts: Collection[str]) -> tuple[list[Leftover], list[str]]:
+    """Remove what killed loads made in databases that are somebody's; a line for each that is not all gone."""
+    removed, problems = [], []
+    for load in left_loads(server):
+        if load.is_over(hosts):
+            try:
+                kept = remove_load(server, load.name)
+            except (InboxbenchError, psycopg.Error) as error:
+                kept = [reason(error)]
+            problems += [f"what a load left in {load.name} could not all be removed: {'; '.join(kept)}"] if kept else []
+            removed += [] if kept else [load]
+    return removed, problems
 
 
 @command.command(name="export")

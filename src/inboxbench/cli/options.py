@@ -19,7 +19,7 @@ from inboxbench.errors import UsageError
 from inboxbench.extensions import ProjectCommand, project_commands
 from inboxbench.leftovers import tidy
 from inboxbench.project import Project, find_project
-from inboxbench.server import Server, check_data_dir, open_server
+from inboxbench.server import Server, check_data_dir, open_server, parse_spec
 from inboxbench.units import read_size
 
 P = ParamSpec("P")
@@ -57,11 +57,26 @@ def _one(servers: Sequence[str]) -> None:
         )
 
 
-def _check_limit(settings: Settings) -> None:
+def check_limit(settings: Settings | None = None) -> None:
+    """Raise UsageError for a size of the cache that is none; settings: None for those without a command's options."""
+    settings = settings or load_settings()
     try:
         read_size(settings.cache_limit)
     except UsageError as error:
-        raise UsageError(f"cache_limit (INBOXBENCH_CACHE_LIMIT): {error}") from None
+        raise UsageError(f"{settings.origin('cache_limit')}: {error}") from None
+
+
+def _check_brought(settings: Settings, project: Project) -> None:
+    """Raise UsageError where the nearest pyproject.toml brings code to a project that the command does not work on, and
+    nobody said so: what it names would be passed over in silence."""
+    if settings.project or not settings.brought or settings.pyproject is None:
+        return
+    if settings.pyproject.resolve() != project.extensions.resolve():
+        keys = ", ".join(sorted(settings.brought))
+        raise UsageError(
+            f"{settings.pyproject} [tool.inboxbench] {keys}: what belongs to a project is not read, for no project is "
+            'named; add project = "." there if that folder is one, or take it out'
+        )
 
 
 def pass_session(command: Callable[Concatenate[Session, P], R]) -> Callable[..., R]:
@@ -111,8 +126,10 @@ def _passing(
         }
         settings = load_settings(flags)
         check_data_dir(settings.data_dir)
-        _check_limit(settings)
+        for spec in (settings.server, *servers[1:]):
+            parse_spec(spec, settings.origin("server"))
         found = find_project(Path(settings.project) if settings.project else None, needs)
+        _check_brought(settings, found)
         return command(Session(settings, found, servers[1:]), *args, **kwargs)
 
     return wrapped

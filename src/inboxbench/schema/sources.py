@@ -98,7 +98,8 @@ def _of_metadata(server: Server, text: str) -> Schema:
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    metadata = import_target(text, text)
+    # What stands behind the colon may be a password: it is repeated only when the module is there.
+    metadata = import_target(text, "a side as MODULE:ATTRIBUTE")
     if not isinstance(metadata, sa.MetaData):
         raise UsageError(f"{text}: is no sqlalchemy.MetaData but {type(metadata).__name__}; name Base.metadata")
     statements = ddl_of(metadata, text)

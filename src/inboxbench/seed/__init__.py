@@ -4,6 +4,7 @@ from inboxbench.seed.datasets.archive import export_dataset, import_dataset
 from inboxbench.seed.datasets.dataset import load_dataset, seed_into
 from inboxbench.seed.datasets.registry import Dataset, Stored, copy_dataset, list_datasets, remove_dataset
 from inboxbench.seed.load.run import Progress, Step
+from inboxbench.seed.load.target import left_loads, remove_load
 from inboxbench.seed.profile import BaseProfile, load_profile, profile_names, read_profile, scaled
 from inboxbench.seed.row_source import RowSource, project_row_source
 
@@ -17,6 +18,7 @@ __all__ = [
     "copy_dataset",
     "export_dataset",
     "import_dataset",
+    "left_loads",
     "list_datasets",
     "load_dataset",
     "load_profile",
@@ -24,6 +26,7 @@ __all__ = [
     "project_row_source",
     "read_profile",
     "remove_dataset",
+    "remove_load",
     "scaled",
     "seed_into",
 ]

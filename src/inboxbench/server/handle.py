@@ -159,11 +159,15 @@ class External:
 Spec = Embedded | Binaries | Container | External
 
 
-def parse_spec(text: str) -> Spec:
-    """Raises UsageError with the accepted forms; it does not repeat the text, which may hold a password."""
+def parse_spec(text: str, where: str = "the value of --server") -> Spec:
+    """Raises UsageError that begins with `where` and names the accepted forms; it does not repeat the text, which may
+    hold a password."""
     head, _, rest = text.partition(":")
     if text.startswith(("postgresql://", "postgres://")):
+        check_url(text, where)
         return External(text)
+    if head in ("bin", "container") and ("://" in rest or parameters(rest)):  # it would be shown as a path or an image
+        raise UsageError(f"{where} has a connection string behind {head}:; write the string alone. Accepted: {FORMS}")
     match head:
         case "embedded" if not rest or rest.isdigit():
             return Embedded(int(rest)) if rest else Embedded()
@@ -171,7 +175,7 @@ def parse_spec(text: str) -> Spec:
             return Binaries(Path(rest))
         case "container":
             return Container(rest) if rest else Container()
-    raise UsageError(f"the value of --server names no server{_hint(head)}. Accepted: {FORMS}")
+    raise UsageError(f"{where} names no server{_hint(head)}. Accepted: {FORMS}")
 
 
 def _hint(head: str) -> str:

@@ -151,6 +151,7 @@ def test_a_wrong_file_is_one_line_with_its_place(
         ("missing.sql", "there is no such file"),
         ("json:nothing", "json has no nothing"),
         ("no_such_module:Base.metadata", "cannot import no_such_module"),
+        ("postgres:s3cret", r"^a side as MODULE:ATTRIBUTE: cannot import postgres: No module named 'postgres'$"),
         ("json:dumps", "is no sqlalchemy.MetaData"),
         ("postgresql://u:p@h/@x/y", "malformed"),
     ],

@@ -103,7 +103,9 @@ def _ended(
     )
 
 
-@pytest.mark.parametrize("command", ["$IB migrate history", "$IB --help", "$IB migrate history --format json"])
+@pytest.mark.parametrize(
+    "command", ["$IB migrate history", "$IB --help", "$IB migrate history --format json", "$IB schema check"]
+)
 def test_a_full_disk_is_one_line(command: str) -> None:
     ended = _ended(f"{command} > /dev/full")
     assert ended.returncode == 2

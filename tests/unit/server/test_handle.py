@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from inboxbench.errors import UsageError
-from inboxbench.server.handle import check_reachable, check_url, parse_spec, without_password
+from inboxbench.server.handle import Binaries, Container, check_reachable, check_url, parse_spec, without_password
 
 
 def test_of_a_malformed_url() -> None:
@@ -39,6 +42,29 @@ def test_of_an_unknown_server(text: str) -> None:
     with pytest.raises(UsageError, match="the value of --server names no server") as raised:
         parse_spec(text)
     assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bin:postgresql://bob:s3cret@db/x",
+        "container:postgres://bob:s3cret@db/x",
+        "bin:host=db password=s3cret",
+        "container:password='a s3cret' host=db",
+        "postgresql://bob:s3c/ret@db/s3cret@x",
+    ],
+)
+@pytest.mark.parametrize("where", ["the value of --server", "/shop/pyproject.toml [tool.inboxbench] server"])
+def test_a_connection_string_in_a_wrong_place_is_not_repeated(text: str, where: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_spec(text, where)
+    assert str(raised.value).startswith(where)
+    assert not re.search("s3c|bob|db/", str(raised.value))
+
+
+def test_paths_and_images_of_any_look_are_taken() -> None:
+    assert parse_spec("bin:/opt/a=b/bin") == Binaries(Path("/opt/a=b/bin"))
+    assert parse_spec("container:registry:5000/pg@sha256:00") == Container("registry:5000/pg@sha256:00")
 
 
 def test_the_server_that_was_meant_is_named() -> None:

@@ -66,7 +66,7 @@ def check(session: Session) -> None:
             f"schema/{_FILE}{join}{compared} do not build the same database (differences above); "
             "correct the one that is wrong: for the file, run `inboxbench schema dump --write`"
         )
-    progress_console.print(f"schema/{_FILE}{join}{compared} build the same database")
+    click.echo(f"schema/{_FILE}{join}{compared} build the same database")
 
 
 def head_sql(server: Server, project: Project) -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from inboxbench.credentials import named
 from inboxbench.database import (
     PREFIX,
     connect,
@@ -145,6 +146,11 @@ def _target(server: Server, name: str, *, allow_foreign: bool) -> Iterator[tuple
     """The database, made when absent: the kind that it is marked as when it is filled (None: not at all), and whether
     it was there before, and others may work in it."""
     if not exists(server, name):
+        if allow_foreign and not name.startswith(PREFIX):
+            raise UsageError(
+                f"database {named(name, '--database')} does not exist on {server.label}; --allow-foreign fills one "
+                f"that does: create it first, or give a name that begins with {PREFIX}, which is made"
+            )
         create_database(server, name, kind=LOADING)
         with dropped_on_failure(server, name):
             yield SEEDED, False
@@ -153,7 +159,12 @@ def _target(server: Server, name: str, *, allow_foreign: bool) -> Iterator[tuple
         require_ours(server, name)
     with connect(server.conninfo(name)) as connection:
         check_rights(connection)
-        remove_listed(connection)  # of a load that was killed: it is no more, for we have its lock
+        # Of a load that was killed: it is no more, for we have its lock.
+        if kept := remove_listed(connection):
+            raise UsageError(
+                f"database {name!r} still has what an earlier load left there, which must stay: {'; '.join(kept)}; "
+                "take away what depends on it, or seed another database"
+            )
         check_empty(connection)
     with emptied_on_failure(server.conninfo(name)):
         yield (None if allow_foreign else SEEDED), True

@@ -7,7 +7,8 @@ well. Objects are removed without CASCADE: what others made meanwhile stays, and
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from inboxbench.database import Connection
-from inboxbench.owner import this_process
+from inboxbench.owner import Owner, this_process
 
 _PATIENCE = "60s"  # for the locks of sessions of ours that are being ended
 _MARK = "inboxbench load: "
@@ -38,6 +39,15 @@ _ATTACHED = """
         OR classid = 'pg_class'::regclass AND objid IN (SELECT oid FROM pg_class WHERE relkind = 'S')
     )
     UNION ALL SELECT 'pg_class'::regclass, inhrelid FROM pg_inherits WHERE inhparent = ANY (%s::oid[])
+    UNION ALL SELECT 'pg_class'::regclass, indexrelid
+    FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+    WHERE indrelid = ANY (%s::oid[]) AND NOT EXISTS (
+        SELECT FROM inboxbench_loading WHERE objid = indrelid AND name = relname
+    )
+"""
+_PLAN = """
+    INSERT INTO inboxbench_loading (classid, objid, attached, name)
+    VALUES ('pg_class'::regclass, %s::regclass, true, %s)
 """
 # Parts of another object go with it.
 _WHOLE = """
@@ -55,10 +65,24 @@ _NAME = "SELECT type, identity FROM pg_identify_object(%s::oid, %s::oid, 0)"
 _Object = tuple[int, int]
 
 
+def _comment(connection: Connection) -> str:
+    row = connection.execute("SELECT obj_description(to_regclass('inboxbench_loading'), 'pg_class')").fetchone()
+    return str(row[0]) if row else ""
+
+
 def is_listing(connection: Connection) -> bool:
     """Whether the list of a load is in this database; a table of that name that is somebody's does not count."""
-    row = connection.execute("SELECT obj_description(to_regclass('inboxbench_loading'), 'pg_class')").fetchone()
-    return row is not None and str(row[0]).startswith(_MARK)
+    return _comment(connection).startswith(_MARK)
+
+
+def list_owner(connection: Connection) -> tuple[Owner | None, int]:
+    """Return the process whose load the list in this database is of (None: not known), and when it began (Unix
+    seconds)."""
+    try:
+        facts = json.loads(_comment(connection).removeprefix(_MARK))
+        return Owner.from_json(facts.get("owner")), int(facts["created"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, int(time.time())
 
 
 @contextmanager
@@ -87,9 +111,19 @@ def listed(connection: Connection, *, begin: bool = False) -> Iterator[None]:
 
 
 def _make_list(connection: Connection) -> None:
-    connection.execute("CREATE TABLE inboxbench_loading (number serial, classid oid, objid oid, attached bool)")
-    text = sql.Literal(_MARK + json.dumps(this_process().to_json()))
+    connection.execute(
+        "CREATE TABLE inboxbench_loading (number serial, classid oid, objid oid, attached bool, name text)"
+    )
+    facts = {"owner": this_process().to_json(), "created": int(time.time())}
+    text = sql.Literal(_MARK + json.dumps(facts))
     connection.execute(sql.SQL("COMMENT ON TABLE inboxbench_loading IS {}").format(text))
+
+
+def plan_indexes(connection: Connection, indexes: Iterable[tuple[str, str]]) -> None:
+    """Note the indexes that the load will build, by table and name: another one on the same table is somebody's."""
+    if is_listing(connection):
+        with connection.cursor() as cursor:
+            cursor.executemany(_PLAN, list(indexes))
 
 
 def _objects(connection: Connection) -> dict[_Object, None]:
@@ -104,7 +138,7 @@ def _whole(connection: Connection, objects: Sequence[_Object]) -> list[_Object]:
 
 def _attached(connection: Connection, objects: Sequence[_Object]) -> list[_Object]:
     tables = [objid for _, objid in objects]
-    return [(int(row[0]), int(row[1])) for row in connection.execute(_ATTACHED, (tables, tables))]
+    return [(int(row[0]), int(row[1])) for row in connection.execute(_ATTACHED, (tables, tables, tables))]
 
 
 def forget(connection: Connection) -> None:
@@ -114,18 +148,28 @@ def forget(connection: Connection) -> None:
 
 
 def remove_listed(connection: Connection) -> list[str]:
-    """Remove what is on the list, and the list; returns a line for each object that has to stay, and why."""
+    """Remove what is on the list; returns a line for each object that has to stay, and why.
+
+    What stays is still on the list, for the next one to try, and to say whose it is; else the list goes, too.
+    """
     if not is_listing(connection):
         return []
     rows = connection.execute("SELECT classid, objid, attached FROM inboxbench_loading ORDER BY number DESC").fetchall()
     known = {(int(classid), int(objid)) for classid, objid, _ in rows}
     with connection.transaction():
         connection.execute("SELECT set_config('lock_timeout', %s, true)", (_PATIENCE,))
-        connection.execute("DROP TABLE inboxbench_loading")
-        return _removed(connection, [(int(row[0]), int(row[1])) for row in rows if not row[2]], known)
+        kept = _removed(connection, [(int(row[0]), int(row[1])) for row in rows if not row[2]], known)
+        if kept:
+            connection.execute(
+                "DELETE FROM inboxbench_loading WHERE NOT attached AND objid <> ALL (%s::oid[])",
+                ([objid for _classid, objid in kept],),
+            )
+        else:
+            connection.execute("DROP TABLE inboxbench_loading")
+        return list(kept.values())
 
 
-def _removed(connection: Connection, objects: Sequence[_Object], known: set[_Object]) -> list[str]:
+def _removed(connection: Connection, objects: Sequence[_Object], known: set[_Object]) -> dict[_Object, str]:
     """Round after round, as long as something goes: what one needs may be gone by then."""
     kept = {}
     free = []
@@ -142,7 +186,7 @@ def _removed(connection: Connection, objects: Sequence[_Object], known: set[_Obj
             kept |= problems
             break
         left = list(problems)
-    return list(kept.values())
+    return kept
 
 
 def _identity(connection: Connection, found: _Object) -> tuple[str, str] | None:

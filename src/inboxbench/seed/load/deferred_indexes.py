@@ -47,6 +47,11 @@ class IndexPart:
     constraint: str | None  # its name when the index carries a primary key or a unique constraint
     primary: bool
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Those that it has one after the other: an index takes that of its constraint."""
+        return frozenset(filter(None, (self.name, self.constraint)))
+
 
 @dataclass(frozen=True, slots=True)
 class ConstraintPart:

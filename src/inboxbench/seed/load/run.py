@@ -21,7 +21,7 @@ from inboxbench.owner import temporary_folder
 from inboxbench.seed.binary.copy_format import table_checksum
 from inboxbench.seed.dask.option import Cluster, cluster_pool
 from inboxbench.seed.load import deferred_indexes
-from inboxbench.seed.load.created import listed
+from inboxbench.seed.load.created import listed, plan_indexes
 from inboxbench.seed.load.deferred_indexes import in_parallel
 from inboxbench.seed.load.process_pool import WorkerPool, local_pool
 from inboxbench.seed.load.worker import reads_files
@@ -142,6 +142,7 @@ def load(
         check_disk(connection, rows, profile)
         with listed(connection, begin=True) if shared else nullcontext():
             parts = create_tables(connection, schema, layout)
+            plan_indexes(connection, ((part.table, name) for part in parts.indexes for name in part.names))
     watch = _Stopwatch()
     with temporary_folder("seed") as folder:
         by_file = not isinstance(workers, Cluster) and _reads_files(conninfo, folder)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+import psycopg
 
 from inboxbench.database import Connection, connect
-from inboxbench.errors import UsageError
-from inboxbench.seed.load.created import forget, remove_listed
+from inboxbench.errors import ServerError, UsageError
+from inboxbench.leftovers import Leftover
+from inboxbench.seed.load.created import forget, is_listing, list_owner, remove_listed
 from inboxbench.server import Server
 
 _MAY_CREATE = "SELECT current_user, current_schema(), has_schema_privilege(current_schema(), 'CREATE')"
@@ -23,6 +26,32 @@ def load_lock(server: Server, name: str) -> Iterator[None]:
         if row is None or not row[0]:
             raise UsageError(f"{name} is being loaded by another process; wait for it, or end it first")
         yield
+
+
+_DATABASES = """
+    SELECT datname FROM pg_database
+    WHERE datallowconn AND NOT datistemplate AND has_database_privilege(oid, 'CONNECT') ORDER BY 1
+"""
+
+
+def left_loads(server: Server) -> list[Leftover]:
+    """Return the loads into databases that are somebody's, by database, whose list is still there: they run, or were
+    killed, or something of somebody's kept what they made from going."""
+    found = []
+    with connect(server.conninfo()) as connection:
+        names = [str(row[0]) for row in connection.execute(_DATABASES).fetchall()]
+    for name in names:
+        with suppress(ServerError, psycopg.Error), connect(server.conninfo(name)) as connection:
+            if is_listing(connection):
+                owner, created = list_owner(connection)
+                found.append(Leftover("load", name, 0, created, owner, owner.state if owner else "unknown"))
+    return found
+
+
+def remove_load(server: Server, name: str) -> list[str]:
+    """Remove what a load that is no more left in database `name`; return a line for each object that has to stay."""
+    with load_lock(server, name), connect(server.conninfo(name)) as connection:
+        return remove_listed(connection)
 
 
 def check_rights(connection: Connection) -> None:
