@@ -5,9 +5,9 @@ A database behind a URL is read once by pg_dump, in the read-only transaction th
 by pg_restore. A template there would be faster, but it would need a right to create databases and would put the load
 of a rehearsal or of a measurement where the original is at work.
 
-Owners, privileges, publications, subscriptions, security labels and tablespaces stay behind: the roles, servers and
-folders that they name are not here. Settings of the source that decide plans and results come along, wherever it has
-them from (`inboxbench.database_settings`).
+Publications, subscriptions, security labels and tablespaces stay behind: the servers and folders that they name are
+not here. Roles come along with what they own and may do (`inboxbench.database_roles`), and so do settings of the
+source that decide plans and results, wherever it has them from (`inboxbench.database_settings`).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from psycopg import sql
 from inboxbench import units
 from inboxbench.credentials import named, parameters, place
 from inboxbench.database import Connection, connect, exists, scratch_database
+from inboxbench.database_roles import Roles, brought, hand_over, read_roles, settings_of
 from inboxbench.database_settings import read_settings, take_over
 from inboxbench.errors import ServerError, UsageError
 from inboxbench.lifetime import running
@@ -108,6 +109,7 @@ class _Original:
     locale: _Locale
     closed_sequences: Sequence[str]
     policy_roles: Sequence[str]
+    roles: Roles
 
 
 def is_url(database: str | None) -> bool:
@@ -116,15 +118,16 @@ def is_url(database: str | None) -> bool:
 
 
 @contextmanager
-def copied(server: Server, source: str) -> Iterator[Copy]:
+def copied(server: Server, source: str, *, roles: Sequence[str] = ()) -> Iterator[Copy]:
     """A copy on `server` of `source`, a URL or a database of `server` by name; dropped at the end of the block.
 
-    Raises UsageError for a source that is not there, names no database or runs a newer PostgreSQL than `server`,
+    roles: whom queries are going to be executed as there; the settings of the first are the copy's. Raises UsageError
+    for a source that is not there, names no database, lacks a role or runs a newer PostgreSQL than `server`,
     ServerError when it cannot be reached or does not fit, CopyFailed when it cannot be read or restored.
     """
     if is_url(source):
         check_url(source, "the URL of --database")
-        with _fetched(server, completed(source)) as copy:
+        with _fetched(server, completed(source), roles) as copy:
             yield copy
     else:
         with cloned(server, source) as name:
@@ -146,22 +149,24 @@ def cloned(server: Server, template: str) -> Iterator[str]:
 
 
 @contextmanager
-def _fetched(server: Server, url: str) -> Iterator[Copy]:
-    original = _inspect(url, server)
+def _fetched(server: Server, url: str, roles: Sequence[str]) -> Iterator[Copy]:
+    original = _inspect(url, server, roles)
     with connect(server.conninfo()) as connection:
         _check_room(server, connection, original.size, place(url))
-        known = connection.execute("SELECT rolname::text FROM pg_roles").fetchall()
-    missing = [role for role in original.policy_roles if (role,) not in known]
-    with scratch_database(server, "copy", locales=original.locale.clauses()) as name:
+    with (
+        brought(server, original.roles) as here,
+        scratch_database(server, "copy", locales=original.locale.clauses()) as name,
+    ):
+        missing = [role for role in original.policy_roles if role in here.missing]
         policies_left_out = _pour(url, server, name, original.closed_sequences, policies=not missing)
         with connect(server.conninfo(name)) as connection:
             connection.execute("ANALYZE")  # a dump carries no statistics
             locale = _locale(connection)
-        lost = list(take_over(server, name, original.settings))
+        lost = [*take_over(server, name, original.settings), *hand_over(server, name, original.roles), *here.remarks()]
         yield Copy(name, (*_remarks(original, locale, missing if policies_left_out else []), *lost))
 
 
-def _inspect(url: str, server: Server) -> _Original:
+def _inspect(url: str, server: Server, roles: Sequence[str]) -> _Original:
     if not parameters(url).get("dbname"):
         raise UsageError(f"--database {place(url)}: names no database; write postgresql://user@host:port/database")
     try:
@@ -175,10 +180,11 @@ def _inspect(url: str, server: Server) -> _Original:
                 )
             return _Original(
                 _size(source, source.info.dbname),
-                read_settings(source),
+                read_settings(source) | (settings_of(source, roles[0]) if roles else {}),
                 _locale(source),
                 [name for (name,) in source.execute(_CLOSED_SEQUENCES)],
                 [role for (role,) in source.execute(_POLICY_ROLES)],
+                read_roles(source, roles),
             )
     except psycopg.OperationalError as error:
         raise ServerError(f"cannot reach {place(url)}: {reason(error)}") from None
@@ -221,7 +227,7 @@ def _remarks(original: _Original, locale: _Locale, missing_roles: Sequence[str])
     if (wanted := original.locale.shown) != locale.shown:
         yield f"the original sorts text by {wanted}, the copy by {locale.shown}: plans and rows by text may differ"
     if missing_roles:
-        yield f"row security policies are left out: they name the role {missing_roles[0]}, which is not on this server"
+        yield f"row security policies are left out: their role {missing_roles[0]} could not be made on this server"
 
 
 def _pour(url: str, server: Server, name: str, closed_sequences: Sequence[str], *, policies: bool) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 
 from inboxbench.database import OWNER, DatabaseInfo, drop_database, list_databases
+from inboxbench.database_roles import remove_left_roles
 from inboxbench.errors import InboxbenchError
 from inboxbench.owner import Owner, folder_owner, left_folders, remove_folder
 from inboxbench.server import Server, reason
@@ -97,6 +98,8 @@ def remove_leftovers(
             removed.append(left)
         except (InboxbenchError, psycopg.Error) as error:
             problems.append(f"{left.name} could not be removed: {reason(error)}")
+    with suppress(psycopg.Error):
+        remove_left_roles(server)
     return removed, problems
 
 

@@ -15,6 +15,8 @@ A parameter may say its own value, `-- params: account bigint = 42, name text = 
 A type is any that PostgreSQL reads, such as `numeric(10,2)`, `app.mood[]` or `"Mixed Case"`. A text of
 pg_stat_statements may keep its $1, $2 …: the parameters are declared in that order, under names of your own.
 
+`-- role: web` and `-- set: app.tenant = '42'` say whom it is executed as, and with which settings.
+
 `prepare` turns the text into the body of a server-side PREPARE ($1, $2 …), leaving strings, comments and
 casts alone. A wrong file is a UsageError that names the file and the key.
 """
@@ -31,11 +33,11 @@ from typing import Literal, LiteralString, cast
 from inboxbench.errors import UsageError, unknown
 from inboxbench.files import read_text
 from inboxbench.sqltree import parse
-from inboxbench.sqltree.tokens import Token, placeholders, scan, split
+from inboxbench.sqltree.tokens import Token, assignments, placeholders, scan, split
 
 Order = Literal["ordered", "unordered"]
 
-KEYS = ("name", "title", "family", "ids", "params", "classes", "order", "writes")
+KEYS = ("name", "title", "family", "ids", "params", "classes", "order", "writes", "role", "set")
 _REQUIRED = ("name", "title", "family", "classes", "order")
 _HEADER = re.compile(r"^--\s*([a-z_]+):\s*(.*?)\s*$")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
@@ -46,7 +48,8 @@ _ID = re.compile(r"^[A-Z]\d+(?:\.\d+)?[a-z]?$")
 class QueryFile:
     """One benchmarked query. `params` maps a parameter to its SQL type, in the order they are declared; `defaults`: the
     SQL of a value, for those that have one; without `classes` they are what the query is measured with. writes: its
-    header says so, as of a function that writes."""
+    header says so, as of a function that writes. role, settings: of the session that it is executed in (role "": as
+    all others)."""
 
     path: Path
     name: str
@@ -59,6 +62,8 @@ class QueryFile:
     text: str
     defaults: Mapping[str, str] = field(default_factory=dict)
     writes: bool = False
+    role: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def changes_rows(self) -> bool:
@@ -258,6 +263,13 @@ def _yes(path: Path, value: str) -> bool:
     return value == "yes"
 
 
+def _settings(path: Path, declared: str) -> dict[str, str]:
+    settings = assignments(declared) if declared else {}
+    if settings is None:
+        raise UsageError(f"{path} set: {declared!r} cannot be read; write it as `app.tenant = '42', work_mem = '16MB'`")
+    return settings
+
+
 def _words(value: str) -> tuple[str, ...]:
     return tuple(filter(None, re.split(r"[,\s]+", value)))
 
@@ -299,6 +311,8 @@ def parse_query(path: Path, source: str, *, strict: bool = True) -> QueryFile:
         text=text,
         defaults=defaults,
         writes=_yes(path, header.get("writes", "no")),
+        role=header.get("role", "").strip('"'),
+        settings=_settings(path, header.get("set", "")),
     )
 
 

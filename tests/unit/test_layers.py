@@ -23,6 +23,7 @@ LAYERS: list[set[str]] = [
     {"traffic", "report", "migrate"},
     {
         "database_copy",
+        "database_roles",
         "database_settings",
         "database",
         "leftovers",

@@ -186,3 +186,18 @@ def test_a_rewrite_uses_parameters_of_its_query_by_name_or_by_number() -> None:
         parse_rewrite(path, "SELECT :sinc", params)
     with pytest.raises(UsageError, match=r"alt\.sql params: the statement has \$3"):
         parse_rewrite(path, "SELECT $3", params)
+
+
+def test_a_header_says_role_and_settings() -> None:
+    header = (
+        "-- role: \"Web App\"\n-- set: app.tenant = '42', work_mem = '1MB', enable_sort = off, a.b='x, = y'\nSELECT 1"
+    )
+    query = parse_query(Path("q.sql"), header, strict=False)
+    assert query.role == "Web App"
+    assert query.settings == {"app.tenant": "42", "work_mem": "1MB", "enable_sort": "off", "a.b": "x, = y"}
+
+
+@pytest.mark.parametrize("declared", ["app.tenant", "app.tenant =", "= 3", "a b = 3", "a = 1 = 2", "a = 'x", "a = 1MB"])
+def test_a_setting_that_is_none_is_named(declared: str) -> None:
+    with pytest.raises(UsageError, match=r"q\.sql set: .*write it as"):
+        parse_query(Path("q.sql"), f"-- set: {declared}\nSELECT 1", strict=False)

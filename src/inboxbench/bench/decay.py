@@ -17,7 +17,7 @@ from psycopg import sql
 
 from inboxbench import units
 from inboxbench.bench.execute.cell import STOPPED, Reading, read_case
-from inboxbench.bench.execute.session import open_probe
+from inboxbench.bench.execute.session import Probes
 from inboxbench.bench.model import require_none
 from inboxbench.bench.request import (
     TIMEOUT_S,
@@ -206,6 +206,7 @@ def run_decay(
     sets: Sets | None = None,
     queries: Sequence[str] | None = None,
     timeout_s: float = TIMEOUT_S,
+    role: str | None = None,
     progress: Progress | None = None,
 ) -> Decay:
     """Read fresh, after `churn` and after VACUUM, each set on its own clone of `source`, which is never written.
@@ -213,13 +214,13 @@ def run_decay(
     Raises as run_matrix does; SubjectFailed when a write of the churn fails.
     """
     with prepared_request(
-        server, source, project, sets=sets, queries=queries, timeout_s=timeout_s, progress=progress
+        server, source, project, sets=sets, queries=queries, timeout_s=timeout_s, role=role, progress=progress
     ) as request:
         steps = 3 * request.cells + sum(len(index_set.indexes) + 2 for index_set in request.sets)
         with SetBuilder(server, request.template, request.sets) as builder, watching(server) as watch:
             run = _DecayRun(server, request, churn, Steps(steps, progress), watch)
             sets, cells = zip(*(run.undisturbed(builder, index_set) for index_set in request.sets), strict=True)
-    notes = [*request.notes, *(decayed.note for decayed in sets if decayed.note)]
+    notes = [*request.caveats, *request.notes, *(decayed.note for decayed in sets if decayed.note)]
     return Decay(request.profile, churn, sets, tuple(chain.from_iterable(cells)), tuple(notes))
 
 
@@ -267,10 +268,10 @@ class _DecayRun:
     def _read(self, name: str, cases: Sequence[Case], announce: Announce) -> list[Reading]:
         """Every case in the order of the workload, which is part of the protocol: a read tidies up for the next one."""
         readings = []
-        with open_probe(self.server, name, timeout_s=self.request.timeout_s) as probe:
+        with Probes(self.server, name, self.request.timeout_s, self.request.role) as probes:
             for case in cases:
                 announce(case.name)
-                readings.append(read_case(probe, case))
+                readings.append(read_case(probes.of(case.query), case))
         return readings
 
 

@@ -233,6 +233,7 @@ def run_ablation(
     queries: Sequence[str] | None = None,
     writes: bool = True,
     timeout_s: float = TIMEOUT_S,
+    role: str | None = None,
     progress: Progress | None = None,
 ) -> Ablation:
     """Remove the indexes of `whole` in turn, on clones of `source`, which is never written.
@@ -250,6 +251,7 @@ def run_ablation(
             writes=writes,
             rounds=1,
             timeout_s=timeout_s,
+            role=role,
             progress=progress,
             make_builder=SetPruner,
         )
@@ -258,7 +260,7 @@ def run_ablation(
     matrix, removals = compared([_without(whole, [index]) for index in whole.indexes])
     spare = [removal.removed[0].index for removal in removals if removal.word in _DISPENSABLE]
     together = compared([_without(whole, spare)])[1][0] if len(spare) > 1 else None
-    return Ablation(whole, matrix.profile, removals, together, matrix.failures, matrix.notes)
+    return Ablation(whole, matrix.profile, removals, together, matrix.failures, (*matrix.caveats, *matrix.notes))
 
 
 def _without(whole: IndexSet, removed: Sequence[Index]) -> IndexSet:

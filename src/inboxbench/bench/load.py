@@ -144,6 +144,7 @@ def run_load(
     sets: Sequence[str] | None = None,
     operations: Sequence[str] | None = None,
     timeout_s: float = TIMEOUT_S,
+    role: str | None = None,
     progress: Progress | None = None,
 ) -> LoadTest:
     """Drive families of reads and writes (None: all) under each set, on copies of `source`.
@@ -154,7 +155,9 @@ def run_load(
     check_operations(project, operations)
     cells: list[LoadCell] = []
     with (
-        prepared_request(server, source, project, sets=sets, timeout_s=timeout_s, progress=progress) as request,
+        prepared_request(
+            server, source, project, sets=sets, timeout_s=timeout_s, role=role, progress=progress
+        ) as request,
         SetBuilder(server, request.template, request.sets) as builder,
     ):
         chosen = _families(request, operations)
@@ -164,11 +167,11 @@ def run_load(
             with builder.built(index_set, lambda _name: None) as (name, built):
                 built.required()
                 settle(server, name)
-                run = _LoadRun(program, bounded(server.conninfo(name), timeout_s), index_set, plan)
+                run = _LoadRun(program, bounded(server.conninfo(name), timeout_s, role), index_set, plan)
                 for operation in _prepared(server, name, request, index_set, chosen):
                     steps(f"{index_set.title}: {operation.name}")
                     cells.append(run.measure(operation))
-        return LoadTest(request.profile, plan, request.sets, tuple(cells), request.notes)
+        return LoadTest(request.profile, plan, request.sets, tuple(cells), (*request.caveats, *request.notes))
 
 
 def _families(request: Request, wanted: Sequence[str] | None) -> list[str]:

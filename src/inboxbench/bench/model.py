@@ -128,7 +128,7 @@ class SetResult:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Everything measured; `notes` says what could not be, and why."""
+    """Everything measured; `notes` says what could not be, and why; `caveats` what to know before the figures."""
 
     profile: str
     workload: Workload
@@ -138,6 +138,7 @@ class Matrix:
     notes: tuple[str, ...] = ()
     client: Overhead | None = None
     refused: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
 
     def unclear(self, cell: Cell) -> bool:
         """Return whether its time on the client's side is within that of a query with next to nothing to do."""
@@ -206,6 +207,7 @@ class Matrix:
             "settings": dict(self.settings),
             "ties": list(self.ties),
             "notes": list(self.notes),
+            "caveats": list(self.caveats),
         }
 
 

@@ -14,6 +14,7 @@ from inboxbench.bench.workload.queries import Case, Workload, draw_cases, read_w
 from inboxbench.bench.workload.rewrites import check_rewrites, rewritten
 from inboxbench.bench.workload.writes import Targets, draw_targets, read_writes
 from inboxbench.database import Connection, connect, read_marker
+from inboxbench.database_roles import policies_remark
 from inboxbench.database_settings import replaced
 from inboxbench.errors import UsageError
 from inboxbench.project import Project
@@ -36,7 +37,8 @@ Sets = Sequence[str] | Sequence[IndexSet]
 class Request:
     """`template` holds the data of `profile` without secondary indexes; sets in their order; targets by class.
     as_is: rows lie where they lay in the source, else in key order. refused: sets that cannot be built, and why. role:
-    whom queries are executed as (None: the server's own user). current: the secondary indexes of the source."""
+    whom queries are executed as (None: the server's own user). current: the secondary indexes of the source. caveats:
+    what to know before the figures."""
 
     template: str
     profile: str
@@ -50,6 +52,7 @@ class Request:
     refused: tuple[str, ...] = ()
     role: str | None = None
     current: IndexSet = field(default_factory=lambda: IndexSet(CURRENT, CURRENT, "", ()))
+    caveats: tuple[str, ...] = ()
 
     @property
     def cells(self) -> int:
@@ -92,6 +95,7 @@ def prepared_request(
     as_is: bool = False,
     lenient: bool = False,
     role: str | None = None,
+    caveats: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Iterator[Request]:
     """Yield a request with everything read, drawn and tried out; the template is dropped at the end of the block.
@@ -119,11 +123,17 @@ def prepared_request(
                 write.classes[0]: draw_targets(connection, project.bench / "targets", write) for write in changes
             }
             notes = (*refused, *workload.skipped, *_members(chosen), *_remarks(connection))
+            if role:
+                notes = (*notes, f"queries are executed as role {role}")
+            by_default = any(not query.role for query in workload.queries)
+            if by_default and (unbound := policies_remark(connection, role)):
+                caveats = (unbound, *caveats)
         profile = _profile(server, source)
         if profile == source:  # rows of somebody's: what their own settings would give is worth knowing
             notes = (*notes, *replaced(server, template, measuring(timeout_s)))
         yield Request(
-            template, profile, chosen, workload, changes, targets, timeout_s, notes, as_is, refused, role, current
+            *(template, profile, chosen, workload, changes, targets, timeout_s, notes, as_is, refused, role, current),
+            caveats=tuple(caveats),
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from inboxbench.bench.cache.outcomes import Cache, Outcomes, known_outcomes
 from inboxbench.bench.execute.cell import CellCollector
 from inboxbench.bench.execute.pgbench import Speed, SpeedRun
-from inboxbench.bench.execute.session import DEFAULT_ROUNDS, Pace, Probe, open_probe
+from inboxbench.bench.execute.session import DEFAULT_ROUNDS, Pace, Probe, Probes
 from inboxbench.bench.model import Cell, Matrix, SetResult
 from inboxbench.bench.request import TIMEOUT_S, Progress, Request, Sets, Steps, prepared_request, settle, titled
 from inboxbench.bench.sets.builder import Announce, SetBuilder
@@ -22,6 +22,7 @@ from inboxbench.disturbance import disturbance
 from inboxbench.errors import UsageError
 from inboxbench.project import Project
 from inboxbench.server import Server
+from inboxbench.sqlfile import QueryFile
 
 __all__ = ["TIMEOUT_S", "Matrix", "Progress", "run_matrix"]
 
@@ -51,6 +52,7 @@ def run_matrix(
     cache: Cache | None = None,
     lenient: bool = False,
     role: str | None = None,
+    caveats: Sequence[str] = (),
     progress: Progress | None = None,
     make_builder: MakeBuilder = SetBuilder,
 ) -> Matrix:
@@ -61,14 +63,15 @@ def run_matrix(
     fewer than one execution. speed: measure the client's overhead and the throughput of writes, too (None: neither).
     as_is: leave rows where they lie instead of in key order. cache: outcomes of earlier runs, which are not measured
     again; a set all of whose outcomes are known is not built. lenient: a set with a wrong definition is left out and
-    named (Matrix.refused). role: whom queries are executed as (None: the server's own user). progress(done, total,
-    what comes next). make_builder: where the sets' indexes come from.
+    named (Matrix.refused). role: whom queries are executed as (None: the server's own user). caveats: what a reader
+    must know of `source` before the figures. progress(done, total, what comes next). make_builder: where the sets'
+    indexes come from.
 
     Raises UsageError for unknown names and wrong definitions before anything is built. A cell that fails or
     differs does not stop the rest: see Matrix.failures.
     """
     wanted: dict[str, Any] = {"sets": sets, "queries": queries, "writes": writes, "timeout_s": timeout_s}
-    wanted |= {"as_is": as_is, "lenient": lenient, "role": role}
+    wanted |= {"as_is": as_is, "lenient": lenient, "role": role, "caveats": caveats}
     with prepared_request(server, source, project, progress=progress, **wanted) as request:
         pace = _pace(rounds, budget_s, request.cells)
         outcomes = known_outcomes(cache, server, request, rounds=rounds, speed=speed) if cache else None
@@ -96,7 +99,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self._request = self.speed.request
-        self._collector = CellCollector(self.pace, lambda: self._probe(self._request.template))
+        self._collector = CellCollector(self.pace, self._truth)
         self._steps = Steps(_steps(self._request), self.progress)
 
     def measure_sets(self, make_builder: MakeBuilder) -> Matrix:
@@ -126,6 +129,7 @@ class _Run:
             (*notes, *_empty(self._collector.cells)),
             self.speed.overhead,
             (*request.refused, *self._refused),
+            request.caveats,
         )
 
     def _refuse(self, index_set: IndexSet, error: UsageError) -> None:
@@ -145,17 +149,20 @@ class _Run:
             index_set = self._kept(index_set, built)
             size = settle(server, name)
             cases = self._request.cases(index_set)
-            with self._probe(name) as probe:
-                self._cells(index_set, [case for case in cases if not case.query.changes_rows], probe)
+            with self._probes(name) as probes:
+                self._cells(index_set, [case for case in cases if not case.query.changes_rows], probes)
             for case in cases:
                 if case.query.changes_rows:
-                    with scratch_database(server, "cell", name) as own, self._probe(own) as probe:
-                        self._cells(index_set, [case], probe)
+                    with scratch_database(server, "cell", name) as own, self._probes(own) as probes:
+                        self._cells(index_set, [case], probes)
             self.speed.watch_client(name)
             return (self.outcomes and self.outcomes.cost(index_set)) or self._cost(index_set, name, built.indexes, size)
 
-    def _probe(self, database: str) -> AbstractContextManager[Probe]:
-        return open_probe(self.speed.server, database, timeout_s=self._request.timeout_s, role=self._request.role)
+    def _probes(self, database: str) -> Probes:
+        return Probes(self.speed.server, database, self._request.timeout_s, self._request.role)
+
+    def _truth(self, query: QueryFile) -> AbstractContextManager[Probe]:
+        return self._probes(self._request.template).opened(query)
 
     def _cost(self, index_set: IndexSet, name: str, built: tuple[BuiltIndex, ...], size: int) -> SetResult:
         request = self._request
@@ -177,8 +184,8 @@ class _Run:
         assert result is not None
         return result
 
-    def _cells(self, index_set: IndexSet, cases: Sequence[Case], probe: Probe | None) -> None:
-        """probe: None when all of them are known; one that changes rows has a database of its own, so that the dead
+    def _cells(self, index_set: IndexSet, cases: Sequence[Case], probes: Probes | None) -> None:
+        """probes: None when all of them are known; one that changes rows has a database of its own, so that the dead
         rows which it leaves are in no other cell."""
         for case in cases:
             self._steps(f"{index_set.title}: {case.name}")
@@ -186,8 +193,8 @@ class _Run:
             if known is not None:
                 self._collector.take(case, index_set, *known)
                 continue
-            assert probe is not None
-            outcome, under = self._collector.measure(probe, case, index_set)
+            assert probes is not None
+            outcome, under = self._collector.measure(probes.of(case.query), case, index_set)
             if self.outcomes:
                 self.outcomes.keep_cell(case, index_set, outcome, under)
 

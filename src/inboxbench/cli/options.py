@@ -169,6 +169,13 @@ set_option = click.option(
 )
 
 
+role_option = click.option(
+    "--role",
+    help="role to execute queries (`gate`: writes, too) as, whom row security policies bind as they do the application "
+    "(default: the server's own user)",
+)
+
+
 def numbers_in(text: str, option: str, kind: Callable[[str], N], example: str) -> list[N]:
     """Return `1,4` as numbers. kind: int or float. Raises UsageError naming the option for what is none."""
     try:

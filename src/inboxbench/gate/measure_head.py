@@ -20,6 +20,7 @@ from inboxbench.bench.sets.catalogue import read_catalogue
 from inboxbench.bench.sets.indexset import IndexSet, live_set
 from inboxbench.bench.sets.template import drop_secondary_indexes
 from inboxbench.database import Connection, connect, scratch_database
+from inboxbench.database_roles import check_role
 from inboxbench.errors import UsageError
 from inboxbench.explain import explain
 from inboxbench.gate.environment import Environment
@@ -42,13 +43,6 @@ _KEYS = """
     JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
     WHERE x.indisprimary AND t.relkind = 'r' AND t.relnamespace = 'public'::regnamespace
     ORDER BY t.relname
-"""
-_ROLE = """
-    SELECT rolsuper OR rolbypassrls, pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = %s
-"""
-_SCHEMAS = """
-    SELECT nspname FROM pg_namespace
-    WHERE NOT starts_with(nspname::text, 'pg_') AND nspname <> 'information_schema' ORDER BY 1
 """
 # Rounds of a cell: the first execution gives its rows, the second one its counters.
 _ROUNDS = 1
@@ -190,30 +184,6 @@ def _settings(server: Server, name: str) -> Mapping[str, str]:
     """Those of a measuring session that change plans and are off their default, whether or not any query works."""
     with open_probe(server, name, timeout_s=TIMEOUT_S) as probe:
         return explain(probe.connection, "SELECT 1").settings
-
-
-def check_role(server: Server, role: str | None) -> str:
-    """Return whom counters are measured as, in words. Raises UsageError for a role that cannot be taken on."""
-    with connect(server.conninfo()) as connection:
-        user = connection.info.user
-        row = connection.execute(_ROLE, (role or user,)).fetchone()
-    if row is None:
-        raise UsageError(
-            f"--role {role}: there is no such role on {server.label}; let a migration create it, or name a server that "
-            "has it with --server"
-        )
-    if not row[1]:
-        raise UsageError(f"--role {role}: {user} is no member of it on {server.label}; GRANT {role} TO {user} there")
-    return f"measured as role {role or user}" + (", whom no row security policy binds" if row[0] else "")
-
-
-def grant_all(server: Server, name: str, role: str) -> None:
-    """Give `role` every privilege in database `name`, a copy that came without any; policies bind it all the same."""
-    with connect(server.conninfo(name)) as connection:
-        for (schema,) in connection.execute(_SCHEMAS).fetchall():
-            for what in ("USAGE ON SCHEMA {}", "ALL ON ALL TABLES IN SCHEMA {}", "ALL ON ALL SEQUENCES IN SCHEMA {}"):
-                statement = sql.SQL("GRANT " + what + " TO {}")
-                connection.execute(statement.format(sql.Identifier(schema), sql.Identifier(role)))
 
 
 def _lay_out(connection: Connection) -> None:

@@ -15,6 +15,7 @@ from inboxbench.report.words import Finding, Sentence, Strong, listed
 def findings(run: Run, comparison: Comparison) -> tuple[Finding, ...]:
     """Return the verdict, topic by topic; a part the run has not is silent."""
     topics = (
+        _caveats(run),
         *index_findings(run, comparison),
         _migration(run.migration),
         *(dry_run_finding(joined.document, joined.source) for joined in run.dry_runs),
@@ -23,6 +24,12 @@ def findings(run: Run, comparison: Comparison) -> tuple[Finding, ...]:
         _data(run.seed),
     )
     return tuple(finding for finding in topics if finding is not None)
+
+
+def _caveats(run: Run) -> Finding | None:
+    """Return what to know of the measured database before its figures."""
+    caveats = run.matrix.caveats if run.matrix else ()
+    return Finding("Know first", tuple((f"{caveat}.",) for caveat in caveats), "bad") if caveats else None
 
 
 def fastest_safe(races: Sequence[Race]) -> Race | None:

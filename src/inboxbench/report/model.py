@@ -218,6 +218,7 @@ class Matrix:
     cells: Sequence[Cell] = ()
     ties: Sequence[str] = ()
     notes: Sequence[str] = ()
+    caveats: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

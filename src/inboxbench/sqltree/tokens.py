@@ -143,6 +143,24 @@ def listed(text: str) -> list[str]:
     return [flat(part) for part in split(scan(text), ",") if part]
 
 
+def assignments(text: str) -> dict[str, str] | None:
+    """Return the values of `name = 'value', …` by name; None for a text that is something else.
+
+    >>> assignments("app.tenant = '42', enable_sort = off")
+    {'app.tenant': '42', 'enable_sort': 'off'}
+    """
+    values = {}
+    for item in split(scan(text), ","):
+        name, *given = split(item, "=")
+        written = "".join(token.text for token in name)
+        value = given[0] if len(given) == 1 else ()
+        if not value or not all(part.isidentifier() for part in written.split(".")):
+            return None
+        alone = len(value) == 1 and value[0].kind == "string"
+        values[written] = value[0].content.replace("''", "'") if alone else text[value[0].start : value[-1].end]
+    return values
+
+
 def name_parts(text: str) -> list[str]:
     """Return the parts of a qualified name, as they are written.
 

@@ -10,10 +10,10 @@ import pytest
 from tests.integration.gate.conftest import Head, Regression, planted
 
 from inboxbench.database import connect, scratch_database
+from inboxbench.database_roles import check_role
 from inboxbench.errors import UsageError
 from inboxbench.gate import Budgets, Snapshot, compare, read_snapshot, write_snapshot
 from inboxbench.gate.budgets import Budget
-from inboxbench.gate.measure_head import check_role
 from inboxbench.gate.update import settled
 from inboxbench.server import Server
 

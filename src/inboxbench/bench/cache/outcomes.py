@@ -120,6 +120,7 @@ class Outcomes:
         return digest(
             [
                 *("cell", self.conditions, query.prepared, list(query.params.items()), query.order, values),
+                *(query.role, dict(query.settings)),
                 sorted((*index.key, index.needs) for index in index_set.indexes),
                 asdict(index_set.members),
             ]
@@ -143,6 +144,7 @@ def known_outcomes(cache: Cache, server: Server, request: Request, *, rounds: in
             "code": code(),
             "rounds": rounds,
             "timeout_s": request.timeout_s,
+            "role": request.role,
             "session": forced(connection, SETTINGS),
             **surroundings(connection),
         }

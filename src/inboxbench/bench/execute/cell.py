@@ -25,6 +25,7 @@ from inboxbench.bench.sets.indexset import IndexSet
 from inboxbench.bench.workload.queries import Case
 from inboxbench.explain import Plan, explain, plan_shape
 from inboxbench.server import reason
+from inboxbench.sqlfile import QueryFile
 
 Shape = str
 
@@ -130,13 +131,13 @@ def _shape(probe: Probe, execute: sql.Composed, case: Case, index_set: IndexSet)
 class CellCollector:
     """The cells in the order they were measured, each compared with the rows of the first set.
 
-    Outcomes of slow cells are remembered for the next sets. truth: opens a session where the same rows are without the
-    indexes of any set, which tells whether two different answers are both right. settings: those that EXPLAIN called
-    changed.
+    Outcomes of slow cells are remembered for the next sets. truth: opens a session for a query where the same rows are
+    without the indexes of any set, which tells whether two different answers are both right. settings: those that
+    EXPLAIN called changed.
     """
 
     pace: Pace
-    truth: Callable[[], AbstractContextManager[Probe]]
+    truth: Callable[[QueryFile], AbstractContextManager[Probe]]
     settings: dict[str, str] = field(default_factory=dict)
     _cells: list[Cell] = field(default_factory=list)
     _reference: dict[str, tuple[int, Case, Measured]] = field(default_factory=dict)
@@ -192,7 +193,7 @@ class CellCollector:
         place, asked, first = self._reference[case.name]  # a set may ask in other words: the first ones count
         if first.kept is None or outcome.kept is None:
             return Judgement("unsure", "an earlier run did not keep them; measure again with --fresh")
-        with self.truth() as probe:
+        with self.truth(asked.query) as probe:
             judged = judge(probe, asked, first.kept, outcome.kept)
         if judged.said == "first wrong":
             self._reference[case.name] = (len(self._cells), asked, outcome)

@@ -169,9 +169,10 @@ class Throughput:
         return asdict(self) | {"per_s": round(self.per_s, 1)}
 
 
-def bounded(conninfo: str, timeout_s: float) -> str:
-    """Return a conninfo whose statements end by themselves."""
-    return make_conninfo(conninfo, options=f"-c statement_timeout={max(1, round(timeout_s * 1000))}")
+def bounded(conninfo: str, timeout_s: float, role: str | None = None) -> str:
+    """Return a conninfo whose statements end by themselves, and are executed as `role` (None: as its user)."""
+    acting = "-c role={} ".format(re.sub(r"([\\ ])", r"\\\1", role)) if role else ""
+    return make_conninfo(conninfo, options=f"{acting}-c statement_timeout={max(1, round(timeout_s * 1000))}")
 
 
 def run_operation(program: Path, conninfo: str, operation: Operation, load: Load) -> Report:

@@ -6,19 +6,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import Any, Self
 
+import psycopg
 from psycopg import sql
 
 from inboxbench.bench.workload.queries import Case
 from inboxbench.database import Connection, connect
 from inboxbench.database_settings import forced
+from inboxbench.errors import SubjectFailed
 from inboxbench.explain import Plan, Tracer, explain, plan_lines
-from inboxbench.server import Server
+from inboxbench.server import Server, reason
 from inboxbench.sqlfile import QueryFile
 from inboxbench.units import percentile
 
@@ -94,17 +96,57 @@ class Probe:
 
 
 @contextmanager
-def open_probe(server: Server, database: str, *, timeout_s: float, role: str | None = None) -> Iterator[Probe]:
+def open_probe(
+    server: Server,
+    database: str,
+    *,
+    timeout_s: float,
+    role: str | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Probe]:
     """Open a session set up for measuring; a statement that takes longer than `timeout_s` is stopped.
 
-    role: whom the session acts as (None: the server's own user).
+    role: whom the session acts as (None: the server's own user). settings: what a query's header sets, above all
+    others. Raises SubjectFailed for a setting or a role that the server refuses.
     """
     with connect(server.conninfo(database), autocommit=True) as connection:
         for name, value in forced(connection, measuring(timeout_s)).items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-        if role:
-            connection.execute("SELECT set_config('role', %s, false)", (role,))
+        for name, value in {**(settings or {}), **({"role": role} if role else {})}.items():
+            try:
+                connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+            except psycopg.Error as error:
+                raise SubjectFailed(f"{name} = {value}: {reason(error)}") from None
         yield Probe(connection)
+
+
+@dataclass
+class Probes:
+    """Sessions on one database, one for each role and settings that queries ask for, opened when first wanted."""
+
+    server: Server
+    database: str
+    timeout_s: float
+    role: str | None = None
+    _open: dict[tuple[object, ...], Probe] = field(default_factory=dict)
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stack.close()
+
+    def of(self, query: QueryFile) -> Probe:
+        key = (query.role, *query.settings.items())
+        if key not in self._open:
+            self._open[key] = self._stack.enter_context(self.opened(query))
+        return self._open[key]
+
+    def opened(self, query: QueryFile) -> AbstractContextManager[Probe]:
+        """Return a session for the query alone."""
+        role = query.role or self.role
+        return open_probe(self.server, self.database, timeout_s=self.timeout_s, role=role, settings=query.settings)
 
 
 def measuring(timeout_s: float) -> dict[str, str]:

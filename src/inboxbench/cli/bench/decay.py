@@ -53,7 +53,15 @@ def decay(
     churn = read_churn(session.project, churn_text)
     with session.server() as server, opened_database(session, server, source) as name, counting() as progress:
         found = run_decay(
-            server, name, session.project, churn, sets=sets, queries=queries, timeout_s=timeout, progress=progress
+            server,
+            name,
+            session.project,
+            churn,
+            sets=sets,
+            queries=queries,
+            timeout_s=timeout,
+            role=source.role,
+            progress=progress,
         )
         label = server.label
     show_lab(output, {"schema_version": SCHEMA_VERSION, "decay": found.to_json()}, decay_lab, label)

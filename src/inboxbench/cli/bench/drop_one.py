@@ -45,7 +45,7 @@ def drop_one(
     """
     check_names(session, source, list(sets), queries)
     chosen = read_catalogue(session.project.schema / "indexes.toml").choose(sets)
-    measure = partial(run_ablation, queries=queries, writes=writes, timeout_s=timeout)
+    measure = partial(run_ablation, queries=queries, writes=writes, timeout_s=timeout, role=source.role)
     ablations = []
     with session.server() as server, opened_database(session, server, source) as name:
         for index_set in chosen:

@@ -72,6 +72,7 @@ def load(
             sets=sets,
             operations=operations,
             timeout_s=timeout,
+            role=source.role,
             progress=progress,
         )
         label = server.label

@@ -37,6 +37,7 @@ def measure_side(session: Session, source: Source, options: dict[str, Any], *, f
         with open_source(session, server, source) as database, counting() as progress:
             cache = cache_of(session, database, fresh=fresh, as_is=source.as_is)
             given = options | {"as_is": source.as_is, "cache": cache, "progress": progress, "lenient": True}
+            given |= {"role": source.role, "caveats": database.remarks}
             given["sets"] = sets_of(server, database, session.project, options["sets"])
             matrix = run_matrix(server, database.name, session.project, **given)
         print_reuse(cache)
@@ -75,6 +76,8 @@ def print_matrix(matrix: Matrix, document: Mapping[str, Any], console: Console) 
     for table in tables:
         if table is not None:
             print_table(table, console, notes=False)
+    for caveat in matrix.caveats:
+        console.print(Text(caveat, style="yellow"))
     console.print(Text(run.verdict.headline, style="bold"))
     for reason in run.verdict.reasons:
         console.print(Text(f"  {reason}"))

@@ -17,7 +17,7 @@ from inboxbench.bench.workload.mix import Weights, check_weights, parse_weights,
 from inboxbench.bench.workload.queries import read_workload
 from inboxbench.bench.workload.writes import read_writes
 from inboxbench.cli.bench.source import Source
-from inboxbench.cli.options import Session, names_option, set_option
+from inboxbench.cli.options import Session, names_option, role_option, set_option
 from inboxbench.cli.output import Output, heading
 from inboxbench.database_copy import is_url
 from inboxbench.errors import UsageError
@@ -51,9 +51,11 @@ def _as_source(command: Callable[..., R]) -> Callable[..., R]:
         database: str | None = None,
         allow_foreign: bool = False,
         overrides: Mapping[str, str] | None = None,
+        role: str | None = None,
         **rest: Any,
     ) -> R:
-        return command(*args, source=Source(database, profile, seed, allow_foreign, overrides=overrides or {}), **rest)
+        source = Source(database, profile, seed, allow_foreign, overrides=overrides or {}, role=role)
+        return command(*args, source=source, **rest)
 
     return wrapped
 
@@ -85,6 +87,7 @@ source_options = _together(
         "--allow-foreign", is_flag=True, help="measure --database NAME even if inboxbench did not make that database"
     ),
     set_option,
+    role_option,
     profile_options,
 )
 _QUERIES = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -19,6 +19,7 @@ from inboxbench.cli.progress import SeedProgress, progress_console
 from inboxbench.credentials import place
 from inboxbench.database import connect, read_marker, require_ours, scratch_database, write_marker
 from inboxbench.database_copy import CopyFailed, copied, is_url
+from inboxbench.database_roles import check_role
 from inboxbench.database_settings import override
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.migrate import runner
@@ -36,7 +37,8 @@ from inboxbench.units import read_size
 class Source:
     """Holds what to measure on: a database that is at head already, or a profile that is seeded there.
 
-    overrides: settings for the sessions on it, by name.
+    overrides: settings for the sessions on it, by name. role: whom queries are executed as (None: the server's own
+    user).
     """
 
     database: str | None
@@ -45,16 +47,19 @@ class Source:
     allow_foreign: bool
     as_is: bool = False
     overrides: Mapping[str, str] = field(default_factory=dict)
+    role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
     """A database to measure on. rows: of the table that a profile is measured in (0: of no profile). data: what the
-    rows were made of (None: nobody knows, so that the cache reads them)."""
+    rows were made of (None: nobody knows, so that the cache reads them). remarks: in what a copy is not like its
+    source."""
 
     name: str
     rows: int
     data: str | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -69,6 +74,8 @@ def open_source(session: Session, server: Server, source: Source) -> Iterator[Da
     """Yield the same, with what is known of its rows. Warns of a locale that queries of the project find too little
     in."""
     with _opened(session, server, source) as database:
+        for role in _roles(session.project, source):
+            check_role(server, role)
         _warn_of_locale(session.project, server, database.name)
         yield database
 
@@ -87,7 +94,7 @@ def _opened(session: Session, server: Server, source: Source) -> Iterator[Databa
     if source.database and not is_url(source.database) and not source.allow_foreign:
         require_ours(server, source.database)
     if source.database and (is_url(source.database) or source.overrides):  # what is theirs is not altered
-        with _copied(source.database, server) as database:
+        with _copied(source.database, server, _roles(session.project, source)) as database:
             override(server, database.name, source.overrides)
             yield database
     elif source.database:
@@ -98,17 +105,23 @@ def _opened(session: Session, server: Server, source: Source) -> Iterator[Databa
             yield database
 
 
+def _roles(project: Project, source: Source) -> list[str]:
+    """Return whom queries are executed as: the role of the command first, then those that queries name."""
+    queries = read_queries(project.queries, strict=False) if project.queries.is_dir() else ()
+    return list(dict.fromkeys(name for name in (source.role, *(query.role for query in queries)) if name))
+
+
 @contextmanager
-def _copied(source: str, server: Server) -> Iterator[Database]:
+def _copied(source: str, server: Server, roles: Sequence[str]) -> Iterator[Database]:
     with ExitStack() as stack:
         with progress_console.status(f"copying {place(source) if is_url(source) else source} to {server.label}"):
             try:
-                copy = stack.enter_context(copied(server, source))
+                copy = stack.enter_context(copied(server, source, roles=roles))
             except CopyFailed as error:  # what is measured is at fault, and no server: exit code 3
                 raise SubjectFailed(str(error)) from None
         for remark in copy.remarks:
             progress_console.print(Text(remark, style="yellow"))
-        yield Database(copy.name, 0)
+        yield Database(copy.name, 0, remarks=copy.remarks)
 
 
 def sets_of(server: Server, database: Database, project: Project, names: list[str] | None) -> Sets | None:

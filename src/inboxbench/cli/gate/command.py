@@ -17,11 +17,12 @@ from inboxbench.bench.workload.queries import read_workload
 from inboxbench.cli.bench.options import own_questions
 from inboxbench.cli.bench.source import Source, check_names, opened_database
 from inboxbench.cli.gate.history import history
-from inboxbench.cli.options import Session, names_in, pass_session, set_option
+from inboxbench.cli.options import Session, names_in, pass_session, role_option, set_option
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import counting
 from inboxbench.database import scratch_database
 from inboxbench.database_copy import is_url
+from inboxbench.database_roles import check_role
 from inboxbench.database_settings import replaced
 from inboxbench.errors import UsageError
 from inboxbench.files import check_writable, write_text
@@ -30,9 +31,7 @@ from inboxbench.gate.case import Case, close, comparable, headline, judge, leave
 from inboxbench.gate.export import as_markdown, bencher, junit, scoreboard, smaller_is_better, workflow_commands
 from inboxbench.gate.measure_head import (
     Request,
-    check_role,
     checked_out,
-    grant_all,
     measure_database,
     measure_head,
     measure_migrated,
@@ -102,10 +101,7 @@ class Stopwatch:
     "--allow-foreign", is_flag=True, help="measure --database NAME even if inboxbench did not make that database"
 )
 @set_option
-@click.option(
-    "--role",
-    help="role to execute queries and writes as, whom row security policies bind (default: the server's own user)",
-)
+@role_option
 @click.option("--baseline", type=_FILE, help="baseline file to compare with (default: bench/baselines/PROFILE.json)")
 @click.option(
     "--against",
@@ -205,7 +201,7 @@ def command(
     session, queries = own_questions(session, database, queries, None)
     if overrides and not database:
         raise UsageError("--set goes with --database: a profile's rows are measured under settings that repeat")
-    source = Source(database, profile, seed, allow_foreign, as_is=True, overrides=overrides)
+    source = Source(database, profile, seed, allow_foreign, as_is=True, overrides=overrides, role=role)
     request = Request(_label(database) or profile, seed, names_in(sets) or (), names_in(queries), role)
     check_names(session, source, list(request.sets), names_in(queries))
     path = baseline or session.project.bench / "baselines" / f"{request.profile}.json"
@@ -279,11 +275,8 @@ def _measured(session: Session, source: Source, request: Request) -> tuple[Snaps
             with counting() as progress:
                 snapshot = measure_head(server, session.project, request, progress=progress)
             return snapshot, [check_role(server, request.role)]
-        remarks = [check_role(server, request.role)]
         with opened_database(session, server, source) as name, counting() as progress:
-            if request.role and is_url(source.database):
-                grant_all(server, name, request.role)
-                remarks.append(f"the copy comes without privileges: {request.role} has all of them in it")
+            remarks = [check_role(server, request.role)]
             remarks += replaced(server, name, measuring(TIMEOUT_S))
             return measure_database(server, name, session.project, request, progress=progress), remarks
 
