@@ -251,16 +251,10 @@ def _check_single(path: Path, text: str) -> None:
         raise UsageError(f"{path}: {len(parts)} statements in one file ({words}); put each into a file of its own")
 
 
-def _order(path: Path, value: str) -> Order:
-    if value not in ("ordered", "unordered"):
-        raise UsageError(f"{path} order: {value!r} is neither 'ordered' nor 'unordered'")
-    return "ordered" if value == "ordered" else "unordered"
-
-
-def _yes(path: Path, value: str) -> bool:
-    if value not in ("yes", "no"):
-        raise UsageError(f"{path} writes: {value!r} is neither 'yes' nor 'no'")
-    return value == "yes"
+def _is_first(path: Path, key: str, value: str, choices: tuple[str, str]) -> bool:
+    if value not in choices:
+        raise UsageError(f"{path} {key}: {value!r} is neither {choices[0]!r} nor {choices[1]!r}")
+    return value == choices[0]
 
 
 def _settings(path: Path, declared: str) -> dict[str, str]:
@@ -307,10 +301,10 @@ def parse_query(path: Path, source: str, *, strict: bool = True) -> QueryFile:
         ids=_ids(path, header.get("ids", "")),
         params=params,
         classes=_words(header.get("classes", "")),
-        order=_order(path, header["order"]),
+        order="ordered" if _is_first(path, "order", header["order"], ("ordered", "unordered")) else "unordered",
         text=text,
         defaults=defaults,
-        writes=_yes(path, header.get("writes", "no")),
+        writes=_is_first(path, "writes", header.get("writes", "no"), ("yes", "no")),
         role=header.get("role", "").strip('"'),
         settings=_settings(path, header.get("set", "")),
     )

@@ -152,8 +152,8 @@ def assignments(text: str) -> dict[str, str] | None:
     values = {}
     for item in split(scan(text), ","):
         name, *given = split(item, "=")
-        written = "".join(token.text for token in name)
         value = given[0] if len(given) == 1 else ()
+        written = text[name[0].start : name[-1].end] if name else ""
         if not value or not all(part.isidentifier() for part in written.split(".")):
             return None
         alone = len(value) == 1 and value[0].kind == "string"
