@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-faults lint docs docs-pages bench prove-gate prove-hazards prove-isolation prove-naive prove-rewrites million format head-sql lock clean
+.PHONY: help demo test test-long test-faults lint docs docs-pages bench prove-gate prove-hazards prove-isolation prove-naive prove-orms prove-rewrites million format head-sql lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -63,6 +63,9 @@ prove-isolation: $(READY) ## `race spec` beside PostgreSQL's isolationtester on 
 
 prove-naive: $(READY) ## the messenger's history beside the same changes written naively, under traffic (ARGS="--dataset medium")
 	$(BIN)/python bench/proofs/prove_naive.py $(ARGS)
+
+prove-orms: $(READY) ## race explore on Django 4.2 to 5.2, each in an environment of its own (ARGS="4.2")
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/proofs/prove_orms.py $(ARGS)
 
 prove-rewrites: $(READY) ## every rewrite beside what was written, on a million rows under traffic: 7 minutes
 	$(BIN)/python bench/proofs/prove_rewrites.py $(ARGS)

@@ -1,8 +1,8 @@
-"""Makes a session's connection what an object mapper works on: `engine_of` for SQLAlchemy."""
+"""Makes a session's connection what an object mapper works on: `engine_of` for SQLAlchemy, `django_of` for Django."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
@@ -31,3 +31,14 @@ def engine_of(connection: GatedConnection) -> Engine:
             engine.connect().close()
         connection.met_by_engine = True
     return engine
+
+
+def django_of(connection: GatedConnection, alias: str = "default") -> Any:
+    """Make `connection` Django's connection `alias` until the session ends, and return it.
+
+    Models, managers, `atomic()` and raw cursors then work on it as they stand. What Django asks a server when it
+    connects is no step of the session. Raises SubjectFailed where Django has no settings.
+    """
+    from inboxbench.race.django_engine import wrapped  # noqa: PLC0415 - most functions use psycopg alone
+
+    return wrapped(connection, alias)

@@ -79,7 +79,8 @@ class _NoPipeline(psycopg.Pipeline):
 class GatedConnection(psycopg.Connection[TupleRow]):
     """A connection that asks `hub`, the scheduler's greenlet, before each round trip. Without a hub it is plain.
 
-    misuse: what its function did with it that no schedule can order; empty when all is well.
+    misuse: what its function did with it that no schedule can order; empty when all is well. own_settings: those that
+    an object mapper makes when it connects.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -90,6 +91,7 @@ class GatedConnection(psycopg.Connection[TupleRow]):
         self._custom = False
         self._savepoints = False
         self.met_by_engine = False
+        self.own_settings: tuple[str, ...] = ()
         self.cure: StatementCure | None = None
         self._text: Query = ""
         self._cursor: psycopg.Cursor[Any] | None = None

@@ -71,7 +71,8 @@ def _kept(session: Session, run: ScheduleRun) -> Iterator[str]:
     """Yield what an idle session keeps beyond its transactions, apart from advisory locks."""
     if session.connection.closed:
         return
-    yield from state_of(session.connection.pgconn)
+    own = tuple(f"setting {name} =" for name in session.connection.own_settings)
+    yield from (kept for kept in state_of(session.connection.pgconn) if not kept.startswith(own))
     for name in dict.fromkeys(_names_set(session, run)):
         with session.connection.ungated(), session.connection.transaction():
             row = session.connection.execute("SELECT current_setting(%s, true)", (name,)).fetchone()
