@@ -8,17 +8,15 @@ VACUUM gives back and what it does not is the difference between the second figu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from statistics import geometric_mean
 from typing import Any
 
-from psycopg import sql
-
 from inboxbench import units
 from inboxbench.bench.execute.cell import STOPPED, Reading, read_case
 from inboxbench.bench.execute.session import Probes
-from inboxbench.bench.model import require_none
+from inboxbench.bench.model import require_built, require_none
 from inboxbench.bench.request import (
     TIMEOUT_S,
     Progress,
@@ -31,13 +29,14 @@ from inboxbench.bench.request import (
     titled,
 )
 from inboxbench.bench.sets.builder import Announce, SetBuilder
-from inboxbench.bench.sets.indexset import IndexSet
-from inboxbench.bench.sets.template import tables
+from inboxbench.bench.sets.indexset import IndexSet, kept
+from inboxbench.bench.sets.template import hold_still, vacuum
 from inboxbench.bench.workload.churn import Churn, inflict
 from inboxbench.bench.workload.queries import Case
 from inboxbench.bench.workload.writes import Updates
-from inboxbench.database import Connection, connect
+from inboxbench.database import connect
 from inboxbench.disturbance import Watch, disturbance, undisturbed, watching
+from inboxbench.errors import UsageError
 from inboxbench.project import Project
 from inboxbench.record import rounded
 from inboxbench.report.document import MOST_ROWS, Lab
@@ -129,6 +128,7 @@ class Decay:
     sets: tuple[DecayedSet, ...]
     cells: tuple[DecayedCell, ...]
     notes: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
     @property
     def worst_first(self) -> list[DecayedCell]:
@@ -165,6 +165,7 @@ class Decay:
     def require_sound(self) -> None:
         """Raises SubjectFailed when a cell failed: to be called when everything has been shown."""
         require_none([f"{cell.name}: {cell.failure}" for cell in self.cells if cell.failure])
+        require_built(self.refused)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -207,21 +208,36 @@ def run_decay(
     queries: Sequence[str] | None = None,
     timeout_s: float = TIMEOUT_S,
     role: str | None = None,
+    as_is: bool = False,
     progress: Progress | None = None,
 ) -> Decay:
     """Read fresh, after `churn` and after VACUUM, each set on its own clone of `source`, which is never written.
 
-    Raises as run_matrix does; SubjectFailed when a write of the churn fails.
+    as_is: leave rows where they lie. Raises as run_matrix does; SubjectFailed when a write of the churn fails.
     """
     with prepared_request(
-        server, source, project, sets=sets, queries=queries, timeout_s=timeout_s, role=role, progress=progress
+        server,
+        source,
+        project,
+        sets=sets,
+        queries=queries,
+        timeout_s=timeout_s,
+        role=role,
+        as_is=as_is,
+        lenient=True,
+        progress=progress,
     ) as request:
         steps = 3 * request.cells + sum(len(index_set.indexes) + 2 for index_set in request.sets)
         with SetBuilder(server, request.template, request.sets) as builder, watching(server) as watch:
             run = _DecayRun(server, request, churn, Steps(steps, progress), watch)
-            sets, cells = zip(*(run.undisturbed(builder, index_set) for index_set in request.sets), strict=True)
-    notes = [*request.caveats, *request.notes, *(decayed.note for decayed in sets if decayed.note)]
-    return Decay(request.profile, churn, sets, tuple(chain.from_iterable(cells)), tuple(notes))
+            outcomes = [outcome for index_set in request.sets if (outcome := run.undisturbed(builder, index_set))]
+    refused = tuple(dict.fromkeys(run.refused))
+    if not outcomes:
+        raise UsageError(refused[0])
+    sets, cells = zip(*outcomes, strict=True)
+    notes = (*request.caveats, *request.notes, *refused, *(decayed.note for decayed in sets if decayed.note))
+    every = (*request.refused, *refused)
+    return Decay(request.profile, churn, sets, tuple(chain.from_iterable(cells)), notes, every)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,14 +249,18 @@ class _DecayRun:
     churn: Churn
     steps: Steps
     watch: Watch
+    refused: list[str] = field(default_factory=list)
 
-    def undisturbed(self, builder: SetBuilder, index_set: IndexSet) -> tuple[DecayedSet, list[DecayedCell]]:
+    def undisturbed(self, builder: SetBuilder, index_set: IndexSet) -> tuple[DecayedSet, list[DecayedCell]] | None:
         """Return a set's states, of another time where somebody's transaction kept dead rows alive during the first."""
         return undisturbed(self.watch, lambda: self.decay(builder, index_set))
 
-    def decay(self, builder: SetBuilder, index_set: IndexSet) -> tuple[DecayedSet, list[DecayedCell]]:
-        with builder.built(index_set, titled(self.steps, index_set, "building ")) as (name, built):
-            built.required()
+    def decay(self, builder: SetBuilder, chosen: IndexSet) -> tuple[DecayedSet, list[DecayedCell]] | None:
+        """Return None for a set that the rows do not take, which `refused` then names."""
+        with builder.built(chosen, titled(self.steps, chosen, "building ")) as (name, built):
+            index_set = kept(chosen, built, self.refused, self.request.current)
+            if index_set is None:
+                return None
             cases = self.request.cases(index_set)
             fresh_bytes = settle(self.server, name)
             fresh = self._read(name, cases, titled(self.steps, index_set, "fresh: "))
@@ -273,18 +293,6 @@ class _DecayRun:
                 announce(case.name)
                 readings.append(read_case(probes.of(case.query), case))
         return readings
-
-
-def hold_still(connection: Connection) -> None:
-    """No autovacuum on these tables: on a server of somebody else's it would come in at a moment of its own."""
-    for table in tables(connection):
-        connection.execute(sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = off)").format(sql.Identifier(*table)))
-
-
-def vacuum(connection: Connection) -> None:
-    """VACUUM as a DBA types it, table by table: it may leave few dead entries where they are, as it does there."""
-    for table in tables(connection):
-        connection.execute(sql.SQL("VACUUM {}").format(sql.Identifier(*table)))
 
 
 def decay_lab(document: Mapping[str, Any]) -> Lab:

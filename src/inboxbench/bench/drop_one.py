@@ -234,12 +234,15 @@ def run_ablation(
     writes: bool = True,
     timeout_s: float = TIMEOUT_S,
     role: str | None = None,
+    as_is: bool = False,
     progress: Progress | None = None,
 ) -> Ablation:
     """Remove the indexes of `whole` in turn, on clones of `source`, which is never written.
 
+    whole: with all its indexes, also where it begins with those of the database. as_is: leave rows where they lie.
     Raises as run_matrix does.
     """
+    whole = replace(whole, members=replace(whole.members, on_current=False))
 
     def compared(parts: Sequence[IndexSet]) -> tuple[Matrix, tuple[Removal, ...]]:
         matrix = run_matrix(
@@ -252,6 +255,7 @@ def run_ablation(
             rounds=1,
             timeout_s=timeout_s,
             role=role,
+            as_is=as_is,
             progress=progress,
             make_builder=SetPruner,
         )

@@ -23,10 +23,10 @@ from inboxbench.bench.execute.pgbench import (
     stage_targets,
     write_operations,
 )
-from inboxbench.bench.model import require_none
+from inboxbench.bench.model import require_built, require_none
 from inboxbench.bench.request import TIMEOUT_S, Progress, Request, Steps, prepared_request, settle
 from inboxbench.bench.sets.builder import SetBuilder
-from inboxbench.bench.sets.indexset import IndexSet
+from inboxbench.bench.sets.indexset import IndexSet, kept
 from inboxbench.bench.workload.queries import read_workload
 from inboxbench.bench.workload.writes import read_writes
 from inboxbench.database import connect
@@ -105,6 +105,7 @@ class LoadTest:
     sets: tuple[IndexSet, ...]
     cells: tuple[LoadCell, ...]
     notes: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -116,6 +117,7 @@ class LoadTest:
     def require_sound(self) -> None:
         """Raises SubjectFailed when an operation failed: to be called when everything has been shown."""
         require_none(self.failures, "operations")
+        require_built(self.refused)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -145,18 +147,26 @@ def run_load(
     operations: Sequence[str] | None = None,
     timeout_s: float = TIMEOUT_S,
     role: str | None = None,
+    as_is: bool = False,
     progress: Progress | None = None,
 ) -> LoadTest:
     """Drive families of reads and writes (None: all) under each set, on copies of `source`.
 
-    Raises UsageError for unknown names, ServerError where there is no pgbench.
+    as_is: leave rows where they lie. Raises UsageError for unknown names, ServerError where there is no pgbench.
     """
     program = find_pgbench(server)
     check_operations(project, operations)
     cells: list[LoadCell] = []
+    refused: list[str] = []
     with (
         prepared_request(
-            server, source, project, sets=sets, timeout_s=timeout_s, role=role, progress=progress
+            *(server, source, project),
+            sets=sets,
+            timeout_s=timeout_s,
+            role=role,
+            as_is=as_is,
+            lenient=True,
+            progress=progress,
         ) as request,
         SetBuilder(server, request.template, request.sets) as builder,
     ):
@@ -165,13 +175,16 @@ def run_load(
         for index_set in request.sets:
             steps(f"{index_set.title}: building", 0)
             with builder.built(index_set, lambda _name: None) as (name, built):
-                built.required()
+                measured = kept(index_set, built, refused, request.current)
+                if measured is None:
+                    continue
                 settle(server, name)
-                run = _LoadRun(program, bounded(server.conninfo(name), timeout_s, role), index_set, plan)
-                for operation in _prepared(server, name, request, index_set, chosen):
+                run = _LoadRun(program, bounded(server.conninfo(name), timeout_s, role), measured, plan)
+                for operation in _prepared(server, name, request, measured, chosen):
                     steps(f"{index_set.title}: {operation.name}")
                     cells.append(run.measure(operation))
-        return LoadTest(request.profile, plan, request.sets, tuple(cells), (*request.caveats, *request.notes))
+        notes = (*request.caveats, *request.notes, *refused)
+        return LoadTest(request.profile, plan, request.sets, tuple(cells), notes, (*request.refused, *refused))
 
 
 def _families(request: Request, wanted: Sequence[str] | None) -> list[str]:

@@ -189,8 +189,7 @@ class Matrix:
     def require_sound(self) -> None:
         """Raises SubjectFailed when a cell failed, UsageError when a set cannot be built: call it when all is shown."""
         require_none(self.failures)
-        if self.refused:
-            raise UsageError(self.refused[0])
+        require_built(self.refused)
 
     def to_json(self) -> dict[str, Any]:
         """Return the `matrix` part of run.json."""
@@ -214,6 +213,12 @@ class Matrix:
 def _differs(cell: Cell) -> str:
     other = "other rows than under the first set that answered"
     return f"{other}, and it cannot be decided whether both are right: {cell.undecided}" if cell.undecided else other
+
+
+def require_built(refused: Sequence[str]) -> None:
+    """Raise UsageError naming the first set or index that could not be built; call it when all has been shown."""
+    if refused:
+        raise UsageError(refused[0])
 
 
 def require_none(failures: Sequence[str], others: str = "cells") -> None:

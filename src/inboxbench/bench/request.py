@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from inboxbench.bench.execute.session import measuring
-from inboxbench.bench.sets.catalogue import CURRENT, Catalogue, read_catalogue
+from inboxbench.bench.sets.catalogue import CURRENT, Catalogue, project_catalogue
 from inboxbench.bench.sets.indexset import IndexSet, live_set, sound_sets
 from inboxbench.bench.sets.template import prepared_template
 from inboxbench.bench.workload.queries import Case, Workload, draw_cases, read_workload
@@ -17,7 +17,7 @@ from inboxbench.database import Connection, connect, read_marker
 from inboxbench.database_roles import policies_remark
 from inboxbench.database_settings import replaced
 from inboxbench.errors import UsageError
-from inboxbench.project import Project
+from inboxbench.project import Loose, Project
 from inboxbench.server import Server
 from inboxbench.sqlfile import QueryFile
 
@@ -103,12 +103,10 @@ def prepared_request(
     Raises UsageError for unknown names and wrong definitions before anything is built; `lenient`: a set with a wrong
     definition is left out and said, as long as another one is left.
     """
-    catalogue = read_catalogue(project.indexes)
-    chosen = choose_sets(catalogue, sets)
+    catalogue = project_catalogue(project)
     workload, changes = read_workload(project, queries), read_writes(project) if writes else ()
     with connect(server.conninfo(source)) as connection:
-        current = current_set(connection)
-    chosen = tuple(index_set.based_on(current, _where(catalogue, index_set)) for index_set in chosen)
+        current, chosen = current_set(connection), choose_sets(connection, project, sets)
     for index_set in chosen:
         if index_set.members.queries:
             every = read_workload(project).queries
@@ -165,12 +163,34 @@ def _members(chosen: Sequence[IndexSet]) -> list[str]:
     return notes
 
 
-def choose_sets(catalogue: Catalogue, sets: Sets | None) -> tuple[IndexSet, ...]:
-    """Return sets by name, sets as they are, or the default ones; each once."""
+def choose_sets(connection: Connection, project: Project, sets: Sets | None) -> tuple[IndexSet, ...]:
+    """Return sets by name, sets as they are, or the default ones, each once, on the database behind `connection`.
+
+    CURRENT is the set of the indexes that the database has; questions of one's own are compared with it by default.
+    """
+    catalogue, current = project_catalogue(project), current_set(connection)
+    wanted: Sets = sets if sets is not None else _default_sets(catalogue, project)
     index_sets: list[IndexSet] = []
-    for chosen in catalogue.choose() if sets is None else sets:
-        index_sets += [chosen] if isinstance(chosen, IndexSet) else catalogue.choose([chosen])
-    return tuple({chosen.name: chosen for chosen in index_sets}.values())
+    for chosen in wanted:
+        if isinstance(chosen, IndexSet):
+            index_sets.append(chosen)
+        elif chosen == CURRENT and CURRENT not in catalogue.sets:
+            index_sets.append(current)
+        else:
+            index_sets += catalogue.choose([chosen])
+    every = (index_set.based_on(current, _where(catalogue, index_set)) for index_set in index_sets)
+    return tuple({index_set.name: index_set for index_set in every}.values())
+
+
+def _default_sets(catalogue: Catalogue, project: Project) -> list[str]:
+    own = [CURRENT] if isinstance(project, Loose) else []
+    return list(dict.fromkeys([*own, *(index_set.name for index_set in catalogue.choose())]))
+
+
+def check_sets(project: Project, names: Sequence[str] | None) -> None:
+    """Raises UsageError for a set that there will not be."""
+    catalogue = project_catalogue(project)
+    catalogue.choose(None if names is None else [name for name in names if name != CURRENT])
 
 
 def _remarks(connection: Connection) -> list[str]:

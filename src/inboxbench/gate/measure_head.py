@@ -16,7 +16,7 @@ from psycopg import sql
 from inboxbench import __version__
 from inboxbench.bench import TIMEOUT_S, Progress, run_matrix
 from inboxbench.bench.execute.session import open_probe
-from inboxbench.bench.sets.catalogue import read_catalogue
+from inboxbench.bench.sets.catalogue import project_catalogue
 from inboxbench.bench.sets.indexset import IndexSet, live_set
 from inboxbench.bench.sets.template import drop_secondary_indexes
 from inboxbench.database import Connection, connect, scratch_database
@@ -197,7 +197,7 @@ def _lay_out(connection: Connection) -> None:
 
 
 def _catalogued(project: Project, names: Sequence[str]) -> Sequence[IndexSet]:
-    return read_catalogue(project.schema / "indexes.toml").choose(names) if names else ()
+    return project_catalogue(project).choose(names) if names else ()
 
 
 def _version(server: Server) -> str:

@@ -139,7 +139,7 @@ def print_lab(lab: Lab, console: Console) -> None:
     for place, sentence in enumerate(lab.told):
         console.print(Text(sentence if place == 0 else f"  {sentence}", style="" if place else "bold"))
     for remark in lab.remarks:
-        console.print(Text(f"  left out: {remark}", style="dim"))
+        console.print(Text(f"  note: {remark}", style="dim"))
 
 
 def lab_markdown(lab: Lab, heading: Sequence[str]) -> str:
@@ -149,5 +149,5 @@ def lab_markdown(lab: Lab, heading: Sequence[str]) -> str:
         lines += ["", f"{escape(table.title)}:", "", as_markdown(table, detail=True)]
         lines += ["", *(f"- {escape(note)}" for note in table.notes)] if table.notes else []
     lines += ["", *(f"- {escape(sentence)}" for sentence in lab.told)] if lab.told else []
-    lines += [f"- left out: {escape(remark)}" for remark in lab.remarks]
+    lines += [f"- note: {escape(remark)}" for remark in lab.remarks]
     return "\n".join(lines) + "\n"

@@ -52,8 +52,9 @@ def stage_targets(connection: Connection, writes: Iterable[QueryFile], targets: 
     for name, types in _columns(writes).items():
         table = sql.Identifier(_SCHEMA, name)
         columns = [sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in types.items()]
-        create = sql.SQL("CREATE UNLOGGED TABLE {} (place integer PRIMARY KEY, {})")
-        connection.execute(create.format(table, sql.SQL(", ").join(columns)))
+        create = sql.SQL("CREATE UNLOGGED TABLE {} ({})")
+        parts = [sql.SQL("place integer PRIMARY KEY"), *columns]
+        connection.execute(create.format(table, sql.SQL(", ").join(parts)))
         names = sql.SQL(", ").join(map(sql.Identifier, ["place", *types]))
         with (
             connection.cursor() as cursor,

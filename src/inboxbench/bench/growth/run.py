@@ -13,7 +13,7 @@ from typing import Any
 
 from inboxbench import units
 from inboxbench.bench.growth.curve import FEW, FEWEST, SIZE_KEY, TOLERANCE, Curve, Flip, Point, curve
-from inboxbench.bench.model import Cell, Matrix
+from inboxbench.bench.model import Cell, Matrix, require_built
 from inboxbench.errors import SubjectFailed
 from inboxbench.report.document import MOST_ROWS, Lab
 from inboxbench.report.table import Cell as Shown
@@ -111,6 +111,7 @@ class Growth:
         for sample in (*self.samples, *([self.check] if self.check else [])):
             if sample.matrix.failures:
                 raise SubjectFailed(f"at {sample.size:,} {self.unit}: {sample.matrix.failures[0]}")
+        require_built(self.samples[-1].matrix.refused)
 
     def to_json(self) -> dict[str, Any]:
         return {

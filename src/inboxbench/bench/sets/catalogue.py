@@ -12,6 +12,7 @@ from inboxbench.bench.sets.members import HIGHEST_TARGET, Members, Statistics, i
 from inboxbench.documents import check_table, parse_toml
 from inboxbench.errors import UsageError, kind_of, unknown
 from inboxbench.files import read_text
+from inboxbench.project import Loose, Project
 
 Named = TypeVar("Named", Index, Statistics)
 
@@ -65,7 +66,7 @@ class Catalogue:
             return tuple(index_set for index_set in self.sets.values() if index_set.default)
         for name in names:
             if name not in self.sets:
-                raise unknown("index set", name, self.sets, where=str(self.path))
+                raise unknown("index set", name, (*self.sets, CURRENT), where=str(self.path))
         return tuple(self.sets[name] for name in dict.fromkeys(names))
 
 
@@ -212,6 +213,13 @@ def _checked_set(raw: object, where: str) -> dict[str, Any]:
         return check_table(raw, _SET_KEYS, where)
     values = {key: raw[key] for key in _VALUES if key in raw}
     return check_table({key: value for key, value in raw.items() if key not in values}, _SET_KEYS, where) | values
+
+
+def project_catalogue(project: Project) -> Catalogue:
+    """Return the project's catalogue; questions of one's own may have none, and then there is no set in it."""
+    if isinstance(project, Loose) and not project.indexes.is_file():
+        return Catalogue(project.indexes, {}, {})
+    return read_catalogue(project.indexes)
 
 
 def read_catalogue(path: Path) -> Catalogue:

@@ -196,6 +196,16 @@ def reduced(index_set: IndexSet, problems: Mapping[str, str], refused: list[str]
     return index_set.without(problems)
 
 
+def kept(index_set: IndexSet, built: Built, refused: list[str], current: IndexSet) -> IndexSet | None:
+    """Return what `reduced` does of the indexes that the rows or a name refused; None, and a line in `refused`, where
+    the set is left out."""
+    try:
+        return reduced(index_set, built.problems, refused, current)
+    except UsageError as error:
+        refused.append(f"set {index_set.name} is left out: {error}")
+        return None
+
+
 def _problems(connection: Connection, path: Path, index_set: IndexSet) -> dict[str, str]:
     """Return why an index of the set cannot be built, by its name."""
     problems: dict[str, str] = {}

@@ -74,6 +74,18 @@ def analyse_all(connection: Connection) -> None:
         analyse(connection, table)  # what its partitions are together; nobody else analyses it
 
 
+def hold_still(connection: Connection) -> None:
+    """No autovacuum on these tables: on a server of somebody else's it would come in at a moment of its own."""
+    for table in tables(connection):
+        connection.execute(sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = off)").format(sql.Identifier(*table)))
+
+
+def vacuum(connection: Connection) -> None:
+    """VACUUM as a DBA types it, table by table: it may leave few dead entries where they are, as it does there."""
+    for table in tables(connection):
+        connection.execute(sql.SQL("VACUUM {}").format(sql.Identifier(*table)))
+
+
 def analyse_expressions(connection: Connection, table: Relation) -> None:
     """Collect the statistics of the table's index expressions, and leave those of its columns as they are.
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import psycopg
 
-from inboxbench.bench.workload.writes import Targets, Updates, updates
+from inboxbench.bench.workload.writes import Targets, Updates, read_writes, updates
 from inboxbench.database import Connection
 from inboxbench.disturbance import Watch
 from inboxbench.errors import SubjectFailed, UsageError, unknown
 from inboxbench.project import Project
 from inboxbench.server import reason
-from inboxbench.sqlfile import QueryFile, as_psycopg, read_queries
+from inboxbench.sqlfile import QueryFile, as_psycopg
 
 # Of each write, where nothing else is declared: an hour or two of a busy inbox.
 EXECUTIONS = 1000
@@ -48,7 +48,9 @@ class Churn:
 
 def read_churn(project: Project, text: str | None) -> Churn:
     """`insert_message=1000,mark_read=500` (None: 1,000 of every write). Raises UsageError naming what is wrong."""
-    known = [write.name for write in read_queries(project.bench / "writes")]
+    known = [write.name for write in read_writes(project)]
+    if not known:
+        raise UsageError(f"{project.bench / 'writes'} holds no writes to change rows by; put one write a file there")
     if text is None:
         return Churn(dict.fromkeys(known, EXECUTIONS))
     churn = Churn(dict(_item(part.strip(), known) for part in text.split(",") if part.strip()))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
+from inboxbench.bench.workload.queries import given_values
 from inboxbench.counting import wal_written
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.disturbance import Watch, undisturbed, watching
@@ -20,6 +21,7 @@ from inboxbench.files import read_text
 from inboxbench.project import Project
 from inboxbench.server import Server, reason
 from inboxbench.sqlfile import QueryFile, as_psycopg, read_queries
+from inboxbench.sqltree import parse
 
 Targets = Mapping[str, Sequence[Mapping[str, Any]]]
 Announce = Callable[[str], None]
@@ -93,20 +95,34 @@ def updates(connection: Connection) -> Updates:
 
 
 def read_writes(project: Project) -> tuple[QueryFile, ...]:
-    """`bench/writes/*.sql`; `classes` names the file of bench/targets whose rows they are executed with."""
+    """`bench/writes/*.sql`; `classes` names the file of bench/targets whose rows they are executed with.
+
+    A write of one's own may say its values itself, and its family is then what it does.
+    """
     folder = project.bench / "writes"
     if not folder.is_dir():
         return ()
-    writes = read_queries(folder)
+    writes = read_queries(folder, strict=project.headers_required)
+    if not project.headers_required:
+        writes = tuple(_loose(write) for write in writes)
     for write in writes:
         if len(write.classes) != 1:
             raise UsageError(f"{write.path} classes: a write names one file of targets/, found {len(write.classes)}")
     return writes
 
 
+def _loose(write: QueryFile) -> QueryFile:
+    command = parse(write.prepared).only
+    kind = command.kind if command and command.kind in ("insert", "update", "delete") else "update"
+    family = kind if write.family == "queries" else write.family
+    return replace(write, family=family, classes=write.classes or (write.name,))
+
+
 def draw_targets(connection: Connection, folder: Path, write: QueryFile) -> list[dict[str, Any]]:
     """Parameter rows of a write. Raises UsageError when a parameter is missing from them."""
     path = folder / f"{write.classes[0]}.sql"
+    if write.classes[0] == write.name and not path.is_file() and len(write.defaults) == len(write.params):
+        return [given_values(connection, write)]
     text = read_text(path).strip().rstrip(";")
     try:
         with connection.cursor(row_factory=dict_row) as cursor:

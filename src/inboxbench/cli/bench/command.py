@@ -30,19 +30,18 @@ from inboxbench.cli.bench.options import (
     fresh_option,
     indexes_option,
     mix_option,
-    own_questions,
     queries_or_folder_option,
     sets_option,
     source_options,
+    subject,
     timeout_option,
     wal_page_option,
     weights_of,
 )
 from inboxbench.cli.bench.source import Source, check_names, check_servers
 from inboxbench.cli.bench.traps import spring_traps, traps
-from inboxbench.cli.options import ProjectGroup, Session, names_in, pass_bench_session
+from inboxbench.cli.options import ProjectGroup, Session, pass_bench_session
 from inboxbench.cli.output import Output, output_options
-from inboxbench.database_copy import is_url
 from inboxbench.errors import UsageError
 
 
@@ -127,9 +126,7 @@ def command(
     if only_traps:
         spring_traps(session, (), verbose=False, output=output)
         return
-    session, queries = own_questions(session, source.database, queries, indexes)
-    wanted = names_in(queries)
-    source = replace(source, as_is=as_is or source.allow_foreign or is_url(source.database))
+    session, source, wanted = subject(session, replace(source, as_is=as_is), queries, indexes)
     check_names(session, source, sets, wanted)
     check_servers(session)
     begun = dt.datetime.now(dt.UTC)

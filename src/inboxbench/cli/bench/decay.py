@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from inboxbench.bench import read_churn, run_decay
 from inboxbench.bench.decay import decay_lab
 from inboxbench.cli.bench.options import (
     SCHEMA_VERSION,
-    queries_option,
+    indexes_option,
+    queries_or_folder_option,
     sets_option,
     show_lab,
     source_options,
+    subject,
     timeout_option,
 )
 from inboxbench.cli.bench.source import Source, check_names, opened_database
@@ -23,7 +27,8 @@ from inboxbench.cli.progress import counting
 @click.command()
 @source_options
 @sets_option
-@queries_option
+@queries_or_folder_option
+@indexes_option
 @click.option(
     "--churn",
     "churn_text",
@@ -39,7 +44,8 @@ def decay(
     *,
     source: Source,
     sets: list[str] | None,
-    queries: list[str] | None,
+    queries: str | None,
+    indexes: Path | None,
     churn_text: str | None,
     timeout: float,
     output: Output,
@@ -49,18 +55,17 @@ def decay(
     The same writes hit the same rows in the same order, so counters come out the same on every run. Exit code 3 when
     a query or a write fails.
     """
-    check_names(session, source, sets, queries)
+    session, source, wanted = subject(session, source, queries, indexes)
+    check_names(session, source, sets, wanted)
     churn = read_churn(session.project, churn_text)
     with session.server() as server, opened_database(session, server, source) as name, counting() as progress:
         found = run_decay(
-            server,
-            name,
-            session.project,
-            churn,
+            *(server, name, session.project, churn),
             sets=sets,
-            queries=queries,
+            queries=wanted,
             timeout_s=timeout,
             role=source.role,
+            as_is=source.as_is,
             progress=progress,
         )
         label = server.label

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import click
 
 from inboxbench.bench import run_ablation
 from inboxbench.bench.drop_one import drop_one_lab
 from inboxbench.bench.model import require_none
-from inboxbench.bench.sets.catalogue import read_catalogue
-from inboxbench.cli.bench.options import SCHEMA_VERSION, queries_option, show_lab, source_options, timeout_option
+from inboxbench.bench.request import choose_sets
+from inboxbench.bench.sets.catalogue import CURRENT
+from inboxbench.cli.bench.options import (
+    SCHEMA_VERSION,
+    indexes_option,
+    queries_or_folder_option,
+    show_lab,
+    source_options,
+    subject,
+    timeout_option,
+)
 from inboxbench.cli.bench.source import Source, check_names, opened_database
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import counting
+from inboxbench.database import connect
+from inboxbench.errors import UsageError
 
 
 @click.command(name="drop-one")
-@click.argument("sets", nargs=-1, required=True)
+@click.argument("sets", nargs=-1)
 @source_options
-@queries_option
+@queries_or_folder_option
+@indexes_option
 @click.option(
     "--writes/--no-writes", default=True, show_default=True, help="measure what writes save without each index, too"
 )
@@ -33,7 +47,8 @@ def drop_one(
     *,
     sets: tuple[str, ...],
     source: Source,
-    queries: list[str] | None,
+    queries: str | None,
+    indexes: Path | None,
     writes: bool,
     timeout: float,
     output: Output,
@@ -41,13 +56,26 @@ def drop_one(
     """Remove every index of SETS in turn: which query loses, what writes and disk gain, which nothing uses.
 
     Judged by the queries and writes of bench/ alone: an index may serve what is not measured, and then the table says
-    what it is there for. Exit code 3 when a query fails.
+    what it is there for. The set `current` is what the database has, and is taken when a --database is given without
+    SETS: which of my indexes can go? Exit code 3 when a query fails.
     """
-    check_names(session, source, list(sets), queries)
-    chosen = read_catalogue(session.project.schema / "indexes.toml").choose(sets)
-    measure = partial(run_ablation, queries=queries, writes=writes, timeout_s=timeout, role=source.role)
+    session, source, wanted = subject(session, source, queries, indexes)
+    if not sets and not source.database:
+        raise UsageError("name at least one set of schema/indexes.toml, or `current` for what the database has")
+    names = sets or (CURRENT,)
+    check_names(session, source, list(names), wanted)
+    given: dict[str, Any] = {
+        "queries": wanted,
+        "writes": writes,
+        "timeout_s": timeout,
+        "role": source.role,
+        "as_is": source.as_is,
+    }
+    measure = partial(run_ablation, **given)
     ablations = []
     with session.server() as server, opened_database(session, server, source) as name:
+        with connect(server.conninfo(name)) as connection:
+            chosen = choose_sets(connection, session.project, names)
         for index_set in chosen:
             with counting() as progress:
                 ablations.append(measure(server, name, session.project, index_set, progress=progress))

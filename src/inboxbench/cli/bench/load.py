@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from inboxbench.bench.load import LoadPlan, check_operations, load_lab, run_load
-from inboxbench.cli.bench.options import SCHEMA_VERSION, sets_option, show_lab, source_options, timeout_option
+from inboxbench.cli.bench.options import (
+    SCHEMA_VERSION,
+    indexes_option,
+    sets_option,
+    show_lab,
+    source_options,
+    subject,
+    timeout_option,
+)
 from inboxbench.cli.bench.source import Source, check_names, opened_database
 from inboxbench.cli.options import Session, names_option, pass_session
 from inboxbench.cli.output import Output, output_options
@@ -15,6 +25,12 @@ from inboxbench.cli.progress import counting
 @click.command()
 @source_options
 @sets_option
+@click.option(
+    "--queries",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="folder of .sql files to drive, for a --database of your own (default: the project's bench/queries)",
+)
+@indexes_option
 @click.option(
     "--operations",
     callback=names_option,
@@ -47,6 +63,8 @@ def load(
     *,
     source: Source,
     sets: list[str] | None,
+    queries: Path | None,
+    indexes: Path | None,
     operations: list[str] | None,
     clients: int,
     seconds: int,
@@ -60,6 +78,7 @@ def load(
     In the open loop requests begin by a schedule and a latency counts from its scheduled start, so that a stall
     is seen in all that it held up. Exit code 3 when an operation fails or is answered in time under no set.
     """
+    session, source, _names = subject(session, source, str(queries) if queries else None, indexes)
     check_names(session, source, sets, None)
     check_operations(session.project, operations)
     plan = LoadPlan(clients, seconds, rate, utilisation)
@@ -73,6 +92,7 @@ def load(
             operations=operations,
             timeout_s=timeout,
             role=source.role,
+            as_is=source.as_is,
             progress=progress,
         )
         label = server.label

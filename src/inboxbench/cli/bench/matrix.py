@@ -15,7 +15,7 @@ from inboxbench.bench.cache.outcomes import Cache
 from inboxbench.bench.model import Cell, Matrix
 from inboxbench.bench.servers import Change, Contrast, Side, contrasts
 from inboxbench.cli.bench.options import SCHEMA_VERSION
-from inboxbench.cli.bench.source import Source, cache_of, open_source, print_reuse, sets_of
+from inboxbench.cli.bench.source import Source, cache_of, open_source, print_reuse
 from inboxbench.cli.options import Session
 from inboxbench.cli.progress import counting, progress_console
 from inboxbench.machine import describe_machine
@@ -38,7 +38,6 @@ def measure_side(session: Session, source: Source, options: dict[str, Any], *, f
             cache = cache_of(session, database, fresh=fresh, as_is=source.as_is)
             given = options | {"as_is": source.as_is, "cache": cache, "progress": progress, "lenient": True}
             given |= {"role": source.role, "caveats": database.remarks}
-            given["sets"] = sets_of(server, database, session.project, options["sets"])
             matrix = run_matrix(server, database.name, session.project, **given)
         print_reuse(cache)
         return Side(server.label, server.version, matrix), cache

@@ -17,7 +17,7 @@ from inboxbench.bench.workload.mix import Weights, check_weights, parse_weights,
 from inboxbench.bench.workload.queries import read_workload
 from inboxbench.bench.workload.writes import read_writes
 from inboxbench.cli.bench.source import Source
-from inboxbench.cli.options import Session, names_option, role_option, set_option
+from inboxbench.cli.options import Session, names_in, names_option, role_option, set_option
 from inboxbench.cli.output import Output, heading
 from inboxbench.database_copy import is_url
 from inboxbench.errors import UsageError
@@ -92,19 +92,20 @@ source_options = _together(
 )
 _QUERIES = (
     "queries or families of queries to measure, with commas between (default: all of bench/queries); "
-    "`inboxbench bench` also takes a folder of .sql files, for a --database of your own"
+    "or a folder of .sql files, for a --database of your own"
 )
-queries_option = click.option("--queries", callback=names_option, help=_QUERIES)
 queries_or_folder_option = click.option("--queries", help=_QUERIES)
 indexes_option = click.option(
     "--indexes",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="file of index sets to compare when --queries is a folder (default: indexes.toml in that folder)",
+    help="file of index sets to compare when --queries is a folder (default: indexes.toml in that folder; without one, "
+    "the indexes that the database has)",
 )
 sets_option = click.option(
     "--sets",
     callback=names_option,
-    help="index sets to compare, with commas between (default: those that schema/indexes.toml marks as default)",
+    help="index sets to compare, with commas between; `current` is what the database has (default: those that "
+    "schema/indexes.toml marks as default, for questions of your own after `current`)",
 )
 as_is_option = click.option(
     "--as-is",
@@ -173,11 +174,23 @@ def own_questions(
         if indexes:
             raise UsageError("--indexes goes with a folder of queries: --queries DIR")
         if is_url(database) and session.settings.project is None:
-            raise UsageError("--database of your own needs queries of your own: --queries DIR --indexes FILE")
+            raise UsageError("--database of your own needs queries of your own: --queries DIR [--indexes FILE]")
         return session, queries
     catalogue = indexes or folder / "indexes.toml"
-    if not catalogue.is_file():
-        raise UsageError(f"{catalogue}: there is no such file of index sets; name it with --indexes FILE")
+    if indexes and not indexes.is_file():
+        raise UsageError(f"{indexes}: there is no such file of index sets; name it with --indexes FILE")
     if database is None:
         raise UsageError("--queries DIR are of a database of your own; name it with --database")
     return replace(session, project=Loose(folder.resolve(), catalogue.resolve())), None
+
+
+def subject(
+    session: Session, source: Source, queries: str | None, indexes: Path | None
+) -> tuple[Session, Source, list[str] | None]:
+    """Return the session, the source and the names of queries (None: all) for questions of a project or of one's own.
+
+    Rows of a database that is not ours stay where they lie. Raises UsageError as `own_questions` does.
+    """
+    session, names = own_questions(session, source.database, queries, indexes)
+    lying = source.as_is or source.allow_foreign or is_url(source.database)
+    return session, replace(source, as_is=lying), names_in(names)

@@ -11,8 +11,7 @@ from rich.text import Text
 
 from inboxbench.bench.cache.outcomes import Cache
 from inboxbench.bench.cache.store import Store, default_folder
-from inboxbench.bench.request import Sets, current_set
-from inboxbench.bench.sets.catalogue import CURRENT, read_catalogue
+from inboxbench.bench.request import check_sets
 from inboxbench.bench.workload.queries import locale_remark, read_workload
 from inboxbench.cli.options import Session
 from inboxbench.cli.progress import SeedProgress, progress_console
@@ -23,7 +22,7 @@ from inboxbench.database_roles import check_role
 from inboxbench.database_settings import override
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.migrate import runner
-from inboxbench.project import Loose, Project
+from inboxbench.project import Project
 from inboxbench.seed import load_profile
 from inboxbench.seed.datasets.dataset import load_dataset, schema_file
 from inboxbench.server import Server, parse_spec
@@ -124,17 +123,6 @@ def _copied(source: str, server: Server, roles: Sequence[str]) -> Iterator[Datab
         yield Database(copy.name, 0, remarks=copy.remarks)
 
 
-def sets_of(server: Server, database: Database, project: Project, names: list[str] | None) -> Sets | None:
-    """Return what to compare: of a project by name; a database of one's own also as it is, under the name CURRENT."""
-    if not isinstance(project, Loose):
-        return names
-    with connect(server.conninfo(database.name)) as connection:
-        current = current_set(connection)
-    own = [current] if names is None or CURRENT in names else []
-    rest = None if names is None else [name for name in names if name != CURRENT]
-    return [*own, *read_catalogue(project.indexes).choose(rest)]
-
-
 @contextmanager
 def seeded(session: Session, server: Server, profile: str, seed: int, scale: float = 1.0) -> Iterator[Database]:
     """Yield a database at head with `scale` times the rows of the profile; gone afterwards.
@@ -188,8 +176,7 @@ def check_servers(session: Session) -> None:
 
 def check_names(session: Session, source: Source, sets: list[str] | None, queries: list[str] | None) -> None:
     """A wrong name is said before a server is started."""
-    own = isinstance(session.project, Loose)
-    read_catalogue(session.project.indexes).choose([name for name in sets if name != CURRENT] if own and sets else sets)
+    check_sets(session.project, sets)
     read_workload(session.project, queries)
     if not source.database:
         if not session.project.seeds.is_dir():
