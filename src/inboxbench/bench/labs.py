@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inboxbench.bench.decay import decay_lab
+from inboxbench.bench.decay_lab import decay_lab
 from inboxbench.bench.drop_one import drop_one_lab
 from inboxbench.bench.growth.run import growth_lab
 from inboxbench.bench.load import load_lab

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from inboxbench.bench import read_churn, run_decay
-from inboxbench.bench.decay import decay_lab
+from inboxbench.bench.decay_lab import decay_lab
 from inboxbench.cli.bench.options import (
     SCHEMA_VERSION,
     indexes_option,

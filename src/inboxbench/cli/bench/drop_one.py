@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +70,13 @@ def drop_one(
         "role": source.role,
         "as_is": source.as_is,
     }
-    measure = partial(run_ablation, **given)
     ablations = []
     with session.server() as server, opened_database(session, server, source) as name:
         with connect(server.conninfo(name)) as connection:
             chosen = choose_sets(connection, session.project, names)
         for index_set in chosen:
             with counting() as progress:
-                ablations.append(measure(server, name, session.project, index_set, progress=progress))
+                ablations.append(run_ablation(server, name, session.project, index_set, progress=progress, **given))
         label = server.label
     document = {"schema_version": SCHEMA_VERSION, "drop_one": [ablation.to_json() for ablation in ablations]}
     show_lab(output, document, drop_one_lab, label)
