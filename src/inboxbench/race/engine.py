@@ -1,4 +1,4 @@
-"""Makes a session's connection what an object mapper works on: `engine_of` for SQLAlchemy, `django_of` for Django."""
+"""Makes a session's connection what an object mapper works on: SQLAlchemy's engine or Django's connection."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from inboxbench.race.explore.coroutines import GatedAsyncConnection
     from inboxbench.race.explore.gated_connection import GatedConnection
 
 _engines: WeakKeyDictionary[GatedConnection, Engine] = WeakKeyDictionary()
@@ -30,6 +32,31 @@ def engine_of(connection: GatedConnection) -> Engine:
         with connection.ungated():
             engine.connect().close()
         connection.met_by_engine = True
+    return engine
+
+
+def async_engine_of(connection: GatedAsyncConnection) -> AsyncEngine:
+    """Return an asynchronous engine whose only connection is the one that a coroutine was given.
+
+    What SQLAlchemy asks a server once, when it meets it, is no step of the session.
+    """
+    from sqlalchemy import event  # noqa: PLC0415 - most functions use psycopg alone
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
+    from sqlalchemy.pool import StaticPool  # noqa: PLC0415
+
+    gate: Any = connection.gate
+    asked = []
+
+    async def creator() -> GatedAsyncConnection:
+        asked.append(gate.hub)
+        gate.hub = None
+        return connection
+
+    def met(*_: object) -> None:
+        gate.hub = asked.pop()
+
+    engine = create_async_engine("postgresql+psycopg_async://", async_creator=creator, poolclass=StaticPool)
+    event.listen(engine.sync_engine, "connect", met)
     return engine
 
 

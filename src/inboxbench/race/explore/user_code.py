@@ -15,6 +15,7 @@ import psycopg
 from inboxbench.database import EMPTY, Connection
 from inboxbench.errors import UsageError, unknown
 from inboxbench.files import read_text
+from inboxbench.race.explore.coroutines import run_coroutine
 from inboxbench.race.explore.gated_connection import GatedConnection
 from inboxbench.race.explore.model import Reset, SessionFunction
 from inboxbench.server import reason
@@ -52,13 +53,18 @@ def adapt(function: Callable[..., Any], target: str = "") -> SessionFunction:
         raise UsageError(f"{target} does not say what it takes; name a function written in Python") from None
     wanted = [p for p in parameters if p.kind in positional]
     required = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    if inspect.iscoroutinefunction(function):
-        raise UsageError(f"{target} is a coroutine function; the explorer drives ordinary functions")
     if not wanted or len(required) > 2 or any(p.kind is p.KEYWORD_ONLY for p in required):
         raise UsageError(
             f"{target} must take a connection, and may take a session number after it: (connection, session)"
         )
     takes_session = len(wanted) > 1
+
+    if inspect.iscoroutinefunction(function):
+
+        def awaited(connection: GatedConnection, number: int) -> Any:
+            return run_coroutine(function, connection, *([number] if takes_session else []))
+
+        return awaited
 
     def session(connection: GatedConnection, number: int) -> Any:
         return function(connection, number) if takes_session else function(connection)

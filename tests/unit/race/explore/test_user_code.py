@@ -17,16 +17,12 @@ def test_a_function_gets_the_session_number_if_it_asks() -> None:
     assert adapt(lambda _connection: "alone")(NOBODY, 3) == "alone"
 
 
-async def coroutine(connection: Any) -> None: ...
-
-
 @pytest.mark.parametrize(
     ("function", "message"),
     [
         (lambda: None, "must take a connection"),
         (lambda _a, _b, _c: None, "must take a connection"),
         (lambda _a, *, _b: None, "must take a connection"),
-        (coroutine, "coroutine"),
         (int, "does not say what it takes"),
     ],
 )
