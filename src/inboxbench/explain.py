@@ -79,6 +79,11 @@ class Node:
         return int(self.fields.get("Shared Hit Blocks", 0)) + int(self.fields.get("Shared Read Blocks", 0))
 
     @property
+    def temp(self) -> int:
+        """Return the pages of temporary files that the node and those below it wrote and read, all loops together."""
+        return int(self.fields.get("Temp Written Blocks", 0)) + int(self.fields.get("Temp Read Blocks", 0))
+
+    @property
     def searches(self) -> int | None:
         """Descents into the node's index, all loops together (None: no index, or a server before PostgreSQL 18)."""
         return self.fields.get("Index Searches")
@@ -111,7 +116,9 @@ class Plan:
     line: the nodes from the leaves to the root; buffers: shared hit + read of the root node (never of planning); rows:
     what came out; removed: rows read and thrown away, all nodes; execution_ms: the server's own time; indexes: by name,
     in the order of the plan; settings: those that differ from the default. searches: descents into indexes, all nodes;
-    more than one of a node are a list of values, or a skip over a leading column (None before PostgreSQL 18).
+    more than one of a node are a list of values, or a skip over a leading column (None before PostgreSQL 18). visited:
+    rows that all nodes handed on or threw away; temp: pages of temporary files written and read; planning: buffers of
+    planning.
     """
 
     line: str
@@ -123,6 +130,9 @@ class Plan:
     indexes: tuple[str, ...]
     settings: Mapping[str, str]
     searches: int | None = None
+    visited: int = 0
+    temp: int = 0
+    planning: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +160,9 @@ class Explained:
             indexes=tuple(dict.fromkeys(node.index for node in nodes if node.index is not None)),
             settings=self.settings,
             searches=sum(searches) if searches else None,
+            visited=round(sum(node.rows + node.removed for node in nodes)),
+            temp=self.root.temp,
+            planning=self.planning,
         )
 
     @property

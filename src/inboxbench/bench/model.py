@@ -58,6 +58,9 @@ class Cell:
             "rows": plan.rows if plan else None,
             "buffers": plan.buffers if plan else None,
             "removed": plan.removed if plan else None,
+            "visited": plan.visited if plan else None,
+            "temporary": plan.temp if plan else None,
+            "planning": plan.planning if plan else None,
             "median_ms": round(timing.median_ms, 4) if timing else None,
             "p95_ms": round(timing.p95_ms, 4) if timing else None,
             "rounds": timing.rounds if timing else 0,
@@ -128,7 +131,8 @@ class SetResult:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Everything measured; `notes` says what could not be, and why; `caveats` what to know before the figures."""
+    """Everything measured; `notes` says what could not be, and why; `caveats` what to know before the figures. untried:
+    sets of the catalogue that were not measured, each with the reason."""
 
     profile: str
     workload: Workload
@@ -139,6 +143,7 @@ class Matrix:
     client: Overhead | None = None
     refused: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
+    untried: tuple[tuple[str, str], ...] = ()
 
     def unclear(self, cell: Cell) -> bool:
         """Return whether its time on the client's side is within that of a query with next to nothing to do."""

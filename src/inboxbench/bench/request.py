@@ -38,7 +38,7 @@ class Request:
     """`template` holds the data of `profile` without secondary indexes; sets in their order; targets by class.
     as_is: rows lie where they lay in the source, else in key order. refused: sets that cannot be built, and why. role:
     whom queries are executed as (None: the server's own user). current: the secondary indexes of the source. caveats:
-    what to know before the figures."""
+    what to know before the figures. untried: the other sets of the catalogue, each with the reason."""
 
     template: str
     profile: str
@@ -53,6 +53,7 @@ class Request:
     role: str | None = None
     current: IndexSet = field(default_factory=lambda: IndexSet(CURRENT, CURRENT, "", ()))
     caveats: tuple[str, ...] = ()
+    untried: tuple[tuple[str, str], ...] = ()
 
     @property
     def cells(self) -> int:
@@ -107,6 +108,7 @@ def prepared_request(
     workload, changes = read_workload(project, queries), read_writes(project) if writes else ()
     with connect(server.conninfo(source)) as connection:
         current, chosen = current_set(connection), choose_sets(connection, project, sets)
+    untried = _untried(catalogue, chosen)
     for index_set in chosen:
         if index_set.members.queries:
             every = read_workload(project).queries
@@ -132,7 +134,19 @@ def prepared_request(
         yield Request(
             *(template, profile, chosen, workload, changes, targets, timeout_s, notes, as_is, refused, role, current),
             caveats=tuple(caveats),
+            untried=untried,
         )
+
+
+def _untried(catalogue: Catalogue, chosen: Sequence[IndexSet]) -> tuple[tuple[str, str], ...]:
+    """Return the sets of the catalogue that are not among the chosen ones, and why not."""
+    names = {index_set.name for index_set in chosen}
+    said = f"{catalogue.path.name} says `default = false`; --sets measures them"
+    return tuple(
+        (name, "--sets does not name them" if index_set.default else said)
+        for name, index_set in catalogue.sets.items()
+        if name not in names
+    )
 
 
 def _where(catalogue: Catalogue, index_set: IndexSet) -> str:

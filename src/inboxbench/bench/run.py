@@ -130,6 +130,7 @@ class _Run:
             self.speed.overhead,
             (*request.refused, *self._refused),
             request.caveats,
+            request.untried,
         )
 
     def _refuse(self, index_set: IndexSet, error: UsageError) -> None:

@@ -171,6 +171,7 @@ def index_findings(run: Run, comparison: Comparison) -> tuple[Finding | None, ..
     return (
         _choice(run, comparison),
         _cost(comparison),
+        _not_tried(run),
         _dominated(comparison),
         _wrong_rows(comparison),
         _ties(run),
@@ -185,10 +186,12 @@ def _choice(run: Run, comparison: Comparison) -> Finding | None:
     if chosen is None:
         return Finding("Index set", ((run.verdict.headline or _NO_VERDICT,),))
     if base is None or base.name == chosen.name:
-        keep: Sentence = ("Keep ", Strong(chosen.name), f": {_why_kept(chosen, comparison)}.")
+        keep: Sentence = ("Keep ", Strong(chosen.name), f": {_rule(run)}{_why_kept(chosen, comparison)}.")
         return Finding("Index set", (keep, _still_worst(run.matrix, chosen)), "good")
     title = f" ({chosen.index_set.title})" if chosen.index_set.title not in ("", chosen.name) else ""
-    sentences = [("Choose ", Strong(chosen.name), f"{title}."), _typical(chosen, base), _median(chosen, base)]
+    rule = _rule(run).removesuffix("; ")
+    first: Sentence = ("Choose ", Strong(chosen.name), f"{title}{f': {rule}' if rule else ''}.")
+    sentences = [first, _typical(chosen, base), _median(chosen, base)]
     sentences.append(_by_family(run.matrix, chosen, base))
     gained = most_saved(run.matrix, base, chosen)
     if gained is not None:
@@ -196,6 +199,21 @@ def _choice(run: Run, comparison: Comparison) -> Finding | None:
         sentences.append(_gain(describe_cell(run.matrix, before), before, after))
     sentences += [_still_worst(run.matrix, chosen), _beaten(run.matrix, chosen, comparison)]
     return Finding("Index set", tuple(sentence for sentence in sentences if sentence), "good")
+
+
+def _rule(run: Run) -> str:
+    """Return what the choice was decided by, as the verdict's headline says it behind the set's title."""
+    _title, colon, rule = run.verdict.headline.partition(": ")
+    return f"{rule.removesuffix('.')}; " if colon else ""
+
+
+def _not_tried(run: Run) -> Finding | None:
+    """Return the sets of the catalogue that did not stand for election."""
+    reasons: dict[str, list[str]] = {}
+    for left in run.verdict.not_tried:
+        reasons.setdefault(left.why, []).append(left.index_set)
+    sentences: list[Sentence] = [(Strong(listed(names)), f": {why}.") for why, names in reasons.items()]
+    return Finding("Not tried", tuple(sentences)) if sentences else None
 
 
 def _why_kept(kept: SetResult, comparison: Comparison) -> str:
@@ -214,6 +232,8 @@ def _why_kept(kept: SetResult, comparison: Comparison) -> str:
 
 
 def _typical(chosen: SetResult, base: SetResult) -> Sentence:
+    if chosen.typical_reads is None or base.typical_reads is None:
+        return ()
     return (
         "With its worst parameters a typical query reads ",
         Strong(f"{units.pages(chosen.typical_reads)} instead of {units.number(base.typical_reads)}"),
@@ -222,6 +242,8 @@ def _typical(chosen: SetResult, base: SetResult) -> Sentence:
 
 
 def _median(chosen: SetResult, base: SetResult) -> Sentence:
+    if chosen.median_reads is None or base.median_reads is None:
+        return ()
     return (
         "The median of all measurements goes from "
         f"{units.number(base.median_reads)} to {units.pages(chosen.median_reads)}"

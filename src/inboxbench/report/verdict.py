@@ -103,13 +103,27 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """A query or write whose weight alone decides: `to` would win at `turns_at` of all requests instead of `share`, the
+    others keeping their proportions. cost: of its dearest class of parameters under the chosen set (None: a write)."""
+
+    name: str
+    share: float = 0.0
+    turns_at: float = 0.0
+    to: str = ""
+    parameter_class: str | None = field(default=None, metadata={"json": "class"})
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Which set to choose, by which rule, and why.
 
     chosen: its name; None when no set answered anything. runner_up: what would be chosen without it. reasons: the most
     general first. costs: of every set that answered something. left_out: sets that could not be chosen.
-    not_measured: what nobody asked for, so that nothing is said about it. baseline: the set to compare with, where a
-    record names one.
+    not_tried: sets of the catalogue that were not measured, and why. turns: weights of the mix at which another set
+    would be chosen. not_measured: what nobody asked for, so that nothing is said about it. baseline: the set to compare
+    with, where a record names one.
     """
 
     chosen: str | None = field(default=None, metadata={"json": "recommended"})
@@ -124,6 +138,8 @@ class Verdict:
     break_even: Sequence[BreakEven] = ()
     runner_up: str | None = None
     left_out: Sequence[LeftOut] = ()
+    not_tried: Sequence[LeftOut] = ()
+    turns: Sequence[Turn] = ()
     not_measured: Sequence[str] = ()
     baseline: str | None = None
 

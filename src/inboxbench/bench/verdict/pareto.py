@@ -8,6 +8,7 @@ from functools import cached_property
 from statistics import fmean, geometric_mean
 
 from inboxbench.bench.model import Cell, Matrix, SetResult
+from inboxbench.bench.verdict.cost import statement_cost
 from inboxbench.bench.workload.mix import DEFAULT, Mix, Weights, mixed
 from inboxbench.bench.workload.writes import WriteCost
 from inboxbench.report.verdict import BreakEven
@@ -21,17 +22,19 @@ _LEAST_MS = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A query under a set: buffers and milliseconds of server time, the mean of its parameter classes and the worst.
+    """A query under a set: buffers and milliseconds of server time, the mean of its parameter classes and the worst;
+    cost: of the class that costs most, in pages.
 
-    Where a class was `stopped` by the timeout, they are lower bounds.
+    Where a class was `stopped` by the timeout, they are lower bounds. ms: None where nothing was timed.
     """
 
     family: str
     mean: float
     worst: float
-    mean_ms: float
-    worst_ms: float
+    mean_ms: float | None
+    worst_ms: float | None
     stopped: bool
+    cost: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,12 @@ class Standing:
         """Return the geometric mean over the queries (of a family): one hopeless query does not drown the rest."""
         reads = [read for read in self.reads_by_query.values() if family in (None, read.family)]
         return geometric_mean(figure(read) for read in reads)
+
+    def typical_ms(self, figure: Callable[[Read], float | None]) -> float | None:
+        """Return the same of milliseconds; None where a query has none."""
+        times = [figure(read) for read in self.reads_by_query.values()]
+        known = [time for time in times if time is not None]
+        return geometric_mean(known) if len(known) == len(times) else None
 
     @property
     def reads(self) -> float:
@@ -111,9 +120,12 @@ def _read(row: Sequence[Cell]) -> Read | None:
     if not answered:
         return None
     pages = [buffers(cell) for cell in answered]
-    times = [max(cell.timing.median_ms if cell.timing else 0.0, _LEAST_MS) for cell in answered]
+    times = [max(cell.timing.median_ms, _LEAST_MS) for cell in answered if cell.timing]
+    timed = len(times) == len(answered)
     stopped = any(cell.stopped for cell in row)
-    return Read(row[0].case.query.family, fmean(pages), max(pages), fmean(times), max(times), stopped)
+    cost = max(statement_cost(cell.plan) for cell in answered if cell.plan)
+    mean_ms, worst_ms = (fmean(times), max(times)) if timed else (None, None)
+    return Read(row[0].case.query.family, fmean(pages), max(pages), mean_ms, worst_ms, stopped, cost)
 
 
 def _mean(shares: Mapping[str, float], figures: Mapping[str, float]) -> float:
@@ -130,14 +142,15 @@ def write_pages(write: WriteCost, wal_per_page: float) -> float:
 
 def price(standing: Standing, mix: Mix, wal_per_page: float = WAL_PER_PAGE) -> Price:
     """Price a set in pages of 8 kB."""
-    reads = {name: read.worst for name, read in standing.reads_by_query.items()}
+    reads = {name: read.cost for name, read in standing.reads_by_query.items()}
     writes = {write.name: write_pages(write, wal_per_page) for write in standing.result.writes}
     return Price(_mean(mix.reads, reads), _mean(mix.writes, writes))
 
 
 def price_ms(standing: Standing, mix: Mix) -> Price:
-    """Price a set in milliseconds: server time of reads, round trips of writes on one connection."""
-    reads = {name: read.worst_ms for name, read in standing.reads_by_query.items()}
+    """Price a set in milliseconds: server time of reads, round trips of writes on one connection; what was not timed
+    counts for nothing."""
+    reads = {name: read.worst_ms for name, read in standing.reads_by_query.items() if read.worst_ms is not None}
     writes = {write.name: 1000 / write.per_s for write in standing.result.writes if write.per_s}
     return Price(_mean(mix.reads, reads), _mean(mix.writes, writes))
 
@@ -208,6 +221,13 @@ class Contest:
 
     def cost(self, standing: Standing) -> float:
         return self.price(standing).at(self.mix.write_share)
+
+    def write_cost(self, write: WriteCost) -> float:
+        return write_pages(write, self.wal_per_page)
+
+    def cell_cost(self, cell: Cell) -> float:
+        """Return the cost of an answered cell."""
+        return statement_cost(cell.plan) if cell.plan else 1.0
 
     @property
     def costs(self) -> dict[str, float]:

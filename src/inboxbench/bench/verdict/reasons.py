@@ -9,6 +9,7 @@ from __future__ import annotations
 from inboxbench import units
 from inboxbench.bench.model import Cell, Matrix
 from inboxbench.bench.verdict.pareto import Contest, Standing, break_even, buffers, point
+from inboxbench.bench.verdict.sensitivity import sensitivity
 
 # A cell that reads this many times more than under another set is named, however good the rest is.
 WORSE = 1.5
@@ -22,21 +23,46 @@ def headline(found: Contest) -> str:
     if not others:
         return f"Only {best.title} was measured; there is nothing to compare it with."
     cost = found.cost(best)
-    compared = "; ".join(_compared(other, found.cost(other) / cost) for other in others)
-    return f"Choose {best.title}: a request of the mix ({found.mix.text}) costs {cost:,.0f} pages; {compared}."
+    following = found.ranked[1] if len(found.ranked) > 1 else None
+    rest = [_compared(other, found.cost(other) / cost) for other in others if other is not following]
+    first = f"a request of the mix ({found.mix.text}) costs {units.number(cost)} pages{_against(found, following)}"
+    return f"Choose {best.title}: {'; '.join([first, *rest])}."
+
+
+def _against(found: Contest, following: Standing | None) -> str:
+    """Return what the set that would be chosen next costs, and what decided against it."""
+    if following is None:
+        return ""
+    cost, other = found.cost(found.chosen), found.cost(following)
+    bound = "at least " if following.stopped else ""
+    against = f" against {bound}{units.number(other)} under {following.title}"
+    if other < cost:
+        sizes = f"{units.size(found.chosen.result.bytes)} against {units.size(following.result.bytes)}"
+        return f"{against}, which is less by under 5 %, with smaller indexes ({sizes})"
+    return f"{against}, the next ({units.times(other / cost)})"
 
 
 def reasons(found: Contest) -> list[str]:
     """Return what speaks for the choice and against it, the most general first."""
     return [
         *(_write_shares(found) + _reads_for_a_write(found) if found.writes else []),
+        *sensitivity(found),
         *_passed_over(found),
         *_undecided(found),
         *_by_family(found),
         *_largest_gain(found),
         *_write_costs(found),
         *_weakest(found),
+        *_not_tried(found),
     ]
+
+
+def _not_tried(found: Contest) -> list[str]:
+    """Return the sets that did not stand for election, by the reason."""
+    reasons: dict[str, list[str]] = {}
+    for name, why in found.matrix.untried:
+        reasons.setdefault(why, []).append(name)
+    return [f"Not tried: {', '.join(names)}; {why}." for why, names in reasons.items()]
 
 
 def _compared(other: Standing, ratio: float) -> str:

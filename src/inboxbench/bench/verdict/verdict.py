@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 from inboxbench.bench.model import Matrix
+from inboxbench.bench.verdict.cost import IN_WORDS
 from inboxbench.bench.verdict.pareto import (
     RULE,
     WAL_PER_PAGE,
@@ -16,6 +17,7 @@ from inboxbench.bench.verdict.pareto import (
     dominated_by,
 )
 from inboxbench.bench.verdict.reasons import headline, pairs_of, reasons
+from inboxbench.bench.verdict.sensitivity import turns
 from inboxbench.bench.workload.mix import Weights
 from inboxbench.report.verdict import LeftOut, Ratios, SetCost, Shares, Verdict, WorstRatio
 
@@ -39,6 +41,8 @@ def decide(matrix: Matrix, weights: Weights | None = None, wal_per_page: float =
         break_even=[break_even(*pair, found.mix, wal_per_page) for pair in pairs],
         runner_up=found.ranked[1].name if len(found.ranked) > 1 else None,
         left_out=[LeftOut(standing.name, lack) for standing in found.standings if (lack := found.lack(standing))],
+        not_tried=[LeftOut(name, why) for name, why in matrix.untried],
+        turns=turns(found),
         not_measured=[] if found.writes else ["writes"],
     )
 
@@ -46,10 +50,10 @@ def decide(matrix: Matrix, weights: Weights | None = None, wal_per_page: float =
 def currency(found: Contest) -> str:
     """Return what a cost is counted in, in words."""
     if not found.writes:
-        return "pages of 8 kB: buffers that a query looks at in the worst class of parameters"
+        return f"{IN_WORDS}, in the worst class of parameters"
     return (
-        "pages of 8 kB: buffers that a statement, its rules and its indexes look at, the worst class of parameters for "
-        f"reads, and one more for each {found.wal_per_page:g} bytes of WAL"
+        f"{IN_WORDS}, in the worst class of parameters; of a write the buffers that it, its rules and its indexes look "
+        f"at, and one more for each {found.wal_per_page:g} bytes of WAL"
     )
 
 
@@ -60,8 +64,8 @@ def _set_cost(found: Contest, standing: Standing) -> SetCost:
         title=standing.title,
         reads_mean=standing.typical(lambda read: read.mean),
         reads_worst=standing.reads,
-        ms_mean=standing.typical(lambda read: read.mean_ms),
-        ms_worst=standing.typical(lambda read: read.worst_ms),
+        ms_mean=standing.typical_ms(lambda read: read.mean_ms),
+        ms_worst=standing.typical_ms(lambda read: read.worst_ms),
         insert_wal_bytes=result.wal_bytes("insert"),
         update_wal_bytes=result.wal_bytes("update"),
         insert_per_s=result.per_s("insert"),
