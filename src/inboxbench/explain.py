@@ -117,8 +117,8 @@ class Plan:
     what came out; removed: rows read and thrown away, all nodes; execution_ms: the server's own time; indexes: by name,
     in the order of the plan; settings: those that differ from the default. searches: descents into indexes, all nodes;
     more than one of a node are a list of values, or a skip over a leading column (None before PostgreSQL 18). visited:
-    rows that all nodes handed on or threw away; temp: pages of temporary files written and read; planning: buffers of
-    planning.
+    rows that all nodes handed on or threw away, the entries of a bitmap aside, which are no rows yet; temp: pages of
+    temporary files written and read; planning: buffers of planning.
     """
 
     line: str
@@ -160,7 +160,7 @@ class Explained:
             indexes=tuple(dict.fromkeys(node.index for node in nodes if node.index is not None)),
             settings=self.settings,
             searches=sum(searches) if searches else None,
-            visited=round(sum(node.rows + node.removed for node in nodes)),
+            visited=round(sum(node.rows + node.removed for node in nodes if node.kind != "Bitmap Index Scan")),
             temp=self.root.temp,
             planning=self.planning,
         )

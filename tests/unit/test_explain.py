@@ -64,6 +64,17 @@ def test_counters_come_from_the_root_and_not_from_planning() -> None:
     assert not plan.sorts
 
 
+def test_work_besides_pages_is_counted() -> None:
+    """Rows of all loops that nodes hand on or throw away; entries of a bitmap are no rows; files and planning aside."""
+    heap = {
+        "Node Type": "Bitmap Heap Scan", "Actual Rows": 10, "Actual Loops": 3, "Rows Removed by Filter": 5,
+        "Plans": [{"Node Type": "Bitmap Index Scan", "Index Name": "i", "Actual Rows": 999, "Actual Loops": 3}],
+    }  # fmt: skip
+    sort = {"Node Type": "Sort", "Actual Rows": 30, "Actual Loops": 1, "Temp Read Blocks": 7, "Temp Written Blocks": 8}
+    plan = read_explained({"Plan": {**sort, "Plans": [heap]}, "Planning": {"Shared Hit Blocks": 4}}).plan
+    assert (plan.visited, plan.temp, plan.planning) == (30 + 30 + 15, 15, 4)
+
+
 def test_removed_rows_are_per_loop() -> None:
     inner = {**SCAN, "Actual Loops": 25, "Rows Removed by Filter": 4}
     assert read_explained({"Plan": limit(inner)}).plan.removed == 100

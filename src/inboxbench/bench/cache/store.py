@@ -124,7 +124,9 @@ _LOCALE = (
 )
 
 
-_BELOW = ("sqlfile.py", "database.py", "database_settings.py")
+_BELOW = (
+    "sqlfile.py", "database.py", "database_settings.py", "explain.py", "sqltree/openings.py", "sqltree/tie_breaks.py",
+)  # fmt: skip
 
 
 @cache

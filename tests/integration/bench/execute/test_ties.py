@@ -147,3 +147,13 @@ def test_the_number_of_rows_that_tie_is_said(measured: Measured) -> None:
     assert "any of these rows is right, for ORDER BY moment DESC with LIMIT leaves open which come: " in remark
     assert "5 rows tie for 2 places" in remark
     assert json.dumps(measured.matrix.to_json()["ties"])
+
+
+def test_the_same_plan_takes_the_same_time_under_every_set(measured: Measured) -> None:
+    by_plan: dict[tuple[str, str], set[float]] = {}
+    for cell in measured.matrix.cells:
+        if cell.plan and cell.timing and "by_" not in cell.plan.line and "deceived" not in cell.plan.line:
+            by_plan.setdefault((cell.case.name, cell.plan.line), set()).add(cell.timing.median_ms)
+    shared = [times for times in by_plan.values() if len(times) > 0]
+    assert shared
+    assert all(len(times) == 1 for times in shared)
