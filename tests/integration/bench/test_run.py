@@ -285,7 +285,7 @@ def _broken(project: Project, index: str) -> Project:
         ),
         (
             '[index.wrong]\ndefinition = "nowhere (id)"\n[set.try]\nindexes = ["wrong"]\n',
-            '[index.wrong] definition: relation "public.nowhere" does not exist',
+            '[index.wrong] definition: relation "nowhere" does not exist',
         ),
         (
             '[index.wrong]\ndefinition = "messages (id) WERE id > 0"\n[set.try]\nindexes = ["wrong"]\n',

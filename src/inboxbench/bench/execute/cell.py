@@ -115,15 +115,17 @@ def _round_trip(probe: Probe, case: Case, values: list[bytes]) -> float:
         return round_trip(probe.connection, STATEMENT.encode(), values)
 
 
+_DEFINITIONS = """
+    SELECT pg_get_indexdef(oid) FROM pg_class WHERE relname = ANY (%s) AND relkind IN ('i', 'I') ORDER BY relname, 1
+"""
+
+
 def _shape(probe: Probe, execute: sql.Composed, case: Case, index_set: IndexSet) -> Shape:
     """Return what the planner would do, estimates left out: the steps, the definitions of the indexes that they use,
     as sets may differ, the statement and the settings, such as a work_mem in which a sort takes no file."""
-    definitions: dict[str, str] = {}
-    for index in index_set.indexes:  # a plan names no schema: two of one name are told apart by neither
-        definitions[index.own_name] = definitions.get(index.own_name, "") + index.definition
-    every = repr(sorted(definitions.items()))  # of an index of a partition, any may be its parent's
     root = explain(probe.connection, execute, execute=False).root
-    used = [definitions.get(node.index, every) for node in root.walk() if node.index is not None]
+    names = sorted({node.index for node in root.walk() if node.index is not None})
+    used = probe.connection.execute(_DEFINITIONS, (names,)).fetchall() if names else []
     return _digest((plan_shape(root), used, case.query.prepared, sorted(index_set.members.settings.items())))
 
 

@@ -12,7 +12,7 @@ from inboxbench.explain import Plan
 
 # Of a page: about 2 µs of the server's processor. A row that a node visits takes a tenth of that.
 ROW = 0.1
-# A page of a temporary file, written or read: the operating system copies it.
+# A page of a temporary file, written or read: the operating system copies it. Not fitted: TPC-H writes too few of them.
 TEMP = 2.0
 PLANNING = 1.0
 
