@@ -19,7 +19,7 @@ from inboxbench.sqltree.tokens import placeholders, scan
 
 UseKind = Literal[
     "compared", "member", "pattern", "search", "contains", "element", "key", "assigned", "limit", "offset", "unit",
-    "configuration", "format",
+    "configuration", "format", "count",
 ]  # fmt: skip
 
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -39,6 +39,7 @@ _WORDS: dict[str, tuple[UseKind, int, int]] = {
     "to_char": ("format", 2, 1),
     **dict.fromkeys(_QUERY_OF_WORDS, ("configuration", 2, 0)),
 }
+_SUBSTRING = 3  # arguments of substring(text, from, for)
 _STATEMENTS = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 
 
@@ -128,6 +129,10 @@ class _Uses:
         number = _direct(node.args[place]) if len(node.args) == count else None
         if number is not None:
             self.take(Use(number, kind))
+        if node.funcname[-1].string.sval == "substring" and len(node.args) == _SUBSTRING:
+            for argument in node.args[1:]:
+                if (number := _direct(argument)) is not None:
+                    self.take(Use(number, "count"))
 
     def _statement(self, node: Any, name: str, scope: _Scope) -> None:
         if name == "SelectStmt":

@@ -20,6 +20,7 @@ _COLUMNS = """
 _OWN_FUNCTIONS = """
     SELECT EXISTS (SELECT 1 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
                    WHERE proname = ANY(%s) AND nspname NOT IN ('pg_catalog', 'information_schema'))"""
+_AGGREGATES = "SELECT DISTINCT proname::text FROM pg_proc WHERE prokind IN ('a', 'w')"
 _ENUMS = "SELECT format_type(oid, NULL) FROM pg_type WHERE typtype = 'e'"
 
 
@@ -41,11 +42,13 @@ class Tables:
 
     connection: Connection
     enums: frozenset[str] = frozenset()
+    aggregates: frozenset[str] = frozenset()
     _known: dict[str, dict[str, tuple[str, bool]] | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, connection: Connection) -> Tables:
-        return cls(connection, frozenset(name for (name,) in connection.execute(_ENUMS)))
+        enums, aggregates = (frozenset(name for (name,) in connection.execute(text)) for text in (_ENUMS, _AGGREGATES))
+        return cls(connection, enums, aggregates)
 
     def columns(self, relation: Relation) -> Mapping[str, tuple[str, bool]] | None:
         """Return type and uniqueness by column; None for a relation that is not there."""
@@ -71,9 +74,16 @@ class Tables:
             name = use.column
             if name is None and use.kind == "assigned" and use.place < len(columns):
                 name = list(columns)[use.place]  # an INSERT that names no columns
-            if name and name in columns:
+            if name and name in columns and not self._summed(use.expression):
                 return self._column(use, origin, name, *columns[name])
         return None
+
+    def _summed(self, expression: str) -> bool:
+        """Return whether an expression holds for groups of rows: of one row it has no value to draw."""
+        if "(" not in expression:
+            return False
+        parsed = parse(f"SELECT {expression}")
+        return bool(self.aggregates & parsed.references.functions) or "grouping" in parsed.words
 
     @staticmethod
     def _column(use: Use, origin: Origin, name: str, kind: str, unique: bool) -> Column:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from inboxbench.sqltree.parameters import Use, UseKind
+from inboxbench.sqltree.tokens import inlined, placeholders
 from inboxbench.workload.columns import Column, Tables
 
 CLASSES = {
@@ -26,7 +27,7 @@ _WORDS_FROM = 20_000  # rows whose words are counted
 # Values for what is a word or a size, and no data.
 _WORDS: Mapping[UseKind, str] = {
     "limit": str(_LIMIT), "offset": str(_OFFSET),
-    "unit": "'day'", "configuration": "'simple'", "format": "'YYYY-MM-DD'",
+    "unit": "'day'", "configuration": "'simple'", "format": "'YYYY-MM-DD'", "count": "2",
 }  # fmt: skip
 # Values for what no column says, by type.
 _DEFAULTS = {
@@ -178,10 +179,13 @@ class _Draw:
         """Return the column's side of a comparison, with the values that an earlier placeholder (a key) has."""
         assert slot.column is not None
         text = slot.column.expression
-        for other in self.slots:
-            if other.use and f"${other.use.number}" in text:
-                text = text.replace(f"${other.use.number}", f"({self._value(other)}::{other.kind})")
-        return text
+        used = placeholders(text)
+        values = {
+            str(number): f"({self._value(other)}::{other.kind})"
+            for number, other in enumerate(self.slots, 1)
+            if str(number) in used and other != slot
+        }
+        return inlined(text, values)
 
     def _value(self, slot: Slot) -> str:
         if slot.name in self.seen:

@@ -50,13 +50,15 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Statements that are not imported. reason: why, in words; example: one of them, on one line."""
+    """Statements that are not imported. reason: why, in words; example: one of them, on one line. query: whether it is
+    one that could have been measured."""
 
     reason: str
     example: str
     ms: float
     calls: int
     statements: int = 1
+    query: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +88,24 @@ class Imported:
     @property
     def by_time(self) -> bool:
         """Return whether the source knows how long statements took; a folder of SQL does not."""
-        return self._total(lambda part: part.ms) > 0
+        return any(part.ms for part in self._parts())
 
-    def _total(self, amount: object) -> float:
-        assert callable(amount)
-        kept: Sequence[Shape | LeftOut] = [question.shape for question in self.questions]
-        return float(sum(amount(part) for part in (*kept, *self.left_out)))
+    def _parts(self) -> list[Shape | LeftOut]:
+        return [*(question.shape for question in self.questions), *self.left_out]
 
     @property
     def share(self) -> float:
         """Return the share of the execution time (where it is not known: of the calls) that can be run, 0 to 1."""
-        if self.by_time:
-            return sum(question.shape.ms for question in self.questions) / self._total(lambda part: part.ms)
-        total = self._total(lambda part: part.calls)
-        return sum(question.shape.calls for question in self.questions) / total if total else 0.0
+        return self._share(self._parts())
+
+    @property
+    def share_of_queries(self) -> float:
+        """Return the same of SELECT, INSERT, UPDATE, DELETE and MERGE on tables of the database."""
+        return self._share([part for part in self._parts() if isinstance(part, Shape) or part.query])
+
+    def _share(self, of: Sequence[Shape | LeftOut]) -> float:
+        def amount(part: Shape | LeftOut) -> float:
+            return part.ms if self.by_time else part.calls
+
+        total = sum(map(amount, of))
+        return sum(amount(question.shape) for question in self.questions) / total if total else 0.0

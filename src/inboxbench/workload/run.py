@@ -30,6 +30,7 @@ Progress = Callable[[int, int, str], None]
 
 MOST_QUERIES = 200
 TIMEOUT_S = 60.0
+_NO_TABLE = "touches no table"
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -71,7 +72,7 @@ class _Import:
     def _question(self, known: Typed, shape: Shape, tables: Tables) -> Question | None:
         """Return the question with its files written and tried; None when it cannot be run, which is noted."""
         if known.problem or not tables.touched(shape.text):
-            why = _why(known.problem, shape.text, tables) if known.problem else "touches no table"
+            why = _why(known.problem, shape.text, tables) if known.problem else _NO_TABLE
             self._leave(why, shape)
             return None
         slots = _slots(known, tables)
@@ -156,7 +157,9 @@ class _Import:
         return None
 
     def _leave(self, why: str, shape: Shape) -> None:
-        leave_out(self.rest, why, LeftOut(why, shape.text, shape.ms, shape.calls, shape.statements))
+        leave_out(
+            self.rest, why, LeftOut(why, shape.text, shape.ms, shape.calls, shape.statements, query=why != _NO_TABLE)
+        )
 
 
 def _short(problem: str) -> str:

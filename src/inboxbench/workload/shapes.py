@@ -50,7 +50,12 @@ def leave_out(rest: dict[str, LeftOut], reason: str, part: LeftOut) -> None:
         return
     example = known.example if known.ms >= part.ms else shortened(_without_values(part.example), _EXAMPLE)
     rest[reason] = LeftOut(
-        reason, example, known.ms + part.ms, known.calls + part.calls, known.statements + part.statements
+        reason,
+        example,
+        known.ms + part.ms,
+        known.calls + part.calls,
+        known.statements + part.statements,
+        part.query,
     )
 
 

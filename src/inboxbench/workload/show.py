@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from inboxbench import units
 from inboxbench.errors import shortened
@@ -20,13 +20,22 @@ def coverage(imported: Imported) -> str:
     """Return the sentence that says what the import covers."""
     of = "execution time" if imported.by_time else "statements"
     many = "query" if len(imported.questions) == 1 else "queries"
-    sentence = (
-        f"{_percent(imported.share)} of the {of} of {imported.source} can be run, in {len(imported.questions)} {many}"
+    part = (
+        ""
+        if imported.share == imported.share_of_queries
+        else f", {_percent(imported.share_of_queries)} of that of queries"
     )
+    counted = f"in {len(imported.questions)} {many}"
+    sentence = f"{_percent(imported.share)} of the {of} of {imported.source}{part} can be run, {counted}"
     rest = [f"{part.calls:,} × {part.reason}" for part in imported.left_out[:_REASONS]]
     if len(imported.left_out) > _REASONS:
         rest.append(f"{len(imported.left_out) - _REASONS} more reasons")
     return sentence + (f"; the rest: {', '.join(rest)}." if rest else ".")
+
+
+def _guessed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_REASONS]) + (f" and {len(names) - _REASONS} more" if len(names) > _REASONS else "")
+    return f"values that no column decides are usual ones of their type, as the file says: {shown}"
 
 
 def _percent(share: float) -> str:
@@ -36,7 +45,8 @@ def _percent(share: float) -> str:
 
 def workload_lab(imported: Imported) -> Lab:
     """Return the import as tables and sentences."""
-    remarks = [f"{question.name}: {remark}" for question in imported.questions for remark in question.remarks]
+    guessed = [question.name for question in imported.questions if question.remarks]
+    remarks = [_guessed(guessed)] if guessed else []
     sentences = [coverage(imported)]
     return Lab(
         "workload import", imported.source, _LEAD, list(_tables(imported)), sentences, [*imported.remarks, *remarks]

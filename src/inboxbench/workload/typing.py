@@ -8,16 +8,16 @@ equal. What is known of this kind is repaired; the text that could be prepared i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import product
 
 import psycopg
 
 from inboxbench.database import Connection
 from inboxbench.errors import shortened
 from inboxbench.server import reason
-from inboxbench.sqltree.parameters import renumbered, same_groups
+from inboxbench.sqltree.parameters import renumbered, same_groups, uses
 from inboxbench.sqltree.tokens import Token, placeholders, scan
 
 _NAME = "inboxbench_import"
@@ -26,7 +26,7 @@ _TYPES_OF_CONSTANTS = frozenset({
     "money", "box", "polygon", "circle", "cidr",
 })  # fmt: skip
 _GUESSES = ("integer", "interval", "text", "timestamptz", "numeric", "date", "double precision", "boolean")
-_MOST_GUESSES = 72  # two placeholders by all types, and then some
+_MOST_ROUNDS = 40  # placeholders that are given a type one after the other
 _NEAREST = 2  # placeholders that are guessed at a time
 _INDETERMINATE = re.compile(r"parameter \$(\d+)")
 
@@ -43,7 +43,8 @@ class Typed:
 def typed(connection: Connection, text: str) -> Typed:
     """Return the statement, repaired where need be, with its types. The session must be in no transaction."""
     text = _gapless(_spelled(text))
-    known: dict[int, str] = {}
+    # The server takes substring(x, $1, $2) for the one with a pattern.
+    known = {number: "integer" for number, use in uses(text).items() if use.kind == "count"}
     error = _try(connection, text, known)
     if isinstance(error, psycopg.errors.GroupingError):
         merged = same_groups(text)
@@ -97,19 +98,59 @@ def _types(connection: Connection) -> tuple[str, ...]:
 
 
 def _guessed(connection: Connection, text: str, known: dict[int, str], error: psycopg.Error) -> psycopg.Error | None:
-    """Try types for the placeholders nearest to where the error is; return the first error when none fits."""
-    position = int(error.diag.statement_position or 0) - 1 - len(_head(text, known))
-    near = sorted(
-        (abs(token.start - position), int(token.text[1:])) for token in scan(text) if token.kind == "parameter"
-    )
-    numbers = list(dict.fromkeys(number for _, number in near))[:_NEAREST]
-    tries = [*({number: kind} for number in numbers for kind in _GUESSES)]
-    if len(numbers) == _NEAREST:
-        tries += [dict(zip(numbers, kinds, strict=True)) for kinds in product(_GUESSES, repeat=_NEAREST)]
-    for guess in islice(tries, _MOST_GUESSES):
-        if _try(connection, text, {**known, **guess}) is None:
+    """Give types to placeholders that no column decides until the server has no more to say; return what it still says.
+
+    A type is kept when the next error is at another place: what it was given for is then right.
+    """
+    free = [number for number in map(int, placeholders(text)) if number not in uses(text)]
+    for _ in range(_MOST_ROUNDS):
+        step = _step(connection, text, known, free, error)
+        if step is None:
+            return error
+        known |= step[0]
+        if step[1] is None:
             return None
+        error = step[1]
     return error
+
+
+def _step(
+    connection: Connection, text: str, known: dict[int, str], free: Sequence[int], error: psycopg.Error
+) -> tuple[dict[int, str], psycopg.Error | None] | None:
+    """Return types with which the error is another one, or none, and that one; None when no type helps."""
+    place = _place(error, text, known)
+    where = [(abs(token.start - place), int(token.text[1:])) for token in _without_a_type(scan(text))]
+    near = [number for number in dict.fromkeys(number for _, number in sorted(where)) if number not in known]
+    groups = [near[:_NEAREST], [number for number in near if number in free][:_NEAREST]]
+    if not isinstance(error, psycopg.errors.AmbiguousFunction):  # sum(text) is about what CASE gives, not what it asks
+        groups.reverse()
+    for numbers in groups:
+        for guess in _guesses(numbers):
+            types = {**known, **guess}
+            after = _try(connection, text, types)
+            if after is None or _place(after, text, types) != place:
+                return guess, after
+    return None
+
+
+def _without_a_type(tokens: Sequence[Token]) -> Iterator[Token]:
+    """Yield the placeholders that no cast gives a type."""
+    for before, token, after in zip((None, *tokens), tokens, (*tokens[1:], None), strict=False):
+        cast = (after and after.text == "::") or (after and before and before.text == "(" and after.means("as"))
+        if token.kind == "parameter" and not cast:
+            yield token
+
+
+def _place(error: psycopg.Error, text: str, types: Mapping[int, str]) -> int:
+    """Return the character of the text where the error is."""
+    return int(error.diag.statement_position or 0) - 1 - len(_head(text, types))
+
+
+def _guesses(numbers: Sequence[int]) -> Iterator[dict[int, str]]:
+    """Yield types for each of the placeholders alone, then for all of them together."""
+    yield from ({number: kind} for kind in _GUESSES for number in numbers)
+    if len(numbers) > 1:
+        yield from (dict(zip(numbers, kinds, strict=True)) for kinds in product(_GUESSES, repeat=len(numbers)))
 
 
 def _spelled(text: str) -> str:

@@ -55,6 +55,10 @@ RUNNABLE = [
     "SELECT id FROM orders WHERE placed::date = $1",
     "SELECT count(*) FROM orders WHERE placed > $1::date - $2",
     "SELECT id FROM orders WHERE status IN ($1 /*, ... */)",
+    "SELECT id FROM orders WHERE substring(note, $1, $2) IN ($3, $4)",
+    "SELECT status, sum(CASE WHEN total > $1 THEN $2 ELSE $3 END) FROM orders GROUP BY status HAVING sum(total) > $4",
+    "SELECT id FROM orders WHERE total BETWEEN $1 AND $2 + $3 AND customer_id IN ($4, $5 + $6)",
+    "SELECT coalesce(note, $1), CASE WHEN total > $2 THEN $3 ELSE $4 END FROM orders LIMIT $5",
 ]
 
 

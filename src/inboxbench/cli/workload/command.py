@@ -112,7 +112,10 @@ def import_command(
     imported = replace(imported, folder=str(into))
     lab = workload_lab(imported)
     output.hand_over(
-        {"schema_version": SCHEMA_VERSION, "workload": as_json(imported) | {"share": imported.share}},
+        {
+            "schema_version": SCHEMA_VERSION,
+            "workload": as_json(imported) | {"share": imported.share, "share_of_queries": imported.share_of_queries},
+        },
         text=lambda console: print_lab(lab, console),
         markdown=lambda: lab_markdown(lab, heading(lab.title, label, dt.datetime.now(dt.UTC))),
     )
