@@ -15,7 +15,8 @@ from journal import Journal
 from regressions import REGRESSIONS, Regression
 from write_regressions import CLERK, ROLE, SHOP_FILES, SHOP_ROWS, SHOP_RULES, WRITE_REGRESSIONS
 
-from inboxbench.database import clone_database, connect, database_name, drop_database, scratch_database
+from inboxbench.database import clone_database, connect, drop_database, scratch_database
+from inboxbench.database_marks import database_name
 from inboxbench.gate import Budgets, Change, Comparison, Snapshot, compare
 from inboxbench.gate.change import CLOSING, ranked
 from inboxbench.gate.measure_head import Request, measure_database, measure_migrated, migrated

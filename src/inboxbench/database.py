@@ -1,17 +1,8 @@
-"""Databases on a server: those we make carry a prefix and a marker, all others are not ours to touch.
-
-The marker is a comment, which can be written only when the database is there. So a database is made under a name that
-proves itself ours, marked with the process that makes it, and renamed: whenever that process is killed, what is left
-can be recognised (see `inboxbench.leftovers`).
-"""
+"""Databases on a server: connections to them; those that we make, mark as ours (see `database_marks`) and drop."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import re
-import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -24,26 +15,21 @@ from psycopg.abc import Params
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from inboxbench.credentials import named
+from inboxbench.database_marks import (
+    MAKING,
+    OWNER,
+    PREFIX,
+    database_name,
+    is_being_made,
+    mark,
+    parse_marker,
+    proves_itself,
+)
 from inboxbench.errors import ForeignDatabaseError, ServerError, UsageError
 from inboxbench.owner import this_process
 from inboxbench.server import Server, reason
 
-PREFIX = "inboxbench_"
-OWNER = "owner"  # key of a marker: the process that made the database, and that removes it
-_MARK = "inboxbench: "
 _NAME_LIMIT = 63
-_PROVEN = re.compile(rf"({PREFIX}\w+_[0-9a-f]{{8}})([0-9a-f]{{4}})")
-# Kept by the session that makes a database until it is marked.
-_MAKING = "hashtextextended('inboxbench database ' || %s, 0)"
-
-# Statements that empty a database of ours, and no other one.
-EMPTY = """DO $$ BEGIN
-    IF coalesce((SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()), '')
-        NOT LIKE 'inboxbench: %' THEN
-        RAISE EXCEPTION 'this database was not made by inboxbench (no marker), so nothing is dropped in it';
-    END IF;
-END $$; DROP SCHEMA public CASCADE; CREATE SCHEMA public;
-"""
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -106,45 +92,10 @@ def first_row(
     return row
 
 
-def database_name(purpose: str) -> str:
-    """A new name, unlike any other, whose last four digits are a digest of the rest: see `proves_itself`."""
-    start = f"{PREFIX}{purpose}_{secrets.token_hex(4)}"
-    return start + _digest(start)
-
-
-def _digest(start: str) -> str:
-    return hashlib.sha256(start.encode()).hexdigest()[:4]
-
-
-def proves_itself(name: str) -> bool:
-    """Whether `database_name` made this name."""
-    match = _PROVEN.fullmatch(name)
-    return match is not None and match[2] == _digest(match[1])
-
-
-def is_being_made(connection: Connection, name: str) -> bool:
-    """Whether a session makes the database `name` just now, which is why it may have no marker yet."""
-    row = connection.execute(f"SELECT pg_try_advisory_lock({_MAKING})".encode(), (name,)).fetchone()
-    if row is None or not row[0]:
-        return True
-    connection.execute(f"SELECT pg_advisory_unlock({_MAKING})".encode(), (name,))
-    return False
-
-
 def exists(server: Server, name: str) -> bool:
     with connect(server.conninfo()) as connection:
         row = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
     return row is not None
-
-
-def _parse_marker(comment: str | None) -> dict[str, Any] | None:
-    if comment is None or not comment.startswith(_MARK):
-        return None
-    try:
-        marker = json.loads(comment.removeprefix(_MARK))
-    except json.JSONDecodeError:
-        return None
-    return marker if isinstance(marker, dict) else None
 
 
 _LIST = """
@@ -159,7 +110,7 @@ def list_databases(server: Server) -> list[DatabaseInfo]:
     with connect(server.conninfo()) as connection:
         rows = connection.execute(_LIST, (f"{PREFIX}%",)).fetchall()
         infos = [
-            DatabaseInfo(name, size, _parse_marker(comment)) for name, size, comment in rows if name.startswith(PREFIX)
+            DatabaseInfo(name, size, parse_marker(comment)) for name, size, comment in rows if name.startswith(PREFIX)
         ]
         unmarked = {info.name for info in infos if info.marker is None and proves_itself(info.name)}
         left = {name for name in unmarked if not is_being_made(connection, name)}
@@ -172,19 +123,14 @@ def read_marker(server: Server, name: str) -> dict[str, Any] | None:
     query = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
     with connect(server.conninfo()) as connection:
         row = connection.execute(query, (name,)).fetchone()
-    return _parse_marker(row[0]) if row else None
-
-
-def _mark(connection: Connection, name: str, marker: Mapping[str, Any]) -> None:
-    text = _MARK + json.dumps(marker, sort_keys=True)
-    connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(text)))
+    return parse_marker(row[0]) if row else None
 
 
 def write_marker(server: Server, name: str, marker: Mapping[str, Any]) -> None:
     """Replace the marker of one of our databases."""
     require_ours(server, name)
     with connect(server.conninfo()) as connection:
-        _mark(connection, name, marker)
+        mark(connection, name, marker)
 
 
 def require_ours(server: Server, name: str) -> None:
@@ -316,20 +262,20 @@ def create_database(
     facts = {"kind": kind, "created": int(time.time()), **(marker or {})}
     with connect(server.conninfo()) as connection:
         try:
-            connection.execute(f"SELECT pg_advisory_lock({_MAKING})".encode(), (first,))
+            connection.execute(f"SELECT pg_advisory_lock({MAKING})".encode(), (first,))
             if template is None:
                 wanted = locales or ([_C_LOCALE] if c_locale else _locale_clauses(server))
                 _create_empty(connection, server, first, wanted)
             else:
                 _create_copy(connection, server, first, template)
                 _copy_settings(connection, template, first)
-            _mark(connection, first, {**facts, OWNER: this_process().to_json()})
+            mark(connection, first, {**facts, OWNER: this_process().to_json()})
             if first != name:
                 rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
                 connection.execute(rename.format(sql.Identifier(first), sql.Identifier(name)))
                 first = name
             if kept:
-                _mark(connection, name, facts)
+                mark(connection, name, facts)
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
             if first != name:  # what has the name is somebody else's
                 _drop(connection, first)

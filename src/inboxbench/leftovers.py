@@ -16,7 +16,8 @@ from typing import Any
 
 import psycopg
 
-from inboxbench.database import OWNER, DatabaseInfo, drop_database, list_databases
+from inboxbench.database import DatabaseInfo, drop_database, list_databases
+from inboxbench.database_marks import OWNER
 from inboxbench.database_roles import remove_left_roles
 from inboxbench.errors import InboxbenchError
 from inboxbench.owner import Owner, folder_owner, left_folders, remove_folder

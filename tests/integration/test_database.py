@@ -7,6 +7,7 @@ import pytest
 from psycopg import sql
 
 from inboxbench import database as db
+from inboxbench import database_marks as marks
 from inboxbench.errors import ForeignDatabaseError, ServerError, UsageError
 from inboxbench.server import Server
 
@@ -47,12 +48,12 @@ def test_a_template_in_use_is_named(server: Server) -> None:
         db.connect(server.conninfo(template)),
         pytest.raises(ServerError, match=f"{template} cannot be cloned while sessions are connected"),
     ):
-        db.create_database(server, db.database_name("clone"), template=template)
+        db.create_database(server, marks.database_name("clone"), template=template)
 
 
 def test_a_database_without_our_marker_is_refused(server: Server) -> None:
     """Also one that only looks like ours: the prefix alone is not enough."""
-    name = db.database_name("foreign")[:-4] + "mine"  # as somebody might name one
+    name = marks.database_name("foreign")[:-4] + "mine"  # as somebody might name one
     with db.connect(server.conninfo()) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     try:
@@ -89,7 +90,7 @@ def test_a_name_is_measured_in_bytes(server: Server) -> None:
 
 
 def test_who_comes_second_leaves_the_database_of_the_first(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = db.database_name("first")
+    name = marks.database_name("first")
     db.create_database(server, name)
     try:
         monkeypatch.setattr(db, "_check_new", lambda *_: None)  # it was not there yet when the second one looked
@@ -115,10 +116,10 @@ def test_every_database_knows_cyrillic(server: Server) -> None:
 def test_only_a_database_of_ours_is_emptied(server: Server) -> None:
     with db.scratch_database(server, "empty") as name, db.connect(server.conninfo(name)) as connection:
         connection.execute("CREATE TABLE orders (id int)")
-        connection.execute(db.EMPTY)
+        connection.execute(marks.EMPTY)
         assert connection.execute("SELECT to_regclass('orders')").fetchone() == (None,)
         connection.execute("CREATE TABLE orders (id int)")
         connection.execute(sql.SQL("COMMENT ON DATABASE {} IS 'a shop'").format(sql.Identifier(name)))
         with pytest.raises(psycopg.errors.RaiseException, match="was not made by inboxbench"):
-            connection.execute(db.EMPTY)
+            connection.execute(marks.EMPTY)
         assert connection.execute("SELECT to_regclass('orders')").fetchone() == ("orders",)

@@ -14,7 +14,8 @@ import pytest
 from tests.conftest import Database
 
 from inboxbench.bench.workload.writes import WriteCost, try_writes
-from inboxbench.database import Connection, connect, create_database, database_name, drop_database, scratch_database
+from inboxbench.database import Connection, connect, create_database, drop_database, scratch_database
+from inboxbench.database_marks import database_name
 from inboxbench.disturbance import ATTEMPTS, Watch, undisturbed, watching
 from inboxbench.server import Server, server_of, start_standing, stop_standing
 from inboxbench.server.handle import Embedded

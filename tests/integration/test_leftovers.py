@@ -16,6 +16,7 @@ import pytest
 from psycopg import sql
 
 from inboxbench import database as db
+from inboxbench import database_marks as marks
 from inboxbench.leftovers import remove_leftovers, temporary_databases, tidy
 from inboxbench.owner import this_process
 from inboxbench.server import Server
@@ -72,7 +73,7 @@ def test_a_database_of_another_machine_goes_only_when_the_machine_is_named(serve
 
 
 def test_a_database_whose_maker_was_killed_before_it_marked_it(server: Server) -> None:
-    name = db.database_name("probe")
+    name = marks.database_name("probe")
     with db.connect(server.conninfo()) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         with db.connect(server.conninfo()) as maker:

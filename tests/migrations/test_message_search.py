@@ -9,7 +9,8 @@ import pytest
 from psycopg import sql
 
 from inboxbench.catalog import invalid_indexes
-from inboxbench.database import connect, database_name, drop_database, write_marker
+from inboxbench.database import connect, drop_database, write_marker
+from inboxbench.database_marks import database_name
 from inboxbench.errors import SubjectFailed
 from inboxbench.migrate import runner
 from inboxbench.project import Project

@@ -38,7 +38,19 @@ LAYERS: list[set[str]] = [
         "units",
         "record",
     },
-    {"server", "project", "config", "credentials", "documents", "files", "machine", "extensions", "owner", "lifetime"},
+    {
+        "server",
+        "project",
+        "config",
+        "credentials",
+        "database_marks",
+        "documents",
+        "files",
+        "machine",
+        "extensions",
+        "owner",
+        "lifetime",
+    },
     {"errors", "guard", "__init__"},
 ]
 

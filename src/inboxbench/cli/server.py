@@ -7,8 +7,8 @@ import click
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.errors import UsageError
 from inboxbench.server import parse_spec, server_of, standing, start_standing, stop_standing
-from inboxbench.server.cluster import Standing
 from inboxbench.server.handle import Binaries, Embedded
+from inboxbench.server.standing_server import Standing
 
 
 @click.group()

@@ -10,14 +10,7 @@ from contextlib import contextmanager
 
 from inboxbench.credentials import place
 from inboxbench.server.binaries import find_bindir
-from inboxbench.server.cluster import (
-    Cluster,
-    check_data_dir,
-    standing,
-    start_standing,
-    stop_standing,
-    temporary_cluster,
-)
+from inboxbench.server.cluster import Cluster, check_data_dir, temporary_cluster
 from inboxbench.server.container import engine_problem, running_container
 from inboxbench.server.environment import completed, stated
 from inboxbench.server.handle import (
@@ -34,6 +27,7 @@ from inboxbench.server.handle import (
     reason,
     without_password,
 )
+from inboxbench.server.standing_server import standing, start_standing, stop_standing
 
 __all__ = [
     "Server",

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 from psycopg import sql
 
-from inboxbench.database import Connection, clone_database, connect, database_name, drop_database
+from inboxbench.database import Connection, clone_database, connect, drop_database
+from inboxbench.database_marks import database_name
 from inboxbench.server import Server
 from inboxbench.sqlfile import read_sections
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import psycopg
 
-from inboxbench.database import EMPTY, Connection
+from inboxbench.database import Connection
+from inboxbench.database_marks import EMPTY
 from inboxbench.errors import UsageError, unknown
 from inboxbench.files import read_text
 from inboxbench.race.explore.coroutines import run_coroutine

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import psycopg
 
-from inboxbench.database import EMPTY, Connection
+from inboxbench.database import Connection
+from inboxbench.database_marks import EMPTY
 from inboxbench.race.explore.gated_connection import GatedConnection
 from inboxbench.race.explore.model import Oracle, Reset, Scenario, SessionFunction
 from inboxbench.race.isolationtester.parser import Spec, SpecSession

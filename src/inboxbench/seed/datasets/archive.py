@@ -18,7 +18,8 @@ import psycopg
 from psycopg import sql
 
 from inboxbench import units
-from inboxbench.database import PREFIX, Connection, connect, create_database, exists, read_marker, write_marker
+from inboxbench.database import Connection, connect, create_database, exists, read_marker, write_marker
+from inboxbench.database_marks import PREFIX
 from inboxbench.errors import InboxbenchError, UsageError, unknown
 from inboxbench.files import drafted
 from inboxbench.project import Project

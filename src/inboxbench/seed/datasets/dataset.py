@@ -11,16 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from inboxbench.credentials import named
-from inboxbench.database import (
-    PREFIX,
-    connect,
-    create_database,
-    drop_database,
-    exists,
-    read_marker,
-    require_ours,
-    write_marker,
-)
+from inboxbench.database import connect, create_database, drop_database, exists, read_marker, require_ours, write_marker
+from inboxbench.database_marks import PREFIX
 from inboxbench.errors import UsageError
 from inboxbench.project import Project, find_project
 from inboxbench.seed.dask.option import Cluster

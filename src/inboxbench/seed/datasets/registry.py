@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 
 from inboxbench import units
-from inboxbench.database import clone_database, database_name, drop_database, list_databases
+from inboxbench.database import clone_database, drop_database, list_databases
+from inboxbench.database_marks import database_name
 from inboxbench.errors import UsageError, unknown
 from inboxbench.leftovers import temporary_databases
 from inboxbench.record import restored

@@ -14,7 +14,8 @@ from inboxbench.bench.workload.queries import GIVEN, Case, given_values, locale_
 from inboxbench.cli.bench.source import Source, opened_database
 from inboxbench.cli.options import Session
 from inboxbench.config import Settings
-from inboxbench.database import connect, create_database, database_name, drop_database
+from inboxbench.database import connect, create_database, drop_database
+from inboxbench.database_marks import database_name
 from inboxbench.project import Project
 from inboxbench.server import Server, open_server
 from inboxbench.sqlfile import parse_query, read_queries

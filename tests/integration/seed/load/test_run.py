@@ -20,13 +20,13 @@ from inboxbench.database import (
     clone_database,
     connect,
     create_database,
-    database_name,
     drop_database,
     exists,
     list_databases,
     scratch_database,
     write_marker,
 )
+from inboxbench.database_marks import database_name
 from inboxbench.errors import ForeignDatabaseError, UsageError
 from inboxbench.messenger.data import ROW_SOURCE
 from inboxbench.project import Project
