@@ -33,6 +33,7 @@ from typing import Literal, LiteralString, cast
 from inboxbench.errors import UsageError, unknown
 from inboxbench.files import read_text
 from inboxbench.sqltree import parse
+from inboxbench.sqltree.constants import spelled_constants
 from inboxbench.sqltree.tokens import Token, assignments, placeholders, scan, split
 
 Order = Literal["ordered", "unordered"]
@@ -234,6 +235,7 @@ def _named_placeholders(path: Path, declared: str, text: str, *, fewer: bool = F
             f"{path} params: the statement has ${numbers[-1]} and the header declares {len(names)} parameters; say "
             f"type and value of each, in the order of their numbers: `-- params: {wanted}`"
         )
+    text = spelled_constants(text)
     named = {f"${number}": f":{name}" for number, name in enumerate(names, 1)}
     return replaced(text, lambda token: named[token.text] if token.kind == "parameter" else token.text)
 

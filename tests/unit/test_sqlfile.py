@@ -176,6 +176,12 @@ def test_pgbench_sees_no_colon_of_a_literal() -> None:
     assert as_pgbench(text, {"a": "1"}) == ("SELECT E'\\'a\\x3Ab', U&'it''s a\\003Ab', U&\"a\\003Ab\"  , 1::int")
 
 
+def test_a_type_before_a_numbered_placeholder_is_a_cast() -> None:
+    text = "-- params: age interval = '1 day', day date = now()\nSELECT now() - interval $1, date $2, $1::interval"
+    query = parse_query(Path("q.sql"), text, strict=False)
+    assert query.prepared == "SELECT now() - CAST($1 AS interval), CAST($2 AS date), $1::interval"
+
+
 def test_a_rewrite_uses_parameters_of_its_query_by_name_or_by_number() -> None:
     params = {"town": "int", "since": "date"}
     path = Path("alt.sql")

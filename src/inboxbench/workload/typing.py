@@ -17,14 +17,11 @@ import psycopg
 from inboxbench.database import Connection
 from inboxbench.errors import shortened
 from inboxbench.server import reason
+from inboxbench.sqltree.constants import spelled_constants
 from inboxbench.sqltree.parameters import renumbered, same_groups, uses
 from inboxbench.sqltree.tokens import Token, placeholders, scan
 
 _NAME = "inboxbench_import"
-_TYPES_OF_CONSTANTS = frozenset({
-    "interval", "date", "time", "timetz", "timestamp", "timestamptz", "inet", "uuid", "point", "bytea", "json", "jsonb",
-    "money", "box", "polygon", "circle", "cidr",
-})  # fmt: skip
 _GUESSES = ("integer", "interval", "text", "timestamptz", "numeric", "date", "double precision", "boolean")
 _MOST_ROUNDS = 40  # placeholders that are given a type one after the other
 _NEAREST = 2  # placeholders that are guessed at a time
@@ -42,7 +39,7 @@ class Typed:
 
 def typed(connection: Connection, text: str) -> Typed:
     """Return the statement, repaired where need be, with its types. The session must be in no transaction."""
-    text = _gapless(_spelled(text))
+    text = _gapless(spelled_constants(text))
     # The server takes substring(x, $1, $2) for the one with a pattern.
     known = {number: "integer" for number, use in uses(text).items() if use.kind == "count"}
     error = _try(connection, text, known)
@@ -151,39 +148,3 @@ def _guesses(numbers: Sequence[int]) -> Iterator[dict[int, str]]:
     yield from ({number: kind} for kind in _GUESSES for number in numbers)
     if len(numbers) > 1:
         yield from (dict(zip(numbers, kinds, strict=True)) for kinds in product(_GUESSES, repeat=len(numbers)))
-
-
-def _spelled(text: str) -> str:
-    """Return the text with a cast wherever a type stands before a placeholder, and date_part() for EXTRACT($n FROM …).
-
-    >>> _spelled("SELECT now() - interval $1, extract($2 FROM a)")
-    'SELECT now() - CAST($1 AS interval), date_part($2, a)'
-    """
-    tokens, pieces, end, place = scan(text), [], 0, 0
-    while place < len(tokens):
-        length, spelling = _constant_at(tokens, place)
-        if length:
-            last = tokens[place + length - 1]
-            pieces += [text[end : tokens[place].start], spelling]
-            end, place = last.end, place + length
-        else:
-            place += 1
-    return "".join(pieces) + text[end:]
-
-
-def _constant_at(tokens: tuple[Token, ...], place: int) -> tuple[int, str]:
-    """Return how many tokens from `place` on are to be spelled otherwise, and how; 0 of none."""
-    words = [token.text.lower() for token in tokens[place : place + 5]]
-    if words[:2] == ["extract", "("] and len(words) > 3 and words[2].startswith("$") and words[3] == "from":
-        return 4, f"date_part({words[2]},"
-    before = tokens[place - 1].text.lower() if place else ""
-    if before in ("::", "as", ".") or words[0] not in _TYPES_OF_CONSTANTS:
-        return 0, ""
-    kind = words[0]
-    zone = words[1:4]
-    if kind in ("time", "timestamp") and zone[:1] and zone[0] in ("with", "without") and zone[1:] == ["time", "zone"]:
-        kind = f"{kind} {' '.join(zone)}"
-    number = words[len(kind.split())] if len(words) > len(kind.split()) else ""
-    if re.fullmatch(r"\$\d+", number):
-        return len(kind.split()) + 1, f"CAST({number} AS {kind})"
-    return 0, ""

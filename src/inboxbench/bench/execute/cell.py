@@ -26,14 +26,24 @@ from inboxbench.bench.workload.queries import Case
 from inboxbench.explain import Plan, explain, plan_shape
 from inboxbench.server import reason
 from inboxbench.sqlfile import QueryFile
+from inboxbench.sqltree import parse
 
 Shape = str
 
+_PLANNED = ("select", "insert", "update", "delete", "merge")
 STOPPED = "stopped by statement_timeout"
 # What a judgement says of the second answer: its rows are those of the first right one, others, or neither.
 _RIGHT = {"either": None, "first wrong": True, "second wrong": False, "unsure": False}
 # Seconds; a reading that takes longer is not executed again: its counters are those of its first execution.
 _SLOW_S = 2.0
+
+
+def obstacle(query: QueryFile) -> str | None:
+    """Return why there is no plan to measure, of a command that is no query; None of a query."""
+    only = parse(query.prepared).only
+    if only is None or only.kind in _PLANNED:
+        return None
+    return f"{only.kind.upper()} has no plan to measure; ask a SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES or TABLE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,8 @@ def measure(probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured
     the same pages and the same indexes need not be waited for again.
     """
     shape: Shape | None = None
+    if obstacle(case.query):
+        return Measured(None, None, None, obstacle(case.query))
     try:
         with prepared(probe.connection, case) as execute:
             shape = _shape(probe, execute, case, index_set)
@@ -245,6 +257,8 @@ class Reading:
 
 def read_case(probe: Probe, case: Case) -> Reading:
     """Never raises for what the query does: an error or a timeout is the reading's named outcome."""
+    if obstacle(case.query):
+        return Reading(failure=obstacle(case.query))
     try:
         with prepared(probe.connection, case) as execute:
             rows, first, seconds = probe.fetch(execute, case.query)
