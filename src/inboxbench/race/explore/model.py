@@ -7,7 +7,7 @@ session's backend is killed there instead.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from psycopg import IsolationLevel, errors
@@ -79,7 +79,8 @@ class Detail:
 class Event:
     """A line of the timeline. kind: a step ended at once, began to wait or went on after it, or the session died.
 
-    detail: None where the schedule was played without looking closer.
+    detail: None where the schedule was played without looking closer. parameters: of the statement; transaction: after
+    the step, `none` when none is open, `failed` when only a rollback is left.
     """
 
     session: int
@@ -88,6 +89,8 @@ class Event:
     status: str = ""
     blockers: tuple[int, ...] = ()
     detail: Detail | None = None
+    parameters: Any = field(default=None, compare=False)
+    transaction: Literal["open", "none", "failed"] = field(default="open", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ class ScheduleRun:
     steps: tuple[int, ...]
     diverged: bool
     left: tuple[Leftover, ...] = ()
+    starts: tuple[int, ...] = ()
     failures: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -201,10 +205,12 @@ class Bounds:
 
     preemptions: how often a schedule may leave a session that could go on. schedules: how many are played at most.
     deaths: how many backends may be killed in one schedule, each before any of its steps. limit_s: seconds that one
-    schedule may take.
+    schedule may take. whole: play every schedule, also those that differ only in the order of steps that do not touch
+    each other.
     """
 
     preemptions: int | None = None
     schedules: int | None = None
     deaths: int = 0
     limit_s: float = LIMIT_S
+    whole: bool = False

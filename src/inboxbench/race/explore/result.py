@@ -29,7 +29,8 @@ class Exploration:
     aborted: a session was refused, by a deadlock or otherwise; waited: a session waited for another; overlapped: not
     one session after another. complete: no bound was met and nothing diverged, so there are no other schedules.
     left: what sessions kept after their end, a sentence each. failed_on: in how many of the bad ones something is bad
-    whatever the oracle says, by the word of `fail_on`.
+    whatever the oracle says, by the word of `fail_on`. played: how many schedules were really played; each stands for
+    all those that differ from it in the order of steps that do not touch each other (see docs/explanation/races.md).
     """
 
     permutations: int
@@ -44,6 +45,7 @@ class Exploration:
     counterexample: Counterexample | None
     left: tuple[str, ...] = ()
     failed_on: Mapping[str, int] = field(default_factory=dict)
+    played: int = 0
 
     @property
     def vacuous(self) -> bool:
@@ -62,6 +64,7 @@ class Exploration:
             "counterexample": self.counterexample.run.schedule if self.counterexample else None,
             "left_behind": list(self.left),
             "failed_on": dict(self.failed_on),
+            "played": self.played,
         }
 
 
@@ -78,17 +81,20 @@ class Tally:
     diverged: int = 0
     left: dict[str, None] = field(default_factory=dict)
     failed_on: Counter[str] = field(default_factory=Counter)
+    played: int = 0
 
-    def add(self, run: ScheduleRun, *, bad: bool) -> None:
-        self.schedules += 1
-        self.bad += bad
-        self.aborted += any(outcome.kind == "refused" for outcome in run.outcomes)
-        self.deadlocked += any(outcome.deadlocked for outcome in run.outcomes)
-        self.waited += run.waited
-        self.overlapped += not run.serial
+    def add(self, run: ScheduleRun, *, bad: bool, represents: int = 1, serial: int | None = None) -> None:
+        """Count a schedule that stands for `represents` of them, of which `serial` are one session after another."""
+        self.schedules += represents
+        self.bad += bad * represents
+        self.aborted += represents * any(outcome.kind == "refused" for outcome in run.outcomes)
+        self.deadlocked += represents * any(outcome.deadlocked for outcome in run.outcomes)
+        self.waited += run.waited * represents
+        self.overlapped += represents - (run.serial if serial is None else serial)
         self.diverged += run.diverged
         self.left |= dict.fromkeys(map(str, run.left))
-        self.failed_on.update({word for word, _ in run.failures})
+        for word in {word for word, _ in run.failures}:
+            self.failed_on[word] += represents
 
     def exploration(self, steps: Sequence[int], *, complete: bool, example: Counterexample | None) -> Exploration:
         """Return the result. steps: the most that each session made in one schedule."""
@@ -128,7 +134,7 @@ def _branches(run: ScheduleRun, start: int, deaths_left: int) -> Iterator[tuple[
 
 
 @dataclass(frozen=True, slots=True)
-class _Prefix:
+class Prefix:
     """The beginning of a schedule, and the choices that were open on the way when it was found."""
 
     letters: str
@@ -153,21 +159,21 @@ class _Queue:
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._ticket = count()
-        self._queue: list[tuple[int, int, _Prefix]] = [(0, next(self._ticket), _Prefix("", ()))]
+        self._queue: list[tuple[int, int, Prefix]] = [(0, next(self._ticket), Prefix("", ()))]
         self.cut = False
 
-    def prefixes(self) -> Iterator[_Prefix]:
+    def prefixes(self) -> Iterator[Prefix]:
         while self._queue:
             yield heapq.heappop(self._queue)[2]
 
-    def branch(self, run: ScheduleRun, prefix: _Prefix) -> None:
+    def branch(self, run: ScheduleRun, prefix: Prefix) -> None:
         """Queue the schedules that leave `run` behind its `prefix`, as far as the bounds allow."""
         if run.diverged:
             self.cut = True
             return
         for preempted, branch in _branches(run, len(prefix.letters), self._bounds.deaths):
             if self._bounds.preemptions is None or preempted <= self._bounds.preemptions:
-                expected = _Prefix(branch, run.choices[: len(branch)])
+                expected = Prefix(branch, run.choices[: len(branch)])
                 heapq.heappush(self._queue, (preempted, next(self._ticket), expected))
             else:
                 self.cut = True
@@ -190,6 +196,7 @@ def search(play: PlaySchedule, sessions: int, bounds: Bounds, serially_wrong: Ca
         if complaints and played.serial:
             raise SubjectFailed(serially_wrong(played.schedule, complaints[0]))
         queue.branch(played, prefix)
+        tally.played += 1
         bad = bool(complaints or played.failures)
         tally.add(played, bad=bad)
         most = [max(before, now) for before, now in zip(most, played.steps, strict=True)]

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 import greenlet
 import psycopg
+from psycopg import pq
 from psycopg.waiting import Ready, Wait
 
 from inboxbench.race.explore.gated_connection import Step
@@ -18,6 +19,11 @@ from inboxbench.race.explore.session import Session
 
 # Sockets from here on are beyond select(), which alone knows fractions of a millisecond.
 _SELECT_END = 1024
+
+_AFTER: dict[int, Literal["none", "failed"]] = {
+    pq.TransactionStatus.IDLE: "none",
+    pq.TransactionStatus.INERROR: "failed",
+}
 
 
 class Recorder(Protocol):
@@ -80,7 +86,9 @@ class RoundTrips:
         session.pending = None
         kind: Literal["step", "resumes"] = "resumes" if session.waiting else "step"
         session.waiting = False
-        self._events.append(Event(session.index, kind, step.text, status))
+        after: Literal["open", "none", "failed"] = _AFTER.get(session.connection.pgconn.transaction_status, "open")
+        event = Event(session.index, kind, step.text, status, parameters=step.parameters, transaction=after)
+        self._events.append(event)
         if self._recorder is not None:
             self._recorder.end(session, step, len(self._events) - 1)
 

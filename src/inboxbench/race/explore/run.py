@@ -10,6 +10,7 @@ import psycopg
 
 from inboxbench.database import Connection, connect
 from inboxbench.errors import SubjectFailed, UsageError
+from inboxbench.race.explore.footprint import Footprints
 from inboxbench.race.explore.gated_connection import GatedConnection
 from inboxbench.race.explore.left_behind import LeftBehind
 from inboxbench.race.explore.model import (
@@ -24,6 +25,7 @@ from inboxbench.race.explore.model import (
     SessionFunction,
 )
 from inboxbench.race.explore.monitor import WaitMonitor
+from inboxbench.race.explore.reduce import search_reduced
 from inboxbench.race.explore.refusals import failures
 from inboxbench.race.explore.result import Counterexample, Exploration, Judged, PlaySchedule, search
 from inboxbench.race.explore.round_trips import Recorder
@@ -54,7 +56,12 @@ class Explorer:
         """
         bounds = bounds or Bounds()
         with self._prepared(scenario, bounds.limit_s) as play:
-            return search(play, len(scenario.functions), bounds, scenario.serially_wrong)
+            if bounds.whole or bounds.preemptions is not None or bounds.deaths:
+                return search(play, len(scenario.functions), bounds, scenario.serially_wrong)
+            footprints = Footprints(self._control)
+            self._reset(scenario)
+            footprints.load()
+            return search_reduced(play, scenario, bounds, footprints)
 
     def record(
         self, scenario: Scenario, schedule: str, watch: Callable[[Connection], AbstractContextManager[Recorder]]

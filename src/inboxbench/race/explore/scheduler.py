@@ -90,6 +90,7 @@ class Scheduler:
             session.begin()
             self._round_trips.advance(session, lambda task: task.switch())
         letters: list[str] = []
+        starts: list[int] = []
         choices: list[Choice] = []
         diverged = False
         current: int | None = None
@@ -101,11 +102,13 @@ class Scheduler:
             letter = letter or LETTERS[ready[0] if choice.current is None else choice.current]
             choices.append(choice)
             letters.append(letter)
+            starts.append(len(self._events))
             current = LETTERS.index(letter.upper())
             self._take(self._sessions[current], dies=letter.islower())
         outcomes = tuple(_outcome(session) for session in self._sessions)
         steps = tuple(session.steps for session in self._sessions)
-        return ScheduleRun("".join(letters), tuple(choices), tuple(self._events), outcomes, steps, diverged)
+        schedule, events = "".join(letters), tuple(self._events)
+        return ScheduleRun(schedule, tuple(choices), events, outcomes, steps, diverged, starts=tuple(starts))
 
     def _ready(self) -> tuple[int, ...]:
         """Return the sessions that may step now; wait while there are none and one is still under way."""
@@ -141,7 +144,9 @@ class Scheduler:
         for other in self._pending():
             if other.pending is not None and not other.waiting:
                 other.waiting = True
-                self._events.append(Event(other.index, "waits", other.pending.text, blockers=other.blockers))
+                step = other.pending
+                event = Event(other.index, "waits", step.text, blockers=other.blockers, parameters=step.parameters)
+                self._events.append(event)
 
     def _kill(self, session: Session) -> None:
         assert session.step is not None

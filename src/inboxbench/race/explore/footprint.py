@@ -1,0 +1,307 @@
+"""What a statement reads, locks and writes, as far as its text and the catalogue say: so it is known what commutes.
+
+A cell is a part of a table: the rows in which some columns have given values, or the whole table. Where anything is
+not understood (a function that is not immutable, a trigger, a view, DDL), the statement touches everything.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from importlib.resources import files
+from typing import Any
+
+import postgast
+import psycopg
+from postgast import pg_query_pb2 as pb
+
+from inboxbench.database import Connection
+from inboxbench.sqltree import parse
+from inboxbench.sqltree.tokens import scan
+
+# A table, or an index of it, and the values of columns that its rows have; no values: all of its rows.
+Cell = tuple[str, frozenset[tuple[str, Any]]]
+_ALL: frozenset[tuple[str, Any]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Cells that are read in a snapshot, kept from changing (a foreign key's parent), and locked or written."""
+
+    reads: frozenset[Cell] = frozenset()
+    keeps: frozenset[Cell] = frozenset()
+    writes: frozenset[Cell] = frozenset()
+    everything: bool = False
+
+    def __or__(self, other: Footprint) -> Footprint:
+        return Footprint(
+            self.reads | other.reads,
+            self.keeps | other.keeps,
+            self.writes | other.writes,
+            self.everything or other.everything,
+        )
+
+    @property
+    def cells(self) -> frozenset[Cell]:
+        return self.reads | self.keeps | self.writes
+
+
+EVERYTHING = Footprint(everything=True)
+NOTHING = Footprint()
+
+
+def meet(one: frozenset[Cell], other: frozenset[Cell]) -> bool:
+    """Return whether two sets of cells may have a row in common."""
+    return any(_meet(a, b) for a in one for b in other)
+
+
+def _meet(one: Cell, other: Cell) -> bool:
+    if one[0] != other[0]:
+        return False
+    values = dict(other[1])
+    return all(values.get(column, value) == value for column, value in one[1])
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """plain: has nothing that runs by itself. types: of its columns, None for those whose equality is not that of
+    their text. defaults: columns whose default is computed. uniques: columns of each unique index.
+    """
+
+    plain: bool
+    types: Mapping[str, str | None]
+    defaults: frozenset[str]
+    uniques: tuple[tuple[str, ...], ...]
+    parents: tuple[str, ...]
+    children: tuple[str, ...]
+
+
+_INTEGERS = ("int2", "int4", "int8")
+_TEXTS = ("text", "varchar", "uuid")
+_CLOCKS = frozenset(
+    ("current_timestamp", "current_time", "current_date", "localtime", "localtimestamp", "ctid", "xmin", "xmax")
+) | {"cmin", "cmax", "tableoid", "session_user", "current_user"}
+_LOCAL = ("savepoint", "release")
+_SIMPLE = (int, str, bytes, bool, float, Decimal, dt.date, dt.time, dt.timedelta, uuid.UUID, type(None))
+_IMMUTABLE = """
+    SELECT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+    GROUP BY proname HAVING bool_and(provolatile = 'i')
+"""
+
+
+class CoarserError(Exception):
+    """A table is read as a whole after all, so that rows of it do not count alone: their order may matter."""
+
+
+@dataclass
+class Footprints:
+    """Reads statements against one database. coarse: tables that some statement reads without naming rows."""
+
+    control: Connection
+    coarse: set[str] = field(default_factory=set)
+    _tables: dict[str, _Table] = field(default_factory=dict)
+    _immutable: frozenset[str] = frozenset()
+    _known: dict[Any, Footprint] = field(default_factory=dict)
+    _fine: set[str] = field(default_factory=set)
+
+    def load(self) -> None:
+        """Read the catalogue as it is after a reset."""
+        query = (files("inboxbench.race.explore") / "footprint.sql").read_text(encoding="utf-8")
+        for name, plain, types, defaults, uniques, parents, children in self.control.execute(query.encode()).fetchall():
+            known = {column: kind if compared else None for column, (kind, compared) in types.items()}
+            table = _Table(
+                plain and name not in self._tables,
+                known,
+                frozenset(defaults),
+                tuple(map(tuple, uniques)),
+                tuple(parents),
+                tuple(children),
+            )
+            self._tables[name] = table
+        self._immutable = frozenset(name for (name,) in self.control.execute(_IMMUTABLE.encode()))
+
+    def of(self, text: str, parameters: Any) -> Footprint:
+        """Return the footprint of a statement with its parameters, as psycopg takes them.
+
+        Raises CoarserError when a table turns out to be read as a whole that was not before.
+        """
+        key = (text, _key(parameters))
+        if key[1] is not None and key in self._known:
+            return self._known[key]
+        footprint = self._read(text, parameters)
+        late = self._fine & self.coarse
+        if late:
+            self._fine -= late
+            self._known.clear()
+            raise CoarserError
+        if key[1] is not None:
+            self._known[key] = footprint
+        return footprint
+
+    def _read(self, text: str, parameters: Any) -> Footprint:
+        words = text.split(None, 1)
+        if words and words[0].lower() in _LOCAL:
+            return NOTHING
+        try:
+            whole = psycopg.ClientCursor(self.control).mogrify(text.encode(), parameters) if parameters else text
+        except (psycopg.Error, TypeError, ValueError, UnicodeError):
+            return EVERYTHING
+        parsed = parse(whole)
+        only = parsed.only
+        if only is None or only.kind not in ("select", "insert", "update", "delete"):
+            return EVERYTHING
+        references = parsed.references
+        names = {relation.name for relation in references.relations}
+        unknown = any(name not in self._tables or not self._tables[name].plain for name in names)
+        if unknown or references.functions - self._immutable or _CLOCKS & _names(whole):
+            return EVERYTHING
+        statement = _only_statement(whole)
+        simple = len(references.relations) == 1 and not _nested(whole)
+        target = only.target.name if only.target is not None else None
+        return self._footprint(only.kind, statement, sorted(names), target, simple, locks=references.locks_rows)
+
+    def _footprint(
+        self, kind: str, statement: Any, names: Sequence[str], target: str | None, simple: bool, *, locks: bool
+    ) -> Footprint:
+        if kind == "select":
+            if statement.HasField("into_clause"):
+                return EVERYTHING
+            cells = frozenset(self._cell(name, statement, simple) for name in names)
+            return Footprint(cells, frozenset(), cells if locks else frozenset())
+        if target is None or statement is None:
+            return EVERYTHING
+        table = self._tables[target]
+        reads = frozenset(self._cell(name, statement, simple) for name in names if name != target or kind != "insert")
+        if kind == "insert":
+            return self._insert(target, table, statement, reads)
+        written = {node.res_target.name for node in statement.target_list} if kind == "update" else set()
+        cell = self._cell(target, statement, simple, written)
+        writes = {cell}
+        if kind == "delete" or written & {column for unique in table.uniques for column in unique}:
+            writes |= {(f"{target}#{number}", _ALL) for number, _ in enumerate(table.uniques)}
+        keeps = {(parent, _ALL) for parent in table.parents} if kind == "update" else set()
+        child_reads = {(child, _ALL) for child in table.children if kind == "delete" or _in_unique(written, table)}
+        return Footprint(reads | {cell}, frozenset(keeps | child_reads), frozenset(writes))
+
+    def _insert(self, target: str, table: _Table, statement: Any, reads: frozenset[Cell]) -> Footprint:
+        given = _inserted(statement)
+        values = {} if given is None else {name: value for name, value in given.items() if value is not None}
+        typed = {name: self._value(table, name, value) for name, value in values.items()}
+        known = {name: value for name, value in typed.items() if value is not None}
+        conflict = statement.HasField("on_conflict_clause")
+        single = any(set(known).issuperset(unique) for unique in table.uniques)
+        row = frozenset(known.items()) if single and not conflict and target not in self.coarse else _ALL
+        if row:
+            self._fine.add(target)
+        writes: set[Cell] = {(target, row)}
+        for number, unique in enumerate(table.uniques):
+            whole = all(name in known for name in unique)
+            writes.add((f"{target}#{number}", frozenset((name, known[name]) for name in unique) if whole else _ALL))
+        if given is None or table.defaults - set(given):
+            writes.add((f"{target}#default", _ALL))
+        return Footprint(reads, frozenset((parent, _ALL) for parent in table.parents), frozenset(writes))
+
+    def _row(self, name: str, row: frozenset[tuple[str, Any]]) -> frozenset[tuple[str, Any]]:
+        """Return the row that a query names, no values where it may be several: then their order matters as well."""
+        columns = {column for column, _ in row}
+        if name not in self.coarse and any(columns.issuperset(unique) for unique in self._tables[name].uniques):
+            self._fine.add(name)
+            return row
+        self.coarse.add(name)
+        return _ALL
+
+    def _cell(self, name: str, statement: Any, simple: bool, written: set[str] | None = None) -> Cell:
+        """Return the rows that WHERE picks by equality. written: columns that are set, which pick none for long."""
+        table = self._tables[name]
+        row = _ALL
+        if simple and statement is not None and statement.HasField("where_clause"):
+            pairs = ((column, self._value(table, column, value)) for column, value in _equals(statement.where_clause))
+            row = frozenset((column, value) for column, value in pairs if value is not None)
+        return name, frozenset(pair for pair in self._row(name, row) if pair[0] not in (written or ()))
+
+    @staticmethod
+    def _value(table: _Table, column: str, value: Any) -> Any:
+        """Return a value by which rows are told apart, None where equal values may be written in several ways."""
+        kind = table.types.get(column)
+        if kind in _INTEGERS:
+            try:
+                return int(value)
+            except ValueError:
+                return None
+        if kind == "uuid":
+            return str(value).lower().replace("-", "").strip("{}")
+        return value if kind in _TEXTS and isinstance(value, str) else None
+
+
+def _in_unique(written: set[str], table: _Table) -> bool:
+    return bool(written & {column for unique in table.uniques for column in unique})
+
+
+def _key(parameters: Any) -> Any:
+    """Return parameters as a key that no two different ones share; None for those that have none."""
+    if parameters is None:
+        return ()
+    items = list(parameters.items()) if isinstance(parameters, Mapping) else list(enumerate(parameters))
+    if all(isinstance(value, _SIMPLE) for _, value in items):
+        return tuple((name, type(value), value) for name, value in items)
+    return None
+
+
+def _names(text: str) -> set[str]:
+    return {token.value for token in scan(text) if token.kind in ("identifier", "keyword")}
+
+
+def _nested(text: str) -> bool:
+    """Return whether a statement has queries within, so that its WHERE does not speak of all rows."""
+    queries = [token for token in scan(text) if token.means("select", "with", "union", "except", "intersect", "values")]
+    return len(queries) > 1 or any(token.means("with", "union", "except", "intersect") for token in queries)
+
+
+def _only_statement(text: str) -> Any:
+    (raw,) = postgast.parse(text).stmts
+    return getattr(raw.stmt, raw.stmt.WhichOneof("node"))
+
+
+def _constant(node: Any) -> Any:
+    kind = node.WhichOneof("node")
+    if kind == "type_cast":
+        return _constant(node.type_cast.arg)
+    if kind != "a_const":
+        return None
+    value = node.a_const
+    if value.HasField("ival"):
+        return value.ival.ival
+    return value.sval.sval if value.HasField("sval") else None
+
+
+def _equals(node: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the column and the constant of each `column = constant` that has to hold."""
+    kind = node.WhichOneof("node")
+    if kind == "bool_expr" and node.bool_expr.boolop == pb.AND_EXPR:
+        for part in node.bool_expr.args:
+            yield from _equals(part)
+    elif kind == "a_expr" and node.a_expr.kind == pb.AEXPR_OP:
+        expression = node.a_expr
+        if [name.string.sval for name in expression.name] != ["="]:
+            return
+        for column, value in ((expression.lexpr, expression.rexpr), (expression.rexpr, expression.lexpr)):
+            constant = _constant(value)
+            if column.WhichOneof("node") == "column_ref" and constant is not None:
+                fields = column.column_ref.fields[-1]
+                if fields.WhichOneof("node") == "string":
+                    yield fields.string.sval, constant
+
+
+def _inserted(statement: Any) -> dict[str, Any] | None:
+    """Return the columns of an INSERT of one row with their constants (None: not one); None for any other INSERT."""
+    select = statement.select_stmt.select_stmt if statement.HasField("select_stmt") else None
+    names = [node.res_target.name for node in statement.cols]
+    if select is None or len(select.values_lists) != 1 or not names:
+        return None
+    items = select.values_lists[0].list.items
+    if len(items) != len(names) or any(item.WhichOneof("node") == "set_to_default" for item in items):
+        return None
+    return {name: _constant(item) for name, item in zip(names, items, strict=True)}
