@@ -143,7 +143,7 @@ def remarks(exploration: Exploration) -> Iterator[str]:
     for kept in exploration.left:
         yield f"[yellow]{escape(kept[0].upper() + kept[1:])}.[/]"
     if not exploration.complete:
-        yield "[yellow]A bound was met, so schedules beyond it are not known.[/]"
+        yield f"[yellow]A bound was met: up to {exploration.uncovered:,} schedules beyond it are not known.[/]"
 
 
 def show_exploration(console: Console, exploration: Exploration, title: str, picture: Picture | None = None) -> None:
@@ -159,6 +159,11 @@ def show_exploration(console: Console, exploration: Exploration, title: str, pic
         f"was refused in {exploration.aborted} ({exploration.deadlocked} by a deadlock); "
         f"{exploration.diverged} diverged."
     )
+    if exploration.played < exploration.schedules:
+        console.print(
+            f"Played: {exploration.played:,}. Each of the others differs from one of these only in the order of steps "
+            "that do not touch each other."
+        )
     for remark in remarks(exploration):
         console.print(remark)
     if exploration.counterexample:
@@ -196,7 +201,13 @@ def _show_lines(console: Console, lines: Iterator[str]) -> None:
 )
 @click.option("--schedule", help="play this one schedule instead, such as ABBA (small letter: the session dies)")
 @click.option("--preemptions", type=click.IntRange(0), help="leave a session that could go on at most this often")
-@click.option("--max-schedules", type=click.IntRange(1), help="stop after as many schedules")
+@click.option("--max-schedules", type=click.IntRange(1), help="stop after as many schedules have been played")
+@click.option(
+    "--whole",
+    is_flag=True,
+    help="play also schedules that differ only in the order of steps that do not touch each other (for functions that "
+    "share more than the database, such as a variable of the process)",
+)
 @click.option("--deaths", default=0, type=click.IntRange(0, 3), help="sessions that may be killed in one schedule")
 @click.option(
     "--fail-on",
@@ -232,6 +243,7 @@ def explore_command(
     schedule: str | None,
     preemptions: int | None,
     max_schedules: int | None,
+    whole: bool,
     deaths: int,
     fail_on: tuple[str, ...],
     refusals: tuple[str, ...],
@@ -245,7 +257,7 @@ def explore_command(
     when the function itself fails.
     """
     failing = parse_fail_on(fail_on)
-    bounds = Bounds(preemptions, max_schedules, deaths, limit_s)
+    bounds = Bounds(preemptions, max_schedules, deaths, limit_s, whole)
     choice = OracleChoice.of(session.project, oracle, invariant, tables)
     if schedule and output.file:
         raise UsageError("--output is for an exploration; --schedule prints the one schedule to stdout")

@@ -87,8 +87,8 @@ _CLOCKS = frozenset(
 _LOCAL = ("savepoint", "release")
 _SIMPLE = (int, str, bytes, bool, float, Decimal, dt.date, dt.time, dt.timedelta, uuid.UUID, type(None))
 _IMMUTABLE = """
-    SELECT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
-    GROUP BY proname HAVING bool_and(provolatile = 'i')
+    SELECT proname FROM pg_proc GROUP BY proname
+    HAVING bool_and(pronamespace = 'pg_catalog'::regnamespace AND provolatile = 'i')
 """
 
 
@@ -156,7 +156,12 @@ class Footprints:
         references = parsed.references
         names = {relation.name for relation in references.relations}
         unknown = any(name not in self._tables or not self._tables[name].plain for name in names)
-        if unknown or references.functions - self._immutable or _CLOCKS & _names(whole):
+        if (
+            unknown
+            or references.functions - self._immutable
+            or _CLOCKS & _names(whole)
+            or _changes_within(whole, only.kind)
+        ):
             return EVERYTHING
         statement = _only_statement(whole)
         simple = len(references.relations) == 1 and not _nested(whole)
@@ -252,6 +257,13 @@ def _key(parameters: Any) -> Any:
 
 def _names(text: str) -> set[str]:
     return {token.value for token in scan(text) if token.kind in ("identifier", "keyword")}
+
+
+def _changes_within(text: str, kind: str) -> bool:
+    """Return whether a statement may have another one within that changes rows."""
+    found = scan(text)
+    changes = kind != "select" or any(token.means("insert", "update", "delete", "merge") for token in found)
+    return changes and any(token.means("with") for token in found)
 
 
 def _nested(text: str) -> bool:

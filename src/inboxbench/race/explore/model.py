@@ -80,7 +80,7 @@ class Event:
     """A line of the timeline. kind: a step ended at once, began to wait or went on after it, or the session died.
 
     detail: None where the schedule was played without looking closer. parameters: of the statement; transaction: after
-    the step, `none` when none is open, `failed` when only a rollback is left.
+    the step, `none` when none is open, `failed` when only a rollback is left; level: that its connection asks for.
     """
 
     session: int
@@ -91,6 +91,7 @@ class Event:
     detail: Detail | None = None
     parameters: Any = field(default=None, compare=False)
     transaction: Literal["open", "none", "failed"] = field(default="open", compare=False)
+    level: IsolationLevel | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

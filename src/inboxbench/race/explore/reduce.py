@@ -8,6 +8,7 @@ stands in docs/explanation/races.md. How many schedules a class has is counted, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,12 +16,17 @@ from psycopg import IsolationLevel
 
 from inboxbench.errors import SubjectFailed
 from inboxbench.race.explore.classes import Order
-from inboxbench.race.explore.footprint import NOTHING, CoarserError, Footprint, Footprints, meet
+from inboxbench.race.explore.footprint import EVERYTHING, NOTHING, CoarserError, Footprint, Footprints, meet
 from inboxbench.race.explore.model import LETTERS, Bounds, Choice, Event, Scenario, ScheduleRun
 from inboxbench.race.explore.result import Counterexample, Exploration, PlaySchedule, Prefix, Tally
 
-_ENDS = ("commit", "rollback", "_exit_gen", "end", "abort")
-_BEGINS = ("_enter_gen", "begin", "start transaction")
+# A savepoint of psycopg's own has no name here, and its end may be a rollback to it.
+_ENDS = re.compile(r"(commit|rollback|abort|end)\b|release savepoint$", re.IGNORECASE)
+_BEGINS = re.compile(r"(begin|savepoint)$", re.IGNORECASE)
+# What changes the rules for the rest of a session, so that nothing in it is exchanged any more.
+_OTHER_RULES = re.compile(
+    r"\bisolation\b|\bset_config\b|^\s*(set|reset|discard)\b|\bread only\b|\bdeferrable\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -70,10 +76,10 @@ def _conflict(one: Letter, other: Letter) -> bool:
 
 
 def _statement(event: Event, footprints: Footprints) -> Footprint:
-    text = event.text.strip().lower()
-    if text.startswith((*_ENDS, *_BEGINS)):
-        return NOTHING
-    return footprints.of(event.text, event.parameters)
+    text = event.text.strip()
+    if _OTHER_RULES.search(text):
+        return EVERYTHING
+    return NOTHING if _ENDS.match(text) or _BEGINS.match(text) else footprints.of(event.text, event.parameters)
 
 
 def _tables(footprint: Footprint) -> Footprint:
@@ -93,6 +99,7 @@ def letters_of(run: ScheduleRun, footprints: Footprints, level: IsolationLevel) 
     open_: dict[int, Footprint] = {}
     whole: dict[int, Footprint] = {}  # letter that takes a snapshot → all that its transaction touches
     letters: list[Letter] = []
+    others: set[int] = set()
     snapshot_of: dict[int, list[int]] = {}
     bounds = [*run.starts, len(run.events)]
     for place, letter in enumerate(run.schedule):
@@ -101,7 +108,10 @@ def letters_of(run: ScheduleRun, footprints: Footprints, level: IsolationLevel) 
         sessions = {session}
         for event in run.events[bounds[place] : bounds[place + 1]]:
             sessions.add(event.session)
-            footprint = _statement(event, footprints)
+            footprint = EVERYTHING if event.session in others else _statement(event, footprints)
+            if event.level not in (None, level) or _OTHER_RULES.search(event.text):
+                others.add(event.session)
+                footprint = EVERYTHING
             footprint = _tables(footprint) if serializable else footprint
             before = open_.get(event.session, NOTHING)
             if not before.cells and not before.everything:
@@ -111,8 +121,7 @@ def letters_of(run: ScheduleRun, footprints: Footprints, level: IsolationLevel) 
             for at in snapshot_of.get(event.session, ()):
                 whole[at] = whole.get(at, NOTHING) | footprint
             does = does | footprint
-            text = event.text.strip().lower()
-            if event.transaction != "open" or text.startswith(_ENDS):
+            if event.transaction != "open" or _ENDS.match(event.text.strip()):
                 ends, boundary = ends | after, True
             if event.transaction == "none":
                 open_[event.session] = NOTHING

@@ -52,6 +52,11 @@ class Exploration:
         """Return whether no two sessions were ever under way at once, so that nothing is proved."""
         return self.overlapped == 0
 
+    @property
+    def uncovered(self) -> int:
+        """Return how many schedules may be there besides those that are known: fewer where sessions wait."""
+        return 0 if self.complete else max(0, self.permutations - self.schedules)
+
     def to_json(self) -> dict[str, Any]:
         """Return the numbers of the command line. The counterexample is its schedule string, which replays it."""
         return {
@@ -65,6 +70,7 @@ class Exploration:
             "left_behind": list(self.left),
             "failed_on": dict(self.failed_on),
             "played": self.played,
+            "uncovered": self.uncovered,
         }
 
 

@@ -26,6 +26,12 @@ _AFTER: dict[int, Literal["none", "failed"]] = {
 }
 
 
+def event_of(session: Session, kind: Literal["step", "waits", "resumes"], step: Step, **facts: Any) -> Event:
+    """Return the event of a step with what tells which others it may be exchanged with."""
+    level = session.connection.isolation_level
+    return Event(session.index, kind, step.text, parameters=step.parameters, level=level, **facts)
+
+
 class Recorder(Protocol):
     """Looks closer at a schedule while it is played."""
 
@@ -87,8 +93,7 @@ class RoundTrips:
         kind: Literal["step", "resumes"] = "resumes" if session.waiting else "step"
         session.waiting = False
         after: Literal["open", "none", "failed"] = _AFTER.get(session.connection.pgconn.transaction_status, "open")
-        event = Event(session.index, kind, step.text, status, parameters=step.parameters, transaction=after)
-        self._events.append(event)
+        self._events.append(event_of(session, kind, step, status=status, transaction=after))
         if self._recorder is not None:
             self._recorder.end(session, step, len(self._events) - 1)
 

@@ -19,7 +19,7 @@ from inboxbench.errors import SubjectFailed
 from inboxbench.race.explore.left_behind import lasting_wait
 from inboxbench.race.explore.model import LETTERS, Choice, Event, Outcome, ScheduleRun, SessionFunction
 from inboxbench.race.explore.monitor import WaitMonitor, is_cycle
-from inboxbench.race.explore.round_trips import Recorder, RoundTrips
+from inboxbench.race.explore.round_trips import Recorder, RoundTrips, event_of
 from inboxbench.race.explore.session import Session, SessionPool
 
 # Longer than most statements take that are not blocked, short enough not to slow a schedule: then the server is asked.
@@ -144,8 +144,7 @@ class Scheduler:
         for other in self._pending():
             if other.pending is not None and not other.waiting:
                 other.waiting = True
-                step = other.pending
-                event = Event(other.index, "waits", step.text, blockers=other.blockers, parameters=step.parameters)
+                event = event_of(other, "waits", other.pending, blockers=other.blockers)
                 self._events.append(event)
 
     def _kill(self, session: Session) -> None:

@@ -219,6 +219,8 @@ def test_a_function_of_the_users_own(run: Run, theatre: Path) -> None:
         "counterexample",
         "left_behind",
         "failed_on",
+        "played",
+        "uncovered",
     ]
     assert list(numbers) == [*keys, "picture"]
     assert numbers["counterexample"] == "ABBBAA"
