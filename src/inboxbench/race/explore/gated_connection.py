@@ -21,6 +21,7 @@ from psycopg.rows import TupleRow
 
 from inboxbench.race.engine import engine_of  # noqa: F401 - it was here first, and functions import it from here
 from inboxbench.race.explore.gated_cursor import GatedCursor, StatementCure, gated_class
+from inboxbench.race.explore.skipped import Taken, taken_by
 
 # A setting that no module defines. RESET leaves it empty, where a new session has none.
 CUSTOM_SETTING = re.compile(r"set_config\s*\(|\bset\s+(?:local\s+|session\s+)?\w+\.\w", re.IGNORECASE)
@@ -91,6 +92,7 @@ class GatedConnection(psycopg.Connection[TupleRow]):
         self._custom = False
         self._savepoints = False
         self.met_by_engine = False
+        self.taken: list[Taken] = []
         self.own_settings: tuple[str, ...] = ()
         self.cure: StatementCure | None = None
         self._text: Query = ""
@@ -127,7 +129,10 @@ class GatedConnection(psycopg.Connection[TupleRow]):
         if self._is_no_choice(name, step.text):
             return super().wait(gen, *args, **kwargs)
         self._custom = self._custom or bool(CUSTOM_SETTING.search(step.text))
-        return self.hub.switch(step)
+        value = self.hub.switch(step)
+        if (taken := taken_by(step.text, step.cursor)) is not None:
+            self.taken.append(taken)
+        return value
 
     @property
     def cursor_factory(self) -> type[psycopg.Cursor[Any]]:

@@ -14,6 +14,7 @@ from psycopg import IsolationLevel, errors
 
 from inboxbench.database import Connection
 from inboxbench.race.explore.gated_connection import GatedConnection
+from inboxbench.race.explore.skipped import Taken
 
 # What a session runs: its connection, which is committed when the function returns, and its number from 0.
 SessionFunction = Callable[[GatedConnection, int], Any]
@@ -35,13 +36,14 @@ EndKind = Literal["committed", "refused", "died"]
 class Outcome:
     """Holds how a session ended: `value` is what its function returned, `sqlstate` the error that refused it.
 
-    reason: the words of an application that refused.
+    reason: the words of an application that refused. taken: what its statements with SKIP LOCKED gave.
     """
 
     kind: EndKind
     value: Any = None
     sqlstate: str | None = None
     reason: str = ""
+    taken: tuple[Taken, ...] = ()
 
     @property
     def deadlocked(self) -> bool:
@@ -151,8 +153,9 @@ class ScheduleRun:
 # Judges a finished schedule over a connection of its own: complaints, none when all is well.
 Judge = Callable[[Connection, Sequence[Outcome]], list[str]]
 Reset = Callable[[Connection], None]
-# Puts the rows back and runs only these sessions, one after another; returns how each ended.
-RunSerially = Callable[[Sequence[int]], tuple[Outcome, ...]]
+# Puts the rows back and runs only these sessions, one after another; returns how each ended. A second argument gives
+# statements for some of them, in whose transaction, of somebody else's, such a session runs.
+RunSerially = Callable[..., tuple[Outcome, ...]]
 
 LIMIT_S = 10.0
 # What is bad whatever an oracle says: see `inboxbench.race.explore.refusals`.

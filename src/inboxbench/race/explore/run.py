@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 
 import psycopg
+from psycopg.sql import Composed
 
 from inboxbench.database import Connection, connect
 from inboxbench.errors import SubjectFailed, UsageError
@@ -143,13 +144,26 @@ class Explorer:
         return scenario.oracle.judge(self._serial_runner(scenario, limit_s, left))
 
     def _serial_runner(self, scenario: Scenario, limit_s: float, left: LeftBehind) -> RunSerially:
-        def run_serially(order: Sequence[int]) -> tuple[Outcome, ...]:
+        def run_serially(
+            order: Sequence[int], hidden: Mapping[int, Sequence[Composed]] | None = None
+        ) -> tuple[Outcome, ...]:
             self._reset(scenario)
+            if hidden is not None:
+                return tuple(self._run_hidden(scenario, index, hidden[index], limit_s) for index in order)
             functions = [_numbered(scenario.functions[index], index) for index in order]
             with closing(self._scheduler(scenario, functions, limit_s)) as scheduler:
                 return left.examine(scheduler.play(""), scheduler.sessions).outcomes
 
         return run_serially
+
+    def _run_hidden(self, scenario: Scenario, index: int, hidden: Sequence[Composed], limit_s: float) -> Outcome:
+        """Run one session while the control connection keeps what `hidden` locks."""
+        function = _numbered(scenario.functions[index], index)
+        with self._control.transaction():
+            for statement in hidden:
+                self._control.execute(statement)
+            with closing(self._scheduler(scenario, [function], limit_s)) as scheduler:
+                return scheduler.play("").outcomes[0]
 
 
 @contextmanager

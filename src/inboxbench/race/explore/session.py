@@ -84,7 +84,7 @@ class Session:
             return outcome
         if isinstance(value, Refused):
             return Outcome("refused", reason=value.reason)
-        return Outcome("committed", value)
+        return Outcome("committed", value, taken=tuple(self.connection.taken))
 
     def _require_well_used(self) -> None:
         if self.connection.misuse:
