@@ -1,4 +1,4 @@
-"""Constants that the grammar wants, and that a text of pg_stat_statements lacks: spelled so that a placeholder may stand
+"""Constants that the grammar wants and that a text of pg_stat_statements lacks, spelled so that a placeholder may stand
 in their place."""
 
 from __future__ import annotations
