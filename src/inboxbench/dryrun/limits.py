@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from inboxbench.dryrun.model import DryRun, Statement
+from inboxbench.dryrun.model import DryRun, Lock, Statement
 from inboxbench.units import millis, size
 
 
@@ -25,7 +25,7 @@ def broken(run: DryRun, limits: Limits) -> Iterator[str]:
     worst = max(run.traffic, key=lambda summary: summary.max_stall_ms, default=None)
     if limits.stall is not None and worst is not None and worst.max_stall_ms > limits.stall:
         yield f"{worst.name} stalled for {millis(worst.max_stall_ms)}, over --max-stall {millis(limits.stall)}"
-    held = ((lock.held_ms, f"{lock.mode} on {lock.relation} was held for {millis(lock.held_ms)}", statement)
+    held = ((lock.held_ms, f"{lock.mode} on {_place(lock)} was held for {millis(lock.held_ms)}", statement)
             for statement in run.statements for lock in statement.locks if lock.keeps_out)  # fmt: skip
     yield from _largest(held, limits.lock_hold, "--max-lock-hold", millis)
     written = sum(statement.wal_bytes for statement in run.statements)
@@ -38,6 +38,10 @@ def broken(run: DryRun, limits: Limits) -> Iterator[str]:
     if limits.errors is not None and errors > limits.errors:
         first = next((summary.first_error for summary in run.traffic if summary.errors), None)
         yield f"{errors} errors of the old application, over --max-errors {limits.errors}: {first}"
+
+
+def _place(lock: Lock) -> str:
+    return lock.relation if lock.kind == "table" else f"{lock.kind} {lock.relation}"
 
 
 def _largest(

@@ -37,8 +37,9 @@ MODES: tuple[LockMode, ...] = get_args(LockMode)  # weakest first
 class Lock:
     """The strongest mode a statement took on one relation. held_ms runs to the end of its transaction.
 
-    relation is schema.name; kind is that of pg_class (table, index, toast, view, sequence); waited_ms is how long
-    the statement itself queued for it. created: its own transaction made the relation, so it is in nobody's way.
+    relation is schema.name; kind is that of pg_class (table, index, toast, view, materialized view, sequence, type);
+    waited_ms is how long the statement itself queued for it. created: its own transaction made the relation, so it is
+    in nobody's way; covered: what its index, TOAST table or sequence belongs to is locked against the same people.
     through: number of the last statement of its transaction that began while it was held, its own at least.
     """
 
@@ -51,6 +52,7 @@ class Lock:
     seen: Seen = "event trigger"
     created: bool = False
     through: int = 0
+    covered: bool = False
 
     @property
     def blocks_reads(self) -> bool:
@@ -64,13 +66,32 @@ class Lock:
 
     @property
     def of_others(self) -> bool:
-        """Return whether it is on a table that was there before, which others may be using."""
-        return self.kind == "table" and not self.created
+        """Return whether it is on a relation that was there before, which others may be using."""
+        inner = self.kind == "toast" or self.relation.startswith("pg_toast.")
+        return not (inner or self.created or self.covered)
 
     @property
     def keeps_out(self) -> bool:
-        """Return whether readers or writers of such a table have to wait for it."""
-        return self.of_others and self.blocks_writes
+        """Return whether those who use such a relation have to wait for it: nobody writes to a view."""
+        never_written = self.kind in ("view", "materialized view", "type")
+        return self.of_others and (self.blocks_reads if never_written else self.blocks_writes)
+
+    @property
+    def titled(self) -> str:
+        """Return the relation as a person says it: with its kind, unless it is a table, without the schema public."""
+        name = self.relation.removeprefix("public.")
+        return name if self.kind == "table" else f"{self.kind} {name}"
+
+    @property
+    def kept_out(self) -> str:
+        """Return who has to wait for it."""
+        if self.kind == "index":
+            return f"{'all reads and writes that plan on' if self.blocks_reads else 'writes to'} {self.titled}"
+        if self.kind == "sequence":
+            return f"{'all uses of' if self.blocks_reads else 'nextval() of'} {self.titled}"
+        if self.kind != "table":
+            return f"all uses of {self.titled}"
+        return f"{'all reads and writes' if self.blocks_reads else 'inserts, updates and deletes'} of {self.titled}"
 
 
 @dataclass(frozen=True, slots=True)

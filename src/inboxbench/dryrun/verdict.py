@@ -8,7 +8,7 @@ from dataclasses import replace
 from inboxbench.dryrun.limits import Limits, broken
 from inboxbench.dryrun.model import DryRun, Finding, Lock, Statement, Verdict
 from inboxbench.dryrun.output.annotations import place_of, statement_of
-from inboxbench.dryrun.rules.checks import head, short
+from inboxbench.dryrun.rules.checks import head
 from inboxbench.units import millis
 
 DEFAULTS = Limits(stall=1_000.0, lock_hold=1_000.0, errors=0)
@@ -80,11 +80,9 @@ def _longest(run: DryRun) -> str:
         (statement, lock) for statement in run.statements for lock in statement.locks if lock.keeps_out
     ]
     if not held:
-        return "No lock kept anybody out of a table that was there before."
+        return "No lock kept anybody out of what was there before."
     statement, lock = max(held, key=lambda pair: pair[1].held_ms)
-    return (
-        f"The longest lock was {lock.mode} on {short(lock.relation)} for {millis(lock.held_ms)}, by {head(statement)}."
-    )
+    return f"The longest lock was {lock.mode} on {lock.titled} for {millis(lock.held_ms)}, by {head(statement)}."
 
 
 def _first(run: DryRun, finding: Finding | None) -> str:

@@ -199,8 +199,12 @@ def _statement_row(statement: Mapping[str, Any]) -> Row:
 
 
 def keeps_out(lock: Mapping[str, Any]) -> bool:
-    """Return whether it keeps somebody out of a table that was there before."""
-    return lock["mode"] in BLOCKING and lock["kind"] == "table" and not lock["created"]
+    """Return whether it keeps somebody out of a relation that was there before: nobody writes to a view."""
+    inner = lock["kind"] == "toast" or lock["relation"].startswith("pg_toast.")
+    if inner or lock["created"] or lock.get("covered"):
+        return False
+    never_written = lock["kind"] in ("view", "materialized view", "type")
+    return lock["mode"] == BLOCKING[0] if never_written else lock["mode"] in BLOCKING
 
 
 def brief(statement: Mapping[str, Any]) -> str:

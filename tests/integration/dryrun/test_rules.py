@@ -32,12 +32,14 @@ DATA = """
     INSERT INTO orders SELECT n, n % 5000 + 1, 'note', n % 7 + 1 FROM generate_series(1, 20000) AS n;
     CREATE INDEX orders_note_ix ON orders (note);
     CREATE TABLE items (id bigint PRIMARY KEY, order_id bigint REFERENCES orders);
+    CREATE MATERIALIZED VIEW sales AS SELECT customer_id, count(*) FROM orders GROUP BY 1;
 """
 # What a transaction does (statements outside of one begin with !), and the rules that speak.
 BAD: dict[str, tuple[list[str], set[str]]] = {
     "type": (["ALTER TABLE orders ALTER COLUMN quantity TYPE bigint"], {"table-rewrite"}),
     "default": (["ALTER TABLE orders ADD COLUMN token uuid DEFAULT gen_random_uuid()"], {"volatile-default"}),
     "index": (["CREATE INDEX ix ON orders (customer_id)"], {"index-not-concurrent"}),
+    "refresh": (["REFRESH MATERIALIZED VIEW sales"], {"refresh-not-concurrent"}),
     "fk": (
         ["ALTER TABLE orders ADD CONSTRAINT fk FOREIGN KEY (customer_id) REFERENCES customers (id)"],
         {"foreign-key-validated"},

@@ -155,7 +155,7 @@ def _show_statement(console: Console, statement: Statement) -> None:
 def _lock(lock: Lock, own: int) -> str:
     waited = f", waited {millis(lock.waited_ms)}" if lock.waited_ms >= 1 else ""
     after = f", through {lock.through - own} more statements" if lock.through > own else ""
-    return escape(f"{lock.mode} on {short(lock.relation)} for {millis(lock.held_ms)}{after}{waited}")
+    return escape(f"{lock.mode} on {lock.titled} for {millis(lock.held_ms)}{after}{waited}")
 
 
 def _more(statement: Statement) -> Iterator[str]:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from math import inf
 
 from inboxbench.dryrun.model import Lock, Rewrite, Scan, Statement, Transaction
 from inboxbench.dryrun.observe.catalog_view import View
 from inboxbench.dryrun.observe.lock_attribution import LATE_MS, LockAttribution
 from inboxbench.dryrun.observe.log_statements import Draft, Segment, segments
-from inboxbench.dryrun.observe.sampler import Poll, Relation
+from inboxbench.dryrun.observe.sampler import Poll
 from inboxbench.dryrun.observe.samples import Samples
+from inboxbench.dryrun.observe.scan_count import counted_scans, indexes_by_table, silent_scans
 
 # Utility commands without event triggers (or, before 17, without them): what they did shows in the catalogue.
 _SILENT = ("vacuum", "cluster", "reindex", "truncate", "analyze")
-_REPORTED_MS = 1100.0  # a session reports what it read once a second
 
 
 def assemble(
@@ -165,37 +164,17 @@ class _Work:
         return rows_read | self._counted_scans(draft) | self._silent_scans(draft)
 
     def _counted_scans(self, draft: Draft) -> dict[str, int]:
-        """Rows that this session read, and those of its parallel workers."""
-        if len(draft.events) < 2:
-            return {}
-        first, last = draft.events[0].counted, draft.events[-1].counted
-        rows_read = {}
-        for oid, (own, _, everyone) in last.items():
-            own_before, _, everyone_before = first.get(oid, (0, 0, 0))
-            name = self._view.name(oid)
-            if own > own_before and name:
-                rows_read[name] = own - own_before + max(everyone - everyone_before, 0)
-        return rows_read
+        rewritten = (self._view.by_name(name) for name in self._rewrites.get(id(draft), {}))
+        relations = (self._view.relation(oid) for oid in rewritten if oid is not None)
+        rebuilt = indexes_by_table(relation for relation in relations if relation is not None)
+        rows = counted_scans(draft, rebuilt)
+        return {name: count for oid, count in rows.items() if (name := self._view.name(oid))}
 
     def _silent_scans(self, draft: Draft) -> dict[str, int]:
-        """Return what their statistics showed next of tables that it locked against everybody: those come late."""
-        if not _reads_all(draft) or len(draft.events) > 1:
+        if not _reads_all(draft) or len(draft.events) > 1 or draft.error:
             return {}
-        before = self._samples.catalogue_before(draft.started).relations
-        touched = {span.lock.relation for span in self._holding.seen(draft)}
-        touched |= {oid for oid, relation in before.items() if relation.name in draft.parsed.words}
-        tables = [relation for oid, relation in before.items() if oid in touched and relation.kind != "i"]
-        read = {
-            relation.full_name: self._samples.read_after(relation, draft.started, self._alone_until(draft, relation))
-            for relation in tables
-        }
-        return {name: rows for name, rows in read.items() if rows}
-
-    def _alone_until(self, draft: Draft, relation: Relation) -> float:
-        """Return the moment up to which what was read of a relation is a statement's, and of no later one's."""
-        later = self._every[bisect_right(self._every, draft.started, key=_start) :]
-        named = (other.started for other in later if relation.name in other.parsed.words)
-        return min(next(named, inf), draft.finished + _REPORTED_MS)
+        after = self._samples.catalogue_after(self._segment.finished + LATE_MS)
+        return silent_scans(draft, self._rewrites.get(id(draft), {}), after)
 
     @staticmethod
     def _dead(draft: Draft) -> int:
@@ -203,4 +182,4 @@ class _Work:
         if len(draft.events) < 2:
             return planned
         first, last = draft.events[0].counted, draft.events[-1].counted
-        return sum(row[1] - first.get(oid, (0, 0, 0))[1] for oid, row in last.items() if row[1]) + planned
+        return sum(row[1] - first.get(oid, (0, 0, 0, 0))[1] for oid, row in last.items() if row[1]) + planned

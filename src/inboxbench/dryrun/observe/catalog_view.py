@@ -10,7 +10,7 @@ from inboxbench.dryrun.observe.sampler import Catalogue, Relation
 from inboxbench.sqltree import Parsed
 
 _FILED = ("r", "i", "m", "t", "S")
-_NAMES = {"r": "table", "p": "table", "i": "index", "I": "index", "t": "toast", "v": "view", "m": "view",
+_NAMES = {"r": "table", "p": "table", "i": "index", "I": "index", "t": "toast", "v": "view", "m": "materialized view",
           "S": "sequence", "f": "table", "c": "type"}  # fmt: skip
 _TRANSIENT = re.compile(r"pg_temp_\d+(_index)?$")  # the new file of a rewrite, while it is written
 
@@ -70,8 +70,8 @@ class View:
         for oid, schema, name, kind, filenode, _, octets in event.locks:
             if name is None or _TRANSIENT.match(name):
                 continue
-            relation = Relation(oid, schema, name, kind, filenode)
-            before = self._current.get(oid) or names.get(relation.full_name)
+            before = self._current.get(oid) or names.get(f"{schema}.{name}")
+            relation = Relation(oid, schema, name, kind, filenode, table=before.table if before else 0)
             if before is not None and _has_new_file(before, relation) and (kind != "t" or octets):
                 rewritten[relation.full_name] = octets or 0
             if before is not None and before.oid != oid:
@@ -127,5 +127,5 @@ def _has_new_file(before: Relation, after: Relation) -> bool:
 
 
 def kind_name(relation: Relation) -> str:
-    """table, index, toast, view, sequence or type."""
+    """table, index, toast, view, materialized view, sequence or type."""
     return _NAMES.get(relation.kind, "table")

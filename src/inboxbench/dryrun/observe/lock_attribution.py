@@ -221,15 +221,21 @@ class LockAttribution:
         if several and polled:
             taken = max(min(first for first, _ in polled), draft.started)
             released = min(max(last for _, last in polled), draft.finished)
-        created = not self._view.existed(grab.oid)
+        created, covered = not self._view.existed(grab.oid), self._covered(relation, grab.mode)
         held = max(released - taken, 0.0)
-        return Lock(relation.full_name, kind_name(relation), grab.mode, taken, held, waited, grab.seen, created)
+        return Lock(relation.full_name, kind_name(relation), grab.mode, taken, held, waited, grab.seen, created,
+                    covered=covered)  # fmt: skip
+
+    def _covered(self, relation: Relation, mode: LockMode) -> bool:
+        """Return whether the lock on what it belongs to keeps the same people out by now."""
+        owner = self._known.get(relation.table, -1) if relation.table else -1
+        return owner >= rank("ACCESS EXCLUSIVE" if mode == "ACCESS EXCLUSIVE" else "SHARE")
 
     def _waited(self, draft: Draft, oid: int) -> float:
         """As the server says; shorter waits as the poll saw them."""
         logged = [length for relation, length in draft.waits if relation == oid]
         polled = [span.length for span in self.seen(draft) if span.lock.relation == oid and not span.lock.granted]
-        return max(logged + polled, default=0.0)
+        return min(max(logged + polled, default=0.0), draft.finished - draft.started)
 
 
 def _by_relation(locks: Iterable[Lock]) -> list[Lock]:

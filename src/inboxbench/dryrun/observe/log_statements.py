@@ -35,8 +35,8 @@ class TriggerEvent:
     """What an event trigger logged, at a moment (Unix ms) and a WAL position.
 
     locks: rows of (oid, schema, name, kind, file node, modes, bytes or None); counted: by oid, rows scanned and rows
-    made dead by this session, rows scanned by all; lock_timeout: ms, 0 for none, wherever it was set: by the session,
-    its role, the database or the connection.
+    made dead by this session, rows scanned by all, rows there are; lock_timeout: ms, 0 for none, wherever it was set:
+    by the session, its role, the database or the connection.
     """
 
     event: str
@@ -44,7 +44,7 @@ class TriggerEvent:
     at: float
     wal: int
     locks: tuple[tuple[Any, ...], ...]
-    counted: dict[int, tuple[int, int, int]]
+    counted: dict[int, tuple[int, int, int, int]]
     concerned: Any
     lock_timeout: float
 
@@ -228,7 +228,7 @@ def masked(message: str, values: Mapping[str, str]) -> str:
 
 def _event(text: str) -> TriggerEvent:
     logged = json.loads(text.removeprefix(_EVENT))
-    counted = {row[0]: (row[1], row[2], row[3]) for row in logged["counted"] or ()}
+    counted = {row[0]: (row[1], row[2], row[3], max(row[4], 0)) for row in logged["counted"] or ()}
     locks = tuple(tuple(row) for row in logged["held"] or ())
     return TriggerEvent(
         logged["event"],

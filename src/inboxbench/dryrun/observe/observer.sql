@@ -45,7 +45,7 @@ BEGIN
     SELECT jsonb_agg(jsonb_build_array(
                c.oid::bigint, pg_stat_get_xact_tuples_returned(c.oid),
                pg_stat_get_xact_tuples_updated(c.oid) + pg_stat_get_xact_tuples_deleted(c.oid),
-               pg_stat_get_tuples_returned(c.oid)))
+               pg_stat_get_tuples_returned(c.oid), c.reltuples::bigint))
     INTO counted
     FROM pg_class AS c
     WHERE c.oid >= 16384 AND c.relkind IN ('r', 'm', 't')

@@ -49,9 +49,8 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A row of pg_class: kind is its letter; read: rows that full scans have returned, as far as flushed;
-    table: OID of what an index or a TOAST table belongs to, 0 for others;
-    size: bytes, where it was asked for."""
+    """A row of pg_class: kind is its letter; table: OID of what an index, TOAST table or owned sequence belongs to,
+    0 for others; rows: as the server last counted or estimated them; size: bytes, where it was asked for."""
 
     oid: int
     schema: str
@@ -59,8 +58,8 @@ class Relation:
     kind: str
     filenode: int
     invalid: bool = False
-    read: int = 0
     table: int = 0
+    rows: int = 0
     size: int = 0
 
     @property

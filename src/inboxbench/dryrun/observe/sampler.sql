@@ -14,8 +14,10 @@ SELECT extract(epoch FROM clock_timestamp()) * 1000, pg_current_wal_insert_lsn()
 SELECT extract(epoch FROM statement_timestamp()) * 1000, (
     SELECT jsonb_agg(jsonb_build_array(
                c.oid::bigint, n.nspname, c.relname, c.relkind, c.relfilenode::bigint,
-               coalesce(NOT i.indisvalid, false), pg_stat_get_tuples_returned(c.oid),
-               coalesce(i.indrelid, p.oid, 0)::bigint)
+               coalesce(NOT i.indisvalid, false),
+               coalesce(i.indrelid, p.oid, CASE WHEN c.relkind = 'S' THEN (
+                   SELECT d.refobjid FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                   AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') LIMIT 1) END, 0)::bigint, greatest(c.reltuples, 0)::bigint)
            ORDER BY c.oid)::text
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     LEFT JOIN pg_index AS i ON i.indexrelid = c.oid

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from inboxbench.dryrun.observe.sampler import Catalogue, LockRow, Poll, Relation, Sample
+from inboxbench.dryrun.observe.sampler import Catalogue, LockRow, Poll, Sample
 
 
 @dataclass(slots=True)
@@ -74,17 +74,6 @@ class Samples:
         """Return the first committed state seen after `at`, or the last there is."""
         place = bisect_right(self.poll.catalogues, at, key=lambda catalogue: catalogue.at)
         return self.poll.catalogues[min(place, len(self.poll.catalogues) - 1)]
-
-    def read_after(self, relation: Relation, begin: float, end: float) -> int:
-        """Return the rows that full scans returned beyond `relation.read` by `end`, or by their first report after it.
-
-        The processes of one command report each on its own, parallel workers before their leader, so that the first
-        increase after `begin` may be a part only; 0 where none was seen at all.
-        """
-        place = bisect_right(self.poll.catalogues, begin, key=lambda catalogue: catalogue.at)
-        later = ((catalogue.at, catalogue.relations.get(relation.oid)) for catalogue in self.poll.catalogues[place:])
-        read = [(at, seen.read - relation.read) for at, seen in later if seen and seen.read > relation.read]
-        return max((rows for at, rows in read if at <= end), default=read[0][1] if read else 0)
 
 
 def _moment(size: tuple[float, int]) -> float:

@@ -89,7 +89,7 @@ def _locks(run: DryRun) -> Iterator[str]:
     for statement, lock in rows:
         waited = units.millis(lock.waited_ms) if lock.waited_ms >= 1 else "–"
         yield (
-            f"| {statement.revision or '–'} | {_cell(head(statement))} | {short(lock.relation)} | {lock.mode} | "
+            f"| {statement.revision or '–'} | {_cell(head(statement))} | {lock.titled} | {lock.mode} | "
             f"{units.millis(lock.held_ms)} | {max(lock.through - statement.number, 0) or '–'} | {waited} |"
         )
 

@@ -36,8 +36,7 @@ def head_of(sql: str, times: int = 1) -> str:
 
 
 def blocked(force: InForce) -> str:
-    who = "all reads and writes" if force.lock.blocks_reads else "inserts, updates and deletes"
-    return f"{who} of {short(force.lock.relation)} for {units.millis(force.lock.held_ms)} ({force.lock.mode})"
+    return f"{force.lock.kept_out} for {units.millis(force.lock.held_ms)} ({force.lock.mode})"
 
 
 def worst_stall(facts: Facts, *statements: Statement) -> str:

@@ -197,6 +197,7 @@ def is_work(statement: Statement) -> bool:
 def rewritten_table(statement: Statement) -> str | None:
     """The table whose rows were all rewritten; TRUNCATE writes none, and what is new has nobody who waits."""
     locked = {lock.relation for lock in statement.locks if lock.of_others} | {s.relation for s in statement.scans}
+    locked -= {lock.relation for lock in statement.locks if lock.kind != "table"}
     names = (rewrite.relation for rewrite in statement.rewrites if rewrite.relation in locked)
     return next((name for name in names if rows_read(statement, name) >= FEW_ROWS), None)
 

@@ -16,7 +16,7 @@ def _check(facts: Facts) -> Iterator[Hit]:
     Under a lock_timeout nobody queues behind such a statement for long.
     """
     for statement in facts.run.statements:
-        forces = [force for force in facts.own(statement) if force.lock.blocks_reads]
+        forces = [force for force in facts.own(statement) if force.lock.blocks_reads and force.lock.kind == "table"]
         if not forces or statement.error or not any(map(_lets_go, statement.parsed.commands)):
             continue
         for force in [] if facts.guarded(statement) else forces:

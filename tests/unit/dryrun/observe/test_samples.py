@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from inboxbench.dryrun.observe.catalog_view import View
 from inboxbench.dryrun.observe.lock_attribution import LockAttribution
 from inboxbench.dryrun.observe.log_statements import Draft, segments
@@ -84,13 +82,3 @@ def test_a_chain_in_one_transaction_is_read_in_no_time() -> None:
     taken = LockAttribution(segment, samples, view).taken({})
     found = {draft.sql: [one.relation for one in taken[id(draft)]] for draft in segment.statements[:50]}
     assert found == {f"LOCK TABLE t{n}": [f"public.t{n}"] for n in range(50)}
-
-
-def test_rows_that_parallel_workers_report_first_are_a_part_only() -> None:
-    """The leader's report comes after theirs; what a later statement reads is not counted."""
-    before = Relation(1, "public", "orders", "r", 1, read=5)
-    seen = [(10.0, 5), (20.0, 65), (30.0, 105), (40.0, 205)]
-    samples = Samples(Poll(catalogues=[Catalogue(at, {1: replace(before, read=rows)}) for at, rows in seen]))
-    assert samples.read_after(before, 10.0, 35.0) == 100
-    assert samples.read_after(before, 10.0, 15.0) == 60  # nothing in time: the first that came
-    assert samples.read_after(before, 40.0, 50.0) == 0
