@@ -39,10 +39,12 @@ _WORKTREE = "worktree"  # purpose of the temporary folder that one lies in
 MIGRATED = "migrated"
 _TITLE = "head as migrated"
 _KEYS = """
-    SELECT t.relname, i.relname FROM pg_index x
+    SELECT n.nspname, t.relname, i.relname FROM pg_index x
     JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
-    WHERE x.indisprimary AND t.relkind = 'r' AND t.relnamespace = 'public'::regnamespace
-    ORDER BY t.relname
+    JOIN pg_namespace n ON n.oid = t.relnamespace
+    WHERE x.indisprimary AND t.relkind = 'r' AND n.nspname <> 'information_schema'
+        AND NOT starts_with(n.nspname::text, 'pg_')
+    ORDER BY t.relname, n.nspname
 """
 # Rounds of a cell: the first execution gives its rows, the second one its counters.
 _ROUNDS = 1
@@ -93,7 +95,7 @@ def migrated(server: Server, project: Project, request: Request) -> Iterator[tup
     """The same, laid out in order and with its indexes, to be altered or timed."""
     with upgraded(server, project, request) as (name, dataset):
         with connect(server.conninfo(name)) as connection:
-            _lay_out(connection)
+            lay_out(connection)
         yield name, dataset
 
 
@@ -105,7 +107,7 @@ def measure_upgraded(
     with connect(server.conninfo(name)) as connection:
         own = live_set(connection, MIGRATED, _TITLE)
         drop_secondary_indexes(connection)
-        _lay_out(connection)
+        lay_out(connection)
     return _measured(server, (name, _seeded(dataset), own), project, request, progress)
 
 
@@ -186,14 +188,14 @@ def _settings(server: Server, name: str) -> Mapping[str, str]:
         return explain(probe.connection, "SELECT 1").settings
 
 
-def _lay_out(connection: Connection) -> None:
+def lay_out(connection: Connection) -> None:
     """Rewrite every table in the order of its key, which is that of arrival.
 
     All of them, even one whose rows lie in order: it may have gaps. Backfills take batches as large as the moment
     allows, so that rows come to lie elsewhere in each run: pages touched would differ by a few per cent.
     """
-    for table, key in connection.execute(_KEYS).fetchall():
-        connection.execute(sql.SQL("CLUSTER {} USING {}").format(sql.Identifier(table), sql.Identifier(key)))
+    for schema, table, key in connection.execute(_KEYS).fetchall():
+        connection.execute(sql.SQL("CLUSTER {} USING {}").format(sql.Identifier(schema, table), sql.Identifier(key)))
 
 
 def _catalogued(project: Project, names: Sequence[str]) -> Sequence[IndexSet]:
