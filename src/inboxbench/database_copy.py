@@ -30,6 +30,7 @@ from inboxbench.credentials import named, parameters, place
 from inboxbench.database import Connection, connect, exists, scratch_database
 from inboxbench.database_roles import Roles, brought, hand_over, read_roles, settings_of
 from inboxbench.database_settings import read_settings, take_over
+from inboxbench.database_state import State, invalid_remark, losses_of, read_correlations, read_state, reproduce
 from inboxbench.errors import ServerError, UsageError
 from inboxbench.lifetime import running
 from inboxbench.server import Server, check_url, reason, without_password
@@ -66,10 +67,15 @@ class CopyFailed(ServerError):
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """The database `name` on the server; `remarks` say in what it is not like the original."""
+    """The database `name` on the server; `remarks` say in what it is not like the original.
+
+    state: of the original's tables, where it came over the wire; losses: what the copy has not of that, in words.
+    """
 
     name: str
     remarks: tuple[str, ...] = ()
+    state: State | None = None
+    losses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,7 @@ class _Original:
     closed_sequences: Sequence[str]
     policy_roles: Sequence[str]
     roles: Roles
+    state: State
 
 
 def is_url(database: str | None) -> bool:
@@ -118,16 +125,17 @@ def is_url(database: str | None) -> bool:
 
 
 @contextmanager
-def copied(server: Server, source: str, *, roles: Sequence[str] = ()) -> Iterator[Copy]:
+def copied(server: Server, source: str, *, roles: Sequence[str] = (), as_source: bool = False) -> Iterator[Copy]:
     """A copy on `server` of `source`, a URL or a database of `server` by name; dropped at the end of the block.
 
-    roles: whom queries are going to be executed as there; the settings of the first are the copy's. Raises UsageError
-    for a source that is not there, names no database, lacks a role or runs a newer PostgreSQL than `server`,
-    ServerError when it cannot be reached or does not fit, CopyFailed when it cannot be read or restored.
+    roles: whom queries are going to be executed as there; the settings of the first are the copy's. as_source: dead
+    rows and all-visible pages are as many as at the source. Raises UsageError for a source that is not there, names no
+    database, lacks a role or runs a newer PostgreSQL than `server`, ServerError when it cannot be reached or does not
+    fit, CopyFailed when it cannot be read or restored.
     """
     if is_url(source):
         check_url(source, "the URL of --database")
-        with _fetched(server, completed(source), roles) as copy:
+        with _fetched(server, completed(source), roles, as_source=as_source) as copy:
             yield copy
     else:
         with cloned(server, source) as name:
@@ -149,7 +157,7 @@ def cloned(server: Server, template: str) -> Iterator[str]:
 
 
 @contextmanager
-def _fetched(server: Server, url: str, roles: Sequence[str]) -> Iterator[Copy]:
+def _fetched(server: Server, url: str, roles: Sequence[str], *, as_source: bool) -> Iterator[Copy]:
     original = _inspect(url, server, roles)
     with connect(server.conninfo()) as connection:
         _check_room(server, connection, original.size, place(url))
@@ -162,8 +170,17 @@ def _fetched(server: Server, url: str, roles: Sequence[str]) -> Iterator[Copy]:
         with connect(server.conninfo(name)) as connection:
             connection.execute("ANALYZE")  # a dump carries no statistics
             locale = _locale(connection)
-        lost = [*take_over(server, name, original.settings), *hand_over(server, name, original.roles), *here.remarks()]
-        yield Copy(name, (*_remarks(original, locale, missing if policies_left_out else []), *lost))
+            correlations = read_correlations(connection)
+        failed = list(reproduce(server, name, original.state)) if as_source else []
+        lost = [
+            *failed,
+            *take_over(server, name, original.settings),
+            *hand_over(server, name, original.roles),
+            *here.remarks(),
+        ]
+        losses = tuple(losses_of(original.state, correlations, reproduced=as_source))
+        remarks = (*_remarks(original, locale, missing if policies_left_out else []), *lost)
+        yield Copy(name, remarks, original.state, losses)
 
 
 def _inspect(url: str, server: Server, roles: Sequence[str]) -> _Original:
@@ -185,6 +202,7 @@ def _inspect(url: str, server: Server, roles: Sequence[str]) -> _Original:
                 [name for (name,) in source.execute(_CLOSED_SEQUENCES)],
                 [role for (role,) in source.execute(_POLICY_ROLES)],
                 read_roles(source, roles),
+                read_state(source),
             )
     except psycopg.OperationalError as error:
         raise ServerError(f"cannot reach {place(url)}: {reason(error)}") from None
@@ -226,6 +244,8 @@ def _remarks(original: _Original, locale: _Locale, missing_roles: Sequence[str])
         yield f"{closed[0]} may not be read, so its next value is the first ({len(closed)} sequences in all)"
     if (wanted := original.locale.shown) != locale.shown:
         yield f"the original sorts text by {wanted}, the copy by {locale.shown}: plans and rows by text may differ"
+    if invalid := invalid_remark(original.state):
+        yield invalid
     if missing_roles:
         yield f"row security policies are left out: their role {missing_roles[0]} could not be made on this server"
 

@@ -24,6 +24,7 @@ LAYERS: list[set[str]] = [
     {
         "database_copy",
         "database_roles",
+        "database_state",
         "database_settings",
         "database",
         "leftovers",

@@ -132,7 +132,7 @@ class SetResult:
 @dataclass(frozen=True, slots=True)
 class Matrix:
     """Everything measured; `notes` says what could not be, and why; `caveats` what to know before the figures. untried:
-    sets of the catalogue that were not measured, each with the reason."""
+    sets of the catalogue that were not measured, each with the reason. source: the state of what was copied."""
 
     profile: str
     workload: Workload
@@ -144,6 +144,7 @@ class Matrix:
     refused: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
     untried: tuple[tuple[str, str], ...] = ()
+    source: Mapping[str, Any] = field(default_factory=dict)
 
     def unclear(self, cell: Cell) -> bool:
         """Return whether its time on the client's side is within that of a query with next to nothing to do."""
@@ -212,6 +213,7 @@ class Matrix:
             "ties": list(self.ties),
             "notes": list(self.notes),
             "caveats": list(self.caveats),
+            "source": dict(self.source),
         }
 
 

@@ -97,12 +97,13 @@ def prepared_request(
     lenient: bool = False,
     role: str | None = None,
     caveats: Sequence[str] = (),
+    as_source: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Request]:
     """Yield a request with everything read, drawn and tried out; the template is dropped at the end of the block.
 
     Raises UsageError for unknown names and wrong definitions before anything is built; `lenient`: a set with a wrong
-    definition is left out and said, as long as another one is left.
+    definition is left out and said, as long as another one is left. as_source: tables are not vacuumed.
     """
     catalogue = project_catalogue(project)
     workload, changes = read_workload(project, queries), read_writes(project) if writes else ()
@@ -115,7 +116,7 @@ def prepared_request(
             check_rewrites(index_set.members.queries, every, _where(catalogue, index_set))
     if progress:
         progress(0, 0, "preparing a copy without secondary indexes")
-    with prepared_template(server, source, as_is=as_is) as template:
+    with prepared_template(server, source, as_is=as_is or as_source, as_source=as_source) as template:
         with connect(server.conninfo(template)) as connection:
             chosen, refused = _buildable(connection, catalogue, chosen, current, lenient=lenient)
             workload = draw_cases(workload, connection, project)

@@ -53,6 +53,7 @@ def run_matrix(
     lenient: bool = False,
     role: str | None = None,
     caveats: Sequence[str] = (),
+    as_source: bool = False,
     progress: Progress | None = None,
     make_builder: MakeBuilder = SetBuilder,
 ) -> Matrix:
@@ -64,14 +65,14 @@ def run_matrix(
     as_is: leave rows where they lie instead of in key order. cache: outcomes of earlier runs, which are not measured
     again; a set all of whose outcomes are known is not built. lenient: a set with a wrong definition is left out and
     named (Matrix.refused). role: whom queries are executed as (None: the server's own user). caveats: what a reader
-    must know of `source` before the figures. progress(done, total, what comes next). make_builder: where the sets'
-    indexes come from.
+    must know of `source` before the figures. as_source: nothing is vacuumed. progress(done, total, what comes next).
+    make_builder: where the sets' indexes come from.
 
     Raises UsageError for unknown names and wrong definitions before anything is built. A cell that fails or
     differs does not stop the rest: see Matrix.failures.
     """
     wanted: dict[str, Any] = {"sets": sets, "queries": queries, "writes": writes, "timeout_s": timeout_s}
-    wanted |= {"as_is": as_is, "lenient": lenient, "role": role, "caveats": caveats}
+    wanted |= {"as_is": as_is, "lenient": lenient, "role": role, "caveats": caveats, "as_source": as_source}
     with prepared_request(server, source, project, progress=progress, **wanted) as request:
         pace = _pace(rounds, budget_s, request.cells)
         outcomes = known_outcomes(cache, server, request, rounds=rounds, speed=speed) if cache else None

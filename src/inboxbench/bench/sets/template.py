@@ -137,23 +137,26 @@ def _out_of_order(connection: Connection, table: Relation, columns: Sequence[str
         return connection.execute(look).fetchone() is not None
 
 
-def strip(connection: Connection, *, as_is: bool = False) -> None:
+def strip(connection: Connection, *, as_is: bool = False, as_source: bool = False) -> None:
     """Turn a database into a template for measuring: secondary indexes dropped, rows in key order (`as_is`: where they
     lie), tables frozen and analysed."""
     drop_secondary_indexes(connection)
     if not as_is:
         lay_out(connection)
-    analyse_all(connection)
+    if as_source:
+        hold_still(connection)
+    for table in tables(connection):
+        analyse(connection, table, freeze=not as_source)
 
 
 @contextmanager
-def prepared_template(server: Server, source: str, *, as_is: bool = False) -> Iterator[str]:
+def prepared_template(server: Server, source: str, *, as_is: bool = False, as_source: bool = False) -> Iterator[str]:
     """Yield the name of a stripped clone of `source`, dropped at the end of the block. `source` is only read."""
     name = database_name("template")
     clone_database(server, source, name, kind="bench-template")
     try:
         with connect(server.conninfo(name)) as connection:
-            strip(connection, as_is=as_is)
+            strip(connection, as_is=as_is, as_source=as_source)
         yield name
     finally:
         drop_database(server, name)

@@ -42,6 +42,7 @@ from inboxbench.cli.bench.source import Source, check_names, check_servers
 from inboxbench.cli.bench.traps import spring_traps, traps
 from inboxbench.cli.options import ProjectGroup, Session, pass_bench_session
 from inboxbench.cli.output import Output, output_options
+from inboxbench.database_copy import is_url
 from inboxbench.errors import UsageError
 
 
@@ -76,6 +77,18 @@ from inboxbench.errors import UsageError
     help="how often each query is executed for its time; slow ones less, see --budget",
 )
 @as_is_option
+@click.option(
+    "--as-source",
+    is_flag=True,
+    help="with --database URL: leave as many dead rows and as few all-visible pages as the source has, so that an "
+    "index-only scan reads what it would read there now (default: freshly vacuumed)",
+)
+@click.option(
+    "--explain-at-source",
+    is_flag=True,
+    help="with --database URL: also EXPLAIN the queries at the source, without executing them, and say where its plan "
+    "differs from the copy's under the set `current`",
+)
 @fresh_option
 @click.option(
     "--budget",
@@ -107,6 +120,8 @@ def command(
     wal_page: int,
     rounds: int,
     as_is: bool,
+    as_source: bool,
+    explain_at_source: bool,
     fresh: bool,
     budget: float,
     timeout: float,
@@ -127,6 +142,10 @@ def command(
         spring_traps(session, (), verbose=False, output=output)
         return
     session, source, wanted = subject(session, replace(source, as_is=as_is), queries, indexes)
+    if (as_source or explain_at_source) and not is_url(source.database):
+        option = "--as-source" if as_source else "--explain-at-source"
+        raise UsageError(f"{option} asks the database that is copied; name it with --database postgresql://…")
+    source = replace(source, as_source=as_source, explain_at_source=explain_at_source)
     check_names(session, source, sets, wanted)
     check_servers(session)
     begun = dt.datetime.now(dt.UTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -11,11 +12,13 @@ from rich.text import Text
 
 from inboxbench import __version__, units
 from inboxbench.bench import run_matrix
+from inboxbench.bench.at_source import plans_at_source, remarks
 from inboxbench.bench.cache.outcomes import Cache
 from inboxbench.bench.model import Cell, Matrix
 from inboxbench.bench.servers import Change, Contrast, Side, contrasts
+from inboxbench.bench.sets.catalogue import CURRENT
 from inboxbench.cli.bench.options import SCHEMA_VERSION
-from inboxbench.cli.bench.source import Source, cache_of, open_source, print_reuse
+from inboxbench.cli.bench.source import Database, Source, cache_of, open_source, print_reuse
 from inboxbench.cli.options import Session
 from inboxbench.cli.progress import counting, progress_console
 from inboxbench.machine import describe_machine
@@ -35,12 +38,27 @@ def measure_side(session: Session, source: Source, options: dict[str, Any], *, f
     with session.server() as server:
         progress_console.print(Text(server.label))
         with open_source(session, server, source) as database, counting() as progress:
-            cache = cache_of(session, database, fresh=fresh, as_is=source.as_is)
+            cache = cache_of(session, database, fresh=fresh or source.as_source, as_is=source.as_is)
             given = options | {"as_is": source.as_is, "cache": cache, "progress": progress, "lenient": True}
-            given |= {"role": source.role, "caveats": database.remarks}
+            given |= {"role": source.role, "caveats": database.remarks, "as_source": source.as_source}
             matrix = run_matrix(server, database.name, session.project, **given)
+            matrix = _beside_source(matrix, source, database, timeout_s=options["timeout_s"])
         print_reuse(cache)
         return Side(server.label, server.version, matrix), cache
+
+
+def _beside_source(matrix: Matrix, source: Source, database: Database, *, timeout_s: float) -> Matrix:
+    """Return the matrix with what is known of the source that `database` is a copy of."""
+    known = database.state.to_json() if database.state else {}
+    if not source.explain_at_source:
+        return replace(matrix, source=known)
+    url = str(source.database)
+    plans = plans_at_source(url, matrix, CURRENT, timeout_s=timeout_s, role=source.role)
+    return replace(
+        matrix,
+        caveats=(*matrix.caveats, *remarks(url, plans)),
+        source=known | {"plans": [plan.to_json() for plan in plans]},
+    )
 
 
 def matrix_document(side: Side, verdict: Verdict, begun: dt.datetime) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -20,6 +20,7 @@ from inboxbench.database import connect, read_marker, require_ours, scratch_data
 from inboxbench.database_copy import CopyFailed, copied, is_url
 from inboxbench.database_roles import check_role
 from inboxbench.database_settings import override
+from inboxbench.database_state import State
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.migrate import runner
 from inboxbench.project import Project
@@ -37,7 +38,8 @@ class Source:
     """Holds what to measure on: a database that is at head already, or a profile that is seeded there.
 
     overrides: settings for the sessions on it, by name. role: whom queries are executed as (None: the server's own
-    user).
+    user). as_source: dead rows and all-visible pages are as many as at the source. explain_at_source: ask the source
+    for its plans, too.
     """
 
     database: str | None
@@ -47,6 +49,8 @@ class Source:
     as_is: bool = False
     overrides: Mapping[str, str] = field(default_factory=dict)
     role: str | None = None
+    as_source: bool = False
+    explain_at_source: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class Database:
     rows: int
     data: str | None = None
     remarks: tuple[str, ...] = ()
+    state: State | None = None
 
 
 @contextmanager
@@ -93,7 +98,7 @@ def _opened(session: Session, server: Server, source: Source) -> Iterator[Databa
     if source.database and not is_url(source.database) and not source.allow_foreign:
         require_ours(server, source.database)
     if source.database and (is_url(source.database) or source.overrides):  # what is theirs is not altered
-        with _copied(source.database, server, _roles(session.project, source)) as database:
+        with _copied(session.project, server, source) as database:
             override(server, database.name, source.overrides)
             yield database
     elif source.database:
@@ -111,16 +116,18 @@ def _roles(project: Project, source: Source) -> list[str]:
 
 
 @contextmanager
-def _copied(source: str, server: Server, roles: Sequence[str]) -> Iterator[Database]:
+def _copied(project: Project, server: Server, asked: Source) -> Iterator[Database]:
+    source, roles = str(asked.database), _roles(project, asked)
     with ExitStack() as stack:
         with progress_console.status(f"copying {place(source) if is_url(source) else source} to {server.label}"):
             try:
-                copy = stack.enter_context(copied(server, source, roles=roles))
+                copy = stack.enter_context(copied(server, source, roles=roles, as_source=asked.as_source))
             except CopyFailed as error:  # what is measured is at fault, and no server: exit code 3
                 raise SubjectFailed(str(error)) from None
-        for remark in copy.remarks:
+        remarks = (*copy.remarks, *copy.losses)
+        for remark in remarks:
             progress_console.print(Text(remark, style="yellow"))
-        yield Database(copy.name, 0, remarks=copy.remarks)
+        yield Database(copy.name, 0, remarks=remarks, state=copy.state)
 
 
 @contextmanager
