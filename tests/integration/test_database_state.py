@@ -30,8 +30,6 @@ FILL = """
 SPOIL = """
     UPDATE app.untidy SET note = note WHERE id > 22500;
     CREATE TRIGGER refuse BEFORE UPDATE OR DELETE ON app.untidy EXECUTE FUNCTION app.refuse();
-    ANALYZE app.untidy;
-    SELECT pg_stat_force_next_flush();
 """
 
 
@@ -43,6 +41,9 @@ def untidy(server: Server) -> Iterator[str]:
             for table in ("app.untidy", "tidy", "app.child", "seen"):
                 connection.execute(f"VACUUM ANALYZE {table}".encode())
             connection.execute(SPOIL.encode())
+            connection.execute("SELECT pg_stat_force_next_flush()")
+            connection.execute("ANALYZE app.untidy")  # later than what was changed is reported
+            connection.execute("SELECT pg_stat_force_next_flush()")
         yield name
 
 
