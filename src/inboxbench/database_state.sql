@@ -1,13 +1,13 @@
 -- The statements of database_state.py.
 
--- Pages and how many of them were all-visible when VACUUM or ANALYZE last looked; rows as the statistics count them.
+-- Pages, and how many of them were all-visible when VACUUM or ANALYZE last looked; rows as the statistics count them.
 --- tables
-SELECT n.nspname::text, c.relname::text, c.relpages, c.relallvisible, coalesce(s.n_live_tup, 0), coalesce(s.n_dead_tup, 0),
+SELECT n.nspname::text, c.relname::text, pg_relation_size(c.oid) / current_setting('block_size')::int, c.relallvisible, coalesce(s.n_live_tup, 0), coalesce(s.n_dead_tup, 0),
        greatest(s.last_vacuum, s.last_autovacuum), greatest(s.last_analyze, s.last_autoanalyze),
        coalesce(s.n_mod_since_analyze, 0), c.reltuples >= 0
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace LEFT JOIN pg_stat_all_tables AS s ON s.relid = c.oid
 WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence = 'p'
-ORDER BY c.relpages DESC, 1, 2
+ORDER BY 3 DESC, 1, 2
 
 -- GIN indexes with a list of entries to come.
 --- gin
