@@ -151,11 +151,12 @@ def _reads(matrix: Matrix, query: str, index_set: str) -> float | None:
 
 
 def _most_telling(comparison: Comparison) -> list[SetResult]:
-    """Return as many sets as fit: the baseline and the choice always, then those that no other dominates."""
+    """Return as many sets as fit: the choice first, so that a narrow screen shows it beside the query, and the baseline
+    always, then those that no other dominates."""
     first = [result for result in comparison.results if result in (comparison.baseline, comparison.chosen)]
     rest = sorted((result for result in comparison.results if result not in first), key=lambda r: bool(r.dominated_by))
     kept = [*first, *rest][:_MOST_SETS]
-    return [result for result in comparison.results if result in kept]
+    return sorted((r for r in comparison.results if r in kept), key=lambda r: not comparison.is_chosen(r))
 
 
 def cells_table(matrix: Matrix) -> Table:
