@@ -60,11 +60,12 @@ def command(session: Session, /, *, output: Output, **options: Any) -> None:
         log_path(server)
         for share in ruler.shares:
             sized = replace(source, share=share)
-            with _copy(session, server, sized) as name, ruler.measuring(server, name, share):
+            with _copy(session, server, sized) as (name, remarks), ruler.measuring(server, name, share):
                 where = {"source": sized.shown, "begin": options["begin"], "target": target}
                 mine = asked if share == 1 else asked.without_probes()  # probes are for the whole of the rows
                 ruler.run = with_findings(_run(server, name, tool, where, mine, each=options["each"]), tool)
         run = ruler.result()
+        run = replace(run, notes=(*remarks, *run.notes))
         if options["rewrites"] and run.findings:
             at = partial(state_before, server, source, session.project, tool)
             try:
@@ -81,14 +82,15 @@ def command(session: Session, /, *, output: Output, **options: Any) -> None:
 
 
 @contextmanager
-def _copy(session: Session, server: Server, source: Source) -> Iterator[str]:
+def _copy(session: Session, server: Server, source: Source) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the name of the copy, and in what it is not like its source."""
     with ExitStack() as stack:
         progress = stack.enter_context(SeedProgress()) if source.dataset else None
         copy = stack.enter_context(copy_of(server, source, session.project, progress=progress))
         _say(f"rehearsing on a copy of {source.shown}")
         for remark in copy.remarks:
             _say(remark)
-        yield copy.name
+        yield copy.name, copy.remarks
 
 
 def _say(text: str) -> None:
