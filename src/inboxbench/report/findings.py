@@ -33,8 +33,11 @@ def _caveats(run: Run) -> Finding | None:
 
 
 def fastest_safe(races: Sequence[Race]) -> Race | None:
-    """Return the race with most assignments per second among the strategies that never doubled anywhere."""
-    unsafe = unsafe_strategies(races)
+    """Return the race with most assignments per second among the strategies that never doubled anywhere.
+
+    A strategy whose doubles were not counted in some race is not known to be safe, whatever it says of itself.
+    """
+    unsafe = unsafe_strategies(races) | {race.strategy for race in races if race.doubles is None}
     safe = [race for race in races if race.strategy not in unsafe and units.known(race.per_s)]
     return max(safe, key=lambda race: race.per_s or 0.0, default=None)
 

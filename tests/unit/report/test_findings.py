@@ -144,6 +144,17 @@ def test_a_strategy_that_broke_its_word_is_bad_and_never_the_fastest(run: dict[s
     assert best.strategy == "for_update"
 
 
+def test_a_strategy_whose_doubles_were_not_counted_is_not_recommended(run: dict[str, Any]) -> None:
+    """Its word alone makes nothing safe."""
+    best = fastest_safe(read_run(run).races)
+    assert best is not None
+    for race in run["races"]:
+        if race["strategy"] == best.strategy:
+            race.pop("doubles")
+    other = fastest_safe(read_run(run).races)
+    assert other is None or other.strategy != best.strategy
+
+
 def test_no_safe_strategy_is_no_recommendation() -> None:
     run = BARE | {"races": [{"strategy": "naive", "doubles": 4, "safe": False, "per_s": 10}]}
     assert _text(run, "Races") == "naive made 4 double assignments."
