@@ -41,8 +41,8 @@ _WORDS = {
 }
 
 
-class MisuseError(SystemExit):
-    """Ends a function whose session cannot be scheduled. A SystemExit, so that a thread ends without a word."""
+# Ends a function whose session cannot be scheduled. Exactly this class ends a thread without a traceback.
+MisuseError = SystemExit
 
 
 class Step:
