@@ -14,6 +14,7 @@ from inboxbench.record import as_json
 if TYPE_CHECKING:
     from inboxbench.dryrun.model import ClassSummary, Revision, Statement
     from inboxbench.dryrun.rewrites.change_type import Dependents
+    from inboxbench.dryrun.rewrites.partitioned import Partitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,17 @@ class Schema:
 
     keys: the columns of each primary key, quoted as they need it, with commas between, "" for a table without one.
     columns: what depends on each column that is given another type. children: partitions and inheriting tables.
+    partitions: of each partitioned table. rows: estimates on the copy; production: those that --rows gives.
+    enums: the values of each type, by name, before the run.
     """
 
     keys: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, Dependents] = field(default_factory=dict)
     children: tuple[str, ...] = ()
+    partitions: Mapping[str, Partitions] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
+    production: Mapping[str, int] = field(default_factory=dict)
+    enums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

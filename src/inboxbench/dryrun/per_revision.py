@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 from inboxbench.database import connect
 from inboxbench.database_copy import cloned
 from inboxbench.dryrun.model import ClassSummary, DryRun, Lock, Problem, Revision, Stall, Statement, Transaction
+from inboxbench.dryrun.more import Schema
 from inboxbench.dryrun.run import Say, Segment, as_run, bring, check_aim, current_of, run_segment, silent
+from inboxbench.dryrun.schema import read_schema, recorded
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import LoadOf, no_load
 from inboxbench.dryrun.unfinished import compared, unfinished_notes
@@ -45,10 +47,12 @@ def rehearse_each(
         bring(server, database, tool, begin)
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     steps = _steps(tool, current_of(server, database, tool), target)
-    segments = list(_segments(server, database, tool, steps, load, say=say))
+    schemas: list[Schema] = [read_schema(server, database)]
+    segments = list(_segments(server, database, tool, steps, load, say=say, schemas=schemas))
     segments = segments or [run_segment(server, database, tool, target, load(database), say=say)]
     runs = [as_run(segment, server=server, source=source, command=tool.shown, started=started) for segment in segments]
-    return _joined(runs, [segment.observer.epoch for segment in segments]) if steps else runs[0]
+    run = _joined(runs, [segment.observer.epoch for segment in segments]) if steps else runs[0]
+    return replace(run, more=replace(run.more, schema=recorded([*schemas, schemas[-1]], run.statements)))
 
 
 def _steps(tool: Tool, at: Sequence[str], target: str) -> list[str]:
@@ -65,9 +69,12 @@ def _steps(tool: Tool, at: Sequence[str], target: str) -> list[str]:
 
 
 def _segments(
-    server: Server, database: str, tool: Tool, steps: list[str], load: LoadOf, *, say: Say
+    server: Server, database: str, tool: Tool, steps: list[str], load: LoadOf, *, say: Say, schemas: list[Schema]
 ) -> Iterator[Segment]:
-    """`now` is the state that the next revision is tried on; all copies are gone at the end."""
+    """`now` is the state that the next revision is tried on; all copies are gone at the end.
+
+    schemas: is given what each revision left.
+    """
     now = database
     with ExitStack() as kept:
         for revision in steps:
@@ -75,6 +82,7 @@ def _segments(
             kept.push(trial)
             name = trial.enter_context(cloned(server, now))
             segment = run_segment(server, name, tool, revision, load(name), say=say)
+            schemas.append(read_schema(server, name))
             yield segment
             if segment.error is None:
                 now = name

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from inboxbench.database import connect
 from inboxbench.dryrun.folding import fold
 from inboxbench.dryrun.model import ClassSummary, DryRun, Revision, Statement, Transaction
-from inboxbench.dryrun.more import Hung, More, Schema, Unfinished
+from inboxbench.dryrun.more import Hung, More, Unfinished
 from inboxbench.dryrun.observe.observer import Observer, observed
 from inboxbench.dryrun.observe.samples import Samples
-from inboxbench.dryrun.schema import all_dependents, child_tables, of_retyped, primary_keys
+from inboxbench.dryrun.schema import read_schema, recorded
 from inboxbench.dryrun.tools.attribution import attribute, named
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.tools.process import Ended, run_tool
@@ -163,16 +163,12 @@ def rehearse(
         bring(server, database, tool, begin)
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     before = current_of(server, database, tool)
-    keys, columns = primary_keys(server, database), all_dependents(server, database)
-    children = child_tables(server, database)
+    schema = read_schema(server, database)
     segment = run_segment(server, database, tool, target, load(database), say=say)
     _check_history(segment, tool, before, current_of(server, database, tool))
     made = as_run(segment, server=server, source=source, command=tool.shown, started=started)
-    keys |= primary_keys(server, database)
-    schema = Schema(
-        keys, of_retyped(made.statements, columns), tuple(sorted(children | child_tables(server, database)))
-    )
-    return replace(made, more=replace(made.more, schema=schema))
+    known = recorded([schema, read_schema(server, database)], made.statements)
+    return replace(made, more=replace(made.more, schema=known))
 
 
 def check_aim(tool: Tool, begin: str | None, target: str) -> None:

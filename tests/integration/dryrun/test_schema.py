@@ -15,7 +15,7 @@ from inboxbench.dryrun.more import More, Schema
 from inboxbench.dryrun.observe.observer import observed
 from inboxbench.dryrun.rewrites.compare import with_rewrites
 from inboxbench.dryrun.rules import find
-from inboxbench.dryrun.schema import all_dependents, of_retyped, primary_keys
+from inboxbench.dryrun.schema import of_retyped, read_schema
 from inboxbench.dryrun.tools.alembic import Alembic
 from inboxbench.server import Server
 
@@ -65,7 +65,7 @@ def run(server: Server, template: str) -> DryRun:
                 connection.execute("UPDATE hidden SET amount = 1")
             connection.execute(b"WITH done AS (UPDATE named SET amount = 0) SELECT 1")
         seen, transactions = observer.observed()
-        keys, columns = primary_keys(server, name), of_retyped(seen, all_dependents(server, template))
+        keys, columns = read_schema(server, name).keys, of_retyped(seen, read_schema(server, template).columns)
     statements = tuple(replace(one, revision=f"r{one.number}") for one in seen)
     known = Schema(keys, columns)
     run = DryRun("s", "s", "c", "2026", 1.0, (), statements, transactions, more=More(known))

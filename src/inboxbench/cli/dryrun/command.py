@@ -33,6 +33,7 @@ from inboxbench.dryrun.per_revision import rehearse_each
 from inboxbench.dryrun.rewrites.compare import with_rewrites
 from inboxbench.dryrun.rules import with_findings
 from inboxbench.dryrun.run import bring, check_aim, rehearse
+from inboxbench.dryrun.schema import of_production
 from inboxbench.dryrun.source import Source, copy_of, state_before
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import LoadOf
@@ -63,7 +64,8 @@ def command(session: Session, /, *, output: Output, **options: Any) -> None:
             with _copy(session, server, sized) as (name, remarks), ruler.measuring(server, name, share):
                 where = {"source": sized.shown, "begin": options["begin"], "target": target}
                 mine = asked if share == 1 else asked.without_probes()  # probes are for the whole of the rows
-                ruler.run = with_findings(_run(server, name, tool, where, mine, each=options["each"]), tool)
+                seen = _run(server, name, tool, where, mine, each=options["each"])
+                ruler.run = with_findings(of_production(seen, ruler.asked), tool)
         run = ruler.result()
         run = replace(run, notes=(*remarks, *run.notes))
         if options["rewrites"] and run.findings:

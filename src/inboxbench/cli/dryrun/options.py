@@ -118,7 +118,8 @@ _OPTIONS = (
         multiple=True,
         metavar="TABLE=N",
         show_default="the source's",
-        help="rows of this table in production, which --scales predicts costs for; may be repeated",
+        help="rows of this table in production, by which locks are judged and which --scales predicts costs for; may "
+        "be repeated",
     ),
     click.option("--max-stall", metavar="TIME", help="exit with 1 when a request waited longer than this"),
     click.option("--max-lock-hold", metavar="TIME", help="exit with 1 when a lock kept others out longer than this"),

@@ -148,6 +148,9 @@ class Ruler:
     def measuring(self, server: Server, database: str, share: float) -> Iterator[None]:
         """Counts the copy's rows before and after. Raises UsageError for rows of a table that it has not."""
         if len(self.shares) == 1:
+            if self.asked:
+                with connect(server.conninfo(database)) as connection:
+                    _check_tables(self.asked, estimate_rows(connection))
             yield
             return
         with connect(server.conninfo(database)) as connection:
@@ -174,8 +177,6 @@ def read_ruler(options: dict[str, Any]) -> Ruler:
     """Raises UsageError for what is no number of sizes or rows, and together with --each."""
     asked = dict(_read_rows(text) for text in options["rows"])
     if options["scales"] is None:
-        if asked:
-            raise UsageError("--rows says what --scales goes on to; give --scales 3 as well")
         return Ruler((1.0,), asked)
     number = int(options["scales"]) if options["scales"].isdecimal() else 0
     if not FEWEST <= number <= MOST_SIZES:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from inboxbench.dryrun.rewrites.change_type import Dependents, retype
 from inboxbench.dryrun.rewrites.operation import Kind, Operation, read_operation
+from inboxbench.dryrun.rewrites.partitioned import Partitions, create_index, obstacle
 from inboxbench.dryrun.rewrites.steps import Step, Steps, batches, made_name, not_null
 from inboxbench.sqltree import parse
 from inboxbench.sqltree.commands import Column
@@ -15,21 +16,30 @@ from inboxbench.sqltree.tokens import listed, unquoted
 _BATCHED: tuple[Kind, ...] = ("type", "backfill", "add column")
 
 
-def rewrite(sql: str, key: str = "id", has: Dependents | None = None) -> Steps | None:
+def rewrite(
+    sql: str, key: str = "id", has: Dependents | None = None, partitions: Partitions | None = None
+) -> Steps | None:
     """Return what to run instead of `sql`, in order; None where no rewrite is known.
 
     key: the columns of the table's primary key, quoted as they need it, with commas between; without, what would need
-    batches is left alone. has: what hangs on the column that gets another type.
+    batches is left alone. has: what hangs on the column that gets another type. partitions: of its table, None
+    where it has none.
     """
     operation = read_operation(sql)
     if operation is None or (not key and operation.kind in _BATCHED):
         return None
+    if partitions is not None and obstacle(operation, partitions):
+        return None
+    if partitions is not None and operation.kind == "create index":
+        return create_index(operation, partitions)
     if operation.kind == "type":
         return retype(operation, key, has)
     return _REWRITES[operation.kind](operation, key)
 
 
-def proposal(sql: str, key: str | None, has: Dependents | None, render: Callable[..., str]) -> str:
+def proposal(
+    sql: str, key: str | None, has: Dependents | None, render: Callable[..., str], partitions: Partitions | None = None
+) -> str:
     """Code to paste; what stands in the way of a rewrite in batches or of a type, as a comment.
 
     key: as for `rewrite`, "" for a table without one, None where that is not known.
@@ -45,7 +55,9 @@ def proposal(sql: str, key: str | None, has: Dependents | None, render: Callable
             f"# {operation.table}.{operation.column} is not exchanged for a second column by this code, because of "
             f"{', '.join(has.obstacles)}:\n# take these off first and put them back after it."
         )
-    return render(*(rewrite(sql, key or "", has) or ()))
+    if operation and partitions is not None and (why := obstacle(operation, partitions)):
+        return f"# {why}."
+    return render(*(rewrite(sql, key or "", has, partitions) or ()))
 
 
 def _create_index(change: Operation, _: str) -> Steps:

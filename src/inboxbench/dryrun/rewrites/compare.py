@@ -8,24 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import psycopg
 
 from inboxbench.database import Connection, connect
+from inboxbench.database_copy import cloned
 from inboxbench.dryrun.folding import unfolded
 from inboxbench.dryrun.model import DryRun, Finding, Statement
 from inboxbench.dryrun.observe.lock_attribution import conflict
 from inboxbench.dryrun.probes.blockers import Blocker
 from inboxbench.dryrun.rewrites.catalogue import rewrite, with_references
+from inboxbench.dryrun.rewrites.in_revision import RevisionTrial
 from inboxbench.dryrun.rewrites.operation import read_operation
 from inboxbench.dryrun.rewrites.side_by_side import LATE, Trial, compare, run_step
 from inboxbench.dryrun.rewrites.steps import Step, Steps
 from inboxbench.dryrun.rules import RULES
 from inboxbench.dryrun.rules.checks import head_of
-from inboxbench.dryrun.rules.facts import is_work
+from inboxbench.dryrun.rules.facts import Facts, is_work
 from inboxbench.dryrun.run import Say, silent
-from inboxbench.dryrun.schema import dependents, primary_key
+from inboxbench.dryrun.schema import dependents, partitions, primary_key
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import Load, LoadOf, no_load
 from inboxbench.errors import InboxbenchError
@@ -36,6 +39,7 @@ from inboxbench.sqltree.tokens import flat, inlined, placeholders, scan
 At = Callable[[str], AbstractContextManager[str]]
 _NO_VALUES = "a statement of it has values ($1) that the log does not show, so it cannot be run again"
 _MANY = "it is about many statements that differ in their values alone, which are better written as one"
+_IN_THE_WAY = "# Another way in steps is known and does not hold within this revision: {why}."
 _READER, _WRITER = "ACCESS SHARE", "ROW EXCLUSIVE"
 _SHORTEST_S, _LONGEST_S = 0.5, 3.0  # that a blocker keeps its lock
 # What has a meaning only in one transaction with the rest of it.
@@ -63,37 +67,80 @@ def with_rewrites(
     """
     own = tuple(statement for statement in run.statements if not statement.stamps)
     known = replace(run, statements=own)  # what the revisions do themselves
-    findings: list[Finding] = []
-    notes: dict[str, None] = {}
-    for place, finding in enumerate(run.findings, start=1):
-        statements = _concerned(known, finding)
-        if not statements or finding.suppressed or finding.revision is None:
-            findings.append(finding)
-            continue
-        if any(statement.times > 1 for statement in statements):
-            findings.append(finding)
-            notes[_not_compared(finding, _MANY)] = None
-            continue
-        if any(map(_lacks_values, (*statements, *_before(known, statements[0])))):
-            findings.append(finding)
-            notes[_not_compared(finding, _NO_VALUES)] = None
-            continue
-        say(f"comparing {place} of {len(run.findings)}: {finding.rule} in revision {finding.revision}")
+    bench = _Bench(server, known, tool, load, limit_s or tool.timeout_s)
+    findings, count = list(run.findings), len(run.findings)
+    for revision, places in bench.worth_trying().items():
         try:
-            with at(finding.revision) as database:
-                tried = _tried(
-                    server, database, known, finding, statements, load=load(database), tool=tool,
-                    limit_s=limit_s or tool.timeout_s,
-                )  # fmt: skip
-                findings.append(tried)
+            with at(revision) as database:
+                trial = RevisionTrial(server, database, tool, revision)
+                for place in places:
+                    say(f"comparing {place + 1} of {count}: {findings[place].rule} in revision {revision}")
+                    findings[place] = bench.compared(findings[place], trial)
         except InboxbenchError as problem:  # a copy that does not fit, a server that died: the run is worth more
-            findings.append(finding)
-            notes[f"rewrites were not run: {problem}"] = None
+            bench.notes[f"rewrites were not run: {problem}"] = None
+    return replace(run, findings=tuple(findings), notes=(*run.notes, *bench.notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What all comparisons of a run share; notes: why some of them were not made."""
+
+    server: Server
+    run: DryRun
+    tool: Tool
+    load: LoadOf
+    limit_s: float
+    notes: dict[str, None] = field(default_factory=dict)
+
+    def worth_trying(self) -> dict[str, list[int]]:
+        """Return the places of the findings that can be compared, by revision: each state is made once."""
+        places: dict[str, list[int]] = {}
+        for place, finding in enumerate(self.run.findings):
+            statements = _concerned(self.run, finding, self._cure(finding))
+            if not statements or finding.suppressed or finding.revision is None:
+                continue
+            before = _before(self.run, statements[0])
+            if any(statement.times > 1 for statement in statements):
+                self.notes[_not_compared(finding, _MANY)] = None
+            elif any(map(_lacks_values, (*statements, *before))):
+                self.notes[_not_compared(finding, _NO_VALUES)] = None
+            else:
+                places.setdefault(finding.revision, []).append(place)
+        return places
+
+    def compared(self, finding: Finding, trial: RevisionTrial) -> Finding:
+        """Return the finding with both measurements and code that holds in its revision, as far as that can be had."""
+        cure = self._cure(finding)
+        statements = _concerned(self.run, finding, cure)
+        try:
+            with cloned(self.server, trial.database) as database:
+                tried = _tried(
+                    self.server, database, self.run, finding, statements, load=self.load(database), tool=self.tool,
+                    limit_s=self.limit_s, cure=cure,
+                )  # fmt: skip
         except psycopg.Error as problem:
-            findings.append(finding)
-            hidden = any(statement.values for statement in (*statements, *_before(known, statements[0])))
-            notes[_why_not_compared(finding, problem, hidden=hidden)] = None
-    return replace(run, findings=tuple(findings), notes=(*run.notes, *notes))
+            hidden = any(statement.values for statement in (*statements, *_before(self.run, statements[0])))
+            self.notes[_why_not_compared(finding, problem, hidden=hidden)] = None
+            return finding
+        return self._held(tried, statements, trial) if tried.compared else tried
+
+    def _held(self, finding: Finding, statements: Sequence[Statement], trial: RevisionTrial) -> Finding:
+        """Return it without its code where that does not hold in place of the statement, or of the whole revision."""
+        last = statements[-1]
+        whole = len(statements) > 1
+        every = [statement for statement in self.run.statements if statement.revision == finding.revision]
+        if not (last.file and last.line) or (whole and len(statements) < len(every)):
+            return finding
+        why = trial.obstacle(Path(last.file), last.line, finding.code, whole=whole)
+        if not why:
+            return finding
+        self.notes[_not_compared(finding, f"pasted in its revision, it does not hold: {why}")] = None
+        return replace(finding, code=_IN_THE_WAY.format(why=why), compared=None)
+
+    def _cure(self, finding: Finding) -> Steps | None:
+        """Return the steps that take the place of the whole revision, where the field knows a better way."""
+        statement = next((item for item in self.run.statements if item.number == finding.statement), None)
+        return Facts(self.run, self.tool).added_values(statement) if statement else None
 
 
 def _tried(
@@ -106,11 +153,12 @@ def _tried(
     load: Load,
     limit_s: float,
     tool: Tool,
+    cure: Steps | None = None,
 ) -> Finding:
     """As it was where the rewrite is unknown. Raises psycopg.Error with the step that failed as its note."""
     session = _session_of(run, statements[0])
     _replay(server, database, run, statements[0], session)
-    instead = _steps_instead(server, database, finding, statements, session)
+    instead = [(statements[-1], cure)] if cure else _steps_instead(server, database, finding, statements, session)
     waits = RULES[finding.rule].replaces == "wait"
     blocker = _blocker(statements[-1]) if waits else None
     if instead is None or (waits and blocker is None):
@@ -149,14 +197,14 @@ def _not_compared(finding: Finding, why: str) -> str:
     return f"{finding.rule} in revision {finding.revision} is not compared with its rewrite: {why}"
 
 
-def _concerned(run: DryRun, finding: Finding) -> list[Statement]:
-    """Statements to run again as one transaction."""
+def _concerned(run: DryRun, finding: Finding, cure: Steps | None = None) -> list[Statement]:
+    """Statements to run again as one transaction. cure: steps that take the place of all of it."""
     statement = next((statement for statement in run.statements if statement.number == finding.statement), None)
     if statement is None or statement.error:
         return []
     mine = [statement]
     replaces = RULES[finding.rule].replaces
-    if replaces == "transaction":
+    if cure or replaces == "transaction":
         mine = [other for other in run.statements if other.transaction == statement.transaction]
         mine = [other for other in mine if other.revision == statement.revision and not other.error]
     if replaces == "statement and column":
@@ -259,7 +307,8 @@ def _rewritten(connection: Connection, text: str) -> Steps | None:
     if change is None:
         return None
     hung = dependents(connection, change.table, change.column) if change.kind == "type" else None
-    return rewrite(text, primary_key(connection, change.table), hung)
+    parts = next(iter(partitions(connection, change.table).values()), None)
+    return rewrite(text, primary_key(connection, change.table), hung, parts)
 
 
 def _session_of(run: DryRun, first: Statement) -> Steps:

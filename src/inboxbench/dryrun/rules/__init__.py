@@ -15,7 +15,7 @@ from typing import get_args
 
 from inboxbench.dryrun.model import DryRun, Finding
 from inboxbench.dryrun.rules.facts import Facts
-from inboxbench.dryrun.rules.rule import Group, Rule
+from inboxbench.dryrun.rules.rule import Group, Rule, Severity
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.errors import unknown
 
@@ -37,9 +37,20 @@ def find(run: DryRun, tool: Tool) -> tuple[Finding, ...]:
     """The findings of a run by statement, with code for `tool`. Says nothing that the run did not show."""
     facts = Facts(run, tool)
     findings = [finding for rule in RULES.values() for finding in rule.findings(facts)]
-    explained = {finding.statement for finding in findings if not _last_resort(finding)}
-    kept = (finding for finding in findings if finding.statement not in explained or not _last_resort(finding))
+    kept = [finding for finding in findings if not _last_resort(finding)]
+    explained = {topic for finding in kept for topic in _topics(finding, facts)}
+    others = sorted(filter(_last_resort, findings), key=lambda finding: get_args(Severity).index(finding.severity))
+    for finding in others:  # the gravest of what no other rule speaks of
+        if explained.isdisjoint(topics := _topics(finding, facts)):
+            explained.update(topics)
+            kept.append(finding)
     return tuple(_suppressed(sorted(kept, key=lambda finding: finding.statement), facts))
+
+
+def _topics(finding: Finding, facts: Facts) -> list[object]:
+    """Return what it speaks of: its statement, and its relation in the transaction of that."""
+    transaction = facts.transactions.get(finding.statement)
+    return [finding.statement, *([(transaction, finding.relation)] if finding.relation else [])]
 
 
 def with_findings(run: DryRun, tool: Tool) -> DryRun:

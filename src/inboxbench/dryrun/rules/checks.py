@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from inboxbench import units
 from inboxbench.dryrun.model import Stall, Statement
 from inboxbench.dryrun.rewrites.catalogue import with_references
+from inboxbench.dryrun.rewrites.enum_values import REMEDY
 from inboxbench.dryrun.rules.facts import FEW_ROWS, Facts, InForce, rewritten_table, rows_read
+from inboxbench.dryrun.rules.remedies import PARTITIONED, TWO_RELEASES, of_rewrite, of_scan
 from inboxbench.dryrun.rules.rule import Check, Hit
 from inboxbench.sqltree import parse
 from inboxbench.sqltree.commands import Command
@@ -72,7 +74,10 @@ def rewriting(*, with_default: bool) -> Check:
                 f"{size(statement.wal_bytes)} of WAL, {size(statement.peak_bytes)} of extra disk) and blocked "
                 f"{blocked(force)}.{worst_stall(facts, statement)}"
             )
-            yield Hit(statement, table, what, _code(facts, statement))
+            if values := facts.added_values(statement):
+                yield Hit(statement, table, what, facts.render(*values), REMEDY)
+            else:
+                yield Hit(statement, table, what, _code(facts, statement), of_rewrite(statement))
 
     return check
 
@@ -103,10 +108,22 @@ def _scanned(facts: Facts, statement: Statement, forces: list[InForce], doing: s
         f"{head(statement)} {doing} {rows_read(statement, table):,} rows of {short(table)} and blocked {ways}."
         f"{worst_stall(facts, statement)}"
     )
-    return Hit(statement, table, what, _code(facts, statement))
+    return Hit(statement, table, what, _code(facts, statement), _remedy(facts, statement, table))
+
+
+def _remedy(facts: Facts, statement: Statement, table: str) -> str:
+    """Return the remedy where it is not the rule's own; "" where it is."""
+    if statement.parsed.has("create index") and facts.partitioned(table, statement):
+        return PARTITIONED
+    if statement.parsed.has("alter table") and (inline := of_scan(statement)):
+        return inline
+    refused = facts.refused_nulls(statement)
+    return f"{TWO_RELEASES} Requests of the code of today gave no value here: {refused}." if refused else ""
 
 
 def _code(facts: Facts, statement: Statement) -> str:
+    if facts.refused_nulls(statement):
+        return ""  # whatever spares the scan, the code of today would go on failing
     earlier = [other.sql for other in facts.earlier(statement) if other.revision == statement.revision]
     inline = with_references(earlier, statement.sql)
     return facts.render(*inline[1]) if inline else facts.proposal(statement)

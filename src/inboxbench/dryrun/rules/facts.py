@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from string import ascii_letters
 
@@ -13,17 +13,22 @@ from inboxbench.dryrun.model import DryRun, Lock, Stall, Statement
 from inboxbench.dryrun.more import Schema
 from inboxbench.dryrun.rewrites.catalogue import proposal
 from inboxbench.dryrun.rewrites.change_type import Dependents
+from inboxbench.dryrun.rewrites.enum_values import added_values
 from inboxbench.dryrun.rewrites.operation import read_operation
-from inboxbench.dryrun.rewrites.steps import Step
+from inboxbench.dryrun.rewrites.partitioned import Partitions
+from inboxbench.dryrun.rewrites.steps import Step, Steps
 from inboxbench.dryrun.tools.base import Tool
-from inboxbench.sqltree.commands import Setting
+from inboxbench.sqltree.commands import Action, Setting
+from inboxbench.sqltree.tokens import name_parts, unquoted
 
 # Less than this many rows is no work that grows with the table: it takes about a millisecond.
 FEW_ROWS = 1_000
+FEW_BYTES = 16 * 8192  # of a file: about as much
 LONG_MS = 1_000.0  # people notice a lock that is held so long
 _IN_BLOCK = re.compile(r"\bcannot (run inside|be executed from) a transaction block")
 
 
+_ASKING = ("select", "show", "set")
 _MANY = """# The revision sends {times:,} of these in one transaction. Send them from a revision of its own, after the
 # one that takes the lock, and commit after every few thousand of them."""
 
@@ -49,6 +54,11 @@ class Facts:
         for statement in self.run.statements:
             groups.setdefault(statement.transaction, []).append(statement)
         return groups
+
+    @cached_property
+    def transactions(self) -> dict[int, int]:
+        """Return the transaction of each statement, by their numbers."""
+        return {statement.number: statement.transaction for statement in self.run.statements}
 
     def in_force(self, statement: Statement) -> list[InForce]:
         """Locks of its transaction on tables while it ran, that block reads or writes; its own included."""
@@ -114,7 +124,8 @@ class Facts:
         """Code to paste instead of it."""
         if statement.times > 1:
             return _MANY.format(times=statement.times)
-        return proposal(statement.sql, self.key(statement), self.dependents(statement), self.render)
+        key, has = self.key(statement), self.dependents(statement)
+        return proposal(statement.sql, key, has, self.render, self._partitions(statement))
 
     def render(self, *steps: Step) -> str:
         """Steps as code for the run's migration tool."""
@@ -123,6 +134,55 @@ class Facts:
     def child(self, relation: str) -> bool:
         """Return whether it is a partition of another table, or inherits from it."""
         return relation in self._schema.children
+
+    def rows(self, relation: str) -> int:
+        """Return about how many rows it has: in production where that is known, else on the copy; 0 where unknown."""
+        return self._schema.production.get(relation) or self._schema.rows.get(relation, 0)
+
+    def expected_ms(self, force: InForce) -> float:
+        """Return how long the lock is held with the rows of production: work over rows takes the longer."""
+        held, here = force.lock.held_ms, self._schema.rows.get(force.lock.relation, 0)
+        grows = any(map(is_work, self._during(force)))
+        return held * self.rows(force.lock.relation) / here if here and grows else held
+
+    def _during(self, force: InForce) -> list[Statement]:
+        mine = self._by_transaction[force.owner.transaction]
+        return mine[bisect_left(mine, force.owner.number, key=lambda statement: statement.number) :]
+
+    def partitioned(self, table: str, statement: Statement) -> bool:
+        """Return whether it is partitioned, or the statement names a table that is and has locked this one with it."""
+        named = self._table(statement)
+        return table in self._schema.partitions or (named is not None and named in self._schema.partitions)
+
+    def _partitions(self, statement: Statement) -> Partitions | None:
+        """Return those of its table that it has locked; None where the table is not partitioned."""
+        every = self._schema.partitions.get(self._table(statement) or "")
+        locked = {lock.relation for lock in statement.locks}
+        if every is None:
+            return None
+        names = (name for name in every.names if ".".join(map(unquoted, name_parts(name))) in locked)
+        return replace(every, names=tuple(names))
+
+    def added_values(self, statement: Statement) -> Steps | None:
+        """Return the steps that add values to an enum, where all that its revision does is to exchange the type."""
+        mine = (other for other in self._of_revision[statement.revision] if not other.stamps)
+        texts = [other.sql for other in mine if not all(command.kind in _ASKING for command in other.parsed.commands)]
+        return added_values(texts, statement.sql, self._schema.enums)
+
+    @cached_property
+    def _of_revision(self) -> dict[str | None, list[Statement]]:
+        groups: dict[str | None, list[Statement]] = defaultdict(list)
+        for statement in self.run.statements:
+            groups[statement.revision].append(statement)
+        return groups
+
+    def refused_nulls(self, statement: Statement) -> str:
+        """Return what a request was answered that gave no value for a column that the statement makes NOT NULL."""
+        command = statement.parsed.only
+        actions = command.actions if command else ()
+        names = [action.name for action in actions if action.name and _requires(action)]
+        problems = (problem for summary in self.run.traffic for problem in summary.problems if problem.state == "23502")
+        return next((problem.error for problem in problems for name in names if f'"{name}"' in problem.error), "")
 
     @property
     def _schema(self) -> Schema:
@@ -175,6 +235,11 @@ class Facts:
         return {pid: timeout for pid, timeout in seen if timeout is not None}
 
 
+def _requires(action: Action) -> bool:
+    new = action.kind == "add column" and action.column is not None and action.column.has("not null")
+    return new or action.kind == "set not null"
+
+
 def _is_none(setting: Setting) -> bool:
     """Return whether it sets no timeout: its default, or nothing of any unit."""
     return setting.value is None or setting.value.rstrip(f"{ascii_letters} ").strip("0.") == ""
@@ -199,7 +264,13 @@ def rewritten_table(statement: Statement) -> str | None:
     locked = {lock.relation for lock in statement.locks if lock.of_others} | {s.relation for s in statement.scans}
     locked -= {lock.relation for lock in statement.locks if lock.kind != "table"}
     names = (rewrite.relation for rewrite in statement.rewrites if rewrite.relation in locked)
-    return next((name for name in names if rows_read(statement, name) >= FEW_ROWS), None)
+    sizes = {rewrite.relation: rewrite.bytes for rewrite in statement.rewrites}
+    return next((name for name in names if _is_filled(statement, name, sizes[name])), None)
+
+
+def _is_filled(statement: Statement, table: str, size: int) -> bool:
+    """By its rows, else by the bytes of the new file: what fires no event trigger may leave the rows unknown."""
+    return rows_read(statement, table) >= FEW_ROWS or (not rows_read(statement, table) and size >= FEW_BYTES)
 
 
 def modifies(statement: Statement) -> bool:

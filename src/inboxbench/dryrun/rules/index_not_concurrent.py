@@ -17,7 +17,8 @@ RULE = Rule(
     severity="error",
     condition="CREATE INDEX read a table of some size under SHARE",
     effect="inserts, updates and deletes wait until COMMIT; reads go on",
-    remedy="build it CONCURRENTLY, outside of the transaction.",
+    remedy="build it CONCURRENTLY, outside of the transaction; a partitioned table does not take that: ON ONLY the "
+    "parent, then CONCURRENTLY on each partition, then ATTACH.",
     bad="CREATE INDEX ix ON orders (customer_id);",
     good="with op.get_context().autocommit_block():\n    op.create_index(…, postgresql_concurrently=True)",
     check=scanning(_builds_index, "built an index from"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inboxbench.dryrun.rewrites.enum_values import REMEDY
 from inboxbench.dryrun.rewrites.steps import Step
 from inboxbench.dryrun.rules.backfill_in_ddl_transaction import backfills
 from inboxbench.dryrun.rules.checks import blocked, head, worst_stall
@@ -28,7 +29,10 @@ def _check(facts: Facts) -> Iterator[Hit]:
         )
         first = Step(worst.owner.parsed.bare, note="one revision:")
         second = Step(statement.parsed.bare, note="the next:")
-        yield Hit(statement, worst.lock.relation, what, facts.render(first, second))
+        if values := facts.added_values(statement):
+            yield Hit(statement, worst.lock.relation, what, facts.render(*values), REMEDY)
+        else:
+            yield Hit(statement, worst.lock.relation, what, facts.render(first, second))
 
 
 RULE = Rule(

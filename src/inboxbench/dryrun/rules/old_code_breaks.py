@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from inboxbench.dryrun.model import Problem, Statement
 from inboxbench.dryrun.rules.checks import head
 from inboxbench.dryrun.rules.facts import Facts
+from inboxbench.dryrun.rules.remedies import TWO_RELEASES
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.sqltree.commands import Command
 
@@ -20,6 +21,7 @@ _UNNAMED = {"unique": "_key", "foreign key": "_fkey", "primary key": "_pkey", "e
 # or was not any more: these come to requests without any migration.
 _OF_THE_MOMENT = ("40", "55", "57", "08", "53")
 _BY_ROWS = ("23505", "23503", "23514", "23P01")
+_NO_VALUE = "23502"  # for a column that is NOT NULL
 _RAISED, _RAISES = "P0001", {"trigger", "function", "procedure"}
 _OPAQUE = ("do", "call", "select")  # their text says little of what they change
 _REMOVES = {"drop", "rename", "null", "constraint", "type"}
@@ -34,7 +36,7 @@ def _check(facts: Facts) -> Iterator[Hit]:
             count = sum(problem.requests for problem in refused)
             what = f"{count:,} of {traffic.requests:,} requests of {traffic.name} failed{by}: {refused[0].error}."
             table = cause.locks[0].relation if cause and cause.locks else None
-            yield Hit(cause, table, what)
+            yield Hit(cause, table, what, instead=TWO_RELEASES if refused[0].state == _NO_VALUE else "")
 
 
 def _refused(facts: Facts, problem: Problem) -> bool:

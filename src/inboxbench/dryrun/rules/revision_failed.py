@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from inboxbench.dryrun.model import Statement
 from inboxbench.dryrun.rules.checks import head
 from inboxbench.dryrun.rules.facts import Facts, refused_in_transaction
+from inboxbench.dryrun.rules.remedies import TWO_RELEASES
 from inboxbench.dryrun.rules.rule import Hit, Rule
 
 _ROWS = "make the rows fit first, or the statement fit the rows."
@@ -15,6 +16,7 @@ _REMEDIES = {
     "22": _ROWS,
     "22012": "mend the expression: it divides by zero.",
     "23": _ROWS,
+    "23502": TWO_RELEASES,
     "25006": "run it where writing is allowed: the transaction, the role or the database is read-only.",
     "2BP01": "drop or change first what depends on it, in the same revision, and make it again afterwards.",
     "0A000": "take off first what the server names and put it back after, or write it another way.",

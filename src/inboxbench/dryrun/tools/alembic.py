@@ -6,8 +6,9 @@ import configparser
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from inboxbench.credentials import masked
 from inboxbench.database import Connection, first_row
 from inboxbench.dryrun.rewrites.steps import Step
 from inboxbench.dryrun.tools import alembic_tables
-from inboxbench.dryrun.tools.alembic_code import Sources, as_code, read_sources, suppression
+from inboxbench.dryrun.tools.alembic_code import Sources, as_code, read_sources, suppression, with_code
 from inboxbench.dryrun.tools.alembic_tables import VERSION_TABLE, Kept, asked_table, kept, read_stamp, true_tables
 from inboxbench.dryrun.tools.base import Command, Stamp
 from inboxbench.errors import UsageError
 from inboxbench.migrate.history import History, read_folders, search
+from inboxbench.owner import temporary_folder
 from inboxbench.server import reason, without_password
 from inboxbench.server.environment import without_libpq
 
@@ -33,11 +35,13 @@ import sys
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-ini, location, direction, target = sys.argv[1:5]
+ini, location, direction, target, versions = sys.argv[1:6]
 url = os.environ["DATABASE_URL"]
 config = Config(ini or None)
 if location:
     config.set_main_option("script_location", location.replace("%", "%%"))
+if versions:
+    config.set_main_option("version_locations", versions.replace("%", "%%"))
 config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
 sys.path.insert(0, "")
 try:
@@ -53,7 +57,8 @@ class Alembic:
 
     program: its own command, with {url} and {revision} where it takes them; else config (an alembic.ini) or
     script_location is run by `python`; else it is the project of inboxbench at `project`. url_env: variables that get
-    the URL besides DATABASE_URL; driver: postgresql+asyncpg and the like; folder: where the command runs.
+    the URL besides DATABASE_URL; versions: a folder of revision files in place of the
+    project's own; driver: postgresql+asyncpg and the like; folder: where the command runs.
     """
 
     program: str | None = None
@@ -65,6 +70,7 @@ class Alembic:
     folder: Path | None = None
     timeout_s: float = TIMEOUT_S
     project: Path | None = None
+    versions: Path | None = None
 
     @property
     def name(self) -> str:
@@ -106,7 +112,7 @@ class Alembic:
         direction = "downgrade" if downgrade else "upgrade"
         if self.config or self.script_location:
             places = [str(self.config or ""), str(self.script_location or "")]
-            return [self.python, "-c", _RUN, *places, direction, target]
+            return [self.python, "-c", _RUN, *places, direction, target, str(self.versions or "")]
         ours = [sys.executable, "-m", "inboxbench", "migrate", direction, "--database", url]
         ours += [] if target == "head" else ["--to", target]
         return [*ours, "--project", str(self.project)] if self.project else ours
@@ -169,6 +175,18 @@ class Alembic:
 
     def render(self, steps: Sequence[Step]) -> str:
         return as_code(steps)
+
+    @contextmanager
+    def pasted(self, file: Path, line: int, code: str, *, whole: bool = False) -> Iterator[Alembic | None]:
+        text = with_code(file.read_text(encoding="utf-8"), line, code, whole=whole)
+        if text is None or not (self.config or self.script_location):
+            yield None
+            return
+        with temporary_folder("pasted") as folder:
+            for number, script in enumerate(self.history(set()).scripts.values()):
+                copy = folder / f"{number}_{script.path.name}"
+                copy.write_text(text if script.path == file else script.path.read_text(encoding="utf-8"), "utf-8")
+            yield replace(self, versions=folder)
 
     def suppression(self, file: Path, line: int, rule: str) -> str | None:
         return suppression(file, line, rule)

@@ -71,6 +71,42 @@ def _literal(text: str) -> str:
     return repr(text) if '"' in text else f'"{text}"'
 
 
+def with_code(text: str, line: int, code: str, *, whole: bool = False) -> str | None:
+    """Return a revision file with code in place of the call at a line, or of all that upgrade() does; None where there
+    is no such call, or where the code still has places to fill in.
+    """
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return None
+    body = _upgrade(tree) if whole else _call_at(tree, line)
+    if not body or "= ...  #" in code:
+        return None
+    lines = text.splitlines()
+    margin = " " * body[0].col_offset
+    pasted = [f"{margin}{part}" if part else "" for part in code.splitlines()]
+    lines[body[0].lineno - 1 : body[-1].end_lineno] = pasted
+    imports = [node.end_lineno or 0 for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    place = max((end for end in imports if end < body[0].lineno), default=0)
+    lines[place:place] = ["import sqlalchemy as sa", "from alembic import op"]
+    return "\n".join([*lines, ""])
+
+
+def _upgrade(tree: ast.Module) -> list[ast.stmt]:
+    named = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "upgrade")
+    return next((node.body for node in named), [])
+
+
+def _call_at(tree: ast.Module, line: int) -> list[ast.stmt]:
+    """Return the innermost statement that is a call and stands at the line."""
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and node.lineno <= line <= (node.end_lineno or node.lineno)
+    ]
+    return [max(calls, key=lambda node: node.lineno)] if calls else []
+
+
 # What a call must have become, by a part of its name: of Alembic's op, of a batch, of anybody's helper named alike.
 # Each is how the kind of a command, or of an action of ALTER TABLE, begins.
 _OF_COLUMN = ("alter column", "column default", "set not null", "drop not null", "set statistics", "set storage",

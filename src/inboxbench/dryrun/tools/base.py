@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -93,6 +94,11 @@ class Tool(Protocol):
 
     def render(self, steps: Sequence[Step]) -> str:
         """Return the steps of a rewrite as code to paste into a revision."""
+
+    def pasted(self, file: Path, line: int, code: str, *, whole: bool = False) -> AbstractContextManager[Tool | None]:
+        """Yield the tool as it is with code in place of what a revision file has at a line, or of all that the revision
+        does upwards; None where that cannot be tried. No file of the project is touched.
+        """
 
     def suppression(self, file: Path, line: int, rule: str) -> str | None:
         """Return the reason that a comment at a line of a revision file gives to ignore the rule; None where there is

@@ -18,7 +18,7 @@ def test_each_rule_is_a_module_that_is_called_like_it() -> None:
         path.stem for path in (PACKAGE / "dryrun" / "rules").glob("*.py") if "RULE = " in path.read_text("utf-8")
     }
     assert names == modules
-    assert len(names) == 21
+    assert len(names) == 23
 
 
 def test_rules_are_listed_by_what_they_look_at() -> None:

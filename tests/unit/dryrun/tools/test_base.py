@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,6 +69,10 @@ class Plain:
 
     def render(self, steps: Sequence[Step]) -> str:
         return "\n".join(f"{step.sql};" for step in steps)
+
+    def pasted(self, file: Path, line: int, code: str, *, whole: bool = False) -> AbstractContextManager[None]:
+        del file, line, code, whole
+        return nullcontext()
 
     def suppression(self, file: Path, line: int, rule: str) -> str | None:
         return "as it says" if f"-- ignore {rule}" in file.read_text(encoding="utf-8").splitlines()[line - 1] else None
