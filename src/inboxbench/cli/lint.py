@@ -31,7 +31,8 @@ def command(run: Path | None, sql: tuple[Path, ...], pg_version: str, form: str)
     """Look at the SQL of RUN, the JSON of `inboxbench dryrun --output RUN`, with squawk, and check it against the run.
 
     confirmed: the run shows it. accepted: that too, and its revision says why it may be. refuted: on these rows it is
-    not so; the suppression is printed. unseen: a matter that no run can show. Exit 1 when something is confirmed or
+    not so; the suppression is printed. unseen: a matter that no run can show, or of waiting
+    where nobody waited. Exit 1 when something is confirmed or
     seen only at run time; with --sql, when there is any warning.
     """
     if (run is None) == (not sql):

@@ -20,19 +20,20 @@ from inboxbench.owner import temporary_folder
 from inboxbench.sqltree import parse
 
 # confirmed, refuted: the run shows it, or that it is not so here. accepted: shown, and suppressed in the revision.
-# unseen: a matter that no run can show.
+# unseen: a matter that no run can show, or one of waiting where nobody waited.
 Verdict = Literal["confirmed", "accepted", "refuted", "unseen", "run time only"]
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A statement to look at. number is that of the dry run, 0 offline."""
+    """A statement to look at. number is that of the dry run, 0 offline; guarded: a lock_timeout was in force for it."""
 
     sql: str
     number: int = 0
     revision: str | None = None
     file: str | None = None
     line: int | None = None
+    guarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Judged:
 def pieces_of(document: dict[str, Any]) -> list[Piece]:
     """Return the statements of a dry run's JSON, but for questions and a migration tool's own."""
     return [
-        Piece(row["sql"], row["number"], row["revision"], row["file"], row["line"])
+        Piece(row["sql"], row["number"], row["revision"], row["file"], row["line"], bool(row.get("lock_timeout_ms")))
         for row in document["statements"]
         if _changes(row["sql"])
     ]
@@ -101,6 +102,8 @@ def _judged(rule: str, message: str, piece: Piece, shown: dict[tuple[int, str], 
     seen = next((name for name in ours if (piece.number, name) in shown), None)
     if seen:
         return Judged(rule, "accepted" if shown[piece.number, seen] else "confirmed", message, piece, seen)
+    if not piece.guarded and all(RULES[name].by_chance for name in ours):
+        return Judged(rule, "unseen", message, piece)  # nobody happened to wait in this run
     return Judged(rule, "refuted", message, piece, paste=f"-- squawk-ignore {rule}")
 
 

@@ -167,6 +167,17 @@ def test_squawk_is_confirmed_refuted_and_completed(run: DryRun) -> None:
     assert {one.verdict for one in judged(quiet, [])} == {"run time only"}
 
 
+def test_nobody_who_waited_refutes_nothing(run: DryRun) -> None:
+    """No request met the lock in this run; under a lock_timeout there is nothing to meet."""
+    document = json.loads(json.dumps(run.to_json()))
+    rule, message = "require-lock-timeout", "set one"
+    guarded = [one | {"lock_timeout_ms": 100.0} for one in document["statements"]]
+    for rows, verdict in ((document["statements"], "unseen"), (guarded, "refuted")):
+        now = document | {"statements": rows, "findings": []}
+        (judgement,) = judged(now, [(rule, message, pieces_of(now)[1])])
+        assert judgement.verdict == verdict
+
+
 def test_lint_refuses_another_json() -> None:
     documents: tuple[object, ...] = (
         {"queries": []},

@@ -33,4 +33,5 @@ RULE = Rule(
     good="SET lock_timeout = '100ms';\nDROP TABLE a;  -- commit\nDROP TABLE b;  -- commit",
     check=_check,
     needs_traffic=True,
+    by_chance=True,
 )

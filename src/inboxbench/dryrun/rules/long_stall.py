@@ -31,4 +31,5 @@ RULE = Rule(
     check=_check,
     needs_traffic=True,
     last_resort=True,
+    by_chance=True,
 )

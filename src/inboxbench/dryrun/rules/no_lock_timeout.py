@@ -42,4 +42,5 @@ RULE = Rule(
     squawk=("require-lock-timeout",),
     replaces="wait",
     needs_traffic=True,
+    by_chance=True,
 )

@@ -40,6 +40,7 @@ class Rule:
     condition: when it speaks; effect: who waits; remedy: what to do, in the imperative; bad, good: an example; squawk:
     the rules of squawk that it answers. needs_traffic: it speaks only of what requests met, and a run without any
     cannot refute it. last_resort: it speaks only of statements that no other rule speaks of.
+    by_chance: it speaks only where somebody happened to wait, so that its silence says nothing.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Rule:
     replaces: Replaces = "statement"
     needs_traffic: bool = False
     last_resort: bool = False
+    by_chance: bool = False
 
     def findings(self, facts: Facts) -> Iterator[Finding]:
         """Each place of a run where the rule is broken."""
