@@ -20,6 +20,7 @@ _COLUMNS = """
 _OWN_FUNCTIONS = """
     SELECT EXISTS (SELECT 1 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
                    WHERE proname = ANY(%s) AND nspname NOT IN ('pg_catalog', 'information_schema'))"""
+_KINDS = "SELECT relkind::text FROM unnest(%s::text[]) n LEFT JOIN pg_class c ON c.oid = to_regclass(n)"
 _AGGREGATES = "SELECT DISTINCT proname::text FROM pg_proc WHERE prokind IN ('a', 'w')"
 _ENUMS = "SELECT format_type(oid, NULL) FROM pg_type WHERE typtype = 'e'"
 
@@ -63,7 +64,9 @@ class Tables:
         """Return whether a statement names a relation, or calls a function of the database's own that may read one."""
         references = parse(text).references
         if references.relations:
-            return True
+            names = [spelled(relation) for relation in references.relations]
+            kinds = [kind for (kind,) in self.connection.execute(_KINDS, (names,))]
+            return any(kind != "S" for kind in kinds)  # pg_dump reads sequences
         row = self.connection.execute(_OWN_FUNCTIONS, (list(references.functions),)).fetchone()
         return bool(row and row[0])
 

@@ -11,17 +11,7 @@ from inboxbench.sqltree import parse
 from inboxbench.workload.draws import CLASSES
 from inboxbench.workload.model import Imported, Question
 
-_CLASSES, _MIX, _INDEXES = "classes.toml", "mix.toml", "indexes.toml"
-_NO_SETS = """# Index sets to compare with the indexes that the database has, such as
-#
-# [index.orders_customer_id]
-# definition = "orders (customer_id, placed DESC)"
-# serves = ["orders_select_0b4e"]
-# why = "the list of a customer's orders"
-#
-# [set.mine]
-# indexes = ["orders_customer_id"]
-"""
+_CLASSES, _MIX = "classes.toml", "mix.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +68,7 @@ def _query(question: Question) -> str:
 
 
 def write_mix(folder: Path, imported: Imported) -> None:
-    """Write the weights, the shares of calls as of a hundred requests, and a file for index sets."""
+    """Write the weights, the shares of calls as of a hundred requests."""
     total = sum(question.shape.calls for question in imported.questions) or 1
     lines = [
         f"# What a hundred requests ask for, by calls: {imported.source}.",
@@ -90,4 +80,3 @@ def write_mix(folder: Path, imported: Imported) -> None:
         ),
     ]
     write_text(folder / _MIX, "\n".join(lines) + "\n")
-    write_text(folder / _INDEXES, _NO_SETS)
