@@ -153,7 +153,7 @@ def show_exploration(console: Console, exploration: Exploration, title: str, pic
         if exploration.bad
         else (f"[green]none[/] of {exploration.schedules} feasible schedules breaks it")
     )
-    console.print(f"{title}: {verdict}.")
+    console.print(f"{escape(title)}: {verdict}.", emoji=False)  # `:free:` is a picture else
     console.print(
         f"If nobody ever waited there would be {exploration.permutations}. A session waited in {exploration.waited}, "
         f"was refused in {exploration.aborted} ({exploration.deadlocked} by a deadlock); "
