@@ -221,7 +221,9 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class ClassSummary:
-    """What one class of traffic waited for. blocked_ms: all time during which at least one request waited for a lock.
+    """What one class of traffic waited for. blocked_ms: all time during which at least one request waited for a lock
+    that was held at that moment, by the lock graph; queued_ms: all other time during which a request that a lock held
+    up was due and not answered, behind a lock that was not granted yet or behind other requests.
 
     max_stall_ms: the longest latency as it was measured; still_ms: how much of it the clock of the traffic itself stood
     still. max_wait_ms: the longest latency without such a share, of a request that was due at longest_at_ms. course:
@@ -245,6 +247,7 @@ class ClassSummary:
     still_ms: float = 0.0
     max_wait_ms: float | None = None
     longest_at_ms: float | None = None
+    queued_ms: float = 0.0
 
 
 # Of a comparison, in the order in which they are shown.

@@ -23,7 +23,7 @@ from inboxbench.traffic.latency import Interval
 
 T = TypeVar("T", Statement, Transaction, Revision, Stall, Interval, Problem, Lock, ClassSummary)
 _MOMENTS = ("started_ms", "finished_ms", "taken_ms", "at_ms", "longest_at_ms")
-_SUMS = ("requests", "blocked_ms", "errors", "deadlocks", "stalls", "course", "problems")
+_SUMS = ("requests", "blocked_ms", "queued_ms", "errors", "deadlocks", "stalls", "course", "problems")
 
 
 def rehearse_each(

@@ -161,14 +161,15 @@ def traffic_table(traffic: Iterable[Mapping[str, Any]]) -> Table:
         *words("request"),
         Column("kind", words=True, detail=True),
         *figures(units.number, "requests", "errors", "deadlocks"),
-        *figures(units.millis, "p50", "p99", "worst stall", "blocked"),
+        *figures(units.millis, "p50", "p99", "worst stall", "blocked", "queued behind"),
     ]
     return Table(_FELT, columns, [_traffic_row(summary) for summary in traffic])
 
 
 def _traffic_row(summary: Mapping[str, Any]) -> Row:
     counts = (summary["requests"], summary["errors"], summary["deadlocks"])
-    times = (summary["p50_ms"], summary["p99_ms"], worst_stall(summary), summary["blocked_ms"])
+    waited = (worst_stall(summary), summary["blocked_ms"], summary.get("queued_ms"))
+    times = (summary["p50_ms"], summary["p99_ms"], *waited)
     error = summary.get("first_error") or ""
     return Row([summary["class"], summary["kind"], *counts, *times], tone="bad" if error else "", note=error)
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,15 @@ class Chain:
         pid = self.connection.info.backend_pid
         times = (started - self.origin, self.now() - started)
         number = len(self.statements) + 1
-        self.statements.append(Statement(number, "r1", sql, pid, transaction, *times, locks=locks, error=error))
+        taken = tuple(replace(lock, taken_ms=times[0]) for lock in locks)
+        self.statements.append(Statement(number, "r1", sql, pid, transaction, *times, locks=taken, error=error))
+        if sql == "COMMIT":
+            self.statements = [self._held(statement, sum(times)) for statement in self.statements]
+
+    @staticmethod
+    def _held(statement: Statement, until_ms: float) -> Statement:
+        held = (replace(lock, held_ms=until_ms - lock.taken_ms) for lock in statement.locks)
+        return replace(statement, locks=tuple(held))
 
 
 @dataclass
@@ -107,7 +115,8 @@ def test_an_index_built_without_concurrently_stalls_inserts_and_no_reads(things:
     felt = run.felt()
     assert felt["read"].blocked_ms == 0
     assert not [stall for stall in felt["read"].stalls if stall.held]
-    assert felt["insert"].blocked_ms >= HELD_MS
+    held_ms = run.chain.statements[1].locks[0].held_ms
+    assert HELD_MS <= felt["insert"].blocked_ms <= held_ms
     worst = max(felt["insert"].stalls, key=lambda stall: stall.duration_ms)
     assert worst.duration_ms >= HELD_MS
     assert (worst.statement, worst.relation, worst.wanted, worst.held) == (2, "public.things", "ROW EXCLUSIVE", "SHARE")
@@ -133,7 +142,23 @@ def test_ddl_that_queues_behind_a_long_reader_stalls_the_readers_behind_it(thing
     assert worst.duration_ms >= HELD_MS
     assert (worst.statement, worst.wanted, worst.held) == (1, "ACCESS SHARE", "ACCESS EXCLUSIVE")
     assert (worst.relation, worst.queued, worst.behind) == ("public.things", True, behind)
+    assert felt.queued_ms >= HELD_MS  # nobody had the lock yet
+    assert felt.blocked_ms < felt.queued_ms
     assert felt.errors == 0
+
+
+def test_the_backlog_behind_a_lock_is_queued_and_never_longer_than_it_was_held(things: Database) -> None:
+    """Each insert takes longer than the next one is away: the queue that a lock has made lasts when it is gone."""
+    slow = replace(INSERT, statements=(*INSERT.statements, "SELECT pg_sleep(0.1)"))
+    with _run(things, slow, rate=200) as run:
+        run.chain.run("BEGIN")
+        run.chain.run("LOCK TABLE things IN SHARE MODE", Lock("public.things", "table", "SHARE", 0, 0))
+        run.until_waiting(lambda: set(run.traffic.pids))
+        run.chain.run("COMMIT")
+        time.sleep(0.3)
+    felt, held_ms = run.felt()[slow.name], run.chain.statements[1].locks[0].held_ms
+    assert HELD_MS <= felt.blocked_ms <= held_ms
+    assert felt.queued_ms >= 100  # of the request that waited, what it did once it had the lock
 
 
 def test_a_row_that_the_chain_has_written_stalls_who_writes_it_too(things: Database) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from inboxbench.dryrun.model import ClassSummary, Problem, Stall, Statement
+from inboxbench.dryrun.model import ClassSummary, Lock, Problem, Stall, Statement
 from inboxbench.dryrun.stalls.lock_waits import DEADLOCK, Cycles, Wait, Waits
-from inboxbench.traffic.clock import NOTICED_MS, Standstills
+from inboxbench.traffic.clock import NOTICED_MS, Span, Standstills
 from inboxbench.traffic.engine import Answer, RequestClass, Traffic
 from inboxbench.traffic.latency import by_class, measure
 
@@ -66,9 +66,48 @@ class Causes:
         running = self._running(answer.due_ms, answer.finished_ms)
         return Cause(False, running.number) if running else None
 
+    def blocked(self, answer: Answer) -> Iterator[Span]:
+        """Yield when a request waited for a lock that somebody outside of the traffic had at that moment, Unix ms.
+
+        Who queues behind a lock that was not granted yet, or behind other requests once it is free, is not among them.
+        """
+        if answer.pid is None:
+            return
+        for root, wait in self._outside(answer.pid, answer.sent_ms, answer.finished_ms):
+            begin, end = max(wait.since_ms, answer.sent_ms), min(wait.last_ms, answer.finished_ms)
+            for first, last in self._held(root):
+                if min(end, last) > max(begin, first):
+                    yield max(begin, first), min(end, last)
+
+    def _held(self, root: Wait) -> list[Span]:
+        """Return when the lock was held; at any time if nobody saw it taken, as that of a row."""
+        if root.queued:
+            return []
+        culprit = self._latest(root)
+        transaction = culprit.transaction if culprit else None
+        held = [
+            (lock.taken_ms + self._origin_ms, lock.taken_ms + lock.held_ms + self._origin_ms)
+            for lock in self._locks.get((transaction, root.relation), ())
+            if lock.mode == root.held
+        ]
+        return held or [(-math.inf, math.inf)]
+
+    @cached_property
+    def _locks(self) -> dict[tuple[int | None, str | None], list[Lock]]:
+        """Return the locks of each transaction on each relation."""
+        locks: dict[tuple[int | None, str | None], list[Lock]] = defaultdict(list)
+        for statement in self._statements:
+            for lock in statement.locks:
+                locks[statement.transaction, lock.relation].append(lock)
+        return locks
+
+    def _outside(self, pid: int, begin_ms: float, end_ms: float) -> list[tuple[Wait, Wait]]:
+        """Return (root, wait) of its waits that lead to somebody who is not of the traffic."""
+        return [(root, wait) for wait in self._waits.of(pid, begin_ms, end_ms) if (root := self._root(wait, _HOPS))]
+
     def _lock(self, pid: int, begin_ms: float, end_ms: float) -> Cause | None:
         """The longest of its waits that leads to somebody who is not of the traffic."""
-        waits = [(root, wait) for wait in self._waits.of(pid, begin_ms, end_ms) if (root := self._root(wait, _HOPS))]
+        waits = self._outside(pid, begin_ms, end_ms)
         if not waits:
             return None
         root, wait = max(waits, key=lambda pair: pair[1].last_ms - pair[1].since_ms)
@@ -90,13 +129,17 @@ class Causes:
 
     def _culprit(self, root: Wait) -> int | None:
         """Return the statement that took the lock, else the one that its session was running."""
-        own = self._of[root.blocker]
-        begun = bisect_right(own, root.last_ms - self._origin_ms, key=_start)
-        if not begun:
+        latest = self._latest(root)
+        if latest is None:
             return None
-        latest = own[begun - 1]
         took = self._takers.get((latest.transaction, root.relation, root.held))
         return took if took is not None and took <= latest.number else latest.number
+
+    def _latest(self, root: Wait) -> Statement | None:
+        """Return the statement that the session in the way was running, or had run last."""
+        own = self._of[root.blocker]
+        begun = bisect_right(own, root.last_ms - self._origin_ms, key=_start)
+        return own[begun - 1] if begun else None
 
     @cached_property
     def _takers(self) -> dict[tuple[int, str | None, str | None], int]:
@@ -157,6 +200,9 @@ def _summary(
     other = next((answer.error for answer in answers if answer.error and answer.state != DEADLOCK), None)
     explained = [(answer, causes.of(answer)) for answer in answers]
     deadlocks, cycle = cycles.of(item.name, answers)
+    held_up = [answer for answer, cause in explained if cause and cause.lock]
+    blocked_ms = _union(span for answer in held_up for span in causes.blocked(answer))
+    unanswered_ms = _union((answer.due_ms, answer.finished_ms) for answer in held_up)
     return ClassSummary(
         name=item.name,
         kind=item.kind,
@@ -167,7 +213,8 @@ def _summary(
         still_ms=latencies.still_ms,
         max_wait_ms=latencies.max_wait_ms,
         longest_at_ms=latencies.longest_at_ms,
-        blocked_ms=_union((answer.sent_ms, answer.finished_ms) for answer, cause in explained if cause and cause.lock),
+        blocked_ms=blocked_ms,
+        queued_ms=max(unanswered_ms - blocked_ms, 0.0),
         errors=len(errors),
         first_error=other or (errors[0] if errors else None),
         deadlocks=deadlocks,
@@ -189,7 +236,7 @@ def _problems(answers: Iterable[Answer], origin_ms: float) -> Iterable[Problem]:
     return problems.values()
 
 
-def _union(spans: Iterable[tuple[float, float]]) -> float:
+def _union(spans: Iterable[Span]) -> float:
     """Return the time covered by any of the spans.
 
     >>> _union([(0, 10), (5, 20), (30, 31)])
