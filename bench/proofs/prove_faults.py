@@ -335,7 +335,7 @@ def prove(world: World, given: argparse.Namespace, begun: dt.datetime) -> int:
     tallies: dict[tuple[str, str, str], Tally] = defaultdict(Tally)
     for moment in range(given.moments):
         name, kind = pairs[moment % len(pairs)]
-        number = _SIGNALS[(moment // len(pairs) + moment) % len(_SIGNALS)]
+        number = _SIGNALS[(moment // len(pairs) + moment % len(pairs)) % len(_SIGNALS)]
         strike(world, (name, kind), number, longest[name, kind], tallies[name, kind, number.name])
     moved = migrations(world, given.points)
     foreign = [f"{name} {'the same' if world.dump(name) == digest else 'CHANGED'}" for name, digest in dumped.items()]
