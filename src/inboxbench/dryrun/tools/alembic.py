@@ -28,10 +28,12 @@ from inboxbench.server import reason, without_password
 from inboxbench.server.environment import without_libpq
 
 TIMEOUT_S = 3600.0
-# Plain Alembic, in the project's own Python: its env.py is asked by the main option that nearly all of them read.
+# Plain Alembic, in the project's own Python: its env.py is asked by the main option that nearly all of them read. The
+# folder comes after the standard library: with the command `alembic`, its `logging/` or `alembic/` is no module either.
 _RUN = """
 import os
 import sys
+sys.path[:] = [place for place in sys.path if place]
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
@@ -43,7 +45,9 @@ if location:
 if versions:
     config.set_main_option("version_locations", versions.replace("%", "%%"))
 config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-sys.path.insert(0, "")
+library = os.path.dirname(os.__file__)
+own = [place.startswith(library) and "-packages" not in place for place in sys.path]
+sys.path.insert(len(own) - own[::-1].index(True) if True in own else 0, "")
 try:
     getattr(command, direction)(config, target)
 except CommandError as error:

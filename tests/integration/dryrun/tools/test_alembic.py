@@ -115,6 +115,23 @@ def test_an_alembic_ini_is_enough(ours: Server, project: Project, tmp_path: Path
         go(ours, project, Alembic(config=config))
 
 
+@pytest.mark.parametrize("name", ["logging", "queue", "alembic", "sqlalchemy"])
+def test_a_folder_of_the_project_named_like_a_module_is_no_module_of_alembic(
+    ours: Server, project: Project, tmp_path: Path, name: str
+) -> None:
+    """Its own modules are importable none the less."""
+    history(tmp_path / "m", {"a1": BODIES["a1"]})
+    environment = tmp_path / "m" / "env.py"
+    environment.write_text(f"import shop_models\n{environment.read_text()}")
+    (tmp_path / "shop_models.py").write_text("NAME = 'shop'\n")
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text("raise RuntimeError('the folder of the project')\n")
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = m\n", encoding="utf-8")
+    run = go(ours, project, Alembic(config=tmp_path / "alembic.ini", folder=tmp_path))
+    assert run.error is None
+    assert [revision.revision for revision in run.revisions] == ["a1"]
+
+
 def test_each_goes_on_after_a_revision_that_failed(ours: Server, project: Project, tmp_path: Path) -> None:
     bodies = BODIES | {"a2": "op.execute('SELECT 1 / 0')"}
     run = go(ours, project, Alembic(script_location=history(tmp_path / "m", bodies)), each=True)
