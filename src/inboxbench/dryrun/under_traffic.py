@@ -106,7 +106,7 @@ class WatchedTraffic:
     def notes(self) -> tuple[str, ...]:
         """Return what could not be made, and what no wait must be blamed on."""
         problem = f"the watch for waits ended early ({self.waits.problem}): stalls may lack their cause"
-        stood_still = self.traffic.standstills.notes() if self.traffic else ()
+        stood_still = self.traffic.standstills.notes() if self.traffic and self.traffic.answers else ()
         return (*self.load.notes, *stood_still, *([problem] if self.waits.problem else []))
 
 

@@ -49,7 +49,8 @@ def run_under_traffic(conninfo: str, project: Project, migrate: Callable[[], Run
         raise UsageError(f"{project.traffic} holds no traffic; write the application's requests there as *.sql")
     with live_traffic(conninfo, classes, options="") as traffic:
         run = migrate()
-    return MigrationRun(run, tuple(summarise(traffic, run.revisions)), tuple(traffic.standstills.notes()))
+    notes = tuple(traffic.standstills.notes()) if traffic.answers else ()
+    return MigrationRun(run, tuple(summarise(traffic, run.revisions)), notes)
 
 
 def summarise(traffic: Traffic, applied: Sequence[Applied] = ()) -> list[model.Traffic]:

@@ -26,6 +26,7 @@ _WIDTH = 24  # characters of the line of time
 _SQL = 76
 _INDENT = " " * 4
 _WAL_SHOWN = 1e6
+_CODE = ("call", "do")
 
 
 def hand_over_run(run: DryRun, output: Output) -> None:
@@ -49,9 +50,9 @@ def show_run(console: Console, run: DryRun) -> None:
         _show_revision(console, run, revision)
     quiet = len(run.revisions) - len(shown)
     if quiet:
-        console.print(
-            f"{quiet} {'other ' if shown else ''}revisions kept nobody out, and rewrote and read nothing through"
-        )
+        several = f"{'other ' if shown else ''}revision{'s' if quiet > 1 else ''}"
+        seen = "a lock that keeps others out, a rewrite, a full scan or an error that was seen"
+        console.print(f"{quiet} {several} without {seen}")
     if run.traffic:
         print_table(traffic_table(as_json(run.traffic)), console)
     if run.more.scales is not None:
@@ -106,7 +107,9 @@ def _is_noteworthy(run: DryRun, revision: Revision) -> bool:
 
 
 def _is_noticeable(statement: Statement) -> bool:
-    """Somebody could notice: it kept others out, rewrote a file, read a table through, or failed."""
+    """Somebody could notice: it kept others out, rewrote a file, read a table through, wrote much, or failed. Of what
+    code of the database did (CALL, DO) not all is seen.
+    """
     return bool(
         statement.error
         or statement.rewrites
@@ -114,6 +117,8 @@ def _is_noticeable(statement: Statement) -> bool:
         or any(lock.keeps_out for lock in statement.locks)
         or statement.temp_bytes
         or statement.times > 1
+        or statement.wal_bytes >= _WAL_SHOWN
+        or any(command.kind in _CODE for command in statement.parsed.commands)
     )
 
 

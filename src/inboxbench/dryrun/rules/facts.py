@@ -104,7 +104,8 @@ class Facts:
         return self._stalls.get(statement.number, [])
 
     def worst_stall(self, *statements: Statement) -> tuple[str, Stall] | None:
-        pairs = [pair for statement in statements for pair in self.stalls(statement)]
+        """Return the longest wait for a lock of theirs; who was slow while they ran waited for none."""
+        pairs = [pair for statement in statements for pair in self.stalls(statement) if pair[1].wanted]
         return max(pairs, key=lambda pair: pair[1].duration_ms, default=None)
 
     def key(self, statement: Statement) -> str | None:

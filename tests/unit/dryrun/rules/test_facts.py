@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import registry
 
-from inboxbench.dryrun.model import ClassSummary, DryRun, Lock, Problem, Scan, Statement, Transaction
+from inboxbench.dryrun.model import ClassSummary, DryRun, Lock, Problem, Scan, Stall, Statement, Transaction
 from inboxbench.dryrun.more import More, Schema
 from inboxbench.dryrun.observe.log_statements import LONGEST_VALUE, read_drafts
 from inboxbench.dryrun.observe.server_log import Line
@@ -75,6 +75,16 @@ def test_a_deadlock_belongs_to_the_statement_that_its_cycle_names() -> None:
     felt = ClassSummary("read", "read", 9, 1.0, 2.0, 3.0, 0.0, errors=1, deadlocks=1, deadlock_cycle=cycle)
     (found,) = find(_run("DROP TABLE a, c", "DROP TABLE a, b", traffic=(felt,)), Alembic())
     assert (found.rule, found.statement) == ("deadlock", 2)
+
+
+def test_who_was_slow_without_a_lock_in_the_way_is_quoted_in_no_finding_about_a_lock() -> None:
+    slow, waited = Stall(1.0, 900.0, 1), Stall(1.0, 80.0, 1, "public.a", "ACCESS SHARE", "ACCESS EXCLUSIVE")
+    felt = ClassSummary("read", "read", 9, 1.0, 2.0, 3.0, 0.0, stalls=(slow, waited))
+    run = _run("DROP TABLE a", traffic=(felt,))
+    facts = Facts(run, Alembic())
+    assert facts.worst_stall(*run.statements) == ("read", waited)
+    none = replace(run, traffic=(replace(felt, stalls=(slow,)),))
+    assert Facts(none, Alembic()).worst_stall(*run.statements) is None
 
 
 def test_what_fires_no_event_trigger_has_the_lock_timeout_of_its_session() -> None:
