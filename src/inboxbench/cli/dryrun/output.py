@@ -99,7 +99,26 @@ def _header(console: Console, run: DryRun) -> None:
 
 
 def _statements(run: DryRun, revision: Revision) -> list[Statement]:
-    return [statement for statement in run.statements if statement.revision == revision.revision]
+    """Return those of this run of it: each tenant (schema) runs the same revision once."""
+    mine = [statement for statement in run.statements if statement.revision == revision.revision]
+    if not _is_repeated(run, revision):
+        return mine
+    return [item for item in mine if revision.started_ms <= item.started_ms <= revision.finished_ms]
+
+
+def _is_repeated(run: DryRun, revision: Revision) -> bool:
+    return sum(other.revision == revision.revision for other in run.revisions) > 1
+
+
+def _schemas(run: DryRun, revision: Revision) -> str:
+    """Return the schemas in which a revision that ran several times worked this time, else ""."""
+    if not _is_repeated(run, revision):
+        return ""
+    statements = _statements(run, revision)
+    touched = [lock.relation for statement in statements for lock in statement.locks]
+    touched += [scan.relation for statement in statements for scan in statement.scans]
+    schemas = dict.fromkeys(relation.partition(".")[0] for relation in touched if not relation.startswith("pg_"))
+    return f" in {', '.join(schemas)}" if schemas else ""
 
 
 def _is_noteworthy(run: DryRun, revision: Revision) -> bool:
@@ -127,7 +146,8 @@ def _show_revision(console: Console, run: DryRun, revision: Revision) -> None:
     length = millis(revision.finished_ms - revision.started_ms)
     title = escape(revision.title)
     console.print(
-        f"{_line(run, revision)} [bold]{escape(revision.revision)}[/] {length:>10}  {title}",
+        f"{_line(run, revision)} [bold]{escape(revision.revision)}[/]{escape(_schemas(run, revision))} "
+        f"{length:>10}  {title}",
         no_wrap=True,
         highlight=False,
     )
