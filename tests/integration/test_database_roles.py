@@ -188,7 +188,7 @@ def test_queries_are_executed_as_their_headers_say(server: Server, films: str, n
 def test_the_role_of_the_command_binds_what_says_none(server: Server, films: str, number: str, tmp_path: Path) -> None:
     (tmp_path / "mine.sql").write_text("-- set: app.tenant = '3'\nSELECT title FROM app.films")
     matrix = _matrix(server, films, tmp_path, f"web_{number}")
-    assert [cell.plan.rows for cell in matrix.cells if cell.plan] == [100]
+    assert {cell.plan.rows for cell in matrix.cells if cell.plan} == {100}  # under the present indexes and without
     assert matrix.caveats == ()
     assert f"queries are executed as role web_{number}" in matrix.notes
 

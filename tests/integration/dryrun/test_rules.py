@@ -39,6 +39,7 @@ BAD: dict[str, tuple[list[str], set[str]]] = {
     "type": (["ALTER TABLE orders ALTER COLUMN quantity TYPE bigint"], {"table-rewrite"}),
     "default": (["ALTER TABLE orders ADD COLUMN token uuid DEFAULT gen_random_uuid()"], {"volatile-default"}),
     "index": (["CREATE INDEX ix ON orders (customer_id)"], {"index-not-concurrent"}),
+    "rebuild": (["REINDEX TABLE orders"], {"scan-under-lock"}),
     "refresh": (["REFRESH MATERIALIZED VIEW sales"], {"refresh-not-concurrent"}),
     "fk": (
         ["ALTER TABLE orders ADD CONSTRAINT fk FOREIGN KEY (customer_id) REFERENCES customers (id)"],

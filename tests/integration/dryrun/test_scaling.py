@@ -104,7 +104,7 @@ def wal(run: DryRun, words: str) -> int:
         (["--scales", "x"], "--scales x: a fit needs 3 sizes or more, and 6 are the most"),
         (["--scales", "3", "--rows", "x"], "--rows x is not TABLE=N; write it as --rows orders=20000000"),
         (["--scales", "3", "--rows", "items=many"], "--rows items=many is not TABLE=N"),
-        (["--rows", "items=5"], "--rows says what --scales goes on to; give --scales 3 as well"),
+        (["--rows", "items=5"], "--rows items: the source has no such table"),
         (["--scales", "3", "--each"], "--scales needs whole runs; leave out --each"),
     ],
 )

@@ -58,7 +58,7 @@ def test_a_copy_from_a_url_has_the_invalid_indexes_that_a_dump_leaves_out(
 ) -> None:
     with copy_of(server, Source(server.url(shop)), project) as copy:
         assert {item.name for item in read_unfinished(server, copy.name) if item.index} == INDEXES
-        assert not copy.remarks
+        assert [remark.split(",")[0] for remark in copy.remarks] == ["invalid at the source"]
 
 
 def test_what_was_so_before_is_said_to_have_been() -> None:

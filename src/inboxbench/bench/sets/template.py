@@ -67,10 +67,10 @@ def analyse(connection: Connection, table: Relation, *, freeze: bool = False) ->
     connection.execute(sql.SQL("VACUUM (FREEZE, ANALYZE) {}" if freeze else "ANALYZE {}").format(name))
 
 
-def analyse_all(connection: Connection) -> None:
-    """VACUUM and ANALYZE every table whole and frozen, as every lab begins."""
+def analyse_all(connection: Connection, *, freeze: bool = True) -> None:
+    """ANALYZE every table whole; with `freeze`, VACUUM each first, as every lab begins."""
     for table in tables(connection):
-        analyse(connection, table, freeze=True)
+        analyse(connection, table, freeze=freeze)
     for table in connection.execute(_SQL["partitioned"]).fetchall():
         analyse(connection, table)  # what its partitions are together; nobody else analyses it
 
@@ -145,8 +145,7 @@ def strip(connection: Connection, *, as_is: bool = False, as_source: bool = Fals
         lay_out(connection)
     if as_source:
         hold_still(connection)
-    for table in tables(connection):
-        analyse(connection, table, freeze=not as_source)
+    analyse_all(connection, freeze=not as_source)
 
 
 @contextmanager

@@ -48,7 +48,8 @@ def test_what_it_writes_is_what_it_checks(server: Server, copy: Path, project: P
     assert schema(server, copy, "dump", "--write").exit_code == 0
     assert file.read_bytes() == (project.schema / "head.sql").read_bytes()
     result = schema(server, copy, "check")
-    assert (result.exit_code, result.stdout) == (0, "")
+    said = "schema/head.sql, the models and the migrations build the same database\n"
+    assert (result.exit_code, result.stdout) == (0, said)
 
 
 def test_a_file_that_parted_from_the_migrations_is_named(server: Server, copy: Path) -> None:

@@ -154,7 +154,7 @@ def test_what_to_paste_has_the_users_own_names(naive: DryRun) -> None:
     assert "lock_timeout" in queue
     assert "ALTER TABLE customers ADD COLUMN c int" in queue
     assert "DROP INDEX CONCURRENTLY IF EXISTS customers_email" in twins
-    assert "CHECK (quantity IS NOT NULL) NOT VALID" in empty
+    assert not empty, "rows that are NULL today need a release in between; no code cures them"
 
 
 def test_annotations_point_at_the_line(naive: DryRun) -> None:
@@ -250,4 +250,5 @@ def test_a_reason_silences_the_rule_of_one_transaction(server: Server, template:
 def test_every_rule_has_fired_on_a_real_database() -> None:
     """Those of test_rules.py, those above, the one of a chain in one transaction, and that of test_run.py."""
     fired = {rule for _, rules in BAD.values() for rule in rules} | {rule for _, rule in _NAIVE.values()}
-    assert fired | {"one-transaction", "waits-for-itself"} == set(RULES)
+    by_time = {"long-lock"}  # no test depends on how long something takes here; its unit test has the figures
+    assert fired | {"one-transaction", "waits-for-itself"} | by_time == set(RULES)

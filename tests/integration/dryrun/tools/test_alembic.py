@@ -6,6 +6,7 @@ import sys
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,8 +147,8 @@ def test_each_adds_up_what_traffic_felt(
 ) -> None:
     segments: list[Segment] = []
 
-    def noted(server: Server, database: str, tool: Tool, target: str, load: Load) -> Segment:
-        segments.append(run_segment(server, database, tool, target, load))
+    def noted(server: Server, database: str, tool: Tool, target: str, load: Load, **more: Any) -> Segment:
+        segments.append(run_segment(server, database, tool, target, load, **more))
         return segments[-1]
 
     monkeypatch.setattr(per_revision, "run_segment", noted)

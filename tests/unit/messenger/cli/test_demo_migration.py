@@ -17,7 +17,7 @@ def _statement(number: int, revision: str, sql: str, started: float, took: float
 
 
 def _run() -> DryRun:
-    index = Lock("public.things_pkey", "index", "ACCESS EXCLUSIVE", 0, 5)
+    index = Lock("public.things_pkey", "index", "ACCESS EXCLUSIVE", 0, 5, covered=True)
     table = Lock("public.things", "table", "ACCESS EXCLUSIVE", 0, 5)
     statements = (
         _statement(1, "0001", "SELECT 1", 100, 0.1),
