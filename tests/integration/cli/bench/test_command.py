@@ -125,7 +125,9 @@ def test_cost_is_what_the_mix_and_the_counters_say(whole: tuple[Result, dict[str
 def _worst(matrix: dict[str, Any], query: str, index_set: str) -> float:
     """Pages, a tenth of the rows visited, two for a temporary page, and the buffers of planning."""
     cells = [cell for cell in matrix["cells"] if (cell["query"], cell["set"]) == (query, index_set)]
-    return max(cell["buffers"] + cell["planning"] + 0.1 * cell["visited"] + 2 * cell["temporary"] for cell in cells)
+    return max(
+        float(cell["buffers"]) + cell["planning"] + 0.1 * cell["visited"] + 2 * cell["temporary"] for cell in cells
+    )
 
 
 def test_markdown_is_verdict_sets_and_every_cell(whole: tuple[Result, dict[str, Any]]) -> None:
