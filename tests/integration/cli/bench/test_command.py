@@ -125,9 +125,8 @@ def test_cost_is_what_the_mix_and_the_counters_say(whole: tuple[Result, dict[str
 def _worst(matrix: dict[str, Any], query: str, index_set: str) -> float:
     """Pages, a tenth of the rows visited, two for a temporary page, and the buffers of planning."""
     cells = [cell for cell in matrix["cells"] if (cell["query"], cell["set"]) == (query, index_set)]
-    return max(
-        float(cell["buffers"]) + cell["planning"] + 0.1 * cell["visited"] + 2 * cell["temporary"] for cell in cells
-    )
+    weights = {"buffers": 1.0, "planning": 1.0, "visited": 0.1, "temporary": 2.0}
+    return max(sum(weight * float(cell[name]) for name, weight in weights.items()) for cell in cells)
 
 
 def test_markdown_is_verdict_sets_and_every_cell(whole: tuple[Result, dict[str, Any]]) -> None:
