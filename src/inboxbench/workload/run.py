@@ -18,7 +18,7 @@ from inboxbench.project import Loose, Project
 from inboxbench.server import Server, reason
 from inboxbench.sqltree import parse
 from inboxbench.sqltree.parameters import uses
-from inboxbench.sqltree.tokens import placeholders
+from inboxbench.sqltree.tokens import inlined, placeholders
 from inboxbench.workload.columns import Tables
 from inboxbench.workload.draws import Drawn, Slot, draws_for
 from inboxbench.workload.folder import write_question
@@ -77,8 +77,7 @@ class _Import:
             return None
         slots = _slots(known, tables)
         drawn = self._values(shape, slots) or draws_for(slots, tables, _usual(shape, slots))
-        numbers = {f"${number}": f":{slot.name}" for number, slot in enumerate(slots, 1)}
-        text = re.sub(r"\$\d+", lambda found: numbers.get(found[0], found[0]), known.text)
+        text = inlined(known.text, {str(number): f":{slot.name}" for number, slot in enumerate(slots, 1)})
         params = {slot.name: slot.kind for slot in slots}
         question = Question(self._name(shape), shape, text, params, drawn.draws, drawn.constants, drawn.remarks)
         written = write_question(self.folder, question)
@@ -95,7 +94,7 @@ class _Import:
 
     def _values(self, shape: Shape, slots: Sequence[Slot]) -> Drawn | None:
         """Return the values of the log's commonest call, where they are wanted and known."""
-        if not self.limits.values or not shape.samples or not slots:
+        if not self.limits.values or not shape.samples or not slots or not _as_recorded(shape, slots):
             return None
         calls = Counter(tuple(sorted(sample.items(), key=lambda pair: pair[0])) for sample in shape.samples)
         sample = dict(calls.most_common(1)[0][0])
@@ -193,12 +192,19 @@ def _slots(known: Typed, tables: Tables) -> list[Slot]:
 def _usual(shape: Shape, slots: Sequence[Slot]) -> Mapping[str, str]:
     """Return what the log's calls had for LIMIT and OFFSET most often: a size of pages is no data of anybody's."""
     usual: dict[str, str] = {}
+    if not _as_recorded(shape, slots):
+        return usual
     for number, slot in enumerate(slots, 1):
         if slot.use and slot.use.kind in ("limit", "offset"):
             seen = Counter(value for sample in shape.samples if (value := sample.get(number)) and value.isdigit())
             if seen:
                 usual[slot.name] = seen.most_common(1)[0][0]
     return usual
+
+
+def _as_recorded(shape: Shape, slots: Sequence[Slot]) -> bool:
+    """Return whether the placeholders have the numbers of the samples: none was merged or renumbered since."""
+    return sorted(map(int, placeholders(shape.text))) == list(range(1, len(slots) + 1))
 
 
 def _literal(value: str) -> str:

@@ -139,3 +139,19 @@ def test_values_of_people_are_in_no_file_unless_asked_for(shop: Database, tmp_pa
         written = "".join(path.read_text() for path in (tmp_path / name).rglob("*") if path.is_file())
         assert ("c77@x.org" in written) == (name == "values")
         assert "7" in written  # the size of a page is no data
+
+
+def test_what_looks_like_a_placeholder_in_a_literal_stays(shop: Database, tmp_path: Path) -> None:
+    recorded = [Recorded("SELECT id FROM orders WHERE note <> '$1' AND customer_id = $1", name="prices")]
+    import_workload(shop.server, shop.name, recorded, tmp_path, source="files")
+    assert "note <> '$1' AND customer_id = :customer_id" in (tmp_path / "prices.sql").read_text()
+
+
+def test_a_page_size_of_the_log_is_not_taken_from_another_placeholder(shop: Database, tmp_path: Path) -> None:
+    text = "SELECT date_trunc($1, placed) FROM orders GROUP BY date_trunc($2, placed) LIMIT $3"
+    recorded = Recorded(text, 1, 5.0, samples=({1: "3", 2: "4", 3: "7"},))
+    found = import_workload(shop.server, shop.name, [recorded], tmp_path, source="a log").questions[0]
+    assert found.values["limit"] == "20"  # two placeholders became one, and the numbers are others
+    plain = Recorded("SELECT id FROM orders LIMIT $1", 1, 5.0, samples=({1: "7"},))
+    found = import_workload(shop.server, shop.name, [plain], tmp_path / "plain", source="a log").questions[0]
+    assert found.values["limit"] == "7"

@@ -245,7 +245,7 @@ def _try_one(connection: Connection, index: Index) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What came out of building indexes. problems: why one was refused, by its name."""
+    """Holds what came out of building indexes. problems: why one was refused, by its name."""
 
     indexes: tuple[BuiltIndex, ...] = ()
     problems: Mapping[str, str] = field(default_factory=dict)

@@ -1,5 +1,5 @@
-"""What a set may have besides indexes: indexes dropped, extended statistics, statistics targets, settings, and queries
-written in another way.
+"""Holds what a set may have besides indexes: indexes dropped, extended statistics, statistics targets, settings and
+queries written in another way.
 
 Each is tried in a transaction that is rolled back before anything is built, so that a wrong one is named at once.
 """
@@ -44,7 +44,7 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """What a set has besides its own indexes.
+    """Holds what a set has besides its own indexes.
 
     on_current: it begins with the indexes that the database has; drops: names of those that it takes away; targets:
     of ANALYZE by `table.column`; settings: of its sessions; queries: files of SQL that take the place of a query's, by

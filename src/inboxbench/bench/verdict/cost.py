@@ -1,4 +1,4 @@
-"""What a statement costs, in one unit: the work of one page of 8 kB that is found in memory.
+"""Reckons what a statement costs, in one unit: the work of one page of 8 kB that is found in memory.
 
 A page is not all that a statement does: the rows that its nodes hand on or throw away, the pages of temporary files
 that a sort or a hash writes and reads, and the pages that planning looks at take time, too. The weights are fitted on
