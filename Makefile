@@ -64,7 +64,7 @@ prove-isolation: $(READY) ## `race spec` beside PostgreSQL's isolationtester on 
 prove-naive: $(READY) ## the messenger's history beside the same changes written naively, under traffic (ARGS="--dataset medium")
 	$(BIN)/python bench/proofs/prove_naive.py $(ARGS)
 
-prove-orms: $(READY) ## race explore on Django 4.2 and 5.2, each in an environment of its own (ARGS="4.2")
+prove-orms: $(READY) ## race explore on Django 4.2 to 5.2, each in an environment of its own (ARGS="4.2")
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/proofs/prove_orms.py $(ARGS)
 
 prove-rewrites: $(READY) ## every rewrite beside what was written, on a million rows under traffic: 7 minutes
