@@ -13,7 +13,7 @@ import psycopg
 from inboxbench.bench.execute.session import open_probe, prepared
 from inboxbench.bench.workload.queries import Case, Workload, draw_cases, read_workload
 from inboxbench.database import connect
-from inboxbench.errors import InboxbenchError, shortened
+from inboxbench.errors import InboxbenchError, SubjectFailed, shortened
 from inboxbench.project import Loose, Project
 from inboxbench.server import Server, reason
 from inboxbench.sqltree import parse
@@ -21,7 +21,7 @@ from inboxbench.sqltree.parameters import uses
 from inboxbench.sqltree.tokens import inlined, placeholders
 from inboxbench.workload.columns import Tables
 from inboxbench.workload.draws import Drawn, Slot, draws_for
-from inboxbench.workload.folder import write_question
+from inboxbench.workload.folder import write_mix, write_question
 from inboxbench.workload.model import Imported, LeftOut, Question, Recorded, Shape
 from inboxbench.workload.shapes import leave_out, shapes_of
 from inboxbench.workload.typing import Typed, typed
@@ -221,12 +221,18 @@ def import_workload(
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> Imported:
-    """Write the queries of `recorded` to `folder`, each tried on `database`, a copy that is only read.
+    """Write the queries of `recorded` to `folder`, each tried on `database`, a copy in which all is rolled back.
 
     folder: empty; gets NAME.sql, draws/, classes.toml and mix.toml. source: where the statements come from, in words.
+    Raises SubjectFailed when not one of them can be run.
     """
     shapes, left_out = shapes_of(recorded)
     work = _Import(server, database, folder, limits or Limits())
     questions = tuple(work.questions(shapes, progress))
     rest = sorted((*left_out, *work.rest.values()), key=lambda part: (-part.ms, -part.calls, part.reason))
-    return Imported(source, str(folder), questions, tuple(rest))
+    imported = Imported(source, str(folder), questions, tuple(rest))
+    if not questions:
+        reasons = "; ".join(part.reason for part in rest[:3]) or "there is no statement"
+        raise SubjectFailed(f"no query of {source} can be run: {reasons}")
+    write_mix(folder, imported)
+    return imported

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from inboxbench.cli.bench.source import Source, check_names, check_servers
 from inboxbench.cli.bench.traps import spring_traps, traps
 from inboxbench.cli.options import ProjectGroup, Session, pass_bench_session
 from inboxbench.cli.output import Output, output_options
+from inboxbench.cli.workload.options import WorkloadOption, workload_options
 from inboxbench.database_copy import is_url
 from inboxbench.errors import UsageError
 
@@ -51,6 +53,7 @@ from inboxbench.errors import UsageError
 @sets_option
 @queries_or_folder_option
 @indexes_option
+@workload_options
 @click.option(
     "--writes/--no-writes", default=True, show_default=True, help="measure what writes cost under each set, too"
 )
@@ -113,6 +116,7 @@ def command(
     sets: list[str] | None,
     queries: str | None,
     indexes: Path | None,
+    workload: WorkloadOption,
     writes: bool,
     throughput: bool,
     throughput_seconds: int,
@@ -141,7 +145,7 @@ def command(
     if only_traps:
         spring_traps(session, (), verbose=False, output=output)
         return
-    session, source, wanted = subject(session, replace(source, as_is=as_is), queries, indexes)
+    session, source, wanted = subject(session, replace(source, as_is=as_is), queries, indexes, workload)
     if (as_source or explain_at_source) and not is_url(source.database):
         option = "--as-source" if as_source else "--explain-at-source"
         raise UsageError(f"{option} asks the database that is copied; name it with --database postgresql://…")
@@ -149,13 +153,15 @@ def command(
     check_names(session, source, sets, wanted)
     check_servers(session)
     begun = dt.datetime.now(dt.UTC)
-    weights = weights_of(session, mix, wanted, writes=writes)
+    weights = cache(lambda: weights_of(session, mix, wanted, writes=writes))
+    if source.workload is None:
+        weights()
     options: dict[str, Any] = {"sets": sets, "queries": wanted, "writes": writes, "rounds": rounds}
     options |= {"budget_s": budget, "timeout_s": timeout, "speed": Speed(throughput_seconds if throughput else 0)}
-    measured = [measure_side(each, source, options, fresh=fresh) for each in session.each()]
+    measured = [measure_side(each, source, options, fresh=fresh, ready=weights) for each in session.each()]
     sides, caches = [side for side, _cache in measured], [cache for _side, cache in measured]
     matrix = sides[0].matrix
-    verdicts = [decide(side.matrix, weights, wal_page) for side in sides]
+    verdicts = [decide(side.matrix, weights(), wal_page) for side in sides]
     document = matrix_document(sides[0], verdicts[0], begun) | {"memory": [cache.to_json() for cache in caches]}
     if len(sides) > 1:
         document |= sides_json(sides, verdicts)

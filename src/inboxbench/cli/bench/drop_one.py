@@ -25,6 +25,7 @@ from inboxbench.cli.bench.source import Source, check_names, opened_database
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import counting
+from inboxbench.cli.workload.options import WorkloadOption, workload_options
 from inboxbench.database import connect
 from inboxbench.errors import UsageError
 
@@ -34,6 +35,7 @@ from inboxbench.errors import UsageError
 @source_options
 @queries_or_folder_option
 @indexes_option
+@workload_options
 @click.option(
     "--writes/--no-writes", default=True, show_default=True, help="measure what writes save without each index, too"
 )
@@ -48,6 +50,7 @@ def drop_one(
     source: Source,
     queries: str | None,
     indexes: Path | None,
+    workload: WorkloadOption,
     writes: bool,
     timeout: float,
     output: Output,
@@ -58,7 +61,7 @@ def drop_one(
     what it is there for. The set `current` is what the database has, and is taken when a --database is given without
     SETS: which of my indexes can go? Exit code 3 when a query fails.
     """
-    session, source, wanted = subject(session, source, queries, indexes)
+    session, source, wanted = subject(session, source, queries, indexes, workload)
     if not sets and not source.database:
         raise UsageError("name at least one set of schema/indexes.toml, or `current` for what the database has")
     names = sets or (CURRENT,)

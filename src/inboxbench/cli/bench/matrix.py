@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,11 +33,17 @@ from inboxbench.report.verdict import Verdict
 _MOST = 40
 
 
-def measure_side(session: Session, source: Source, options: dict[str, Any], *, fresh: bool) -> tuple[Side, Cache]:
-    """Measure the whole matrix on the session's server, and what of it was known before."""
+def measure_side(
+    session: Session, source: Source, options: dict[str, Any], *, fresh: bool, ready: Callable[[], object]
+) -> tuple[Side, Cache]:
+    """Measure the whole matrix on the session's server, and what of it was known before.
+
+    ready: is called when the questions are there and nothing is measured yet.
+    """
     with session.server() as server:
         progress_console.print(Text(server.label))
         with open_source(session, server, source) as database, counting() as progress:
+            ready()
             cache = cache_of(session, database, fresh=fresh or source.as_source, as_is=source.as_is)
             given = options | {"as_is": source.as_is, "cache": cache, "progress": progress, "lenient": True}
             given |= {"role": source.role, "caveats": database.remarks, "as_source": source.as_source}

@@ -19,6 +19,7 @@ from inboxbench.bench.workload.writes import read_writes
 from inboxbench.cli.bench.source import Source
 from inboxbench.cli.options import Session, names_in, names_option, role_option, set_option
 from inboxbench.cli.output import Output, heading
+from inboxbench.cli.workload.options import NO_WORKLOAD, WorkloadOption
 from inboxbench.database_copy import is_url
 from inboxbench.errors import UsageError
 from inboxbench.project import Loose
@@ -185,12 +186,18 @@ def own_questions(
 
 
 def subject(
-    session: Session, source: Source, queries: str | None, indexes: Path | None
+    session: Session,
+    source: Source,
+    queries: str | None,
+    indexes: Path | None,
+    workload: WorkloadOption = NO_WORKLOAD,
 ) -> tuple[Session, Source, list[str] | None]:
     """Return the session, the source and the names of queries (None: all) for questions of a project or of one's own.
 
     Rows of a database that is not ours stay where they lie. Raises UsageError as `own_questions` does.
     """
-    session, names = own_questions(session, source.database, queries, indexes)
+    database, queries, asked = workload.of(source.database, queries)
+    source = replace(source, database=database, workload=asked)
+    session, names = own_questions(session, database, str(asked.folder) if asked else queries, indexes)
     lying = source.as_is or source.allow_foreign or is_url(source.database)
     return session, replace(source, as_is=lying), names_in(names)

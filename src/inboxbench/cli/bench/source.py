@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rich.text import Text
 
@@ -15,6 +15,7 @@ from inboxbench.bench.request import check_sets
 from inboxbench.bench.workload.queries import locale_remark, read_workload
 from inboxbench.cli.options import Session
 from inboxbench.cli.progress import SeedProgress, progress_console
+from inboxbench.cli.workload.options import Workload
 from inboxbench.credentials import place
 from inboxbench.database import connect, read_marker, require_ours, scratch_database, write_marker
 from inboxbench.database_copy import CopyFailed, copied, is_url
@@ -39,7 +40,7 @@ class Source:
 
     overrides: settings for the sessions on it, by name. role: whom queries are executed as (None: the server's own
     user). as_source: dead rows and all-visible pages are as many as at the source. explain_at_source: ask the source
-    for its plans, too.
+    for its plans, too. workload: what becomes the questions of the project once the copy is there.
     """
 
     database: str | None
@@ -51,6 +52,7 @@ class Source:
     role: str | None = None
     as_source: bool = False
     explain_at_source: bool = False
+    workload: Workload | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,11 @@ def open_source(session: Session, server: Server, source: Source) -> Iterator[Da
     """Yield the same, with what is known of its rows. Warns of a locale that queries of the project find too little
     in."""
     with _opened(session, server, source) as database:
+        remarks = [source.workload.write(server, database.name)] if source.workload else []
         for role in _roles(session.project, source):
             check_role(server, role)
         _warn_of_locale(session.project, server, database.name)
-        yield database
+        yield replace(database, remarks=(*database.remarks, *remarks))
 
 
 def _warn_of_locale(project: Project, server: Server, database: str) -> None:
@@ -111,7 +114,8 @@ def _opened(session: Session, server: Server, source: Source) -> Iterator[Databa
 
 def _roles(project: Project, source: Source) -> list[str]:
     """Return whom queries are executed as: the role of the command first, then those that queries name."""
-    queries = read_queries(project.queries, strict=False) if project.queries.is_dir() else ()
+    known = project.queries.is_dir() and source.workload is None
+    queries = read_queries(project.queries, strict=False) if known else ()
     return list(dict.fromkeys(name for name in (source.role, *(query.role for query in queries)) if name))
 
 
@@ -184,7 +188,8 @@ def check_servers(session: Session) -> None:
 def check_names(session: Session, source: Source, sets: list[str] | None, queries: list[str] | None) -> None:
     """A wrong name is said before a server is started."""
     check_sets(session.project, sets)
-    read_workload(session.project, queries)
+    if source.workload is None:
+        read_workload(session.project, queries)
     if not source.database:
         if not session.project.seeds.is_dir():
             raise UsageError(f"{session.project.root} has no seeds/ to fill a database by; name one with --database")

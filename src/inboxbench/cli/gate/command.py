@@ -20,6 +20,7 @@ from inboxbench.cli.gate.history import history
 from inboxbench.cli.options import Session, names_in, pass_session, role_option, set_option
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import counting
+from inboxbench.cli.workload.options import WorkloadOption, workload_options
 from inboxbench.database import scratch_database
 from inboxbench.database_copy import is_url
 from inboxbench.database_roles import check_role
@@ -97,6 +98,7 @@ class Stopwatch:
     help="measure this database instead of a profile's rows: NAME of one on the server that inboxbench made, or "
     "postgresql://… to measure a copy of it; it is read and never written",
 )
+@workload_options
 @click.option(
     "--allow-foreign", is_flag=True, help="measure --database NAME even if inboxbench did not make that database"
 )
@@ -163,6 +165,7 @@ def command(
     sets: str | None,
     queries: str | None,
     database: str | None,
+    workload: WorkloadOption,
     allow_foreign: bool,
     overrides: Mapping[str, str],
     role: str | None,
@@ -198,14 +201,17 @@ def command(
     for option, file in (("--junit", junit_file), ("--markdown", markdown), ("--bencher", bencher_file)):
         check_writable(file, option)
     check_writable(smaller_is_better, "--smaller-is-better")
-    session, queries = own_questions(session, database, queries, None)
+    database, queries, asked = workload.of(database, queries)
+    if asked and (baseline is None or run_file):
+        raise UsageError("--workload is measured, and has no folder with a baseline: name that with --baseline FILE")
+    session, queries = own_questions(session, database, str(asked.folder) if asked else queries, None)
     if overrides and not database:
         raise UsageError("--set goes with --database: a profile's rows are measured under settings that repeat")
-    source = Source(database, profile, seed, allow_foreign, as_is=True, overrides=overrides, role=role)
+    source = Source(database, profile, seed, allow_foreign, as_is=True, overrides=overrides, role=role, workload=asked)
     request = Request(_label(database) or profile, seed, names_in(sets) or (), names_in(queries), role)
     check_names(session, source, list(request.sets), names_in(queries))
     path = baseline or session.project.bench / "baselines" / f"{request.profile}.json"
-    budgets = read_budgets(session.project.bench / "gate.toml")
+    budgets = read_budgets((path.parent if asked else session.project.bench) / "gate.toml")
     outputs = Outputs(markdown, junit_file, smaller_is_better, bencher_file)
     if against is not None:
         if database:

@@ -24,7 +24,6 @@ from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.record import as_json
 from inboxbench.report.document import lab_markdown, print_lab
 from inboxbench.server import Server
-from inboxbench.workload.folder import write_mix
 from inboxbench.workload.model import Imported, Recorded
 from inboxbench.workload.run import MOST_QUERIES, TIMEOUT_S, Limits, import_workload
 from inboxbench.workload.show import workload_lab
@@ -104,10 +103,6 @@ def import_command(
     with _made(into) as made, session.server() as server:
         recorded, source = _recorded(database, export, logs, folder, role)
         imported = _imported(server, database, recorded, made, source, limits)
-        if not imported.questions:
-            reasons = "; ".join(part.reason for part in imported.left_out[:3]) or "there is no statement"
-            raise SubjectFailed(f"no query of {source} can be run: {reasons}")
-        write_mix(made, imported)
         label = server.label
     imported = replace(imported, folder=str(into))
     lab = workload_lab(imported)

@@ -22,10 +22,10 @@ def read_files(folder: Path) -> list[Recorded]:
     Placeholders may be $1, :name, %s or %(name)s. Raises UsageError naming the folder or the file.
     """
     if not folder.is_dir():
-        raise UsageError(f"--sql {folder}: is no folder")
+        raise UsageError(f"{folder}: is no folder")
     paths = sorted(folder.rglob("*.sql"))
     if not paths:
-        raise UsageError(f"--sql {folder}: holds no .sql file")
+        raise UsageError(f"{folder}: holds no .sql file")
     return [statement for path in paths for statement in _statements(path, folder)]
 
 
@@ -34,7 +34,7 @@ def _statements(path: Path, folder: Path) -> Iterator[Recorded]:
     parsed = parse(text)
     stem = re.sub(r"\W+", "_", "_".join(path.relative_to(folder).with_suffix("").parts)).lower().strip("_") or "query"
     if parsed.problem:
-        raise UsageError(f"--sql {path}: {parsed.problem.splitlines()[0]}")
+        raise UsageError(f"{path}: {parsed.problem.splitlines()[0]}")
     for place, command in enumerate(parsed.commands, 1):
         name = stem if len(parsed.commands) == 1 else f"{stem}_{place}"
         yield Recorded(text[command.start : command.end].strip(), name=name)

@@ -42,15 +42,15 @@ def read_log(path: Path) -> list[Recorded]:
         with path.open(newline="", encoding="utf-8", errors="replace") as file:
             found = list(_statements(_entries(file)))
     except OSError as error:
-        raise UsageError(f"--log {path}: {error.strerror}") from None
+        raise UsageError(f"{path}: {error.strerror}") from None
     except csv.Error as error:
-        raise UsageError(f"--log {path}: no csvlog: {error}") from None
+        raise UsageError(f"{path}: no csvlog: {error}") from None
     finally:
         csv.field_size_limit(limit)
     planned = [statement for statement, by_plan in found if by_plan]
     sent = [statement for statement, by_plan in found if not by_plan]
     if not found:
-        raise UsageError(f"--log {path}: holds no statement; set log_min_duration_statement = 0, lc_messages = 'C'")
+        raise UsageError(f"{path}: holds no statement; set log_min_duration_statement = 0, lc_messages = 'C'")
     return sent or planned
 
 

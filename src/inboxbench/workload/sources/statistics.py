@@ -23,7 +23,7 @@ _VIEW = """
     SELECT n.nspname, array(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relname = 'pg_stat_statements' AND c.relkind = 'v'"""
-_TIMES = ("total_exec_time", "total_time")  # the second up to PostgreSQL 12
+TIMES = ("total_exec_time", "total_time")  # the second up to PostgreSQL 12
 _LONGEST = 64 * 1024 * 1024  # bytes of one field
 
 
@@ -50,7 +50,7 @@ def _counted(connection: Connection, url: str, role: str | None) -> Iterator[Rec
     if found is None:
         raise UsageError(f"{place(url)} has no pg_stat_statements; {_HOW}")
     schema, columns = found
-    time = sql.Identifier(next(name for name in _TIMES if name in columns))
+    time = sql.Identifier(next(name for name in TIMES if name in columns))
     query = sql.SQL(
         "SELECT query, sum(calls)::bigint, sum({time})::float8, sum(rows)::bigint FROM {view} "
         "WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND {top} AND {mine} "
@@ -77,9 +77,9 @@ def read_export(path: Path) -> list[Recorded]:
             time = _check_columns(path, reader.fieldnames or ())
             return [_exported(path, reader.line_num, row, time) for row in reader]
     except OSError as error:
-        raise UsageError(f"--csv {path}: {error.strerror}") from None
+        raise UsageError(f"{path}: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"--csv {path}: no CSV in UTF-8: {error}") from None
+        raise UsageError(f"{path}: no CSV in UTF-8: {error}") from None
     finally:
         csv.field_size_limit(limit)
 
@@ -89,12 +89,12 @@ def _check_columns(path: Path, names: object) -> str:
     for name in ("query", "calls"):
         if name not in columns:
             raise UsageError(
-                f"--csv {path}: has no column {name!r}; export it with its names: "  # noqa: S608
+                f"{path}: has no column {name!r}; export it with its names: "  # noqa: S608
                 "`psql --csv -c 'SELECT query, calls, total_exec_time, rows FROM pg_stat_statements'`"
             )
-    time = next((name for name in _TIMES if name in columns), None)
+    time = next((name for name in TIMES if name in columns), None)
     if time is None:
-        raise UsageError(f"--csv {path}: has no column 'total_exec_time' (nor 'total_time')")
+        raise UsageError(f"{path}: has no column 'total_exec_time' (nor 'total_time')")
     return time
 
 
@@ -102,7 +102,7 @@ def _exported(path: Path, line: int, row: Mapping[str, str | None], time: str) -
     try:
         calls, ms, rows = int(row["calls"] or ""), float(row[time] or ""), int(row.get("rows") or 0)
     except (TypeError, ValueError):
-        raise UsageError(f"--csv {path}, line {line}: calls, {time} or rows is no number") from None
+        raise UsageError(f"{path}, line {line}: calls, {time} or rows is no number") from None
     if calls < 0 or not 0 <= ms < float("inf"):
-        raise UsageError(f"--csv {path}, line {line}: calls or {time} is negative or no number")
+        raise UsageError(f"{path}, line {line}: calls or {time} is negative or no number")
     return Recorded(row["query"] or "", calls, ms, rows)
