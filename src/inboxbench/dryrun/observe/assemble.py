@@ -15,8 +15,9 @@ from inboxbench.dryrun.observe.sampler import Poll
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.observe.scan_count import counted_scans, indexes_by_table, silent_scans
 
-# Utility commands without event triggers (or, before 17, without them): what they did shows in the catalogue.
-_SILENT = ("vacuum", "cluster", "reindex", "truncate", "analyze")
+# Utility commands without event triggers (or, before 17, without them) that give relations new files: what they did
+# shows in the catalogue.
+_SILENT = ("cluster", "reindex", "truncate")
 
 
 def assemble(
@@ -70,6 +71,11 @@ def _later(draft: Draft) -> bool:
     return any(command.concurrently for command in draft.parsed.commands)
 
 
+def _changes_files(draft: Draft) -> bool:
+    """Return whether it gives relations new files without an event that shows it; plain VACUUM and ANALYZE do not."""
+    return draft.parsed.has(*_SILENT) or any(command.full for command in draft.parsed.commands)
+
+
 def _reads_all(draft: Draft) -> bool:
     """VACUUM FULL, CLUSTER and REINDEX read their tables whole."""
     kinds = ("cluster", "reindex")
@@ -105,7 +111,7 @@ class _Work:
             owner = self._before(draft) if event.event == "ddl_command_start" else draft
             for relation, octets in changed.items():
                 self._rewrites.setdefault(id(owner), {})[relation] = octets
-        if draft.error is None and draft.parsed.has(*_SILENT) and (not draft.events or _later(draft)):
+        if draft.error is None and _changes_files(draft) and (not draft.events or _later(draft)):
             self._follow_silent(draft)
 
     def _before(self, draft: Draft) -> Draft:

@@ -24,6 +24,7 @@ class View:
         self._savepoints: dict[str, dict[int, Relation]] = {}
         self._known: dict[int, Relation] = {}
         self._oids: dict[str, int] | None = None  # of what is there now; None: to be made again
+        self._compared: tuple[Catalogue, set[int]] | None = None
         for catalogue in catalogues:
             self._known.update(catalogue.relations)
 
@@ -88,22 +89,33 @@ class View:
             self._current.pop(oid, None)
 
     def compare(self, after: Catalogue, touched: set[int], parsed: Parsed) -> dict[str, int]:
-        """Files that changed by a command without events, of relations that it locked or names; any when it names none
-        (VACUUM FULL, CASCADE) and nobody saw its locks."""
+        """Return the files that a command without events changed, of relations that it locked or names; any when it
+        names none (VACUUM FULL, CASCADE) and nobody saw its locks. A look that came late shows what several commands
+        have changed: a file is given to each of them that may have.
+        """
         rewritten: dict[str, int] = {}
         self._oids = None
+        if self._compared is None or self._compared[0] is not after:
+            self._compared = after, set()
+        changed = self._compared[1]
         any_of_them = not touched and _reaches_further(after, parsed)
         gone = {relation.full_name: relation for oid, relation in self._current.items() if oid not in after.relations}
         for oid, relation in after.relations.items():
             before = self._current.get(oid) or gone.get(relation.full_name)  # REINDEX CONCURRENTLY makes a new OID
-            if before is None or not _has_new_file(before, relation):
+            if before is None or not (oid in changed or _has_new_file(before, relation)) or _spared(relation, parsed):
                 continue
             owners = {before.oid, *_owners(after, oid)}
             if owners & touched or any_of_them or _named(after, owners, parsed):
                 rewritten[relation.full_name] = relation.size
                 self._current.pop(before.oid, None)
                 self._current[oid] = self._known[oid] = relation
+                changed.add(oid)
         return rewritten
+
+
+def _spared(relation: Relation, parsed: Parsed) -> bool:
+    """Return whether the command cannot have given it another file: REINDEX writes indexes alone."""
+    return relation.kind != "i" and all(command.kind == "reindex" for command in parsed.commands)
 
 
 def _owners(catalogue: Catalogue, oid: int) -> Iterator[int]:
