@@ -57,7 +57,9 @@ class Tables:
         if name not in self._known:
             row = self.connection.execute("SELECT to_regclass(%s)::oid", (name,)).fetchone()
             found = self.connection.execute(_COLUMNS, row).fetchall() if row and row[0] else None
-            self._known[name] = None if found is None else {column: (kind, unique) for column, kind, unique in found}
+            self._known[name] = (
+                None if found is None else {column: (castable(kind), unique) for column, kind, unique in found}
+            )
         return self._known[name]
 
     def touched(self, text: str) -> bool:
@@ -96,6 +98,16 @@ class Tables:
         # Within an expression the type is another than the column's: the query's own words decide what fits.
         return Column(quoted(origin.alias), spelled(origin.relation), expression, kind if plain or not use.expression
                       else "", unique and (plain or not use.expression))  # fmt: skip
+
+
+def castable(kind: str) -> str:
+    """Return a type as format_type spells it in words that a cast leaves as long as it is.
+
+    >>> castable("character"), castable("bit[]"), castable("text")
+    ('bpchar', '"bit"[]', 'text')
+    """
+    bare = kind.removesuffix("[]")
+    return {"character": "bpchar", "bit": '"bit"'}.get(bare, bare) + kind[len(bare) :]
 
 
 def spelled(relation: Relation) -> str:

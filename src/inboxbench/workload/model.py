@@ -11,7 +11,8 @@ Values = Mapping[int, str | None]
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """A statement of a source. ms: of all its calls together. samples: values of placeholders as text, by number, of
-    calls whose values are known. name: of its file, where it has one."""
+    calls whose values are known. name: of its file, where it has one. at: when it was logged, in seconds of whatever
+    clock the log has."""
 
     text: str
     calls: int = 1
@@ -19,6 +20,7 @@ class Recorded:
     rows: int = 0
     samples: tuple[Values, ...] = ()
     name: str | None = None
+    at: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

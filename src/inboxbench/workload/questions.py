@@ -32,10 +32,11 @@ _BEGINNING = 64 * 1024  # characters of a file that say what it is
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """What was asked, and in words where that is known from."""
+    """What was asked, and in words where that is known from. seconds: within which it was asked (None: not known)."""
 
     recorded: tuple[Recorded, ...]
     source: str
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +47,30 @@ class Questions:
     imported: Imported
 
 
-def statements_of(where: str, role: str | None = None) -> Statements:
+def statements_of(where: str, role: str | None = None, option: str = "--workload") -> Statements:
     """Read the statements of a workload: of pg_stat_statements at a URL, an export of it, a log or a folder of .sql.
 
-    role: of pg_stat_statements what this role sent (None: all roles). Raises UsageError for what is none of these or
-    holds no statement, ServerError where the URL cannot be read.
+    role: of pg_stat_statements what this role sent (None: all roles). option: what `where` was given as, for messages.
+    Raises UsageError for what is none of these or holds no statement, ServerError where the URL cannot be read.
     """
     if is_url(where):
-        return Statements(tuple(read_statistics(where, role)), f"pg_stat_statements of {place(where)}")
+        recorded, seconds = read_statistics(where, role)
+        return Statements(tuple(recorded), f"pg_stat_statements of {place(where)}", seconds)
     path = Path(where)
     try:
         is_folder, is_there = path.is_dir(), path.exists()
     except (OSError, ValueError):  # too long, a NUL
         is_folder, is_there = False, False
     if not is_there or not where:
-        shown = named(where, "--workload") if set("@=:") & set(where) else shortened(where, 200)
+        shown = named(where, option) if set("@=:") & set(where) else shortened(where, 200)
         raise UsageError(
             f"{shown}: there is no such workload; name postgresql://…, a server log, a CSV export of "
             "pg_stat_statements or a folder of .sql files"
         )
     read = read_files if is_folder else read_export if _is_export(path) else read_log
-    return Statements(tuple(read(path)), str(path))
+    found = tuple(read(path))
+    moments = [statement.at for statement in found if statement.at is not None]
+    return Statements(found, str(path), (max(moments) - min(moments) if moments else 0) or None)
 
 
 def _is_export(path: Path) -> bool:

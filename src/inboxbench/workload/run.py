@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -94,7 +94,7 @@ class _Import:
 
     def _values(self, shape: Shape, slots: Sequence[Slot]) -> Drawn | None:
         """Return the values of the log's commonest call, where they are wanted and known."""
-        if not self.limits.values or not shape.samples or not slots or not _as_recorded(shape, slots):
+        if not self.limits.values or not shape.samples or not slots or not as_recorded(shape, slots):
             return None
         calls = Counter(tuple(sorted(sample.items(), key=lambda pair: pair[0])) for sample in shape.samples)
         sample = dict(calls.most_common(1)[0][0])
@@ -192,7 +192,7 @@ def _slots(known: Typed, tables: Tables) -> list[Slot]:
 def _usual(shape: Shape, slots: Sequence[Slot]) -> Mapping[str, str]:
     """Return what the log's calls had for LIMIT and OFFSET most often: a size of pages is no data of anybody's."""
     usual: dict[str, str] = {}
-    if not _as_recorded(shape, slots):
+    if not as_recorded(shape, slots):
         return usual
     for number, slot in enumerate(slots, 1):
         if slot.use and slot.use.kind in ("limit", "offset"):
@@ -202,8 +202,8 @@ def _usual(shape: Shape, slots: Sequence[Slot]) -> Mapping[str, str]:
     return usual
 
 
-def _as_recorded(shape: Shape, slots: Sequence[Slot]) -> bool:
-    """Return whether the placeholders have the numbers of the samples: none was merged or renumbered since."""
+def as_recorded(shape: Shape, slots: Sized) -> bool:
+    """Return whether `slots`, the parameters in order, have the numbers of the samples: none was renumbered since."""
     return sorted(map(int, placeholders(shape.text))) == list(range(1, len(slots) + 1))
 
 

@@ -20,6 +20,7 @@ from inboxbench.server import reason
 from inboxbench.sqltree.constants import spelled_constants
 from inboxbench.sqltree.parameters import renumbered, same_groups, uses
 from inboxbench.sqltree.tokens import Token, placeholders, scan
+from inboxbench.workload.columns import castable
 
 _NAME = "inboxbench_import"
 _GUESSES = ("integer", "interval", "text", "timestamptz", "numeric", "date", "double precision", "boolean")
@@ -91,7 +92,7 @@ def _types(connection: Connection) -> tuple[str, ...]:
         "FROM pg_prepared_statements WHERE name = %s",
         (_NAME,),
     ).fetchone()
-    return tuple(row[0]) if row else ()
+    return tuple(map(castable, row[0])) if row else ()
 
 
 def _guessed(connection: Connection, text: str, known: dict[int, str], error: psycopg.Error) -> psycopg.Error | None:

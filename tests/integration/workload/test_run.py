@@ -86,6 +86,15 @@ def test_values_go_by_frequency(shop: Database, tmp_path: Path) -> None:
         assert absent.fetchone() is None
 
 
+@pytest.mark.parametrize("column", ["code", "flags"])
+def test_values_of_types_with_a_length_are_whole(shop: Database, tmp_path: Path, column: str) -> None:
+    text = f"SELECT count(*) FROM codes WHERE {column} ="
+    imported(shop, tmp_path, f"{text} $1")
+    with shop.connect() as connection:
+        found = connection.execute(f"{text} '{values(shop, tmp_path)['common'][column]}'").fetchone()
+    assert found in ((10,), (70,))
+
+
 def test_columns_of_one_table_are_of_one_row(shop: Database, tmp_path: Path) -> None:
     imported(shop, tmp_path, "SELECT id FROM orders WHERE customer_id = $1 AND status = $2 AND note = $3")
     with shop.connect() as connection:

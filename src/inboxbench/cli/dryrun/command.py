@@ -16,6 +16,7 @@ from inboxbench.cli.dryrun.options import (
     dryrun_options,
     read_asked,
     read_limits,
+    read_replayed,
     read_source,
     read_target,
     read_tool,
@@ -55,7 +56,7 @@ def command(session: Session, /, *, output: Output, **options: Any) -> None:
     limits = read_limits(options)
     tool, source = read_tool(session, options), read_source(options)
     target = read_target(session, options)
-    asked = read_asked(options, session.project.traffic)
+    asked = replace(read_asked(options, session.project.traffic), replayed=read_replayed(options))
     ruler = read_ruler(options)
     with session.server() as server:
         log_path(server)

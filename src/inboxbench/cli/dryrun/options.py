@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,6 +13,8 @@ import click
 
 from inboxbench.bench.growth.curve import FEWEST
 from inboxbench.cli.options import Session, set_option
+from inboxbench.cli.workload.options import Replayed
+from inboxbench.database_copy import is_url
 from inboxbench.dryrun.limits import Limits
 from inboxbench.dryrun.source import Source
 from inboxbench.dryrun.tools.alembic import TIMEOUT_S, Alembic
@@ -20,6 +23,7 @@ from inboxbench.errors import UsageError
 from inboxbench.migrate.history import last_of_phase, read_history
 from inboxbench.traffic.engine import DEFAULT_RATE
 from inboxbench.units import read_size, read_time
+from inboxbench.workload.questions import statements_of
 
 HOLDERS = ("long_reader", "old_snapshot")
 MOST_SIZES = 6
@@ -90,6 +94,19 @@ _OPTIONS = (
         help="SQL file of requests to send during the migrations (`-- name:`, `-- kind:`, `-- weight:`, `-- draw:`)",
     ),
     click.option(
+        "--traffic-from",
+        "workload",
+        metavar="WHERE",
+        help="send what a server was asked, as often as it was: postgresql://… with pg_stat_statements, a CSV export "
+        "of that, a server log or a folder of .sql files (default of --database: that of the URL)",
+    ),
+    click.option(
+        "--speed",
+        metavar="FACTOR",
+        show_default="1x",
+        help="with --traffic-from: how many times as often as the server was asked, such as 10x",
+    ),
+    click.option(
         "--rate",
         type=click.FloatRange(0, 5000, min_open=True),
         show_default=f"{DEFAULT_RATE:g}",
@@ -149,7 +166,7 @@ class Asked:
     """The traffic and the probes that the options ask for; times in seconds.
 
     file: of requests to send; own: the project's folder of such files, for a database that they fit; rate: requests a
-    second in all.
+    second in all; replayed: a workload to send in place of both.
     """
 
     traffic: bool
@@ -159,6 +176,7 @@ class Asked:
     holders: dict[str, float]
     shuffle: int
     downgrade: bool
+    replayed: Replayed | None = None
 
     @property
     def probes(self) -> bool:
@@ -175,6 +193,31 @@ def read_asked(options: dict[str, Any], own: Path | None = None) -> Asked:
     rate = options["rate"] or DEFAULT_RATE
     shuffle, downgrade = options["shuffle_traffic"] or 0, options["downgrade"]
     return Asked(not options["no_traffic"], options["traffic"], own, rate, holders, shuffle, downgrade)
+
+
+def read_replayed(options: dict[str, Any]) -> Replayed | None:
+    """Return the traffic of --traffic-from, None without it. Raises UsageError for what does not go with it."""
+    where, speed = options["workload"], options["speed"]
+    if where is None:
+        if speed:
+            raise UsageError("--speed is that of --traffic-from; --rate says how many other requests are sent")
+        return None
+    for name in ("traffic", "no_traffic"):
+        if options[name]:
+            raise UsageError(f"--traffic-from and --{name.replace('_', '-')}: give one of them")
+    if speed and options["rate"]:
+        raise UsageError("--speed and --rate both say how many requests are sent; give one of them")
+    return Replayed(statements_of(where, option="--traffic-from"), _factor(speed or "1x"), options["rate"])
+
+
+def _factor(text: str) -> float:
+    try:
+        factor = float(text.removesuffix("x"))
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < math.inf:
+        raise UsageError(f"--speed {text!r} is no factor above zero, such as 1x or 10x")
+    return factor
 
 
 def _with_unit(text: str) -> str:
@@ -227,8 +270,10 @@ def place(options: dict[str, Any], name: str) -> Path | None:
 def read_source(options: dict[str, Any]) -> Source:
     if options["database"] and options["dataset"]:
         raise UsageError("give --database or --dataset, not both")
-    dataset = options["dataset"] or ("small" if _is_ours(options) and not options["database"] else None)
-    return Source(options["database"], dataset, options["seed"], overrides=options["overrides"])
+    asked = options["workload"] if is_url(options["workload"]) and not options["dataset"] else None
+    database = options["database"] or asked
+    dataset = options["dataset"] or ("small" if _is_ours(options) and not database else None)
+    return Source(database, dataset, options["seed"], overrides=options["overrides"])
 
 
 def _is_ours(options: dict[str, Any]) -> bool:

@@ -40,6 +40,9 @@ def make_load(server: Server, tool: Tool, asked: Asked, database: str, *, first:
     """first: before the whole history, where each request of the file must work. Raises UsageError for a bad file."""
     if not asked.traffic:
         return NO_LOAD
+    if asked.replayed:
+        made = asked.replayed.made(server, database)
+        return Load(made.classes, made.rate, made.notes)
     at = current_of(server, database, tool)
     pending = tool.history(set(at)).pending(at)
     choose = partial(

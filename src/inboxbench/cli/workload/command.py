@@ -145,7 +145,7 @@ def _recorded(
         raise UsageError(
             "--database NAME has no statistics of its own: write postgresql://…, or name --csv, --log or --sql"
         )
-    return read_statistics(database, role), f"pg_stat_statements of {place(database)}"
+    return read_statistics(database, role)[0], f"pg_stat_statements of {place(database)}"
 
 
 def _imported(  # noqa: PLR0917

@@ -19,6 +19,7 @@ from inboxbench.server import Server
 from inboxbench.workload.questions import Statements, is_imported, statements_of, write_questions
 from inboxbench.workload.run import MOST_QUERIES, Limits
 from inboxbench.workload.show import coverage
+from inboxbench.workload.traffic import Replay, replay
 
 R = TypeVar("R")
 
@@ -42,6 +43,25 @@ class Workload:
             self.said = f"the questions are a workload: {coverage(imported).removesuffix('.')}"
             progress_console.print(Text(self.said))
         return self.said
+
+
+@dataclass(slots=True)
+class Replayed:
+    """Statements that become requests as soon as there is a copy to try them on. speed, rate: those of `replay`."""
+
+    statements: Statements
+    speed: float
+    rate: float | None
+    _made: Replay | None = None
+
+    def made(self, server: Server, database: str) -> Replay:
+        """Return the requests; those that were made first, for deployed code does not change with the schema."""
+        if self._made is None:
+            with counting() as progress:
+                self._made = replay(
+                    server, database, self.statements, speed=self.speed, rate=self.rate, progress=progress
+                )
+        return self._made
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@ both settings together write each statement twice). Messages must be in English,
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from inboxbench.errors import UsageError
@@ -26,6 +28,8 @@ _PLAN_LINE = re.compile(r"^\s*\S.*\(cost=", re.M)
 _PARAMETERS = re.compile(r"^Query Parameters: (.*)$", re.M)
 _CSV_LINE = re.compile(r"\d{4}-\d\d-\d\d [\d:.]+ [^,]+,")
 _CSV_MESSAGE, _CSV_DETAIL, _CSV_FIELDS = 13, 14, 22
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d{3,6})?")
+_EPOCH = re.compile(r"(?<![\d.])\d{10}\.\d{3}(?![\d.])")
 _LONGEST = 64 * 1024 * 1024  # characters of one field
 
 
@@ -33,6 +37,7 @@ _LONGEST = 64 * 1024 * 1024  # characters of one field
 class _Message:
     text: str
     detail: str = ""
+    stamp: str = ""
 
 
 def read_log(path: Path) -> list[Recorded]:
@@ -57,20 +62,15 @@ def read_log(path: Path) -> list[Recorded]:
 def _entries(lines: Iterable[str]) -> Iterator[_Message]:
     whole = iter(lines)
     first = next(whole, "")
-    again = _chained(first, whole)
+    again = chain([first], whole)
     if first.startswith("{"):
         yield from _of_json(again)
     elif _CSV_LINE.match(first):
         for row in csv.reader(again):
             if len(row) >= _CSV_FIELDS:
-                yield _Message(row[_CSV_MESSAGE], row[_CSV_DETAIL])
+                yield _Message(row[_CSV_MESSAGE], row[_CSV_DETAIL], row[0])
     else:
         yield from _of_text(again)
-
-
-def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def _of_json(lines: Iterable[str]) -> Iterator[_Message]:
@@ -80,31 +80,27 @@ def _of_json(lines: Iterable[str]) -> Iterator[_Message]:
         except (ValueError, RecursionError):
             continue  # a line that was cut when the file was rotated
         if isinstance(entry, dict):
-            yield _Message(str(entry.get("message") or ""), str(entry.get("detail") or ""))
+            yield _Message(*(str(entry.get(key) or "") for key in ("message", "detail", "timestamp")))
 
 
 def _of_text(lines: Iterable[str]) -> Iterator[_Message]:
     """Join a line that has a level with those below it that begin with a tab, and DETAIL with its message."""
-    level, parts, message = "", [], ""
-    for line in lines:
+    last = _Message("")
+    level, parts = "", list[str]()
+    for line in chain(lines, ["LOG:  "]):
         entry = None if line.startswith("\t") else _ENTRY.search(line)
         if entry is None:
             parts.append(line[1:] if line.startswith("\t") else line)
             continue
-        if level == "DETAIL":
-            yield _Message(message, "".join(parts))
-            message = ""
-        elif level == "LOG":
-            message = "".join(parts)
-        if entry[1] == "LOG" and message:
-            yield _Message(message)
-            message = ""
+        if level == "LOG":
+            last = replace(last, text="".join(parts))
+        elif level == "DETAIL":
+            yield replace(last, detail="".join(parts))
+            last = _Message("")
+        if entry[1] == "LOG":
+            yield last
+            last = _Message("", stamp=line[: entry.start()])
         level, parts = entry[1], [line[entry.end() :]]
-    if level == "DETAIL":
-        yield _Message(message, "".join(parts))
-    else:
-        yield _Message(message)
-        yield _Message("".join(parts) if level == "LOG" else "")
 
 
 def _statements(entries: Iterable[_Message]) -> Iterator[tuple[Recorded, bool]]:
@@ -114,23 +110,41 @@ def _statements(entries: Iterable[_Message]) -> Iterator[tuple[Recorded, bool]]:
         if timed is None:
             plain = _PLAIN.match(message.text)
             if plain:
-                yield _recorded(plain[2], 0.0, message.detail), False
+                yield _recorded(plain[2], 0.0, message), False
         elif timed[2] == "plan":
             text, values = _planned(timed[3])
             if text:
-                yield _recorded(text, float(timed[1]), values), True
+                yield _recorded(text, float(timed[1]), replace(message, detail=values)), True
         elif timed[2].startswith(("statement", "execute")):
-            yield _recorded(timed[3], float(timed[1]), message.detail), False
+            yield _recorded(timed[3], float(timed[1]), message), False
 
 
-def _recorded(text: str, ms: float, detail: str) -> Recorded:
+def _recorded(text: str, ms: float, message: _Message) -> Recorded:
     sample: Values = {
         int(number): value.replace("''", "'") if quoted else None
         for number, value, quoted in (
-            (found[1], found[2] or "", found[2] is not None) for found in _VALUE.finditer(detail)
+            (found[1], found[2] or "", found[2] is not None) for found in _VALUE.finditer(message.detail)
         )
     }
-    return Recorded(text.strip(), 1, ms, 0, (sample,) if sample else ())
+    return Recorded(text.strip(), 1, ms, 0, (sample,) if sample else (), at=_seconds(message.stamp))
+
+
+def _seconds(stamp: str) -> float | None:
+    """Return the moment that a line begins with, as `%m`, `%t` or `%n` write it; zones are not looked at, for what
+    counts is how long a log is.
+
+    >>> _seconds("2026-11-30 10:00:00.500 UTC [7] ") - _seconds("2026-11-30 09:59:59 UTC [7] ")
+    1.5
+    """
+    if epoch := _EPOCH.search(stamp):
+        return float(epoch[0])
+    found = _STAMP.search(stamp)
+    try:
+        return (
+            dt.datetime.fromisoformat(found[0].replace("T", " ")).replace(tzinfo=dt.UTC).timestamp() if found else None
+        )
+    except ValueError:  # a month of 13
+        return None
 
 
 def _planned(text: str) -> tuple[str, str]:

@@ -22,21 +22,21 @@ _HOW = (
 _VIEW = """
     SELECT n.nspname, array(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relname = 'pg_stat_statements' AND c.relkind = 'v'"""
+    WHERE c.relname = %s AND c.relkind = 'v'"""
 TIMES = ("total_exec_time", "total_time")  # the second up to PostgreSQL 12
 _LONGEST = 64 * 1024 * 1024  # bytes of one field
 
 
-def read_statistics(url: str, role: str | None = None) -> list[Recorded]:
-    """Return what the server counted for the database behind `url`; role: of this role alone.
+def read_statistics(url: str, role: str | None = None) -> tuple[list[Recorded], float | None]:
+    """Return what the server counted for the database behind `url`, and in how many seconds (None: it does not say).
 
-    The database is read in a read-only transaction. Raises UsageError where the extension is not there, ServerError
-    where it cannot be read.
+    role: of this role alone. The database is read in a read-only transaction. Raises UsageError where the extension is
+    not there, ServerError where it cannot be read.
     """
     try:
         with psycopg.connect(url, connect_timeout=10, autocommit=True) as connection:
             connection.execute("SET default_transaction_read_only = on")
-            return list(_counted(connection, url, role))
+            return list(_counted(connection, url, role)), _counted_for(connection)
     except psycopg.errors.ObjectNotInPrerequisiteState:
         raise UsageError(f"{place(url)}: pg_stat_statements is not loaded; {_HOW}") from None
     except psycopg.OperationalError as error:
@@ -45,8 +45,18 @@ def read_statistics(url: str, role: str | None = None) -> list[Recorded]:
         raise ServerError(f"cannot read pg_stat_statements of {place(url)}: {reason(error)}") from None
 
 
+def _counted_for(connection: Connection) -> float | None:
+    """Return the seconds since the counters were last put to zero; PostgreSQL 13 and before do not know."""
+    view = connection.execute(_VIEW, ("pg_stat_statements_info",)).fetchone()
+    if view is None:
+        return None
+    query = sql.SQL("SELECT extract(epoch FROM clock_timestamp() - stats_reset)::float8 FROM {}")
+    row = connection.execute(query.format(sql.Identifier(view[0], "pg_stat_statements_info"))).fetchone()
+    return float(row[0]) if row and row[0] else None
+
+
 def _counted(connection: Connection, url: str, role: str | None) -> Iterator[Recorded]:
-    found = connection.execute(_VIEW).fetchone()
+    found = connection.execute(_VIEW, ("pg_stat_statements",)).fetchone()
     if found is None:
         raise UsageError(f"{place(url)} has no pg_stat_statements; {_HOW}")
     schema, columns = found
