@@ -86,7 +86,7 @@ class LockAttribution:
         self._starts = [draft.started for draft in segment.statements]
         self._ends = list(accumulate(segment.ends(), max))
         self._end = dict(zip(map(id, segment.statements), self._ends, strict=True))
-        self._naming: dict[int, list[Draft]] = {}
+        self._naming: dict[str, list[Draft]] | None = None
         self._seen: dict[int, list[LockSpan]] = defaultdict(list)
         for span in self._mine:
             for draft in self._possible(span):
@@ -177,11 +177,15 @@ class LockAttribution:
         return next((draft for draft in begun if not draft.events or self._may_be_of(draft, span)), None)
 
     def _namers(self, relation: Relation) -> list[Draft]:
-        """Commands, not queries, in whose text its name stands."""
-        if relation.oid not in self._naming:
-            commands = (draft for draft in self._segment.statements if not draft.plans)
-            self._naming[relation.oid] = [draft for draft in commands if relation.name in draft.parsed.words]
-        return self._naming[relation.oid]
+        """Commands, not queries, in whose text its name stands; each text is read once for all relations."""
+        if self._naming is None:
+            seen = {self._view.relation(span.lock.relation) for span in self._mine}
+            names = {other.name for other in seen if other is not None}
+            self._naming = {name: [] for name in names}
+            for draft in self._segment.statements:
+                for name in () if draft.plans else names & draft.parsed.words:
+                    self._naming[name].append(draft)
+        return self._naming[relation.name]
 
     def _of_files(self, names: frozenset[str]) -> Iterator[_Grab]:
         for name in names:
