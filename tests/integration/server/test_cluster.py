@@ -224,7 +224,7 @@ VARIABLES = {
         ["seed", "tiny", "--rows", "2000"],
         ["race", "explore", "skip-locked"],
         ["race", "stress", "--strategy", "skip-locked", "--workers", "2", "--seconds", "1"],
-        ["dryrun"],
+        ["dryrun", "--dataset", "tiny", "--to", "0004", "--no-traffic"],
     ],
     ids=lambda words: "-".join(word.strip("-") for word in words[:2]),
 )

@@ -122,7 +122,7 @@ def test_a_reader_that_leaves_is_met_in_silence(command: str) -> None:
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams_may_be_closed(closed: str) -> None:
-    assert _ended(f"$IB migrate history {closed}").returncode == 0
+    assert _ended(f"$IB explain {closed}").returncode == 0
     assert _ended(f"$IB gate --run nothing.json {closed}").returncode == 2
 
 
@@ -134,8 +134,8 @@ def test_nothing_can_be_printed_at_all() -> None:
     ("name", "value"), [("HOME", "/nowhere/at/all"), ("HOME", "/proc"), ("PYTHONIOENCODING", "ascii"), ("LC_ALL", "C")]
 )
 def test_an_environment_of_its_own(name: str, value: str) -> None:
-    assert _ended("$IB migrate history && $IB report", {name: value}).returncode == 2
-    assert "Traceback" not in _ended("env -u HOME -u XDG_CACHE_HOME $IB migrate history").stderr
+    assert _ended("$IB explain && $IB report", {name: value}).returncode == 2
+    assert "Traceback" not in _ended("env -u HOME -u XDG_CACHE_HOME $IB explain").stderr
 
 
 def test_an_error_in_a_thread_or_at_the_end_is_one_line_and_no_success() -> None:
