@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +18,13 @@ from pathlib import Path
 
 from inboxbench.credentials import named, place
 from inboxbench.database_copy import cloned, is_url
-from inboxbench.errors import UsageError, shortened
+from inboxbench.errors import SubjectFailed, UsageError, shortened
 from inboxbench.owner import temporary_folder
 from inboxbench.project import Loose
 from inboxbench.server import Server
 from inboxbench.workload.model import Imported, Recorded
 from inboxbench.workload.run import Limits, Progress, import_workload
+from inboxbench.workload.shapes import HIDDEN, measurable
 from inboxbench.workload.sources.files import read_files
 from inboxbench.workload.sources.server_log import read_log
 from inboxbench.workload.sources.statistics import TIMES, read_export, read_statistics
@@ -51,11 +53,11 @@ def statements_of(where: str, role: str | None = None, option: str = "--workload
     """Read the statements of a workload: of pg_stat_statements at a URL, an export of it, a log or a folder of .sql.
 
     role: of pg_stat_statements what this role sent (None: all roles). option: what `where` was given as, for messages.
-    Raises UsageError for what is none of these or holds no statement, ServerError where the URL cannot be read.
+    Raises UsageError for what is none of these, ServerError where the URL cannot be read, and as `checked` does.
     """
     if is_url(where):
         recorded, seconds = read_statistics(where, role)
-        return Statements(tuple(recorded), f"pg_stat_statements of {place(where)}", seconds)
+        return checked(Statements(tuple(recorded), f"pg_stat_statements of {place(where)}", seconds))
     path = Path(where)
     try:
         is_folder, is_there = path.is_dir(), path.exists()
@@ -70,7 +72,17 @@ def statements_of(where: str, role: str | None = None, option: str = "--workload
     read = read_files if is_folder else read_export if _is_export(path) else read_log
     found = tuple(read(path))
     moments = [statement.at for statement in found if statement.at is not None]
-    return Statements(found, str(path), (max(moments) - min(moments) if moments else 0) or None)
+    return checked(Statements(found, str(path), (max(moments) - min(moments) if moments else 0) or None))
+
+
+def checked(statements: Statements) -> Statements:
+    """Return the statements; raise SubjectFailed, before anything is copied, where none of them is one to measure."""
+    if any(measurable(statement.text)[1] is None for statement in statements.recorded):
+        return statements
+    reasons = Counter(str(measurable(statement.text)[1]) for statement in statements.recorded)
+    most = "; ".join(reason for reason, _ in reasons.most_common(3)) or "no statement"
+    hint = "" if HIDDEN in reasons else "; let the application work for a while first"
+    raise SubjectFailed(f"{statements.source} has no query to measure, only: {most}{hint}")
 
 
 def _is_export(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
@@ -23,13 +24,14 @@ from inboxbench.workload.columns import Tables
 from inboxbench.workload.draws import Drawn, Slot, draws_for
 from inboxbench.workload.folder import write_mix, write_question
 from inboxbench.workload.model import Imported, LeftOut, Question, Recorded, Shape
-from inboxbench.workload.shapes import leave_out, shapes_of
+from inboxbench.workload.shapes import leave_out, shapes_of, shown
 from inboxbench.workload.typing import Typed, typed
 
 Progress = Callable[[int, int, str], None]
 
 MOST_QUERIES = 200
 TIMEOUT_S = 60.0
+BUDGET_S = 900.0
 _NO_TABLE = "touches no table"
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
@@ -38,12 +40,14 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 class Limits:
     """What an import takes: the `most` queries that took longest; of those, what one execution ends within timeout_s.
 
-    values: write the values of the log into the files, not draws of like ones.
+    values: write the values of the log into the files, not draws of like ones. budget_s: how long queries are tried in
+    all; what is not tried by then is left out.
     """
 
     most: int = MOST_QUERIES
     timeout_s: float = TIMEOUT_S
     values: bool = False
+    budget_s: float = BUDGET_S
 
 
 @dataclass(slots=True)
@@ -58,13 +62,16 @@ class _Import:
     def questions(self, shapes: Sequence[Shape], progress: Progress | None) -> Iterator[Question]:
         with connect(self.server.conninfo(self.database)) as connection:
             connection.prepare_threshold = None  # typing takes away what is prepared
-            tables = Tables.of(connection)
+            tables, end = Tables.of(connection), time.monotonic() + self.limits.budget_s
             for place, shape in enumerate(shapes):
-                if progress:
-                    progress(place, len(shapes), shortened(shape.text, 60))
                 if place >= self.limits.most:
                     self._leave("beyond the queries that are taken (--top)", shape)
                     continue
+                if time.monotonic() >= end:
+                    self._leave("not tried: the time for that was over (--budget)", shape)
+                    continue
+                if progress:
+                    progress(place, min(len(shapes), self.limits.most), shortened(shown(shape.text), 60))
                 found = self._question(typed(connection, shape.text), shape, tables)
                 if found is not None:
                     yield found
@@ -138,7 +145,9 @@ class _Import:
                 try:
                     yield from draw_cases(replace(workload, classes=(chosen,)), connection, project).cases
                 except (InboxbenchError, psycopg.Error) as error:
-                    yield _short(str(error).rsplit(".sql: ", maxsplit=1)[-1])
+                    problem = _short(str(error).rsplit(".sql: ", maxsplit=1)[-1])
+                    ended = f"drawing its values did not end within {self.limits.timeout_s:g} s"
+                    yield ended if "statement timeout" in problem else problem
 
     def _executed(self, case: Case) -> str | None:
         """Return why a case does not run; None when it does."""
@@ -232,7 +241,6 @@ def import_workload(
     rest = sorted((*left_out, *work.rest.values()), key=lambda part: (-part.ms, -part.calls, part.reason))
     imported = Imported(source, str(folder), questions, tuple(rest))
     if not questions:
-        reasons = "; ".join(part.reason for part in rest[:3]) or "there is no statement"
-        raise SubjectFailed(f"no query of {source} can be run: {reasons}")
+        raise SubjectFailed(f"no query of {source} can be run: {'; '.join(part.reason for part in rest[:3])}")
     write_mix(folder, imported)
     return imported

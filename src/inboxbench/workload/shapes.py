@@ -18,12 +18,14 @@ from inboxbench.sqltree.commands import Relation
 from inboxbench.sqltree.tokens import flat, scan
 from inboxbench.workload.model import LeftOut, Recorded, Shape, Values
 
+HIDDEN = "text hidden: grant pg_read_all_stats to the role that reads it"
 _MEASURABLE = frozenset({"select", "insert", "update", "delete", "merge"})
 _TRANSACTIONS = frozenset({"begin", "start", "commit", "rollback", "savepoint", "release", "rollback to", "prepare",
                            "commit prepared", "rollback prepared"})  # fmt: skip
 _SESSION = frozenset({"set", "reset", "show", "discard", "listen", "unlisten", "notify", "deallocate", "set session"})
 _SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
 _EXAMPLE = 90  # characters
+_CUT_AT = frozenset(2**n - 1 for n in range(10, 21))  # bytes, one less than the usual sizes of what holds a text
 
 
 def shapes_of(recorded: Iterable[Recorded]) -> tuple[list[Shape], list[LeftOut]]:
@@ -32,6 +34,8 @@ def shapes_of(recorded: Iterable[Recorded]) -> tuple[list[Shape], list[LeftOut]]
     rest: dict[str, LeftOut] = {}
     for statement in recorded:
         text, reason = measurable(statement.text)
+        if statement.name is None and len(statement.text.encode(errors="replace")) in _CUT_AT:
+            reason = "cut at a track_activity_query_size, as its length says: set that higher"
         if reason:
             leave_out(rest, reason, LeftOut(reason, statement.text, statement.ms, statement.calls))
             continue
@@ -71,7 +75,7 @@ def _without_values(text: str) -> str:
 def measurable(text: str) -> tuple[str, str | None]:
     """Return the statement to measure (of DECLARE the cursor's query), and why it is left out (None: it is not)."""
     if text.strip() == "<insufficient privilege>":
-        return text, "text hidden: grant pg_read_all_stats to the role that reads it"
+        return text, HIDDEN
     parsed = parse(text)
     if parsed.only is not None and parsed.only.kind == "declare cursor":
         return measurable(_query_of_cursor(text))

@@ -27,6 +27,7 @@ SHOP = """
            'about ' || (ARRAY['rust', 'snow'])[1 + n % 2] || ' ' || n, '2026-01-01'::timestamptz + n * interval '5 min',
            to_tsvector('simple', (ARRAY['rust', 'snow'])[1 + n % 2])
     FROM generate_series(1, 8000) n;
+    CREATE TABLE nobody (n bigint);
     CREATE TABLE codes (code char(9), flags bit(5));
     INSERT INTO codes SELECT 'CODE' || n % 7, B'10110' FROM generate_series(1, 70) n;
     ANALYZE

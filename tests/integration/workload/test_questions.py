@@ -13,7 +13,7 @@ from inboxbench.bench.workload.queries import draw_cases, read_workload
 from inboxbench.database import first_row
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.workload.model import Recorded
-from inboxbench.workload.questions import Statements, is_imported, questions, statements_of
+from inboxbench.workload.questions import Statements, checked, is_imported, questions, statements_of
 
 ASKED = "SELECT id FROM orders WHERE customer_id = $1"
 
@@ -76,3 +76,20 @@ def test_a_secret_that_is_mistaken_for_a_file_is_not_shown() -> None:
     with pytest.raises(UsageError) as raised:
         statements_of("postgres:geheim@db/shop")
     assert "geheim" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        ((), "only: no statement; let the application work for a while first"),
+        (
+            ("SELECT 1 FROM pg_class", "SET a = 1"),
+            "only: catalogue queries; settings of a session; let the application",
+        ),
+        (("<insufficient privilege>", "BEGIN"), "grant pg_read_all_stats to the role that reads it"),
+    ],
+)
+def test_what_holds_no_query_is_said_before_anything_is_copied(texts: tuple[str, ...], said: str) -> None:
+    with pytest.raises(SubjectFailed) as raised:
+        checked(Statements(tuple(map(Recorded, texts)), "a test"))
+    assert said in str(raised.value)

@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import Database
 
 from inboxbench.bench.workload.queries import draw_cases, read_workload
+from inboxbench.errors import SubjectFailed
 from inboxbench.project import Loose
 from inboxbench.workload.model import Imported, Recorded
 from inboxbench.workload.run import Limits, import_workload
@@ -164,3 +165,18 @@ def test_a_page_size_of_the_log_is_not_taken_from_another_placeholder(shop: Data
     plain = Recorded("SELECT id FROM orders LIMIT $1", 1, 5.0, samples=({1: "7"},))
     found = import_workload(shop.server, shop.name, [plain], tmp_path / "plain", source="a log").questions[0]
     assert found.values["limit"] == "7"
+
+
+def test_what_is_not_tried_in_time_is_counted(shop: Database, tmp_path: Path) -> None:
+    found = imported(shop, tmp_path / "q", "SELECT id FROM orders LIMIT $1", limits=Limits(budget_s=600.0))
+    assert found.share == 1
+    with pytest.raises(SubjectFailed, match=r"not tried: the time for that was over \(--budget\)"):
+        imported(shop, tmp_path / "none", "SELECT id FROM orders LIMIT $1", limits=Limits(budget_s=0.0))
+
+
+def test_a_table_without_rows_is_named_by_its_question(shop: Database, tmp_path: Path) -> None:
+    texts = ("SELECT id FROM orders LIMIT $1", "SELECT n FROM nobody WHERE n = $1", "SELECT count(*) FROM nobody",
+             "INSERT INTO nobody VALUES ($1)")  # fmt: skip
+    result = imported(shop, tmp_path, *texts)
+    assert [part.reason for part in result.left_out] == ["this data has no values for its parameters"]
+    assert result.left_out[0].example == "SELECT n FROM nobody WHERE n = $1"

@@ -65,3 +65,11 @@ def test_a_cursor_is_its_query() -> None:
 def test_files_keep_their_constants() -> None:
     shapes, _ = shapes_of([Recorded("SELECT a FROM t WHERE b = 'open'", name="open_orders")])
     assert (shapes[0].text, shapes[0].name) == ("SELECT a FROM t WHERE b = 'open'", "open_orders")
+
+
+@pytest.mark.parametrize("size", [1023, 4095])
+def test_a_text_as_long_as_what_holds_it_was_cut(size: int) -> None:
+    text = "SELECT id FROM orders WHERE note <> '".ljust(size - 1, "x") + "'"
+    shapes, left_out = shapes_of([Recorded(text), Recorded(text + " ", calls=7), Recorded(text, name="file")])
+    assert [shape.calls for shape in shapes] == [7, 1]
+    assert ["track_activity_query_size" in part.reason for part in left_out] == [True]

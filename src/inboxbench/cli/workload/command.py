@@ -17,19 +17,19 @@ from rich.text import Text
 from inboxbench.cli.options import Session, pass_loose_session
 from inboxbench.cli.output import Output, heading, output_options
 from inboxbench.cli.progress import counting, progress_console
-from inboxbench.credentials import place
 from inboxbench.database import require_ours
 from inboxbench.database_copy import CopyFailed, copied, is_url
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.record import as_json
 from inboxbench.report.document import lab_markdown, print_lab
 from inboxbench.server import Server
-from inboxbench.workload.model import Imported, Recorded
-from inboxbench.workload.run import MOST_QUERIES, TIMEOUT_S, Limits, import_workload
+from inboxbench.workload.model import Imported
+from inboxbench.workload.questions import Statements, checked, statements_of
+from inboxbench.workload.run import BUDGET_S, MOST_QUERIES, TIMEOUT_S, Limits, import_workload
 from inboxbench.workload.show import workload_lab
 from inboxbench.workload.sources.files import read_files
 from inboxbench.workload.sources.server_log import read_log
-from inboxbench.workload.sources.statistics import read_export, read_statistics
+from inboxbench.workload.sources.statistics import read_export
 
 SCHEMA_VERSION = 1
 _EXISTING = click.Path(path_type=Path)
@@ -69,6 +69,13 @@ def command() -> None:
     help="seconds after which a query is stopped and left out, when it is tried on the copy",
 )
 @click.option(
+    "--budget",
+    default=BUDGET_S,
+    show_default=True,
+    type=click.FloatRange(0.001),
+    help="seconds that trying all queries may take; those that are not tried by then are left out",
+)
+@click.option(
     "--values",
     is_flag=True,
     help="write values of the log into the files (default: draws of like values, so that no data leaves the copy)",
@@ -87,6 +94,7 @@ def import_command(
     role: str | None,
     top: int,
     timeout: float,
+    budget: float,
     values: bool,
     output: Output,
 ) -> None:
@@ -99,11 +107,12 @@ def import_command(
     `inboxbench bench --database URL --queries DIR` measures the result.
     """
     _check_sources(export, logs, folder, role, values)
-    limits = Limits(top, timeout, values)
-    with _made(into) as made, session.server() as server:
-        recorded, source = _recorded(database, export, logs, folder, role)
-        imported = _imported(server, database, recorded, made, source, limits)
-        label = server.label
+    limits = Limits(top, timeout, values, budget)
+    with _made(into) as made:
+        statements = checked(_statements(database, export, logs, folder, role))
+        with session.server() as server:
+            imported = _imported(server, database, statements, made, limits)
+            label = server.label
     imported = replace(imported, folder=str(into))
     lab = workload_lab(imported)
     output.hand_over(
@@ -131,33 +140,38 @@ def _check_sources(
         raise UsageError("--values are those of a log: name it with --log")
 
 
-def _recorded(
+def _statements(
     database: str, export: Path | None, logs: Sequence[Path], folder: Path | None, role: str | None
-) -> tuple[list[Recorded], str]:
-    """Return the statements, and in words where they come from."""
+) -> Statements:
     if export:
-        return read_export(export), str(export)
+        return Statements(tuple(read_export(export)), str(export))
     if logs:
-        return [statement for path in logs for statement in read_log(path)], ", ".join(map(str, logs))
+        return Statements(tuple(found for path in logs for found in read_log(path)), ", ".join(map(str, logs)))
     if folder:
-        return read_files(folder), str(folder)
+        return Statements(tuple(read_files(folder)), str(folder))
     if not is_url(database):
         raise UsageError(
             "--database NAME has no statistics of its own: write postgresql://…, or name --csv, --log or --sql"
         )
-    return read_statistics(database, role)[0], f"pg_stat_statements of {place(database)}"
+    return statements_of(database, role)
 
 
-def _imported(  # noqa: PLR0917
-    server: Server, database: str, recorded: Sequence[Recorded], folder: Path, source: str, limits: Limits
-) -> Imported:
+def _imported(server: Server, database: str, statements: Statements, folder: Path, limits: Limits) -> Imported:
     if not is_url(database):
         require_ours(server, database)
     try:
         with copied(server, database) as copy, counting() as progress:
             for remark in copy.remarks:
                 progress_console.print(Text(remark, style="yellow"))
-            return import_workload(server, copy.name, recorded, folder, source=source, limits=limits, progress=progress)
+            return import_workload(
+                server,
+                copy.name,
+                statements.recorded,
+                folder,
+                source=statements.source,
+                limits=limits,
+                progress=progress,
+            )
     except CopyFailed as error:
         raise SubjectFailed(str(error)) from None
 

@@ -60,6 +60,8 @@ def _counted(connection: Connection, url: str, role: str | None) -> Iterator[Rec
     if found is None:
         raise UsageError(f"{place(url)} has no pg_stat_statements; {_HOW}")
     schema, columns = found
+    if role and connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:
+        raise UsageError(f"--role {role}: {place(url)} has no such role")
     time = sql.Identifier(next(name for name in TIMES if name in columns))
     query = sql.SQL(
         "SELECT query, sum(calls)::bigint, sum({time})::float8, sum(rows)::bigint FROM {view} "
@@ -69,7 +71,9 @@ def _counted(connection: Connection, url: str, role: str | None) -> Iterator[Rec
         time=time,
         view=sql.Identifier(schema, "pg_stat_statements"),
         top=sql.SQL("toplevel") if "toplevel" in columns else sql.SQL("true"),
-        mine=sql.SQL("userid = to_regrole({})").format(sql.Literal(role)) if role else sql.SQL("true"),
+        mine=sql.SQL("userid = (SELECT oid FROM pg_roles WHERE rolname = {})").format(sql.Literal(role))
+        if role
+        else sql.SQL("true"),
     )
     for text, calls, ms, rows in connection.execute(query):
         yield Recorded(text or "", calls, ms, rows)
