@@ -19,7 +19,7 @@ import psycopg
 from postgast import pg_query_pb2 as pb
 
 from inboxbench.database import Connection
-from inboxbench.sqltree import parse
+from inboxbench.sqltree import Parsed, parse
 from inboxbench.sqltree.tokens import scan
 
 # A table, or an index of it, and the values of columns that its rows have; no values: all of its rows.
@@ -90,6 +90,15 @@ _IMMUTABLE = """
     SELECT proname FROM pg_proc GROUP BY proname
     HAVING bool_and(pronamespace = 'pg_catalog'::regnamespace AND provolatile = 'i')
 """
+# Operators, casts and domains that call a function without naming it, which may do anything.
+_HIDDEN_CALLS = """
+    SELECT FROM pg_operator AS o JOIN pg_proc AS f ON f.oid = o.oprcode
+    WHERE o.oprnamespace <> 'pg_catalog'::regnamespace AND f.provolatile = 'v'
+    UNION ALL SELECT FROM pg_cast AS c JOIN pg_proc AS f ON f.oid = c.castfunc
+    WHERE f.pronamespace <> 'pg_catalog'::regnamespace AND f.provolatile = 'v'
+    UNION ALL SELECT FROM pg_constraint AS k JOIN pg_depend AS d ON d.objid = k.oid
+    WHERE k.contypid <> 0 AND d.classid = 'pg_constraint'::regclass AND d.refclassid = 'pg_proc'::regclass
+"""
 
 
 class CoarserError(Exception):
@@ -106,6 +115,8 @@ class Footprints:
     _immutable: frozenset[str] = frozenset()
     _known: dict[Any, Footprint] = field(default_factory=dict)
     _fine: set[str] = field(default_factory=set)
+    _plain: dict[str, bool] = field(default_factory=dict)
+    _hidden_calls: bool = True
 
     def load(self) -> None:
         """Read the catalogue as it is after a reset."""
@@ -122,6 +133,7 @@ class Footprints:
             )
             self._tables[name] = table
         self._immutable = frozenset(name for (name,) in self.control.execute(_IMMUTABLE.encode()))
+        self._hidden_calls = bool(self.control.execute(_HIDDEN_CALLS.encode()).rowcount)
 
     def of(self, text: str, parameters: Any) -> Footprint:
         """Return the footprint of a statement with its parameters, as psycopg takes them.
@@ -141,18 +153,48 @@ class Footprints:
             self._known[key] = footprint
         return footprint
 
+    def is_plain(self, text: str, parameters: Any) -> bool:
+        """Return whether a statement reads, locks and writes rows and does nothing else.
+
+        After it a session is what it was before: it has no setting, advisory lock, temporary table or value of a
+        sequence more, and it has let go of nothing that another one waits for.
+        """
+        if text not in self._plain:
+            self._plain[text] = not self._hidden_calls and self._does_rows_alone(text, parameters)
+        return self._plain[text]
+
+    def _does_rows_alone(self, text: str, parameters: Any) -> bool:
+        understood = self._understood(text, parameters)
+        if understood is None:
+            return False
+        kind, target = understood.commands[0].kind, understood.commands[0].target
+        if kind == "insert":
+            return target is not None and not self._tables[target.name].defaults
+        return kind != "select" or not _only_statement(understood.text).HasField("into_clause")
+
     def _read(self, text: str, parameters: Any) -> Footprint:
         words = text.split(None, 1)
-        if words and words[0].lower() in _LOCAL:
+        if words and words[0].lower() in _LOCAL and ";" not in text.rstrip().rstrip(";"):
             return NOTHING
+        understood = self._understood(text, parameters)
+        if understood is None:
+            return EVERYTHING
+        whole, only, references = understood.text, understood.commands[0], understood.references
+        names = sorted({relation.name for relation in references.relations})
+        simple = len(references.relations) == 1 and not _nested(whole)
+        target = only.target.name if only.target is not None else None
+        return self._footprint(only.kind, _only_statement(whole), names, target, simple, locks=references.locks_rows)
+
+    def _understood(self, text: str, parameters: Any) -> Parsed | None:
+        """Return the one statement with its values, read by the parser; None where it may do anything."""
         try:
             whole = psycopg.ClientCursor(self.control).mogrify(text.encode(), parameters) if parameters else text
         except (psycopg.Error, TypeError, ValueError, UnicodeError):
-            return EVERYTHING
+            return None
         parsed = parse(whole)
         only = parsed.only
         if only is None or only.kind not in ("select", "insert", "update", "delete"):
-            return EVERYTHING
+            return None
         references = parsed.references
         names = {relation.name for relation in references.relations}
         unknown = any(name not in self._tables or not self._tables[name].plain for name in names)
@@ -162,11 +204,8 @@ class Footprints:
             or _CLOCKS & _names(whole)
             or _changes_within(whole, only.kind)
         ):
-            return EVERYTHING
-        statement = _only_statement(whole)
-        simple = len(references.relations) == 1 and not _nested(whole)
-        target = only.target.name if only.target is not None else None
-        return self._footprint(only.kind, statement, sorted(names), target, simple, locks=references.locks_rows)
+            return None
+        return parsed
 
     def _footprint(
         self, kind: str, statement: Any, names: Sequence[str], target: str | None, simple: bool, *, locks: bool

@@ -81,7 +81,8 @@ class GatedConnection(psycopg.Connection[TupleRow]):
     """A connection that asks `hub`, the scheduler's greenlet, before each round trip. Without a hub it is plain.
 
     misuse: what its function did with it that no schedule can order; empty when all is well. own_settings: those that
-    an object mapper makes when it connects.
+    an object mapper makes when it connects. untracked: it sent something that was no step. as_new: what it sent since
+    it was made as new left nothing at the server that a session keeps.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -90,6 +91,8 @@ class GatedConnection(psycopg.Connection[TupleRow]):
         self.misuse = ""
         self._thread = threading.get_ident()
         self._custom = False
+        self.untracked = False
+        self.as_new = False
         self._savepoints = False
         self.met_by_engine = False
         self.taken: list[Taken] = []
@@ -100,15 +103,28 @@ class GatedConnection(psycopg.Connection[TupleRow]):
         self._parameters: Params | None = None
         self.cursor_factory = GatedCursor
 
-    def renew(self) -> bool:
-        """Make the session as new, at the server and here. Returns False when only another connection can be that."""
-        pgconn = self.pgconn
+    def begin_renewal(self) -> bool:
+        """Begin to make the session as new. Returns False when only another connection can be that."""
         if self.closed or self._custom:
             return False
-        if pgconn.transaction_status != pq.TransactionStatus.IDLE:
-            pgconn.exec_(b"ROLLBACK")
-        if pgconn.exec_(b"DISCARD ALL").status != pq.ExecStatus.COMMAND_OK:
-            return False
+        if self.pgconn.transaction_status != pq.TransactionStatus.IDLE:
+            self.pgconn.exec_(b"ROLLBACK")
+            self.as_new = False
+        self.as_new = self.as_new and not self._prepared._names
+        if not self.as_new:
+            self.pgconn.send_query(b"DISCARD ALL")
+        return True
+
+    def end_renewal(self) -> bool:
+        """Make the session as new here, when it is so at the server. Returns False when it cannot be."""
+        pgconn = self.pgconn
+        renewed = self.as_new
+        while not renewed and (result := pgconn.get_result()) is not None:
+            renewed = result.status == pq.ExecStatus.COMMAND_OK
+            if not renewed:
+                return False
+        while pgconn.get_result() is not None:
+            continue
         while pgconn.notifies() is not None:
             pass
         vars(self).clear()
@@ -121,6 +137,7 @@ class GatedConnection(psycopg.Connection[TupleRow]):
 
     def wait(self, gen: PQGen[Any], *args: Any, **kwargs: Any) -> Any:
         if self.hub is None or not self.asks:
+            self.untracked = True
             return super().wait(gen, *args, **kwargs)
         name = getattr(gen, "__name__", "")
         step = Step(_readable(self._text, self) or self._word(name), gen, self._cursor, self._parameters)

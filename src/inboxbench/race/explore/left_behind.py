@@ -38,7 +38,8 @@ class LeftBehind:
         self, run: ScheduleRun, sessions: Sequence[Session], play_watched: PlayWatched | None = None
     ) -> ScheduleRun:
         """Return the run with what its sessions kept. Raises SubjectFailed when one opened a connection of its own."""
-        others, locks = self._wait_monitor.left(self._pool)
+        as_new = all(session.connection.as_new for session in sessions)
+        others, locks = self._wait_monitor.left(self._pool, locks=not as_new)
         if others > self._others:
             self._others = others
             raise SubjectFailed(self._opened(run, play_watched))

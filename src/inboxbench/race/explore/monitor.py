@@ -27,6 +27,7 @@ _LOCKS = b"""
     FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = ANY($1::int[])
 """
 _LEFT_NAME = b"inboxbench_left"
+_OPENED_NAME = b"inboxbench_opened"
 # What else outlives a transaction; asked over the session's own connection, and too slow to ask after each schedule.
 _STATE = b"""
     SELECT format('setting %s = %s', name, setting) FROM pg_settings WHERE source = 'session'
@@ -47,7 +48,9 @@ class WaitMonitor:
         self._pgconn = monitor.pgconn
         self._checked(self._pgconn.prepare(_WAITS_NAME, _WAITS))
         self._counts = self._pgconn.server_version >= _COUNTED
-        self._checked(self._pgconn.prepare(_LEFT_NAME, (_SESSIONS if self._counts else _SESSIONS_NOW) + _LOCKS))
+        sessions = _SESSIONS if self._counts else _SESSIONS_NOW
+        self._checked(self._pgconn.prepare(_LEFT_NAME, sessions + _LOCKS))
+        self._checked(self._pgconn.prepare(_OPENED_NAME, sessions))
 
     def waits(self, pending: Sequence[Session], sessions: Iterable[Session]) -> dict[int, set[int]]:
         """Return session → the sessions that it waits for, without those that wait for nobody or for a stranger."""
@@ -60,14 +63,18 @@ class WaitMonitor:
                 waits[by_pid[int(result.get_value(row, 0) or b"0")]] = others
         return waits
 
-    def left(self, pool: SessionPool) -> tuple[int, list[tuple[int, str]]]:
-        """Return how many connections but those of `pool` were opened, and the advisory locks (pid, key) of its own."""
+    def left(self, pool: SessionPool, *, locks: bool = True) -> tuple[int, list[tuple[int, str]]]:
+        """Return how many connections but those of `pool` were opened, and the advisory locks (pid, key) of its own.
+
+        locks: whether the pool's sessions may have any; to ask for them takes the server longer than all else.
+        """
         pids = pool.pids()
-        result = self._checked(self._pgconn.exec_prepared(_LEFT_NAME, [_pids(pids)]))
+        name, parameters = (_LEFT_NAME, [_pids(pids)]) if locks else (_OPENED_NAME, [])
+        result = self._checked(self._pgconn.exec_prepared(name, parameters))
         rows = [(result.get_value(row, 0), result.get_value(row, 1) or b"") for row in range(result.ntuples)]
         opened = sum(int(value) for pid, value in rows if pid is None)
-        locks = sorted((int(pid), key.decode()) for pid, key in rows if pid is not None)
-        return opened - (pool.opened if self._counts else len(pids)), locks
+        kept = sorted((int(pid), key.decode()) for pid, key in rows if pid is not None)
+        return opened - (pool.opened if self._counts else len(pids)), kept
 
     def kill(self, session: Session, *, patience_ms: int = 0) -> None:
         """End a session's backend, and wait until it is gone when there is patience."""

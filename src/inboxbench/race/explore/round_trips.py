@@ -66,11 +66,16 @@ class RoundTrips:
         session.since = time.monotonic()
         self._move(session, None)
 
-    def poll(self, pending: Sequence[Session], seconds: float) -> None:
-        """Move on the sessions that the server has answered; wait for the first answer, `seconds` at most."""
+    def poll(self, pending: Sequence[Session], seconds: float) -> list[Session]:
+        """Move on the sessions that the server has answered, and return them; wait at most `seconds` for the first.
+
+        A step may take several answers: that of BEGIN comes before that of its statement.
+        """
         by_socket = {session.connection.pgconn.socket: session for session in pending}
-        for socket, ready in _answered({socket: session.wants for socket, session in by_socket.items()}, seconds):
+        answered = _answered({socket: session.wants for socket, session in by_socket.items()}, seconds)
+        for socket, ready in answered:
             self._move(by_socket[socket], ready)
+        return [by_socket[socket] for socket, _ in answered]
 
     def _move(self, session: Session, ready: Ready | None) -> None:
         """Let the pending round trip go as far as it can; hand its result to the session when it has ended."""

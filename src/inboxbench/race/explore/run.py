@@ -30,7 +30,7 @@ from inboxbench.race.explore.reduce import search_reduced
 from inboxbench.race.explore.refusals import failures
 from inboxbench.race.explore.result import Counterexample, Exploration, Judged, PlaySchedule, search
 from inboxbench.race.explore.round_trips import Recorder
-from inboxbench.race.explore.scheduler import Scheduler
+from inboxbench.race.explore.scheduler import Scheduler, never_plain
 from inboxbench.race.explore.session import Session, SessionPool, count_session
 from inboxbench.server import reason
 
@@ -56,12 +56,12 @@ class Explorer:
         although the sessions ran one after another, it is no race, and that is said too.
         """
         bounds = bounds or Bounds()
-        with self._prepared(scenario, bounds.limit_s) as play:
+        footprints = Footprints(self._control)
+        self._reset(scenario)
+        footprints.load()
+        with self._prepared(scenario, bounds.limit_s, footprints) as play:
             if bounds.whole or bounds.preemptions is not None or bounds.deaths:
                 return search(play, len(scenario.functions), bounds, scenario.serially_wrong)
-            footprints = Footprints(self._control)
-            self._reset(scenario)
-            footprints.load()
             return search_reduced(play, scenario, bounds, footprints)
 
     def record(
@@ -91,7 +91,9 @@ class Explorer:
         return Counterexample(played, complaints)
 
     @contextmanager
-    def _prepared(self, scenario: Scenario, limit_s: float) -> Iterator[PlaySchedule]:
+    def _prepared(
+        self, scenario: Scenario, limit_s: float, footprints: Footprints | None = None
+    ) -> Iterator[PlaySchedule]:
         """Yield a function that resets, plays a prefix and on to the end, and judges."""
         if not 1 <= len(scenario.functions) <= len(LETTERS):
             raise UsageError(f"sessions: {len(scenario.functions)} is outside 1 … {len(LETTERS)}")
@@ -103,7 +105,7 @@ class Explorer:
             with _failures("the oracle"):
                 return played, tuple(judge(self._control, played.outcomes))
 
-        with closing(self._scheduler(scenario, scenario.functions, limit_s)) as scheduler:
+        with closing(self._scheduler(scenario, scenario.functions, limit_s, footprints)) as scheduler:
             yield play
 
     def _play(self, scenario: Scenario, scheduler: Scheduler, left: LeftBehind, prefix: str) -> ScheduleRun:
@@ -128,7 +130,13 @@ class Explorer:
         with _failures("the reset"):
             scenario.reset(self._control)
 
-    def _scheduler(self, scenario: Scenario, functions: Sequence[SessionFunction], limit_s: float) -> Scheduler:
+    def _scheduler(
+        self,
+        scenario: Scenario,
+        functions: Sequence[SessionFunction],
+        limit_s: float,
+        footprints: Footprints | None = None,
+    ) -> Scheduler:
         return Scheduler(
             self._pool,
             self._wait_monitor,
@@ -136,6 +144,7 @@ class Explorer:
             level=scenario.level,
             limit_s=limit_s,
             refusals=scenario.refusals,
+            is_plain=footprints.is_plain if footprints else never_plain,
         )
 
     def _judge(self, scenario: Scenario, limit_s: float, left: LeftBehind) -> Judge:

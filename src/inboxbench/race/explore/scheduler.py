@@ -5,26 +5,36 @@ A step that has to wait for a lock stays begun; its session leaves the choice un
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import greenlet
 from psycopg import IsolationLevel
 
 from inboxbench.errors import SubjectFailed
+from inboxbench.race.explore.expected_answers import POLL_S, SURE_S, ExpectedAnswers, Place
 from inboxbench.race.explore.left_behind import lasting_wait
 from inboxbench.race.explore.model import LETTERS, Choice, Event, Outcome, ScheduleRun, SessionFunction
 from inboxbench.race.explore.monitor import WaitMonitor, is_cycle
 from inboxbench.race.explore.round_trips import Recorder, RoundTrips, event_of
 from inboxbench.race.explore.session import Session, SessionPool
 
-# Longer than most statements take that are not blocked, short enough not to slow a schedule: then the server is asked.
-_POLL_S = 0.0005
 _KILL_PATIENCE_MS = 5000
+# Begins and ends transactions, and leaves nothing else at the server.
+_TRANSACTION_WORDS = re.compile(
+    r"\s*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release)\b[^;]*;?\s*", re.IGNORECASE
+)
+
+
+def never_plain(_text: str, _parameters: Any) -> bool:
+    """Say of no statement that it does nothing but read, lock and write rows: right of any."""
+    return False
 
 
 class Scheduler:
@@ -39,13 +49,17 @@ class Scheduler:
         level: IsolationLevel,
         limit_s: float,
         refusals: Sequence[str] = (),
+        is_plain: Callable[[str, Any], bool] = never_plain,
     ) -> None:
+        """is_plain: whether a statement with its parameters does nothing but read, lock and write rows."""
         self._pool = pool
         self._wait_monitor = wait_monitor
         self._functions = functions
         self._level = level
         self._limit_s = limit_s
         self._refusals = refusals
+        self._is_plain = is_plain
+        self._expected = ExpectedAnswers()
         self._sessions: list[Session] = []
         self._events: list[Event] = []
         self.recorder: Recorder | None = None
@@ -77,8 +91,9 @@ class Scheduler:
         self._events = []
         self._round_trips = RoundTrips(self._events, watch, self.recorder)
         self._sessions = []
-        for index, function in enumerate(self._functions):
-            connection = self._pool.take(index, self._level)
+        self._plain = True
+        connections = self._pool.take(len(self._functions), self._level)
+        for index, (connection, function) in enumerate(zip(connections, self._functions, strict=True)):
             connection.enter(hub)
             self._sessions.append(Session(index, connection, function, self._refusals))
         if self.recorder is not None:
@@ -105,6 +120,8 @@ class Scheduler:
             starts.append(len(self._events))
             current = LETTERS.index(letter.upper())
             self._take(self._sessions[current], dies=letter.islower())
+        for session in self._sessions:
+            session.connection.as_new = self._plain and not session.connection.untracked
         outcomes = tuple(_outcome(session) for session in self._sessions)
         steps = tuple(session.steps for session in self._sessions)
         schedule, events = "".join(letters), tuple(self._events)
@@ -116,7 +133,7 @@ class Scheduler:
             ready = tuple(session.index for session in self._sessions if session.step is not None)
             if ready or not self._pending():
                 return ready
-            self._settle()
+            self._settle(None)
             self._require_hope()
 
     def _require_hope(self) -> None:
@@ -132,11 +149,16 @@ class Scheduler:
                     raise SubjectFailed(lasting_wait(session, blocker, kept))
 
     def _take(self, session: Session, *, dies: bool) -> None:
+        assert session.step is not None
+        rows_alone = self._is_plain(session.step.text, session.step.parameters)
+        self._keeps_locks = self._plain and not dies and rows_alone
+        self._plain = self._keeps_locks or (self._plain and bool(_TRANSACTION_WORDS.fullmatch(session.step.text)))
+        steps = tuple(other.steps for other in self._sessions)
         if dies:
             self._kill(session)
         else:
             self._round_trips.start(session)
-        self._settle()
+        self._settle((steps, session.index))
         for other in self._sessions:
             if other.connection.closed and other.outcome is not None and not other.gone:
                 self._wait_monitor.kill(other, patience_ms=_KILL_PATIENCE_MS)  # its locks go with its backend
@@ -169,23 +191,41 @@ class Scheduler:
     def _pending(self) -> list[Session]:
         return [session for session in self._sessions if session.pending is not None]
 
-    def _settle(self) -> None:
+    def _settle(self, place: Place | None) -> None:
         """Return when every session under way has ended its step or, by the server's word, waits for another of ours.
 
-        A cycle is not a wait: PostgreSQL ends it, after deadlock_timeout.
+        A cycle is not a wait: PostgreSQL ends it, after deadlock_timeout. place: where in the schedule a step has
+        begun, None when none has.
         """
-        wait_s = _POLL_S if any(not session.waiting for session in self._pending()) else 0.0
+        begun = self._pending()
+        self._await_answers(place, [session.index for session in begun])
+        if place is not None:
+            self._expected.note(place, {session.index for session in begun if session.pending is None})
+
+    def _await_answers(self, place: Place | None, under_way: Sequence[int]) -> None:
+        wait_s = self._expected.wait_s(place, under_way)
         while pending := self._pending():
             if time.monotonic() > self._deadline:
                 raise OutOfTimeError
-            self._round_trips.poll(pending, wait_s)
-            wait_s = _POLL_S
-            if pending := self._pending():
-                waits = self._wait_monitor.waits(pending, self._sessions)
-                if len(waits) == len(pending) and not is_cycle(waits):
-                    for session in pending:
-                        session.blockers = tuple(sorted(waits[session.index]))
-                    return
+            moved = self._round_trips.poll(pending, wait_s)
+            pending = self._pending()
+            if not pending or self._all_wait_on(pending, place):
+                return
+            wait_s = self._expected.wait_s(place, [session.index for session in pending])
+            if any(session.pending is not None for session in moved) or (moved and wait_s == SURE_S):
+                continue
+            waits = self._wait_monitor.waits(pending, self._sessions)
+            if len(waits) == len(pending) and not is_cycle(waits):
+                for session in pending:
+                    session.blockers = tuple(sorted(waits[session.index]))
+                return
+            wait_s = POLL_S
+
+    def _all_wait_on(self, pending: Sequence[Session], place: Place | None) -> bool:
+        """Return whether the step that was made cannot have woken anybody: it took more locks, and let go of none."""
+        if place is None or not self._keeps_locks or not all(session.waiting for session in pending):
+            return False
+        return self._sessions[place[1]].in_transaction
 
     def _stuck(self) -> str:
         """Return a message that says which session used up the time limit, and with what.

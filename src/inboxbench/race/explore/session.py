@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import greenlet
 import psycopg
-from psycopg import IsolationLevel
+from psycopg import IsolationLevel, pq
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.waiting import Wait
 
@@ -53,6 +53,11 @@ class Session:
     @property
     def pid(self) -> int:
         return self.backend
+
+    @property
+    def in_transaction(self) -> bool:
+        """Return whether its transaction is open and has not failed."""
+        return self.connection.pgconn.transaction_status == pq.TransactionStatus.INTRANS
 
     def begin(self) -> greenlet.greenlet:
         """Return the new greenlet that the session runs in."""
@@ -120,7 +125,8 @@ def _connect(conninfo: str, level: IsolationLevel) -> GatedConnection:
 def _opened(conninfo: str, options: str) -> GatedConnection:
     connection = GatedConnection.connect(conninfo, options=options, application_name="inboxbench race", autocommit=True)
     count_session(connection)
-    connection.renew()
+    connection.as_new = True
+    connection.end_renewal()
     return connection
 
 
@@ -148,12 +154,22 @@ class SessionPool:
         self.opened = 0
         self.always_new = False
 
-    def take(self, index: int, level: IsolationLevel) -> GatedConnection:
-        """Return the idle connection of session `index` at `level`, as new."""
+    def take(self, sessions: int, level: IsolationLevel) -> list[GatedConnection]:
+        """Return the idle connections of as many sessions at `level`, as new; the server renews all at once."""
+        renewing = [self._begin_renewal(index, level) for index in range(sessions)]
+        return [self._ready(index, level, connection) for index, connection in enumerate(renewing)]
+
+    def _begin_renewal(self, index: int, level: IsolationLevel) -> GatedConnection | None:
         known, connection = self._connections.get(index, (level, None))
-        if connection is None or known != level or self.always_new or not connection.renew():
-            if connection is not None:
-                connection.close()
+        if connection is not None and known == level and not self.always_new and connection.begin_renewal():
+            return connection
+        return None
+
+    def _ready(self, index: int, level: IsolationLevel, renewing: GatedConnection | None) -> GatedConnection:
+        connection = renewing
+        if connection is None or not connection.end_renewal():
+            if index in self._connections:
+                self._connections[index][1].close()
             connection = _connect(self._conninfo, level)
             self.opened += 1
             self._connections[index] = level, connection

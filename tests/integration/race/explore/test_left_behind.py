@@ -223,6 +223,23 @@ def test_state_begins_as_new_and_what_is_kept_is_said(play: Play, statement: str
     assert list(found.left) == names
 
 
+def test_sessions_are_as_new_also_where_only_some_schedules_leave_something(play: Play) -> None:
+    """After a schedule of plain statements a session is used as it is; after this one it must not be."""
+    left = 0
+
+    def claim(connection: GatedConnection, _session: int) -> None:
+        nonlocal left
+        count = read(connection)
+        connection.execute(ADD, (count + 1,))
+        if count:
+            left += 1
+            connection.execute("CREATE TEMP TABLE scratch (x int)")  # fails where it is there already
+
+    found = play(claim, claim)
+    assert (found.aborted, found.complete) == (0, True)
+    assert 1 < left < found.played
+
+
 @pytest.mark.parametrize(
     "statement",
     ["SELECT set_config('app.x', 'dirty', false)", "SELECT sets_one('dirty')", "SET LOCAL app.hidden = 'y'"],
