@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-faults lint docs docs-pages bench prove-gate prove-hazards prove-isolation prove-naive prove-orms prove-rewrites million format head-sql lock clean
+.PHONY: help demo test test-long test-faults lint docs docs-pages bench prove-gate prove-hazards prove-isolation prove-naive prove-orms prove-rewrites prove-upgrade million format head-sql lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -69,6 +69,9 @@ prove-orms: $(READY) ## race explore on Django 4.2 to 5.2, each in an environmen
 
 prove-rewrites: $(READY) ## every rewrite beside what was written, on a million rows under traffic: 7 minutes
 	$(BIN)/python bench/proofs/prove_rewrites.py $(ARGS)
+
+prove-upgrade: $(READY) ## an upgrade rehearsed: 20 planted flips are seen, the same twice 50 times raises nothing: 15 minutes (ARGS="--same 5")
+	$(BIN)/python bench/proofs/prove_upgrade.py $(ARGS)
 
 million: $(READY) ## a million claims, none twice: minutes (ARGS="--output FILE.md")
 	$(BIN)/inboxbench race million $(ARGS)

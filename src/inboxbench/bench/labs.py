@@ -7,6 +7,7 @@ from inboxbench.bench.drop_one import drop_one_lab
 from inboxbench.bench.growth.run import growth_lab
 from inboxbench.bench.load import load_lab
 from inboxbench.bench.traps import traps_lab
+from inboxbench.bench.upgrade import upgrade_lab
 from inboxbench.extensions import extension
 from inboxbench.project import Project
 from inboxbench.report.document import Labs
@@ -17,6 +18,7 @@ LABS: Labs = {
     "drop_one": drop_one_lab,
     "growth": growth_lab,
     "load": load_lab,
+    "contrast": upgrade_lab,
 }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import exp, log
 from typing import Any
 
 from inboxbench.bench.model import Cell, Matrix, Pair
 from inboxbench.bench.workload.queries import Case
+from inboxbench.explain import Plan
 
 # Below this a difference of pages is no news.
 _FEW = 2
@@ -16,11 +17,12 @@ _FEW = 2
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One server and what was measured on it."""
+    """One server and what was measured on it. sampled: plans of each case under other samples of statistics."""
 
     label: str
     version: int
     matrix: Matrix
+    sampled: Mapping[str, tuple[Plan, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

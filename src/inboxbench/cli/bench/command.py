@@ -24,6 +24,7 @@ from inboxbench.cli.bench.matrix import (
     measure_side,
     print_contrast,
     print_matrix,
+    print_rehearsal,
     sides_json,
 )
 from inboxbench.cli.bench.options import (
@@ -158,7 +159,9 @@ def command(
         weights()
     options: dict[str, Any] = {"sets": sets, "queries": wanted, "writes": writes, "rounds": rounds}
     options |= {"budget_s": budget, "timeout_s": timeout, "speed": Speed(throughput_seconds if throughput else 0)}
-    measured = [measure_side(each, source, options, fresh=fresh, ready=weights) for each in session.each()]
+    sessions = session.each()
+    several = {"fresh": fresh, "compared": len(sessions) > 1}
+    measured = [measure_side(each, source, options, **several, ready=weights) for each in sessions]
     sides, caches = [side for side, _cache in measured], [cache for _side, cache in measured]
     matrix = sides[0].matrix
     verdicts = [decide(side.matrix, weights(), wal_page) for side in sides]
@@ -170,6 +173,7 @@ def command(
         print_matrix(matrix, document, console)
         for contrast in contrasts(sides):
             print_contrast(contrast, console)
+        print_rehearsal(document, console)
 
     output.hand_over(document, text=show, markdown=lambda: matrix_markdown(matrix, document))
     for side in sides:

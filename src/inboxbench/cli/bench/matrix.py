@@ -17,28 +17,37 @@ from inboxbench.bench.cache.outcomes import Cache
 from inboxbench.bench.model import Cell, Matrix
 from inboxbench.bench.servers import Change, Contrast, Side, contrasts
 from inboxbench.bench.sets.catalogue import CURRENT
+from inboxbench.bench.upgrade import SAMPLES, Plans, sampled_plans, upgrade, upgrade_lab
 from inboxbench.cli.bench.options import SCHEMA_VERSION
 from inboxbench.cli.bench.source import Database, Source, cache_of, open_source, print_reuse
 from inboxbench.cli.options import Session
 from inboxbench.cli.progress import counting, progress_console
 from inboxbench.machine import describe_machine
 from inboxbench.report import render_markdown
+from inboxbench.report.document import lab_markdown, print_lab
 from inboxbench.report.index_figures import compare
 from inboxbench.report.model import read_run
 from inboxbench.report.table import Cell as Shown
 from inboxbench.report.table import Row, Table, as_markdown, escape, figures, print_table, words
 from inboxbench.report.tables import cells_table, mix_table, sets_table
 from inboxbench.report.verdict import Verdict
+from inboxbench.server import Server
 
 _MOST = 40
 
 
 def measure_side(
-    session: Session, source: Source, options: dict[str, Any], *, fresh: bool, ready: Callable[[], object]
+    session: Session,
+    source: Source,
+    options: dict[str, Any],
+    *,
+    fresh: bool,
+    compared: bool,
+    ready: Callable[[], object],
 ) -> tuple[Side, Cache]:
     """Measure the whole matrix on the session's server, and what of it was known before.
 
-    ready: is called when the questions are there and nothing is measured yet.
+    compared: it is one of several servers. ready: is called when the questions are there and nothing is measured yet.
     """
     with session.server() as server:
         progress_console.print(Text(server.label))
@@ -49,8 +58,14 @@ def measure_side(
             given |= {"role": source.role, "caveats": database.remarks, "as_source": source.as_source}
             matrix = run_matrix(server, database.name, session.project, **given)
             matrix = _beside_source(matrix, source, database, timeout_s=options["timeout_s"])
+            plans = _sampled(server, database, matrix, source, options["timeout_s"]) if compared else {}
         print_reuse(cache)
-        return Side(server.label, server.version, matrix), cache
+        return Side(server.label, server.version, matrix, plans), cache
+
+
+def _sampled(server: Server, database: Database, matrix: Matrix, source: Source, timeout_s: float) -> Plans:
+    progress_console.print(f"planning under {SAMPLES} samples of statistics", highlight=False)
+    return sampled_plans(server, database.name, matrix, timeout_s=timeout_s, role=source.role)
 
 
 def _beside_source(matrix: Matrix, source: Source, database: Database, *, timeout_s: float) -> Matrix:
@@ -88,7 +103,12 @@ def sides_json(sides: Sequence[Side], verdicts: Sequence[Verdict]) -> dict[str, 
         {"label": side.label, "version": side.version, "matrix": side.matrix.to_json(), "verdict": verdict.to_json()}
         for side, verdict in zip(sides, verdicts, strict=True)
     ]
-    return {"servers": every, "contrast": [contrast.to_json() for contrast in contrasts(sides)]}
+    return {"servers": every, "contrast": [_contrast_json(contrast) for contrast in contrasts(sides)]}
+
+
+def _contrast_json(contrast: Contrast) -> dict[str, Any]:
+    rehearsed = upgrade(contrast)
+    return contrast.to_json() | ({"upgrade": rehearsed.to_json()} if rehearsed else {})
 
 
 def print_matrix(matrix: Matrix, document: Mapping[str, Any], console: Console) -> None:
@@ -116,16 +136,30 @@ def matrix_markdown(matrix: Matrix, document: Mapping[str, Any]) -> str:
     """Return the verdict and the sets as the report has them, then every cell, the widest spread first."""
     run = read_run(document)
     assert run.matrix is not None
+    rehearsed = (
+        [lab_markdown(upgrade_lab(document), ["## From one server to another", ""])] if _rehearsed(document) else []
+    )
     cells = cells_table(run.matrix)
     said = [*run.verdict.reasons, *([str(matrix.client)] if matrix.client else [])]
     said += [f"note: {note}" for note in matrix.notes]
     blocks = [
         render_markdown(document).rstrip(),
+        *rehearsed,
         "\n".join(f"- {escape(sentence)}" for sentence in said),
         "Buffers and median milliseconds of server time; ~ where the round trip says nothing.",
         as_markdown(cells),
     ]
     return "\n\n".join(block for block in blocks if block)
+
+
+def _rehearsed(document: Mapping[str, Any]) -> bool:
+    return any("upgrade" in part for part in document.get("contrast", ()))
+
+
+def print_rehearsal(document: Mapping[str, Any], console: Console) -> None:
+    """Print what an upgrade changes, where several servers were measured under the indexes that the database has."""
+    if _rehearsed(document):
+        print_lab(upgrade_lab(document), console)
 
 
 def print_contrast(contrast: Contrast, console: Console) -> None:

@@ -44,12 +44,17 @@ def test_bench_measures_what_was_asked(server: Server, shop: Database, export: P
         '[index.of]\ndefinition = "orders (customer_id, placed)"\n[set.of]\nextends = ["current"]\nindexes = ["of"]\n'
     )
     words = ("--database", server.url(shop.name), "--workload", export, "--indexes", sets, "--format", "json", *QUICK)
-    result = run(bench, server, *words, "--mix", "select=90,update=10")
+    result = run(bench, server, *words, "--mix", "select=90,update=10", "--server", server.url("postgres"))
     assert result.exit_code == 0, (result.output, result.exception)
     document = json.loads(result.stdout)
     check_document("matrix", document)
     assert undocumented("matrix", document) == []
     assert document["verdict"]["recommended"] == "of"
+    (contrast,) = document["contrast"]  # the same server twice
+    assert contrast["upgrade"] | {"moved": []} == {
+        "verdict": contrast["upgrade"]["verdict"], "raises": False, "cases": 8, "moved": [], "idle": [],
+    }  # fmt: skip
+    assert contrast["upgrade"]["verdict"].endswith("no plan of 8 changes, and no query gets dearer")
     assert any("95.0% of the execution time" in caveat for caveat in document["matrix"]["caveats"])
     assert {query["family"] for query in document["matrix"]["queries"]} == {"select", "update"}
 
