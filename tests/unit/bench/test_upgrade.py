@@ -51,9 +51,7 @@ def test_a_plan_has_changed_where_no_sample_gives_one_that_both_have() -> None:
     (moved,) = made.moved
     assert (moved.other_plan, moved.dearer, moved.by_chance) == (True, True, False)
     assert made.idle == ("i",)
-    assert made.verdict == (
-        "15 → 18: 1 of 1 get dearer, most a [given] (9×); 1 plan changes; no plan reads i any more"
-    )
+    assert made.verdict == ("15 → 18: 1 of 1 get dearer, most a [given] (9×); 1 plan changes; no plan reads i any more")
 
 
 def test_what_another_sample_changes_on_one_server_is_chance() -> None:
