@@ -22,11 +22,12 @@ from inboxbench.database_copy import CopyFailed, copied, is_url
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.record import as_json
 from inboxbench.report.document import lab_markdown, print_lab
-from inboxbench.server import Server
+from inboxbench.server import Server, parse_spec
 from inboxbench.workload.model import Imported
 from inboxbench.workload.questions import Statements, checked, statements_of
 from inboxbench.workload.run import BUDGET_S, MOST_QUERIES, TIMEOUT_S, Limits, import_workload
 from inboxbench.workload.show import workload_lab
+from inboxbench.workload.sources.command import read_command
 from inboxbench.workload.sources.files import read_files
 from inboxbench.workload.sources.server_log import read_log
 from inboxbench.workload.sources.statistics import read_export
@@ -53,6 +54,18 @@ def command() -> None:
     help="take the statements from this server log: text, csvlog or jsonlog; may be given again",
 )  # fmt: skip
 @click.option("--sql", "folder", type=_EXISTING, help="take the statements from the .sql files of this folder")
+@click.option(
+    "--command",
+    "suite",
+    help='take the statements that this command sends, such as "pytest tests": it runs on a server of ours that logs '
+    "all of them, and finds an empty database there in DATABASE_URL, PGHOST and {url}",
+)
+@click.option(
+    "--driver",
+    default="postgresql",
+    show_default=True,
+    help="with --command: how the database's URL begins, such as postgresql+psycopg for SQLAlchemy",
+)
 @click.option("--role", help="take only what this role sent, of pg_stat_statements (default: what all roles sent)")
 @click.option(
     "--top",
@@ -91,6 +104,8 @@ def import_command(
     export: Path | None,
     logs: tuple[Path, ...],
     folder: Path | None,
+    suite: str | None,
+    driver: str,
     role: str | None,
     top: int,
     timeout: float,
@@ -100,16 +115,18 @@ def import_command(
 ) -> None:
     """Make query files, draws of values and a mix of requests from what a server was asked.
 
-    Without --csv, --log or --sql the statements are those of pg_stat_statements in --database. Statements that differ
-    in values alone become one query; its parameters get types from PostgreSQL and values from a copy of the database,
-    by how selective they are. Every query is tried on the copy; what cannot be run is named with the reason.
+    Without --csv, --log, --sql or --command the statements are those of pg_stat_statements in --database. Statements
+    that differ in values alone become one query; its parameters get types from PostgreSQL and values from a copy of the
+    database, by how selective they are. Every query is tried on the copy; what cannot be run is named with the reason.
 
     `inboxbench bench --database URL --queries DIR` measures the result.
     """
-    _check_sources(export, logs, folder, role, values)
+    given = {"--csv": export, "--log": logs, "--sql": folder, "--command": suite}
+    _check_sources([name for name, value in given.items() if value], role, values)
     limits = Limits(top, timeout, values, budget)
     with _made(into) as made:
-        statements = checked(_statements(database, export, logs, folder, role))
+        sent = _sent(session, suite, driver) if suite else _statements(database, export, logs, folder, role)
+        statements = checked(sent)
         with session.server() as server:
             imported = _imported(server, database, statements, made, limits)
             label = server.label
@@ -128,16 +145,23 @@ def import_command(
     )
 
 
-def _check_sources(
-    export: Path | None, logs: Sequence[Path], folder: Path | None, role: str | None, values: bool
-) -> None:
-    given = [name for name, value in (("--csv", export), ("--log", logs), ("--sql", folder)) if value]
+def _check_sources(given: Sequence[str], role: str | None, values: bool) -> None:
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)}: name one source of statements")
     if role and given:
         raise UsageError(f"--role chooses among what pg_stat_statements counted; {given[0]} does not say who sent what")
-    if values and not logs:
+    if values and given not in (["--log"], ["--command"]):
         raise UsageError("--values are those of a log: name it with --log")
+
+
+def _sent(session: Session, suite: str, driver: str) -> Statements:
+    spec = parse_spec(session.settings.server, session.settings.origin("server"))
+    recorded, status = read_command(suite, spec, driver=driver, data_dir=session.settings.data_dir)
+    if status:
+        progress_console.print(
+            Text(f"the command ended with exit status {status}; what it sent is imported all the same", style="yellow")
+        )
+    return Statements(tuple(recorded), "the command's statements")
 
 
 def _statements(
@@ -151,7 +175,7 @@ def _statements(
         return Statements(tuple(read_files(folder)), str(folder))
     if not is_url(database):
         raise UsageError(
-            "--database NAME has no statistics of its own: write postgresql://…, or name --csv, --log or --sql"
+            "--database NAME has no statistics of its own: write postgresql://…, or name --csv, --log, --sql, --command"
         )
     return statements_of(database, role)
 

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from inboxbench.errors import UsageError
@@ -26,7 +26,8 @@ _PLAIN = re.compile(r"(statement|execute [^:]*): (.*)", re.S)
 _VALUE = re.compile(r"\$(\d+) = (?:NULL|'((?:[^']|'')*)')")
 _PLAN_LINE = re.compile(r"^\s*\S.*\(cost=", re.M)
 _PARAMETERS = re.compile(r"^Query Parameters: (.*)$", re.M)
-_CSV_LINE = re.compile(r"\d{4}-\d\d-\d\d [\d:.]+ [^,]+,")
+_CSV_LINE = re.compile(r"\d{4}-\d\d-\d\d [\d:.]+ [^,\s]+,")  # a zone, and no more, before the first comma
+_HEAD = 1000  # lines of which one shows the form
 _CSV_MESSAGE, _CSV_DETAIL, _CSV_FIELDS = 13, 14, 22
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d{3,6})?")
 _EPOCH = re.compile(r"(?<![\d.])\d{10}\.\d{3}(?![\d.])")
@@ -60,17 +61,30 @@ def read_log(path: Path) -> list[Recorded]:
 
 
 def _entries(lines: Iterable[str]) -> Iterator[_Message]:
+    """Yield the messages of a log in any form. A file may begin amid a message, as the end of a longer one does."""
     whole = iter(lines)
-    first = next(whole, "")
-    again = chain([first], whole)
-    if first.startswith("{"):
-        yield from _of_json(again)
-    elif _CSV_LINE.match(first):
-        for row in csv.reader(again):
+    head = list(islice(whole, _HEAD))
+    form, begin = next(
+        ((form, place) for place, line in enumerate(head) if (form := _form(line)) is not None), ("text", 0)
+    )
+    rest = chain(head[begin:], whole)
+    if form == "json":
+        yield from _of_json(rest)
+    elif form == "text":
+        yield from _of_text(rest)
+    else:
+        for row in csv.reader(rest):
             if len(row) >= _CSV_FIELDS:
                 yield _Message(row[_CSV_MESSAGE], row[_CSV_DETAIL], row[0])
-    else:
-        yield from _of_text(again)
+
+
+def _form(line: str) -> str | None:
+    """Return the form of a log that has this line where a message may begin, None where that cannot be seen from it."""
+    if line.startswith("{"):
+        return "json"
+    if _CSV_LINE.match(line):
+        return "csv"
+    return "text" if not line.startswith("\t") and _ENTRY.search(line) else None
 
 
 def _of_json(lines: Iterable[str]) -> Iterator[_Message]:

@@ -34,6 +34,19 @@ def test_a_log_as_text(tmp_path: Path) -> None:
     assert read_log(path) == [_WANTED, Recorded("SELECT 1 FROM t WHERE a = 7", 1, 1.5)]
 
 
+def test_the_form_of_a_log_is_seen_wherever_it_begins(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    started = _PREFIX + "LOG:  starting PostgreSQL 18.6 on x86_64-pc-linux-gnu, compiled by gcc, 64-bit\n"
+    cut = "\tFROM orders, items\n\tWHERE a = 2, b\n"
+    wanted = [Recorded("SELECT 1 FROM t", 1, 1.5)]
+    for begun in (started, cut, cut + started, "garbage, with a comma\n"):
+        path.write_text(begun + _text(("LOG", "duration: 1.5 ms  statement: SELECT 1 FROM t")))
+        assert read_log(path) == wanted
+    row = ["2026-11-30 10:00:00.123 +03", *["x"] * 12, "duration: 1.5 ms  statement: SELECT 1 FROM t", *[""] * 12]
+    path.write_text("FROM orders\nWHERE x = 1\n" + ",".join(row) + "\n")
+    assert read_log(path) == wanted
+
+
 def test_csvlog(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     with path.open("w", newline="") as file:
