@@ -19,6 +19,7 @@ LAYERS: list[set[str]] = [
     {"messenger"},  # the shipped case may use all of the machinery; the machinery loads what a project names
     {"__main__"},
     {"cli", "testing"},
+    {"advise"},
     {"bench", "dryrun", "race", "gate", "schema", "seed", "workload"},
     {"traffic", "report", "migrate"},
     {

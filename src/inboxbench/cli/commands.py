@@ -13,6 +13,7 @@ from inboxbench.cli.options import check_limit, loaded, own_commands
 
 # Command → one line of help. Modules are imported when used: `inboxbench --help` need not load numpy.
 _COMMANDS = {
+    "advise": "find the index set for a workload, by building every candidate on a copy",
     "bench": "measure the query families under index sets",
     "dataset": "list and remove seeded databases",
     "dryrun": "rehearse an Alembic history on a copy: who would be blocked, and for how long",
@@ -33,7 +34,7 @@ _MODULES = {
     **{name: f"inboxbench.cli.{name}" for name in _COMMANDS},
     **{
         name: f"inboxbench.cli.{name}.command"
-        for name in ("bench", "dryrun", "gate", "migrate", "race", "report", "schema", "seed", "workload")
+        for name in ("advise", "bench", "dryrun", "gate", "migrate", "race", "report", "schema", "seed", "workload")
     },
 }
 

@@ -136,10 +136,11 @@ class Outcomes:
         return digest(["set", self.conditions, indexes, writes, targets, asdict(speed) if speed else None])
 
 
-def known_outcomes(cache: Cache, server: Server, request: Request, *, rounds: int, speed: Speed | None) -> Outcomes:
-    """Return what `cache` has of `request`; its template is asked for its data, schema and settings."""
+def conditions_of(cache: Cache, server: Server, request: Request, rounds: int) -> dict[str, Any]:
+    """Return what all outcomes of a run have in common; the request's template is asked for its data, schema and
+    settings."""
     with connect(server.conninfo(request.template)) as connection:
-        conditions = {
+        return {
             "data": cache.data or contents(connection, as_is=request.as_is),
             "code": code(),
             "rounds": rounds,
@@ -148,6 +149,10 @@ def known_outcomes(cache: Cache, server: Server, request: Request, *, rounds: in
             "session": forced(connection, SETTINGS),
             **surroundings(connection),
         }
-    found = Outcomes(cache, request, conditions)
+
+
+def known_outcomes(cache: Cache, server: Server, request: Request, *, rounds: int, speed: Speed | None) -> Outcomes:
+    """Return what `cache` has of `request`."""
+    found = Outcomes(cache, request, conditions_of(cache, server, request, rounds))
     found.look_up(speed)
     return found

@@ -73,7 +73,7 @@ def measure(probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured
         return Measured(None, None, None, obstacle(case.query))
     try:
         with prepared(probe.connection, case) as execute:
-            shape = _shape(probe, execute, case, index_set)
+            shape = shape_of(probe, execute, case, index_set)
             if shape in known:
                 return known[shape]
             outcome = replace(_measure(probe, case, execute, pace), shape=shape)
@@ -132,7 +132,7 @@ _DEFINITIONS = """
 """
 
 
-def _shape(probe: Probe, execute: sql.Composed, case: Case, index_set: IndexSet) -> Shape:
+def shape_of(probe: Probe, execute: sql.Composed, case: Case, index_set: IndexSet) -> Shape:
     """Return what the planner would do, estimates left out: the steps, the definitions of the indexes that they use,
     as sets may differ, the statement and the settings, such as a work_mem in which a sort takes no file."""
     root = explain(probe.connection, execute, execute=False).root

@@ -78,7 +78,7 @@ class SetBuilder(_Kept):
             with connect(self.server.conninfo(name)) as connection:
                 drop_indexes(connection, chosen.members, [part.index.name for part in base.built.indexes])
                 own = build(connection, rest, announce)
-                _refresh_statistics(connection, own, add_statistics(connection, chosen.members))
+                refresh_statistics(connection, own, add_statistics(connection, chosen.members))
             built = base.built + own
             set_settings(self.server, name, chosen.members, f"[set.{chosen.name}]")
             ranks = {index.name: rank for rank, index in enumerate(chosen.indexes)}
@@ -100,13 +100,13 @@ class SetBuilder(_Kept):
         begun = time.perf_counter()
         with connect(self.server.conninfo(name)) as connection:
             built = build(connection, missing, announce)
-            _refresh_statistics(connection, built)
+            refresh_statistics(connection, built)
         base = _Base(name, keys, parent.built + built, parent.cost_s + time.perf_counter() - begun)
         self._bases.append(base)
         return base
 
 
-def _refresh_statistics(connection: Connection, built: Built, changed: Sequence[Relation] = ()) -> None:
+def refresh_statistics(connection: Connection, built: Built, changed: Sequence[Relation] = ()) -> None:
     """An index on an expression has statistics of its own; those of plain columns came with the clone, except of the
     tables that `changed` names."""
     numbers = [located(connection, part.index)[0] for part in built.indexes]

@@ -271,9 +271,10 @@ def build(connection: Connection, indexes: Iterable[Index], announce: Callable[[
         begun = time.perf_counter()
         try:
             connection.execute(index.create)
-        except psycopg.OperationalError as error:  # the disk, memory or the connection, not the definition
-            raise ServerError(f"index {index.name} could not be built: {reason(error)}") from None
         except psycopg.Error as error:
+            at_its_end = isinstance(error, psycopg.OperationalError)  # the disk, memory or the connection
+            if at_its_end and not isinstance(error, psycopg.errors.ProgramLimitExceeded):  # but for a row too long
+                raise ServerError(f"index {index.name} could not be built: {reason(error)}") from None
             detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
             problems[index.name] = f"[index.{index.name}] definition: {reason(error)}{detail}"
             continue

@@ -229,13 +229,13 @@ def _loosen(connection: Connection, write: QueryFile, run: _Run) -> None:
 
 def _cost(connection: Connection, write: QueryFile, run: _Run) -> WriteCost:
     """What an earlier write left behind is part of what this one finds: who was in its way was in this one's."""
-    _merge_pending(connection)
+    merge_pending(connection)
     run.watch.look(connection, wholly=True)
-    before, logged, touched = updates(connection), wal_written(connection), _blocks(connection)
+    before, logged, touched = updates(connection), wal_written(connection), blocks_touched(connection)
     executions, changed, seconds = _execute(connection, write, run)
-    _merge_pending(connection)
+    merge_pending(connection)
     done, wal = updates(connection) - before, wal_written(connection) - logged
-    blocks = _blocks(connection) - touched
+    blocks = blocks_touched(connection) - touched
     run.watch.look(connection, wholly=True)
     return WriteCost(
         name=write.name,
@@ -287,13 +287,13 @@ def _acting_as(connection: Connection, role: str | None) -> Iterator[None]:
         connection.execute("RESET ROLE")
 
 
-def _merge_pending(connection: Connection) -> None:
+def merge_pending(connection: Connection) -> None:
     """An inverted index parks new entries in a list; merging them is part of what a message costs."""
     for (index,) in connection.execute(_GIN).fetchall():
         connection.execute("SELECT gin_clean_pending_list(%s::regclass)", (index,))
 
 
-def _blocks(connection: Connection) -> int:
+def blocks_touched(connection: Connection) -> int:
     """Pages that sessions of this database have looked at, as far as they have reported it."""
     connection.execute("SELECT pg_stat_force_next_flush()")
     row = connection.execute(_BLOCKS).fetchone()
