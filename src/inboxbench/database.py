@@ -69,7 +69,7 @@ def connect(conninfo: str, *, autocommit: bool = True, **settings: str) -> Conne
 
 def _without_limits(conninfo: str) -> str:
     """Return `conninfo` for a session that has no time limits but those that it sets itself."""
-    given = conninfo_to_dict(conninfo).get("options") or os.environ.get("PGOPTIONS", "")
+    given = conninfo_to_dict(conninfo).get("options", os.environ.get("PGOPTIONS", ""))
     return make_conninfo(conninfo, options=f"{_NO_LIMITS} {given}".rstrip())
 
 

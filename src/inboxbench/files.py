@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import select
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from inboxbench.errors import UsageError, shortened
 
 MOST_BYTES = 64 << 20  # of a file that is read as a whole
 _PATIENCE_S = 10.0  # for what writes into a pipe
+_FULL = os.makedev(1, 7)  # /dev/full of Linux, on which every write fails
 
 
 def read_text(path: Path) -> str:
@@ -54,23 +57,64 @@ def _read(path: Path) -> bytes:
                 raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
 
 
-def check_writable(path: Path | None, option: str = "--output") -> None:
+def check_writable(path: Path | None, option: str = "--output", *, append: bool = False) -> None:
     """Check that `path` can be written before minutes of work are spent; None is fine.
 
-    Raises UsageError that names `option`, the path and the reason.
+    append: to what is there, as `write_text` does with `append`. Raises UsageError that names `option`, the path and
+    the reason.
     """
     if path is None:
         return
     try:
         folder = path.resolve().parent
-    except (OSError, RuntimeError) as error:  # links that lead to each other
+    except (OSError, RuntimeError, ValueError) as error:  # links that lead to each other, a NUL
         raise UsageError(f"{option} {path}: leads nowhere: {error}; name another file") from None
-    if path.is_dir():
-        raise UsageError(f"{option} {path}: is a folder; name a file in it")
-    if not folder.is_dir():
-        raise UsageError(f"{option} {path}: the folder {folder} does not exist; make it first, or name another file")
-    if not os.access(path if path.exists() else folder, os.W_OK):
-        raise UsageError(f"{option} {path}: may not be written; name another file")
+    try:
+        if path.is_dir():
+            raise UsageError(f"{option} {path}: is a folder; name a file in it")
+        if not folder.is_dir():
+            raise UsageError(
+                f"{option} {path}: the folder {folder} does not exist; make it first, or name another file"
+            )
+        _try_to_write(path, append=append)
+    except OSError as error:
+        raise UsageError(f"{option} {path}: cannot be written: {error.strerror}; name another file") from None
+
+
+def check_folder(path: Path, option: str) -> None:
+    """Check that the folder `path` can be made, or written into. Raises UsageError as `check_writable` does."""
+    try:
+        path.is_dir()  # a name that is too long, or a loop of links, is said here
+        there = next(place for place in (path.absolute(), *path.absolute().parents) if os.path.lexists(place))
+        Path(tempfile.mkdtemp(prefix=".inboxbench-", dir=there)).rmdir()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{option} {path}: cannot be written: {reason}; name another folder") from None
+
+
+def _try_to_write(path: Path, *, append: bool) -> None:
+    """Raise OSError unless `path` can be written as `write_text` will write it: a file by a draft in its folder."""
+    if path.exists() and (append or not path.is_file()):
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if path.is_char_device() and path.stat().st_rdev == _FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return
+    draft = _draft_of(path)
+    try:
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        disk = os.statvfs(draft)
+        if disk.f_blocks and not disk.f_bavail:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        with suppress(OSError):
+            draft.unlink()
+
+
+def _draft_of(path: Path) -> Path:
+    """Return a new name in the folder of the file that `path` leads to, for what is renamed to it."""
+    final = path.resolve()
+    return final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
 
 
 @contextmanager
@@ -84,8 +128,7 @@ def drafted(path: Path) -> Iterator[Path]:
     if path.exists() and not path.is_file():
         yield path
         return
-    final = path.resolve()
-    draft = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
+    final, draft = path.resolve(), _draft_of(path)
     try:
         yield draft
         if final.exists():

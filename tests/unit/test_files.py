@@ -103,6 +103,18 @@ def test_a_result_may_hold_what_utf_8_cannot(tmp_path: Path) -> None:
 def test_a_place_to_write_is_checked(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(link)
-    for path, said in ((link, "leads nowhere"), (tmp_path, "is a folder")):
+    cases = (
+        (link, "leads nowhere"),
+        (tmp_path, "is a folder"),
+        (Path("/dev/full"), "No space left"),
+        (
+            Path("/proc/run.json"),
+            "cannot be written",
+        ),  # a folder that root may write, and yet nothing can be made there
+        (tmp_path / ("x" * 245), "File name too long"),  # of the draft: the name itself would do
+    )
+    for path, said in cases:
         with pytest.raises(UsageError, match=said):
             check_writable(path)
+    check_writable(tmp_path / "new.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]

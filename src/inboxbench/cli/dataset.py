@@ -13,10 +13,9 @@ from rich.text import Text
 
 from inboxbench import units
 from inboxbench.cli.options import Session, pass_session
-from inboxbench.cli.output import Output, output_options
+from inboxbench.cli.output import Output, OutputFile, output_options
 from inboxbench.cli.progress import SeedProgress
 from inboxbench.errors import InboxbenchError, ServerError
-from inboxbench.files import check_writable
 from inboxbench.leftovers import Leftover, remove_leftovers, temporary_databases, temporary_folders
 from inboxbench.seed import (
     Stored,
@@ -162,11 +161,10 @@ def _prune_loads(server: Server, hosts: Collection[str]) -> tuple[list[Leftover]
 
 @command.command(name="export")
 @click.argument("name")
-@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("path", type=OutputFile())
 @pass_session
 def export_command(session: Session, name: str, path: Path) -> None:
     """Write a dataset to one file, for another machine."""
-    check_writable(path, "PATH")
     with session.server() as server, SeedProgress() as progress:
         export_dataset(server, name, path, project=session.project, progress=progress)
     click.echo(f"wrote {path}: {units.size(path.stat().st_size)}")

@@ -25,11 +25,12 @@ from rich.console import Console
 from inboxbench import __version__
 from inboxbench.credentials import masked_arguments
 from inboxbench.errors import UsageError
-from inboxbench.files import check_writable, write_text
+from inboxbench.files import check_folder, check_writable, write_text
 from inboxbench.machine import describe_machine
 
 R = TypeVar("R")
 _SUFFIXES = {".json": "json", ".md": "markdown", ".html": "html", ".sarif": "sarif"}
+_SOURCES = {".sql", ".toml", ".py", ".rb", ".spec", ".csv"}  # of files that commands read in folders
 _WIDTH = 120
 
 
@@ -57,10 +58,9 @@ class Output:
 
     @classmethod
     def asked(cls, form: str | None, file: Path | None, forms: Sequence[str], default: str) -> Output:
-        """Apply the rule of this module. Raises UsageError for a file that cannot be written, or not in that form."""
+        """Apply the rule of this module. Raises UsageError for a file that cannot be written in that form."""
         if file is None:
             return cls(form or "text")
-        check_writable(file)
         suffix = file.suffix.lower()
         named = _SUFFIXES.get(suffix) or form or ("text" if suffix == ".txt" else default)
         if named not in forms:
@@ -89,6 +89,81 @@ class Output:
             text(results_console())
 
 
+class OutputFile(click.Path):
+    """The type of an option that names a file to write: that it can be written is checked before the command begins.
+
+    append: what is there stays, and more is added to it. Raises UsageError.
+    """
+
+    def __init__(self, *, append: bool = False) -> None:
+        super().__init__(path_type=Path)
+        self.append = append
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        check_writable(path, _option(param), append=self.append)
+        return path
+
+
+class OutputFolder(click.Path):
+    """The type of an option that names a folder to write into, made where it is not there. Raises UsageError."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        check_folder(path, _option(param))
+        return path
+
+
+def _option(parameter: click.Parameter | None) -> str:
+    if parameter is None:
+        return "--output"
+    return parameter.opts[0] if isinstance(parameter, click.Option) else str(parameter.name).upper()
+
+
+def check_outputs() -> None:
+    """Raise UsageError where the command that runs would write over what it reads, or write two things to one file."""
+    context = click.get_current_context()
+    given = [
+        (option, value) for option in context.command.params for value in _paths(context.params.get(option.name or ""))
+    ]
+    inputs = [(option, path) for option, path in given if not isinstance(option.type, OutputFile)]
+    written: dict[Path, click.Parameter] = {}
+    for option, path in given:
+        if not isinstance(option.type, OutputFile) or (path.exists() and not path.is_file()):
+            continue  # a pipe or /dev/stdout takes what it is given
+        what = f"{_option(option)} {path}"
+        for other, source in inputs:
+            if _is_read(path, source):
+                raise UsageError(f"{what}: is read by {_option(other)}, and would be lost; name another file")
+        first = written.setdefault(path.resolve(), option)
+        if first is not option:
+            raise UsageError(f"{what}: is written by {_option(first)}, too; name another file")
+
+
+def _paths(value: object) -> list[Path]:
+    """Return the value of an option as paths: those of a string, where something of that name is there."""
+    values = value if isinstance(value, tuple) else (value,)
+    return [Path(item) for item in values if isinstance(item, Path) or (isinstance(item, str) and _is_there(item))]
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return bool(name) and Path(name).exists()
+    except (OSError, ValueError):  # too long for a name, or a NUL
+        return False
+
+
+def _is_read(path: Path, source: Path) -> bool:
+    """Whether writing `path` would take away what `source` is, or holds: queries, sets, scripts."""
+    if not path.exists() or not source.exists():
+        return False
+    inside = source.is_dir() and path.suffix in _SOURCES and path.resolve().is_relative_to(source.resolve())
+    return inside or path.samefile(source)
+
+
 def as_text(show: Callable[[Console], None]) -> str:
     """Return what `show` prints, without colours."""
     file = io.StringIO()
@@ -110,11 +185,12 @@ def output_options(
         @click.option("--format", "form", type=click.Choice(forms), help="form of what is printed (default: text)")
         @click.option(
             "--output",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=OutputFile(),
             help=f"write {what} to this file as well, in the form that its suffix names ({_suffixes(forms)})",
         )
         @functools.wraps(command)
         def wrapped(*args: Any, form: str | None, output: Path | None, **kwargs: Any) -> R:
+            check_outputs()
             return command(*args, output=Output.asked(form, output, forms, default), **kwargs)
 
         return wrapped

@@ -40,6 +40,22 @@ def set_aside() -> None:
     _set_aside.update({name: os.environ.pop(name) for name in LIBPQ & os.environ.keys()})
 
 
+@contextmanager
+def aside() -> Iterator[None]:
+    """Set libpq's variables aside during the block: in a process of somebody's own, who needs them afterwards.
+
+    A connection string cannot gainsay each of them: PGSERVICE names a file that has to exist, PGTZ is sent after it.
+    """
+    before, taken = dict(_set_aside), {name: os.environ.pop(name) for name in LIBPQ & os.environ.keys()}
+    _set_aside.update(taken)
+    try:
+        yield
+    finally:
+        _set_aside.clear()
+        _set_aside.update(before)
+        os.environ.update(taken)
+
+
 def without_libpq() -> dict[str, str]:
     """Return the environment for a program that is started: without libpq's variables."""
     return {name: value for name, value in os.environ.items() if name not in LIBPQ}

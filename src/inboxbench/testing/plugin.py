@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import atexit
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from inboxbench.server import Server
     from inboxbench.testing.seeded import SeededDatabase
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -35,8 +37,10 @@ class Suite:
         """Raises ServerError when it cannot be had."""
         if self._server is None:
             from inboxbench.server import open_server  # noqa: PLC0415 - a plugin is imported in every run
+            from inboxbench.server.environment import aside  # noqa: PLC0415
 
-            self._server = self._stack.enter_context(open_server(self.spec))
+            with aside():
+                self._server = self._stack.enter_context(open_server(self.spec))
             atexit.register(self.close)
         return self._server
 
@@ -108,19 +112,19 @@ def inboxbench_template(request: pytest.FixtureRequest, inboxbench_prepare: Call
 
     config, seed = request.config, str(request.config.getini("inboxbench_seed"))
     profile = str(config.getini("inboxbench_profile"))
-    with ExitStack() as stack:
-        with _in_words():
-            if not seed.isdigit():
-                raise UsageError(f"inboxbench_seed = {seed}: not a number of at least 0")
-            made = seeded_template(
-                SUITE.server(),
-                profile=None if profile == "none" else profile,
-                seed=int(seed),
-                project=find_project(_path(config, "inboxbench_project")),
-                prepare=inboxbench_prepare,
-            )
-            name = stack.enter_context(made)
-        yield name
+
+    def template() -> AbstractContextManager[str]:
+        if not seed.isdigit():
+            raise UsageError(f"inboxbench_seed = {seed}: not a number of at least 0")
+        return seeded_template(
+            SUITE.server(),
+            profile=None if profile == "none" else profile,
+            seed=int(seed),
+            project=find_project(_path(config, "inboxbench_project")),
+            prepare=inboxbench_prepare,
+        )
+
+    yield from _made(template)
 
 
 @pytest.fixture
@@ -138,17 +142,29 @@ def inboxbench_module_database(inboxbench_template: str) -> Iterator[SeededDatab
 def _copy(template: str) -> Iterator[SeededDatabase]:
     from inboxbench.testing.seeded import seeded_copy  # noqa: PLC0415
 
-    with ExitStack() as stack:
+    yield from _made(lambda: seeded_copy(SUITE.server(), template))
+
+
+def _made(make: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
+    """Yield what `make` makes. The tests between run with libpq's variables, which are somebody's own."""
+    stack = ExitStack()
+    with _in_words():
+        value = stack.enter_context(make())
+    try:
+        yield value
+    finally:
         with _in_words():
-            database = stack.enter_context(seeded_copy(SUITE.server(), template))
-        yield database
+            stack.close()
 
 
 @contextmanager
 def _in_words() -> Iterator[None]:
-    """Return what is wrong with a suite's settings is one line, not forty of ours."""
+    """Say what is wrong with a suite's settings in one line, not forty of ours; no variable of libpq is seen within."""
+    from inboxbench.server.environment import aside  # noqa: PLC0415
+
     try:
-        yield
+        with aside():
+            yield
     except InboxbenchError as error:
         pytest.fail(f"inboxbench: {error}", pytrace=False)
 

@@ -18,6 +18,7 @@ from inboxbench.race.explore.result import Counterexample, Exploration
 from inboxbench.race.explore.user_code import Script, adapt, rebuild_by, reset_by
 from inboxbench.race.picture.picture import Picture, explore_and_draw
 from inboxbench.server import Server, open_server
+from inboxbench.server.environment import aside
 from inboxbench.testing.plugin import SUITE
 
 Claim = Callable[..., Any]
@@ -78,7 +79,8 @@ def assert_race_free(
             parse_fail_on([fail_on] if isinstance(fail_on, str) else fail_on),
             refusal_names(refusals),
         )
-        found, picture = _explore(built, scenario, Bounds(preemptions, None, deaths, limit_s), server)
+        with aside():
+            found, picture = _explore(built, scenario, Bounds(preemptions, None, deaths, limit_s), server)
     except InboxbenchError as error:
         raise error.with_traceback(None) from None
     if picture is not None:

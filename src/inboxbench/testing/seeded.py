@@ -14,6 +14,7 @@ from inboxbench.bench.sets.template import analyse_all
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.project import Project
 from inboxbench.server import Server
+from inboxbench.server.environment import aside
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -41,7 +42,8 @@ class SeededDatabase:
 
     def connect(self, *, autocommit: bool = True, **settings: str) -> Connection:
         """Return a connection of psycopg, to be closed by the caller: `with database.connect() as connection`."""
-        return connect(self.conninfo, autocommit=autocommit, **settings)
+        with aside():
+            return connect(self.conninfo, autocommit=autocommit, **settings)
 
 
 def upgrade_to_head(project: Project) -> Prepare:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.integration.server.test_cluster import HOSTILE
 
 from inboxbench.database import list_databases
 from inboxbench.server import Server
@@ -144,3 +145,26 @@ def test_counters(benchmark_query): ...
     ran.stdout.fnmatch_lines(["inboxbench: unknown profile 'tny'; did you mean 'tiny'?*"])
     ran.stdout.fnmatch_lines(["benchmark_query needs pytest-benchmark: pip install pytest-benchmark"])
     assert "Traceback" not in ran.stdout.str()
+
+
+ELSEWHERE = """
+import os
+from inboxbench.testing import assert_race_free
+
+def test_rows(inboxbench_database):
+    assert os.environ["PGPORT"] == "6000"  # a suite's own tests see what they were started with
+    with inboxbench_database.connect() as connection:
+        assert connection.execute("SHOW timezone").fetchone() == ("UTC",)
+        assert connection.execute("SELECT count(*) FROM note").fetchone() == (5000,)
+
+def test_race():
+    setup = "CREATE TABLE t (n int); INSERT INTO t VALUES (0)"
+    assert_race_free(lambda connection: connection.execute("UPDATE t SET n = n + 1"), setup=setup)
+    assert os.environ["PGSERVICE"] == "/nowhere"
+"""
+
+
+def test_variables_of_libpq_reach_no_server_of_the_suite(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in HOSTILE.items():
+        monkeypatch.setenv(name, value)
+    suite.run("--inboxbench-server", "embedded", tests=ELSEWHERE).assert_outcomes(passed=2)

@@ -10,7 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
 
 from inboxbench.server import environment
-from inboxbench.server.environment import LIBPQ, completed, set_aside, stated, without_libpq
+from inboxbench.server.environment import LIBPQ, aside, completed, set_aside, stated, without_libpq
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +72,17 @@ def test_a_server_of_ours_states_what_a_variable_could_say(monkeypatch: pytest.M
     parts = conninfo_to_dict(stated(base))
     assert parts.items() >= conninfo_to_dict(base).items()
     assert {"options", "sslmode", "passfile", "password", "hostaddr", "client_encoding"} <= parts.keys()
+
+
+def test_variables_are_aside_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A suite's own tests need them afterwards, and a URL of the suite is completed with them all the same."""
+    monkeypatch.setenv("PGPORT", "6000")
+    with aside():
+        assert "PGPORT" not in os.environ
+        with aside():
+            assert conninfo_to_dict(completed("host=h"))["port"] == "6000"
+        assert conninfo_to_dict(completed("host=h"))["port"] == "6000"
+    assert (os.environ["PGPORT"], environment._set_aside) == ("6000", {})
 
 
 def test_a_program_sees_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

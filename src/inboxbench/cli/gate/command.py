@@ -18,7 +18,7 @@ from inboxbench.cli.bench.options import own_questions
 from inboxbench.cli.bench.source import Source, check_names, opened_database
 from inboxbench.cli.gate.history import history
 from inboxbench.cli.options import Session, names_in, pass_session, role_option, set_option
-from inboxbench.cli.output import Output, output_options
+from inboxbench.cli.output import Output, OutputFile, output_options
 from inboxbench.cli.progress import counting
 from inboxbench.cli.workload.options import WorkloadOption, workload_options
 from inboxbench.database import scratch_database
@@ -144,14 +144,20 @@ class Stopwatch:
     is_flag=True,
     help="let figures pass that have nothing to be compared with (without it they are exit code 2)",
 )
-@click.option("--markdown", type=_FILE, help="append a summary in Markdown to this file, such as $GITHUB_STEP_SUMMARY")
-@click.option("--junit", "junit_file", type=_FILE, help="write the outcome as JUnit XML to this file")
+@click.option(
+    "--markdown",
+    type=OutputFile(append=True),
+    help="append a summary in Markdown to this file, such as $GITHUB_STEP_SUMMARY",
+)
+@click.option("--junit", "junit_file", type=OutputFile(), help="write the outcome as JUnit XML to this file")
 @click.option(
     "--smaller-is-better",
-    type=_FILE,
+    type=OutputFile(),
     help="write the counters as github-action-benchmark's customSmallerIsBetter to this file",
 )
-@click.option("--bencher", "bencher_file", type=_FILE, help="write the counters in Bencher Metric Format to this file")
+@click.option(
+    "--bencher", "bencher_file", type=OutputFile(), help="write the counters in Bencher Metric Format to this file"
+)
 @output_options("markdown", what="the comparison (as JSON: head's counters, for --run and --baseline)")
 @pass_session
 @click.pass_context
@@ -198,9 +204,6 @@ def command(
     _check_words(against=against, baseline=baseline, run_file=run_file, update=update, accept=accept)
     if timing and not against:
         raise UsageError("--time compares two sides measured together; name the other one with --against REF")
-    for option, file in (("--junit", junit_file), ("--markdown", markdown), ("--bencher", bencher_file)):
-        check_writable(file, option)
-    check_writable(smaller_is_better, "--smaller-is-better")
     database, queries, asked = workload.of(database, queries)
     if asked and (baseline is None or run_file):
         raise UsageError("--workload is measured, and has no folder with a baseline: name that with --baseline FILE")
@@ -211,6 +214,8 @@ def command(
     request = Request(_label(database) or profile, seed, names_in(sets) or (), names_in(queries), role)
     check_names(session, source, list(request.sets), names_in(queries))
     path = baseline or session.project.bench / "baselines" / f"{request.profile}.json"
+    if update:
+        check_writable(path, "--baseline")
     budgets = read_budgets((path.parent if asked else session.project.bench) / "gate.toml")
     outputs = Outputs(markdown, junit_file, smaller_is_better, bencher_file)
     if against is not None:

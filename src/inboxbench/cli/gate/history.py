@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from inboxbench import units
-from inboxbench.cli.output import Output, output_options
+from inboxbench.cli.output import Output, OutputFile, output_options
 from inboxbench.errors import ThresholdExceeded, UsageError
-from inboxbench.files import check_writable, write_text
+from inboxbench.files import write_text
 from inboxbench.gate.change import METRICS
 from inboxbench.gate.series import (
     Point,
@@ -40,7 +40,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 )
 @click.option(
     "--html",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputFile(),
     help="write a page with a chart for each counter that changed to this file",
 )
 @click.option(
@@ -55,7 +55,6 @@ def history(paths: tuple[Path, ...], tracked: Path | None, html: Path | None, fa
 
     Change points are Apache Otava's (extra [history]); a counter that repeats exactly needs no statistics for a step.
     """
-    check_writable(html, "--html")
     points, remarks = _points(paths, tracked)
     changes = [shift for series in series_of(points) for shift in shifts(series)]
     changes.sort(key=lambda shift: (-shift.at, not shift.worse, -shift.factor, shift.series.where))

@@ -10,7 +10,7 @@ import click
 
 from inboxbench import __version__
 from inboxbench.bench.labs import project_labs
-from inboxbench.cli.output import results_console
+from inboxbench.cli.output import OutputFile, check_outputs, results_console
 from inboxbench.config import load_settings
 from inboxbench.dryrun.model import check_dry_run
 from inboxbench.errors import UsageError
@@ -31,9 +31,7 @@ from inboxbench.report.document import Labs, kind_of, read_lab
 
 @click.command()
 @click.argument("record", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False), help="write the report as one HTML page into this file"
-)
+@click.option("--html", type=OutputFile(), help="write the report as one HTML page into this file")
 @click.option(
     "--markdown", is_flag=True, help="print Markdown instead of the summary, for a README or the summary of a CI job"
 )
@@ -67,6 +65,7 @@ def command(
 ) -> None:
     """Show RECORD, a run.json of `inboxbench demo` or `inboxbench bench`, again: no server is needed and nothing is
     measured."""
+    check_outputs()
     if others and not html:
         raise UsageError("--with is for the page; say where to write it with --html FILE")
     run = _begin(record, [path for path in (atlas, races, *others) if path])

@@ -19,7 +19,7 @@ from inboxbench.cli.schema.compare import command as compare_command
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.extensions import extension
-from inboxbench.files import write_text
+from inboxbench.files import check_writable, write_text
 from inboxbench.migrate.runner import upgrade
 from inboxbench.project import Project
 from inboxbench.server import Server
@@ -42,12 +42,14 @@ command.add_command(compare_command)
 @pass_session
 def dump(session: Session, write: bool) -> None:
     """Build the migrations in a scratch database and write the result down as SQL."""
+    path = session.project.schema / _FILE
+    if write:
+        check_writable(path, "--write")
     with session.server() as server:
         text = head_sql(server, session.project)
     if not write:
         click.echo(text, nl=False)
         return
-    path = session.project.schema / _FILE
     write_text(path, text)
     progress_console.print(f"wrote {path}")
 

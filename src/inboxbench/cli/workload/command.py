@@ -15,7 +15,7 @@ import click
 from rich.text import Text
 
 from inboxbench.cli.options import Session, pass_loose_session
-from inboxbench.cli.output import Output, heading, output_options
+from inboxbench.cli.output import Output, OutputFolder, heading, output_options
 from inboxbench.cli.progress import counting, progress_console
 from inboxbench.database import require_ours
 from inboxbench.database_copy import CopyFailed, copied, is_url
@@ -47,7 +47,9 @@ def command() -> None:
     required=True,
     help="postgresql://… of the database that the queries are for; it is read, and everything is tried on a copy of it",
 )
-@click.option("--into", required=True, type=_EXISTING, help="folder to write the queries to: a new or an empty one")
+@click.option(
+    "--into", required=True, type=OutputFolder(), help="folder to write the queries to: a new or an empty one"
+)
 @click.option("--csv", "export", type=_EXISTING, help="take the statements from this CSV export of pg_stat_statements")
 @click.option(
     "--log", "logs", type=_EXISTING, multiple=True,

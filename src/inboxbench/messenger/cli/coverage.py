@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from inboxbench.cli.options import Session, pass_session
-from inboxbench.cli.output import Output, output_options
+from inboxbench.cli.output import Output, OutputFile, output_options
 from inboxbench.errors import ThresholdExceeded, UsageError
 from inboxbench.files import write_text
 from inboxbench.messenger.claims import claims_document, claims_lab, judge, kept, read_claims, sources, unexpected
@@ -67,7 +67,7 @@ def _document(rows: Iterable[Covered]) -> list[dict[str, Any]]:
 )
 @click.option(
     "--keep",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputFile(),
     help="with --run: write what the claims read of it into this file, such as bench/results/claims.json",
 )
 @output_options("markdown", "html")

@@ -24,7 +24,7 @@ from inboxbench.bench.verdict.verdict import decide
 from inboxbench.bench.workload.mix import project_weights
 from inboxbench.cli.bench.source import seeded
 from inboxbench.cli.options import Session, pass_session
-from inboxbench.cli.output import results_console
+from inboxbench.cli.output import OutputFolder, results_console
 from inboxbench.cli.progress import SeedProgress, counting, progress_console
 from inboxbench.database import connect, scratch_database
 from inboxbench.errors import UsageError
@@ -194,7 +194,7 @@ def write_run(folder: Path, run: dict[str, Any]) -> tuple[Path, Path]:
 @click.option(
     "--output",
     default="reports",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputFolder(),
     help="folder of the results [reports]",
 )
 @pass_session

@@ -8,7 +8,7 @@ import click
 
 from inboxbench.cli.bench.options import page_of, show_lab
 from inboxbench.cli.options import Session, pass_session
-from inboxbench.cli.output import Output, output_options
+from inboxbench.cli.output import Output, OutputFolder, output_options
 from inboxbench.cli.progress import progress_console
 from inboxbench.cli.race.stress import parse_thinks, parse_workers
 from inboxbench.errors import UsageError
@@ -35,7 +35,7 @@ from inboxbench.race.strategy import find_strategies, write_scripts
     show_default=True,
     help="what the clients are: pgbench's, or workers of Python",
 )
-@click.option("--scripts", type=click.Path(path_type=Path), help="write the pgbench scripts here, and run nothing")
+@click.option("--scripts", type=OutputFolder(), help="write the pgbench scripts here, and run nothing")
 @output_options()
 @pass_session
 def bench(

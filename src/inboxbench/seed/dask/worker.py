@@ -21,6 +21,7 @@ from inboxbench.errors import ServerError, UsageError
 from inboxbench.seed.dask.block_registry import BlockRegistry, Piece
 from inboxbench.seed.load.worker import Connection, Worker
 from inboxbench.seed.row_source import Done, Job, Layout, Part, Task
+from inboxbench.server.environment import aside
 
 # The server must notice within a minute that a worker's machine is gone, or nobody else gets its block.
 _KEEPALIVES = {"tcp_keepalives_idle": "20", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
@@ -102,7 +103,10 @@ class Loader:
 
 
 def _connect(order: Order) -> Connection:
-    connection = psycopg.connect(order.conninfo, autocommit=True, application_name=BlockRegistry(order.token).session)
+    with aside():  # of this machine, where a worker may have been started with variables of its own
+        connection = psycopg.connect(
+            order.conninfo, autocommit=True, application_name=BlockRegistry(order.token).session
+        )
     for name, value in _KEEPALIVES.items():
         connection.execute("SELECT set_config(%s, %s, false)", (name, value))
     return connection
@@ -160,7 +164,7 @@ def check_version(ours: str, theirs: object, *, worker: str) -> None:
 def probe(order: Order) -> str:
     """Why this worker cannot load into the database of `order`; empty when it can."""
     try:
-        with psycopg.connect(order.conninfo, autocommit=True) as connection:
+        with aside(), psycopg.connect(order.conninfo, autocommit=True) as connection:
             here = BlockRegistry(order.token).is_here(connection)
     except psycopg.OperationalError as error:
         return _line(error)
