@@ -97,6 +97,7 @@ class OutputFile(click.Path):
 
     def __init__(self, *, append: bool = False) -> None:
         super().__init__(path_type=Path)
+        self.name = "file"
         self.append = append
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -110,6 +111,7 @@ class OutputFolder(click.Path):
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
+        self.name = "directory"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
