@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from inboxbench.bench.sets.indexset import IndexSet
 from inboxbench.database import connect, scratch_database
@@ -28,9 +29,23 @@ sys.path.append(str(Path(__file__).parents[3] / "bench" / "proofs"))
 import write_regressions as planted
 from regressions import Regression
 
-__all__ = ["Regression", "planted"]
+__all__ = ["Regression", "named", "planted"]
 
 SEED = 3  # a dataset of its own: others hold connections to that of seed 1, and then it cannot be cloned
+
+
+def named(kind: str) -> list[ParameterSet]:
+    """Return the regressions of a kind as parameters; what a shop shows, too, is left to test-long on the messenger."""
+    mine = [regression for regression in planted.WRITE_REGRESSIONS if regression.kind == kind]
+    shops = {regression.name for regression in mine if regression.shop}
+    return [
+        pytest.param(
+            regression,
+            id=f"{'shop' if regression.shop else 'messenger'}: {regression.name}",
+            marks=[] if regression.shop or regression.name not in shops else [pytest.mark.long],
+        )
+        for regression in mine
+    ]
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.integration.gate.conftest import Head, Regression, planted
+from tests.integration.gate.conftest import Head, Regression, named, planted
 
 from inboxbench.database import connect
 from inboxbench.gate.rules import Rules, compare_rules, kept_rules, read_rules
-
-RULES = [regression for regression in planted.WRITE_REGRESSIONS if regression.kind == "rule"]
 
 
 def rules(head: Head, *statements: str) -> Rules:
@@ -21,9 +19,7 @@ def before(shop: Head, messenger: Head) -> dict[bool, Rules]:
     return {True: rules(shop), False: rules(messenger)}
 
 
-@pytest.mark.parametrize(
-    "regression", RULES, ids=lambda regression: f"{'shop' if regression.shop else 'messenger'}: {regression.name}"
-)
+@pytest.mark.parametrize("regression", named("rule"))
 def test_a_rule_that_is_gone_or_weaker_is_worse(
     shop: Head, messenger: Head, before: dict[bool, Rules], regression: Regression
 ) -> None:

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from tests.integration.gate.conftest import Head, Regression, planted
+from tests.integration.gate.conftest import Head, Regression, named, planted
 
 from inboxbench.database import connect, scratch_database
 from inboxbench.database_roles import check_role
@@ -17,8 +17,6 @@ from inboxbench.gate.budgets import Budget
 from inboxbench.gate.update import settled
 from inboxbench.server import Server
 
-WRITES = [regression for regression in planted.WRITE_REGRESSIONS if regression.kind == "write path"]
-
 
 @cache
 def plain(head: Head, before: str = "", role: str | None = None) -> Snapshot:
@@ -26,11 +24,7 @@ def plain(head: Head, before: str = "", role: str | None = None) -> Snapshot:
     return head.snapshot(before, role=role)
 
 
-def name_of(regression: Regression) -> str:
-    return f"{'shop' if regression.shop else 'messenger'}: {regression.name}"
-
-
-@pytest.mark.parametrize("regression", WRITES, ids=name_of)
+@pytest.mark.parametrize("regression", named("write path"))
 def test_a_write_that_reads_more_is_worse(shop: Head, messenger: Head, regression: Regression) -> None:
     head = shop if regression.shop else messenger
     now = head.snapshot(regression.before, regression.sql, role=regression.role)
@@ -67,7 +61,7 @@ def test_a_write_that_changes_no_row_is_broken(shop: Head) -> None:
 
 
 def test_a_budget_is_the_write_s_own(shop: Head) -> None:
-    counting = next(one for one in WRITES if one.shop and one.name == "a trigger counts all rows")
+    counting = next(one for one in planted.WRITE_REGRESSIONS if one.shop and one.name == "a trigger counts all rows")
     budgets = Budgets(named={"place_order": Budget(pages=1000.0)})
     worse = compare(plain(shop), shop.snapshot(counting.sql), budgets).of("worse")
     assert [change for change in worse if change.metric == "buffers"] == []
@@ -75,7 +69,7 @@ def test_a_budget_is_the_write_s_own(shop: Head) -> None:
 
 @cache
 def _policy() -> Regression:
-    return next(one for one in WRITES if one.shop and one.role)
+    return next(one for one in planted.WRITE_REGRESSIONS if one.shop and one.role)
 
 
 def test_policies_bind_no_superuser(shop: Head) -> None:

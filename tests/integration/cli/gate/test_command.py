@@ -109,7 +109,9 @@ def test_a_wrong_answer_is_a_failure_and_no_threshold(server: Server, kept: Path
         run(server, kept, "--run", str(path))
 
 
-@pytest.mark.parametrize("words", [[], ["--update"], ["--allow-uncompared"]])
+@pytest.mark.parametrize(
+    "words", [pytest.param([], marks=pytest.mark.long), ["--update"], ["--allow-uncompared"]], ids=" ".join
+)
 def test_queries_that_all_fail_are_a_failure_and_no_other_environment(
     server: Server, kept: Path, words: list[str]
 ) -> None:
