@@ -16,7 +16,7 @@ _COMMANDS = {
     "advise": "find the index set for a workload, by building every candidate on a copy",
     "bench": "measure the query families under index sets",
     "dataset": "list and remove seeded databases",
-    "dryrun": "rehearse an Alembic history on a copy: who would be blocked, and for how long",
+    "dryrun": "rehearse migrations on a copy: who would be blocked, and for how long",
     "explain": "what a finding of a dry run means, and what to do instead",
     "gate": "fail when a counter got worse than at the baseline",
     "lint": "squawk's warnings, confirmed or refuted by a dry run",

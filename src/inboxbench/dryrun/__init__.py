@@ -1,1 +1,1 @@
-"""Rehearse an Alembic history on a disposable copy, under live traffic, and say who would be blocked."""
+"""Rehearse migrations on a disposable copy, under live traffic, and say who would be blocked."""

@@ -13,8 +13,10 @@ from inboxbench.dryrun.more import Hung, More, Unfinished
 from inboxbench.dryrun.observe.observer import Observer, observed
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.schema import read_schema, recorded
+from inboxbench.dryrun.tools.any_tool import AnyTool
 from inboxbench.dryrun.tools.attribution import attribute, named
 from inboxbench.dryrun.tools.base import Tool
+from inboxbench.dryrun.tools.by_transaction import by_transaction, changes
 from inboxbench.dryrun.tools.process import Ended, run_tool
 from inboxbench.dryrun.tools.stamps import shaped_stamps
 from inboxbench.dryrun.under_traffic import NO_LOAD, Load, LoadOf, no_load, watched_traffic
@@ -138,6 +140,8 @@ def described(
         epoch_ms=observer.epoch * 1000, downgrade=downgrade,
         at={table: next(iter(ids), None) for table, ids in at.items()},
     )  # fmt: skip
+    if isinstance(tool, AnyTool) and not any(item.stamps or tool.asked(item.sql) for item in placed):
+        placed, revisions = by_transaction(placed, transactions, Samples(observer.poll), observer.epoch * 1000)
     folded = fold(placed)
     return Segment(ended, tuple(revisions), folded, named(transactions, placed), observer, hung=_hung(observer, folded))
 
@@ -195,7 +199,8 @@ def bring(server: Server, database: str, tool: Tool, begin: str) -> None:
 
 
 def _check_history(segment: Segment, tool: Tool, before: list[str], after: list[str]) -> None:
-    if segment.ended.status == 0 and not before and not after and not segment.revisions:
+    seen = isinstance(tool, AnyTool) and any(map(changes, segment.statements))
+    if segment.ended.status == 0 and not before and not after and not segment.revisions and not seen:
         table = f"{'an' if tool.name[0] in 'AEIOU' else 'a'} {tool.name} version table"
         raise UsageError(
             f"{tool.shown}: it ended well, but neither wrote {table} nor found one; is it the command that upgrades, "

@@ -36,6 +36,7 @@ from inboxbench.dryrun.rules import with_findings
 from inboxbench.dryrun.run import bring, check_aim, rehearse
 from inboxbench.dryrun.schema import of_production
 from inboxbench.dryrun.source import Source, copy_of, state_before
+from inboxbench.dryrun.tools.any_tool import settled
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.dryrun.under_traffic import LoadOf
 from inboxbench.dryrun.verdict import with_verdict
@@ -66,6 +67,7 @@ def command(session: Session, /, *, output: Output, **options: Any) -> None:
                 where = {"source": sized.shown, "begin": options["begin"], "target": target}
                 mine = asked if share == 1 else asked.without_probes()  # probes are for the whole of the rows
                 seen = _run(server, name, tool, where, mine, each=options["each"])
+                tool = settled(tool, seen.statements)
                 ruler.run = with_findings(of_production(seen, ruler.asked), tool)
         run = ruler.result()
         run = replace(run, notes=(*remarks, *run.notes))

@@ -18,6 +18,7 @@ from inboxbench.database_copy import is_url
 from inboxbench.dryrun.limits import Limits
 from inboxbench.dryrun.source import Source
 from inboxbench.dryrun.tools.alembic import TIMEOUT_S, Alembic
+from inboxbench.dryrun.tools.any_tool import AnyTool
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.errors import UsageError
 from inboxbench.migrate.history import last_of_phase, read_history
@@ -243,7 +244,7 @@ def read_tool(session: Session, options: dict[str, Any]) -> Tool:
     if len(named) > 1:
         raise UsageError("give --command or --config, not both")
     config, location = (place(options, name) for name in ("config", "script_location"))
-    return Alembic(
+    runs = Alembic(
         program=options["program"],
         config=config,
         script_location=location,
@@ -254,6 +255,7 @@ def read_tool(session: Session, options: dict[str, Any]) -> Tool:
         timeout_s=read_time(options["timeout"]) / 1000,
         project=session.project.root,
     )
+    return AnyTool(runs) if options["program"] else runs
 
 
 def place(options: dict[str, Any], name: str) -> Path | None:

@@ -48,6 +48,7 @@ def show_run(console: Console, run: DryRun) -> None:
     shown = [revision for revision in run.revisions if _is_noteworthy(run, revision)]
     for revision in shown:
         _show_revision(console, run, revision)
+    _show_outside(console, run)
     quiet = len(run.revisions) - len(shown)
     if quiet:
         several = f"{'other ' if shown else ''}revision{'s' if quiet > 1 else ''}"
@@ -158,6 +159,16 @@ def _show_revision(console: Console, run: DryRun, revision: Revision) -> None:
         console.print(f"{_INDENT}[red]failed: {escape(revision.error)}[/]", highlight=False)
     for index in revision.invalid_indexes:
         console.print(f"{_INDENT}[red]left the invalid index {escape(index)}[/]", highlight=False)
+
+
+def _show_outside(console: Console, run: DryRun) -> None:
+    """Show what belongs to no revision: what comes before the first or after the last, and what nothing explains."""
+    outside = [item for item in run.statements if item.revision is None and not item.stamps and _is_noticeable(item)]
+    alike = fold([replace(statement, transaction=0) for statement in outside])
+    if alike:
+        console.print("[bold]outside of any revision[/]", highlight=False)
+    for statement in alike:
+        _show_statement(console, statement)
 
 
 def _show_statement(console: Console, statement: Statement) -> None:

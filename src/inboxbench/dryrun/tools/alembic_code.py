@@ -141,7 +141,7 @@ _IGNORE = re.compile(r"#\s*inboxbench:\s*ignore\s+([\w-]+)[ \t]*(.*)")
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class Call:
     """becomes: how the kind of its statement begins; names: words among its literals."""
 
     line: int
@@ -154,7 +154,7 @@ class Sources:
     """A revision file, ready to be asked."""
 
     literals: tuple[tuple[int, str], ...]
-    calls: tuple[_Call, ...]
+    calls: tuple[Call, ...]
 
     def line_of(self, sql: str) -> int | None:
         """By its text, else by the operation and the names in it; None when nothing in the file explains it."""
@@ -176,7 +176,7 @@ def read_sources(path: Path) -> Sources:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return Sources((), ())
-    return Sources(tuple(_literals(tree)), tuple(_calls(tree, _constants(tree))))
+    return Sources(tuple(literals_of(tree)), tuple(_calls(tree, _constants(tree))))
 
 
 def _kinds(sql: str) -> list[str]:
@@ -194,7 +194,7 @@ def _long(flat: str, text: str) -> bool:
     return len(flat) >= 2 * _SHORTEST and flat in text
 
 
-def _literals(tree: ast.Module) -> Iterator[tuple[int, str]]:
+def literals_of(tree: ast.Module) -> Iterator[tuple[int, str]]:
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
@@ -214,14 +214,14 @@ def _constants(tree: ast.Module) -> dict[str, str]:
     }
 
 
-def _calls(tree: ast.AST, constants: dict[str, str], batch: tuple[str, ...] = ()) -> Iterator[_Call]:
+def _calls(tree: ast.AST, constants: dict[str, str], batch: tuple[str, ...] = ()) -> Iterator[Call]:
     """`with op.batch_alter_table("t") as batch:` lends its table to the calls within."""
     for node in ast.iter_child_nodes(tree):
         inside = batch
         if isinstance(node, ast.With):
             inside = batch + tuple(name for item in node.items for name in _names(item.context_expr, constants))
         if isinstance(node, ast.Call) and (kinds := _becomes(_called(node))) is not None:
-            yield _Call(node.lineno, kinds, batch + tuple(_names(node, constants)))
+            yield Call(node.lineno, kinds, batch + tuple(_names(node, constants)))
         yield from _calls(node, constants, inside)
 
 
@@ -244,7 +244,7 @@ def _names(node: ast.AST, constants: dict[str, str]) -> Iterator[str]:
             yield value
 
 
-def _common(call: _Call, words: frozenset[str]) -> int:
+def _common(call: Call, words: frozenset[str]) -> int:
     return sum(name in words for name in call.names)
 
 

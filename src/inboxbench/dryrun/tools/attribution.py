@@ -43,7 +43,7 @@ def attribute(
     revisions: list[Revision] = []
     ends = {transaction.number: transaction.finished_ms for transaction in transactions}
     for group in _groups(tool, statements, history, downgrade=downgrade):
-        if not group.stamped and any(statement.error for statement in group.statements):
+        if not group.stamped and group.revision is None and any(statement.error for statement in group.statements):
             group.revision = _pending(history, _at(group, done), downgrade=downgrade)
         placed += _placed(tool, group, history)
         if group.revision is not None:
@@ -65,17 +65,32 @@ def _at(group: _Group, done: Mapping[str, str | None]) -> str | None:
 def _groups(tool: Tool, statements: Sequence[Statement], history: History, *, downgrade: bool) -> list[_Group]:
     stamps = read_stamps(tool, statements, history)
     groups: list[_Group] = []
-    waiting: list[Statement] = []
+    waiting = _Group(None, [], stamped=False)  # its revision is known beforehand where a stamp opened it
     for place, (statement, stamp) in enumerate(zip(statements, stamps, strict=True)):
-        waiting.append(statement if stamp is None else replace(statement, sql=spelled(statement), stamps=True))
+        if stamp is not None and stamp.part == "opens":
+            groups.append(waiting)
+            waiting = _Group(_named_by(stamp, downgrade=downgrade), [], stamp.table, stamped=False)
         following = stamps[place + 1] if place + 1 < len(stamps) else None
-        if stamp is not None and not _goes_on(stamp, following, downgrade=downgrade):
-            groups.append(_Group(stamp.was if downgrade else stamp.to, waiting, stamp.table))
-            waiting = []
-    if waiting:
-        groups.append(_Group(None, waiting, stamped=False))
+        waiting.statements.append(
+            statement if stamp is None else replace(statement, sql=spelled(statement), stamps=True)
+        )
+        if stamp is None or stamp.part in ("opens", "remark") or _goes_on(stamp, following, downgrade=downgrade):
+            continue
+        if stamp.part == "closes" and waiting.revision is None and groups and groups[-1].table == stamp.table:
+            groups[-1].statements += waiting.statements  # what is noted of a revision after its end
+        else:
+            revision = waiting.revision or _named_by(stamp, downgrade=downgrade)
+            groups.append(replace(waiting, revision=revision, table=stamp.table, stamped=True))
+        waiting = _Group(None, [], stamped=False)
     tables = {stamp.table for stamp in stamps if stamp is not None}
+    groups = [group for group in (*groups, waiting) if group.statements]
     return [part for place, group in enumerate(groups) for part in _parted(tool, group, tables, first=place == 0)]
+
+
+def _named_by(stamp: Stamp, *, downgrade: bool) -> str | None:
+    """A tool whose table is known may go back within a run that was not asked to."""
+    there, back = (stamp.was, stamp.to) if downgrade else (stamp.to, stamp.was)
+    return there or (back if stamp.sure else None)
 
 
 def _parted(tool: Tool, group: _Group, tables: set[str], *, first: bool) -> Iterator[_Group]:
@@ -96,7 +111,7 @@ def _goes_on(stamp: Stamp, following: Stamp | None, *, downgrade: bool) -> bool:
     """A merge writes several rows for one revision: those that go away first (upgrade) or come first
     (downgrade).
     """
-    if following is None:
+    if following is None or stamp.sure:
         return False
     return stamp.was is None if downgrade else stamp.to is None
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from inboxbench.database import Connection
 from inboxbench.dryrun.rewrites.steps import Step
@@ -15,11 +15,18 @@ from inboxbench.migrate.history import History
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """A write to the tool's version table: from the revision `was` to `to`, None where there is no such row."""
+    """A write to the tool's version table: from the revision `was` to `to`, None where there is no such row.
+
+    part: it comes after all that the revision does (whole), before it (opens), after what one before it opened
+    (closes), or says nothing of where a revision begins or ends (remark). sure: the table is known by its name and
+    columns.
+    """
 
     table: str
     was: str | None
     to: str | None
+    part: Literal["whole", "opens", "closes", "remark"] = "whole"
+    sure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

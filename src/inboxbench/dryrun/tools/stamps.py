@@ -42,13 +42,14 @@ def shaped_stamps(tool: Tool, statements: Sequence[Statement]) -> list[Stamp | N
 def read_stamps(tool: Tool, statements: Sequence[Statement], history: History) -> list[Stamp | None]:
     """Return what each statement writes to the tool's version table; None for any other statement."""
     shaped = shaped_stamps(tool, statements)
-    tables = {stamp.table for stamp in shaped if stamp is not None}
+    sure = {stamp.table for stamp in shaped if stamp is not None and stamp.sure}
+    tables = {stamp.table for stamp in shaped if stamp is not None} - sure
     asked = {table for statement in statements if (table := tool.asked(statement.sql))}
-    for known in _ways(tool, [stamp for stamp in shaped if stamp is not None], asked, history):
+    for known in _ways(tool, [stamp for stamp in shaped if stamp and stamp.table in tables], asked, history):
         if chosen := {table for table in tables if known(table)}:
             tables = chosen
             break
-    return [stamp if stamp is not None and stamp.table in tables else None for stamp in shaped]
+    return [stamp if stamp is not None and stamp.table in tables | sure else None for stamp in shaped]
 
 
 def _ways(
