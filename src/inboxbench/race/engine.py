@@ -1,4 +1,4 @@
-"""Makes a session's connection what an object mapper works on: SQLAlchemy's engine or Django's connection."""
+"""Makes a session's connection what other libraries work on: SQLAlchemy's engine, Django's or asyncpg's connection."""
 
 from __future__ import annotations
 
@@ -58,6 +58,17 @@ def async_engine_of(connection: GatedAsyncConnection) -> AsyncEngine:
     engine = create_async_engine("postgresql+psycopg_async://", async_creator=creator, poolclass=StaticPool)
     event.listen(engine.sync_engine, "connect", met)
     return engine
+
+
+async def asyncpg_of(connection: GatedAsyncConnection) -> Any:
+    """Return an `asyncpg.Connection` that is the session of the connection that a coroutine was given.
+
+    A function whose first parameter is annotated with `asyncpg.Connection` gets one without this call. Raises
+    SubjectFailed where the connection is encrypted.
+    """
+    from inboxbench.race.asyncpg_engine import opened  # noqa: PLC0415 - most functions use psycopg alone
+
+    return await opened(connection)
 
 
 def django_of(connection: GatedConnection, alias: str = "default") -> Any:

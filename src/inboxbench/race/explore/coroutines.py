@@ -7,9 +7,10 @@ the other sessions go on in the same thread. So asyncio is told each time that n
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -19,6 +20,7 @@ from psycopg.copy import AsyncLibpqWriter
 from psycopg.rows import TupleRow
 
 from inboxbench.errors import SubjectFailed
+from inboxbench.race.engine import asyncpg_of
 from inboxbench.race.explore.gated_cursor import copy_in
 
 _ASYNCPG = {"fetch", "fetchrow", "fetchval", "fetchmany"}
@@ -92,11 +94,17 @@ def _announce(cursor: GatedAsyncCursor, query: Query, parameters: Params | None)
 
 
 class GatedAsyncConnection(psycopg.AsyncConnection[TupleRow]):
-    """The asynchronous side of a session's connection: the same session at the server, and the same gate."""
+    """The asynchronous side of a session's connection: the same session at the server, and the same gate.
+
+    others: connections of other drivers that share the session, and end with it. ended_by: what ended the session while
+    such a driver was at work.
+    """
 
     def __init__(self, gate: psycopg.Connection[Any]) -> None:
         super().__init__(gate.pgconn)
         self.gate = gate
+        self.others: list[Any] = []
+        self.ended_by: BaseException | None = None
         self.cursor_factory = GatedAsyncCursor
         self._isolation_level = gate.isolation_level
 
@@ -106,15 +114,15 @@ class GatedAsyncConnection(psycopg.AsyncConnection[TupleRow]):
     def __getattr__(self, name: str) -> Any:
         if name in _ASYNCPG:
             raise SubjectFailed(
-                f"{name}() is asyncpg's, whose connections cannot be scheduled: a coroutine gets a "
-                "psycopg.AsyncConnection, or an engine by async_engine_of(connection)"
+                f"{name}() is asyncpg's, and this is a psycopg.AsyncConnection: say that the function takes an "
+                "asyncpg.Connection (def claim(connection: asyncpg.Connection)), or call asyncpg_of(connection)"
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     async def wait(self, gen: PQGen[Any], *args: Any, **kwargs: Any) -> Any:
         if getattr(gen, "__name__", "") == "notifies":
             return await super().wait(gen, *args, **kwargs)
-        with _loop_at_rest():
+        with loop_at_rest():
             return self.gate.wait(gen)
 
     async def commit(self) -> None:
@@ -149,7 +157,7 @@ class GatedAsyncConnection(psycopg.AsyncConnection[TupleRow]):
 
 
 @contextmanager
-def _loop_at_rest() -> Iterator[None]:
+def loop_at_rest() -> Iterator[None]:
     """Take what asyncio keeps for each thread away from this session's loop for the block, so that others may run."""
     loop, task, hooks = asyncio.get_running_loop(), asyncio.current_task(), sys.get_asyncgen_hooks()
     if task is not None:
@@ -173,6 +181,7 @@ class _NoPipeline(psycopg.AsyncPipeline):
 def run_coroutine(function: Callable[..., Awaitable[Any]], gate: psycopg.Connection[Any], *arguments: Any) -> Any:
     """Run `function(connection, *arguments)` to its end in an event loop of its own, and return what it returns."""
     loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda _, context: None if gate.closed else loop.default_exception_handler(context))
     try:
         return loop.run_until_complete(_awaited(function, gate, arguments))
     finally:
@@ -188,4 +197,22 @@ def run_coroutine(function: Callable[..., Awaitable[Any]], gate: psycopg.Connect
 async def _awaited(
     function: Callable[..., Awaitable[Any]], gate: psycopg.Connection[Any], arguments: tuple[Any, ...]
 ) -> Any:
-    return await function(GatedAsyncConnection(gate), *arguments)
+    connection = GatedAsyncConnection(gate)
+    try:
+        if _takes_asyncpg(function):
+            return await function(await asyncpg_of(connection), *arguments)
+        return await function(connection, *arguments)
+    finally:
+        for other in connection.others:
+            other.terminate()
+        if connection.ended_by is not None:
+            raise connection.ended_by
+
+
+def _takes_asyncpg(function: Callable[..., Any]) -> bool:
+    """Return whether the first parameter is said to be a connection of asyncpg's, as a class or by its name."""
+    first = next(iter(inspect.signature(function).parameters.values())).annotation
+    if isinstance(first, str):
+        with suppress(Exception):  # a name that only a type checker knows
+            first = eval(first, getattr(function, "__globals__", {}))  # noqa: S307 - as inspect does it
+    return getattr(first, "__module__", str(first)).startswith("asyncpg.")

@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import greenlet
 import psycopg
@@ -22,6 +22,9 @@ from psycopg.rows import TupleRow
 from inboxbench.race.engine import engine_of  # noqa: F401 - it was here first, and functions import it from here
 from inboxbench.race.explore.gated_cursor import GatedCursor, StatementCure, gated_class
 from inboxbench.race.explore.skipped import Taken, taken_by
+
+if TYPE_CHECKING:
+    from inboxbench.race.explore.relay import Relay
 
 # A setting that no module defines. RESET leaves it empty, where a new session has none.
 CUSTOM_SETTING = re.compile(r"set_config\s*\(|\bset\s+(?:local\s+|session\s+)?\w+\.\w", re.IGNORECASE)
@@ -46,17 +49,29 @@ MisuseError = SystemExit
 
 
 class Step:
-    """One round trip that has not been made yet. BEGIN travels with the first statement and is no step of its own."""
+    """One round trip that has not been made yet. BEGIN travels with the first statement and is no step of its own.
 
-    __slots__ = ("cursor", "generator", "parameters", "text")
+    prepares: another round trip follows at once and is what the step is about; continues: this is that one.
+    """
+
+    __slots__ = ("continues", "cursor", "generator", "parameters", "prepares", "text")
 
     def __init__(
-        self, text: str, generator: PQGen[Any], cursor: psycopg.Cursor[Any] | None, parameters: Params | None = None
+        self,
+        text: str,
+        generator: PQGen[Any],
+        cursor: psycopg.Cursor[Any] | None,
+        parameters: Params | None = None,
+        *,
+        prepares: bool = False,
+        continues: bool = False,
     ) -> None:
         self.text = text
         self.generator = generator
         self.cursor = cursor
         self.parameters = parameters
+        self.prepares = prepares
+        self.continues = continues
 
     @property
     def status(self) -> str:
@@ -82,7 +97,7 @@ class GatedConnection(psycopg.Connection[TupleRow]):
 
     misuse: what its function did with it that no schedule can order; empty when all is well. own_settings: those that
     an object mapper makes when it connects. untracked: it sent something that was no step. as_new: what it sent since
-    it was made as new left nothing at the server that a session keeps.
+    it was made as new left nothing at the server that a session keeps. relay: through which another driver uses it.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -93,6 +108,7 @@ class GatedConnection(psycopg.Connection[TupleRow]):
         self._custom = False
         self.untracked = False
         self.as_new = False
+        self.relay: Relay | None = None
         self._savepoints = False
         self.met_by_engine = False
         self.taken: list[Taken] = []
@@ -105,7 +121,7 @@ class GatedConnection(psycopg.Connection[TupleRow]):
 
     def begin_renewal(self) -> bool:
         """Begin to make the session as new. Returns False when only another connection can be that."""
-        if self.closed or self._custom:
+        if self.closed or self._custom or (self.relay is not None and not self.relay.at_rest):
             return False
         if self.pgconn.transaction_status != pq.TransactionStatus.IDLE:
             self.pgconn.exec_(b"ROLLBACK")
@@ -135,12 +151,18 @@ class GatedConnection(psycopg.Connection[TupleRow]):
         """Say what the next round trip is about."""
         self._text, self._cursor, self._parameters = query, cursor, parameters
 
-    def wait(self, gen: PQGen[Any], *args: Any, **kwargs: Any) -> Any:
+    @property
+    def transaction_status(self) -> pq.TransactionStatus:
+        """Return how the transaction stands, also where another driver made it."""
+        return self.info.transaction_status if self.relay is None else self.relay.status
+
+    def wait(self, gen: PQGen[Any], *args: Any, prepares: bool = False, continues: bool = False, **kwargs: Any) -> Any:
         if self.hub is None or not self.asks:
             self.untracked = True
             return super().wait(gen, *args, **kwargs)
         name = getattr(gen, "__name__", "")
-        step = Step(_readable(self._text, self) or self._word(name), gen, self._cursor, self._parameters)
+        text = _readable(self._text, self) or self._word(name)
+        step = Step(text, gen, self._cursor, self._parameters, prepares=prepares, continues=continues)
         self._text, self._cursor, self._parameters = "", None, None
         self._require_schedulable(name)
         if self._is_no_choice(name, step.text):
@@ -150,6 +172,10 @@ class GatedConnection(psycopg.Connection[TupleRow]):
         if (taken := taken_by(step.text, step.cursor)) is not None:
             self.taken.append(taken)
         return value
+
+    def wait_ungated(self, gen: PQGen[Any]) -> Any:
+        """Make a round trip that nobody can see, whatever is scheduled."""
+        return super().wait(gen)
 
     @property
     def cursor_factory(self) -> type[psycopg.Cursor[Any]]:
@@ -200,7 +226,7 @@ class GatedConnection(psycopg.Connection[TupleRow]):
 
         With a failed transaction all its locks are gone; only where savepoints are left does a ROLLBACK free more.
         """
-        status = self.pgconn.transaction_status
+        status = self.transaction_status
         if status == pq.TransactionStatus.IDLE:
             self._savepoints = False
         elif name == "_enter_gen" or "savepoint" in text.lower():
@@ -237,6 +263,8 @@ class GatedConnection(psycopg.Connection[TupleRow]):
         self._end("ROLLBACK")
 
     def _end(self, word: str) -> None:
+        if self.relay is not None:
+            self.relay.finish()
         if self.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             return
         self.announce(word, None)

@@ -60,9 +60,11 @@ class RoundTrips:
 
     def start(self, session: Session) -> None:
         """Begin the step that the session asked for."""
+        assert session.step is not None
+        if not session.step.continues:
+            session.steps += 1
+            session.waiting = False
         session.pending, session.step = session.step, None
-        session.steps += 1
-        session.waiting = False
         session.since = time.monotonic()
         self._move(session, None)
 
@@ -95,9 +97,11 @@ class RoundTrips:
 
     def _end_step(self, session: Session, step: Step, status: str) -> None:
         session.pending = None
+        if step.prepares:
+            return
         kind: Literal["step", "resumes"] = "resumes" if session.waiting else "step"
         session.waiting = False
-        after: Literal["open", "none", "failed"] = _AFTER.get(session.connection.pgconn.transaction_status, "open")
+        after: Literal["open", "none", "failed"] = _AFTER.get(session.connection.transaction_status, "open")
         self._events.append(event_of(session, kind, step, status=status, transaction=after))
         if self._recorder is not None:
             self._recorder.end(session, step, len(self._events) - 1)
@@ -111,6 +115,8 @@ class RoundTrips:
             self._watch(session)
         if isinstance(step, Step):
             session.step = step
+            if step.continues:
+                self.start(session)
         elif session.failure is not None:
             raise session.failed(session.failure)
 

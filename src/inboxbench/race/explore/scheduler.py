@@ -150,7 +150,8 @@ class Scheduler:
 
     def _take(self, session: Session, *, dies: bool) -> None:
         assert session.step is not None
-        rows_alone = self._is_plain(session.step.text, session.step.parameters)
+        known = session.connection.relay is None  # what another driver sends may be more than is seen here
+        rows_alone = known and self._is_plain(session.step.text, session.step.parameters)
         self._keeps_locks = self._plain and not dies and rows_alone
         self._plain = self._keeps_locks or (self._plain and bool(_TRANSACTION_WORDS.fullmatch(session.step.text)))
         steps = tuple(other.steps for other in self._sessions)

@@ -57,7 +57,7 @@ class Session:
     @property
     def in_transaction(self) -> bool:
         """Return whether its transaction is open and has not failed."""
-        return self.connection.pgconn.transaction_status == pq.TransactionStatus.INTRANS
+        return self.connection.transaction_status == pq.TransactionStatus.INTRANS
 
     def begin(self) -> greenlet.greenlet:
         """Return the new greenlet that the session runs in."""

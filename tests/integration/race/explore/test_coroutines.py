@@ -164,7 +164,7 @@ async def stuck(connection: Conn) -> None:
     [
         (raising, "session A raised ValueError: no"),
         (leaving, "session A used its connection in another thread"),
-        (asyncpgs, r"fetchval\(\) is asyncpg's, whose connections cannot be scheduled"),
+        (asyncpgs, r"fetchval\(\) is asyncpg's, and this is a psycopg.AsyncConnection"),
         (stuck, "session A was in its own code"),
     ],
 )
