@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from importlib.resources import files
 from typing import Any
 
-import postgast
 import psycopg
-from postgast import pg_query_pb2 as pb
 
 from inboxbench.database import Connection
+from inboxbench.race.explore.statement_parts import changes_within, equals, inserted, nested, only_statement, words_of
 from inboxbench.sqltree import Parsed, parse
-from inboxbench.sqltree.tokens import scan
 
 # A table, or an index of it, and the values of columns that its rows have; no values: all of its rows.
 Cell = tuple[str, frozenset[tuple[str, Any]]]
@@ -170,7 +168,7 @@ class Footprints:
         kind, target = understood.commands[0].kind, understood.commands[0].target
         if kind == "insert":
             return target is not None and not self._tables[target.name].defaults
-        return kind != "select" or not _only_statement(understood.text).HasField("into_clause")
+        return kind != "select" or not only_statement(understood.text).HasField("into_clause")
 
     def _read(self, text: str, parameters: Any) -> Footprint:
         words = text.split(None, 1)
@@ -181,9 +179,9 @@ class Footprints:
             return EVERYTHING
         whole, only, references = understood.text, understood.commands[0], understood.references
         names = sorted({relation.name for relation in references.relations})
-        simple = len(references.relations) == 1 and not _nested(whole)
+        simple = len(references.relations) == 1 and not nested(whole)
         target = only.target.name if only.target is not None else None
-        return self._footprint(only.kind, _only_statement(whole), names, target, simple, locks=references.locks_rows)
+        return self._footprint(only.kind, only_statement(whole), names, target, simple, locks=references.locks_rows)
 
     def _understood(self, text: str, parameters: Any) -> Parsed | None:
         """Return the one statement with its values, read by the parser; None where it may do anything."""
@@ -201,8 +199,8 @@ class Footprints:
         if (
             unknown
             or references.functions - self._immutable
-            or _CLOCKS & _names(whole)
-            or _changes_within(whole, only.kind)
+            or _CLOCKS & words_of(whole)
+            or changes_within(whole, only.kind)
         ):
             return None
         return parsed
@@ -231,7 +229,7 @@ class Footprints:
         return Footprint(reads | {cell}, frozenset(keeps | child_reads), frozenset(writes))
 
     def _insert(self, target: str, table: _Table, statement: Any, reads: frozenset[Cell]) -> Footprint:
-        given = _inserted(statement)
+        given = inserted(statement)
         values = {} if given is None else {name: value for name, value in given.items() if value is not None}
         typed = {name: self._value(table, name, value) for name, value in values.items()}
         known = {name: value for name, value in typed.items() if value is not None}
@@ -262,7 +260,7 @@ class Footprints:
         table = self._tables[name]
         row = _ALL
         if simple and statement is not None and statement.HasField("where_clause"):
-            pairs = ((column, self._value(table, column, value)) for column, value in _equals(statement.where_clause))
+            pairs = ((column, self._value(table, column, value)) for column, value in equals(statement.where_clause))
             row = frozenset((column, value) for column, value in pairs if value is not None)
         return name, frozenset(pair for pair in self._row(name, row) if pair[0] not in (written or ()))
 
@@ -292,67 +290,3 @@ def _key(parameters: Any) -> Any:
     if all(isinstance(value, _SIMPLE) for _, value in items):
         return tuple((name, type(value), value) for name, value in items)
     return None
-
-
-def _names(text: str) -> set[str]:
-    return {token.value for token in scan(text) if token.kind in ("identifier", "keyword")}
-
-
-def _changes_within(text: str, kind: str) -> bool:
-    """Return whether a statement may have another one within that changes rows."""
-    found = scan(text)
-    changes = kind != "select" or any(token.means("insert", "update", "delete", "merge") for token in found)
-    return changes and any(token.means("with") for token in found)
-
-
-def _nested(text: str) -> bool:
-    """Return whether a statement has queries within, so that its WHERE does not speak of all rows."""
-    queries = [token for token in scan(text) if token.means("select", "with", "union", "except", "intersect", "values")]
-    return len(queries) > 1 or any(token.means("with", "union", "except", "intersect") for token in queries)
-
-
-def _only_statement(text: str) -> Any:
-    (raw,) = postgast.parse(text).stmts
-    return getattr(raw.stmt, raw.stmt.WhichOneof("node"))
-
-
-def _constant(node: Any) -> Any:
-    kind = node.WhichOneof("node")
-    if kind == "type_cast":
-        return _constant(node.type_cast.arg)
-    if kind != "a_const":
-        return None
-    value = node.a_const
-    if value.HasField("ival"):
-        return value.ival.ival
-    return value.sval.sval if value.HasField("sval") else None
-
-
-def _equals(node: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the column and the constant of each `column = constant` that has to hold."""
-    kind = node.WhichOneof("node")
-    if kind == "bool_expr" and node.bool_expr.boolop == pb.AND_EXPR:
-        for part in node.bool_expr.args:
-            yield from _equals(part)
-    elif kind == "a_expr" and node.a_expr.kind == pb.AEXPR_OP:
-        expression = node.a_expr
-        if [name.string.sval for name in expression.name] != ["="]:
-            return
-        for column, value in ((expression.lexpr, expression.rexpr), (expression.rexpr, expression.lexpr)):
-            constant = _constant(value)
-            if column.WhichOneof("node") == "column_ref" and constant is not None:
-                fields = column.column_ref.fields[-1]
-                if fields.WhichOneof("node") == "string":
-                    yield fields.string.sval, constant
-
-
-def _inserted(statement: Any) -> dict[str, Any] | None:
-    """Return the columns of an INSERT of one row with their constants (None: not one); None for any other INSERT."""
-    select = statement.select_stmt.select_stmt if statement.HasField("select_stmt") else None
-    names = [node.res_target.name for node in statement.cols]
-    if select is None or len(select.values_lists) != 1 or not names:
-        return None
-    items = select.values_lists[0].list.items
-    if len(items) != len(names) or any(item.WhichOneof("node") == "set_to_default" for item in items):
-        return None
-    return {name: _constant(item) for name, item in zip(names, items, strict=True)}

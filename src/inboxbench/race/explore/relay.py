@@ -1,8 +1,8 @@
-"""Carries the messages of another driver to the server over a session's own connection, a round trip a step.
+"""Carries the frames of another driver to the server over a session's own connection, a round trip a step.
 
 The driver writes what it would write to a socket, and reads what the server answers. It gets a session that is
 connected already, so its start-up is answered here. While it is used psycopg has no part in the connection, so the
-state of the transaction is read from the messages. See "Message Flow" in PostgreSQL's manual, chapter 54.
+state of the transaction is read from the frames. See the chapter on the protocol in PostgreSQL's manual.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from psycopg.waiting import Wait
 from inboxbench.errors import SubjectFailed
 from inboxbench.race.explore.gated_connection import GatedConnection, MisuseError
 
-# A message of the driver after which it waits for an answer: Query, Sync, Flush, CopyDone and CopyFail.
+# A frame of the driver after which it waits for an answer: Query, Sync, Flush, CopyDone and CopyFail.
 _ASKS = b"QSHcf"
 _FLUSH = b"H\0\0\0\4"
 _SETTINGS = (
@@ -39,8 +39,8 @@ _HEADER = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """A message of either side. kind: its first byte; data: all of it."""
+class Frame:
+    """A frame of either side. kind: its first byte; data: all of it."""
 
     kind: bytes
     data: bytes
@@ -50,16 +50,16 @@ class Message:
         return self.data[_HEADER:]
 
 
-def split_messages(data: bytes) -> tuple[list[Message], bytes]:
-    """Return the whole messages that `data` begins with, and what is left."""
-    messages = []
+def split_frames(data: bytes) -> tuple[list[Frame], bytes]:
+    """Return the whole frames that `data` begins with, and what is left."""
+    frames = []
     while len(data) >= _HEADER:
         (length,) = struct.unpack_from("!i", data, 1)
         if len(data) < length + 1:
             break
-        messages.append(Message(data[:1], data[: length + 1]))
+        frames.append(Frame(data[:1], data[: length + 1]))
         data = data[length + 1 :]
-    return messages, data
+    return frames, data
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Relay:
         self._gate = gate
         self._deliver = deliver
         self._written = b""
-        self._batch: list[Message] = []
+        self._batch: list[Frame] = []
         self._started = False
         self._statements: dict[bytes, str] = {}
         self._portals: dict[bytes, str] = {}
@@ -115,15 +115,15 @@ class Relay:
         self._written += data
         if not self._started:
             self._start()
-        messages, self._written = split_messages(self._written)
-        for message in messages:
-            if message.kind == b"X":
+        frames, self._written = split_frames(self._written)
+        for frame in frames:
+            if frame.kind == b"X":
                 self.finish()
                 self.ended = True
                 return
-            self._batch.append(message)
-            self._note(message)
-            if message.kind in _ASKS:
+            self._batch.append(frame)
+            self._note(frame)
+            if frame.kind in _ASKS:
                 batch, self._batch = self._batch, []
                 self._ask(batch)
 
@@ -141,34 +141,34 @@ class Relay:
         pgconn = self._gate.pgconn
         known = [(name.encode(), pgconn.parameter_status(name.encode())) for name in _SETTINGS]
         self._deliver(
-            _message(b"R", struct.pack("!i", 0))
-            + b"".join(_message(b"S", name + b"\0" + value + b"\0") for name, value in known if value is not None)
-            + _message(b"K", struct.pack("!ii", pgconn.backend_pid, 0))
-            + _message(b"Z", b"I")
+            _frame(b"R", struct.pack("!i", 0))
+            + b"".join(_frame(b"S", name + b"\0" + value + b"\0") for name, value in known if value is not None)
+            + _frame(b"K", struct.pack("!ii", pgconn.backend_pid, 0))
+            + _frame(b"Z", b"I")
         )
 
-    def _note(self, message: Message) -> None:
+    def _note(self, frame: Frame) -> None:
         """Remember which statement the coming round trip is about."""
-        if message.kind == b"Q":
-            self._text = _text(message.body)
-        elif message.kind == b"P":
-            name, _, rest = message.body.partition(b"\0")
+        if frame.kind == b"Q":
+            self._text = _text(frame.body)
+        elif frame.kind == b"P":
+            name, _, rest = frame.body.partition(b"\0")
             self._statements[name] = self._text = _text(rest)
-        elif message.kind == b"B":
-            portal, name, _ = message.body.split(b"\0", 2)
+        elif frame.kind == b"B":
+            portal, name, _ = frame.body.split(b"\0", 2)
             self._text = self._portals[portal] = self._statements.get(name, self._text)
-        elif message.kind == b"E":
-            self._text = self._portals.get(message.body.partition(b"\0")[0], self._text)
+        elif frame.kind == b"E":
+            self._text = self._portals.get(frame.body.partition(b"\0")[0], self._text)
 
-    def _ask(self, batch: list[Message]) -> None:
+    def _ask(self, batch: list[Frame]) -> None:
         """Make the round trips of one batch: one for each statement that it executes."""
         if self._gate.cure is not None:
             self._gate.misuse = "sends its statements by another driver, where no cure can be tried"
             raise MisuseError
-        if {message.kind for message in batch} <= {b"C", b"S"} and not self._begun:
+        if {frame.kind for frame in batch} <= {b"C", b"S"} and not self._begun:
             self._gate.wait_ungated(self._round_trip(_joined(batch), b"Z", _Answer()))  # forgets a prepared statement
             return
-        executed = [place for place, message in enumerate(batch) if message.kind == b"E"]
+        executed = [place for place, frame in enumerate(batch) if frame.kind == b"E"]
         begin = 0
         for place in executed[:-1]:
             if not self._gated(_joined(batch[begin : place + 1]) + _FLUSH, b"CIsE"):
@@ -207,30 +207,30 @@ class Relay:
                 data = data[os.write(socket, data) :]
             except BlockingIOError:
                 yield Wait.W
-        messages: list[Message] = []
-        while not any(message.kind in ends for message in messages):
+        frames: list[Frame] = []
+        while not any(frame.kind in ends for frame in frames):
             yield Wait.R
             with suppress(BlockingIOError):
                 if not (block := os.read(socket, _BLOCK)):
                     raise OperationalError("the server closed the connection unexpectedly")
-                heard, self._rest = split_messages(self._rest + block)
-                for message in heard:
-                    self._hear(message, answer)
-                messages += heard
+                heard, self._rest = split_frames(self._rest + block)
+                for frame in heard:
+                    self._hear(frame, answer)
+                frames += heard
         if deliver:
-            self._deliver(_joined(messages))
+            self._deliver(_joined(frames))
 
-    def _hear(self, message: Message, answer: _Answer) -> None:
-        """Take in a message of the server."""
-        if message.kind == b"Z":
-            self._status = _STATUS[message.body[:1]]
-        elif message.kind == b"C":
-            answer.statusmessage = _text(message.body)
-        elif message.kind == b"E":
-            fields = dict(_fields(message.body))
+    def _hear(self, frame: Frame, answer: _Answer) -> None:
+        """Take in a frame of the server."""
+        if frame.kind == b"Z":
+            self._status = _STATUS[frame.body[:1]]
+        elif frame.kind == b"C":
+            answer.statusmessage = _text(frame.body)
+        elif frame.kind == b"E":
+            fields = dict(_fields(frame.body))
             self._error = answer.statusmessage = f"error {fields.get('C')}: {fields.get('M')}"
-        elif message.kind == b"N":
-            notice = SimpleNamespace(message_primary=dict(_fields(message.body)).get("M"))
+        elif frame.kind == b"N":
+            notice = SimpleNamespace(message_primary=dict(_fields(frame.body)).get("M"))
             for handler in self._gate._notice_handlers:
                 handler(notice)  # type: ignore[arg-type]
 
@@ -245,13 +245,13 @@ def _text(body: bytes) -> str:
     return body.partition(b"\0")[0].decode(errors="replace")
 
 
-def _message(kind: bytes, body: bytes) -> bytes:
+def _frame(kind: bytes, body: bytes) -> bytes:
     return kind + struct.pack("!i", len(body) + 4) + body
 
 
 def _query(text: str) -> bytes:
-    return _message(b"Q", text.encode() + b"\0")
+    return _frame(b"Q", text.encode() + b"\0")
 
 
-def _joined(messages: list[Message]) -> bytes:
-    return b"".join(message.data for message in messages)
+def _joined(frames: list[Frame]) -> bytes:
+    return b"".join(frame.data for frame in frames)
