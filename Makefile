@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-faults lint docs docs-pages bench prove-gate prove-hazards prove-isolation prove-naive prove-orms prove-rewrites prove-upgrade million format head-sql lock clean
+.PHONY: help demo test test-long test-faults lint docs docs-pages bench prove-advise prove-gate prove-hazards prove-isolation prove-naive prove-orms prove-rewrites prove-upgrade million format head-sql lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -48,6 +48,9 @@ docs-pages: $(READY) ## the generated pages of docs/ (RUN=reports/run.json for t
 
 bench: $(READY)  ## the query families under pytest-benchmark
 	$(BIN)/pytest bench $(ARGS)
+
+prove-advise: $(READY) ## what `advise` proposes for TPC-H beside its peers, by processor time (ARGS="--url … --queries DIR --server bin:DIR")
+	$(BIN)/python bench/proofs/prove_advise.py $(ARGS)
 
 prove-gate: $(READY) ## the gate against 24 injected regressions, then 200 runs of nothing and 200 times: hours (RUNS=20)
 	$(BIN)/python bench/proofs/prove_gate.py catalogue

@@ -1,9 +1,9 @@
-"""The last check: all reading cases under the present indexes and the advised ones, in passes that take turns, by the
+"""The last check: all reading cases under the present indexes and the advised ones, one pass after the other, by the
 processor time of the server's own process where that can be read, else by the server's execution time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,43 +25,52 @@ _PASSES = 3
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Milliseconds of each query before and now, all its classes once, the median of the passes. clock: which time."""
+    """Milliseconds of each query under each set, in their order, all its classes once, the median of the passes. clock:
+    which time."""
 
     clock: str
-    by_query: dict[str, tuple[float, float]]
+    by_query: dict[str, tuple[float, ...]]
 
 
 def compare_times(
-    server: Server, request: Request, advised: IndexSet, cases: Sequence[Case], announce: Callable[[str], None]
+    server: Server,
+    request: Request,
+    sets: Sequence[IndexSet],
+    cases: Sequence[Case],
+    announce: Callable[[str], None],
+    *,
+    passes: int = _PASSES,
 ) -> Times:
-    """Build both sets on clones of the template and execute the cases on both, one pass after the other."""
+    """Build the sets on clones of the template and execute the cases on all of them, one pass after the other, each
+    pass beginning with another set."""
     with ExitStack() as stack:
-        builder = stack.enter_context(SetBuilder(server, request.template, [request.current, advised]))
-        sides = []
-        for index_set in (request.current, advised):
+        builder = stack.enter_context(SetBuilder(server, request.template, sets))
+        sides: list[Probes] = []
+        for index_set in sets:
             name, _built = stack.enter_context(builder.built(index_set, announce))
             sides.append(stack.enter_context(Probes(server, name, request.timeout_s, request.role)))
-        local = server.kind in ("embedded", "bin") and all(_used_ns(side.of(case.query)) is not None
-                                                           for side in sides for case in cases[:1])  # fmt: skip
-        samples: dict[str, tuple[list[float], list[float]]] = {case.name: ([], []) for case in cases}
-        for number in range(_PASSES):
+        local = server.kind in ("embedded", "bin") and all(
+            _used_ns(side.of(case.query)) is not None for side in sides for case in cases[:1]
+        )
+        samples: dict[str, list[list[float]]] = {case.name: [[] for _side in sides] for case in cases}
+        for number in range(passes):
             for case in cases:
-                announce(f"pass {number + 1} of {_PASSES}: {case.name}")
-                for place in (0, 1) if number % 2 == 0 else (1, 0):
+                announce(f"pass {number + 1} of {passes}: {case.name}")
+                for place in (*range(number % len(sides), len(sides)), *range(number % len(sides))):
                     if (spent := _spent_ms(sides[place].of(case.query), case, local=local)) is not None:
                         samples[case.name][place].append(spent)
     return Times(PROCESSOR if local else EXECUTION, _by_query(cases, samples))
 
 
-def _by_query(
-    cases: Sequence[Case], samples: dict[str, tuple[list[float], list[float]]]
-) -> dict[str, tuple[float, float]]:
-    found: dict[str, tuple[float, float]] = {}
+def _by_query(cases: Sequence[Case], samples: Mapping[str, list[list[float]]]) -> dict[str, tuple[float, ...]]:
+    """Return the sums of the classes; a case that some set does not answer is left out."""
+    found: dict[str, tuple[float, ...]] = {}
     for case in cases:
-        before, now = samples[case.name]
-        if before and now:
-            known = found.get(case.query.name, (0.0, 0.0))
-            found[case.query.name] = (known[0] + median(before), known[1] + median(now))
+        spent = samples[case.name]
+        if all(spent):
+            medians = [median(side) for side in spent]
+            known = found.get(case.query.name, (0.0,) * len(spent))
+            found[case.query.name] = tuple(before + more for before, more in zip(known, medians, strict=True))
     return found
 
 

@@ -80,15 +80,39 @@ class WorkCopy:
             self._trials[key] = self._remembered(chosen) or self._tried(chosen, parent)
         return self._trials[key]
 
-    def roots(self) -> Iterator[tuple[Case, Node]]:
-        """Yield each reading case with its plan as the copy stands; those that cannot be planned are left out."""
-        for case in self.cases:
+    def roots(self, wanted: Callable[[Case], bool] = lambda _case: True) -> Iterator[tuple[Case, Node]]:
+        """Yield each case with its plan as the copy stands; those that cannot be planned are left out."""
+        for case in filter(wanted, self.cases):
             probe = self.probes.of(case.query)
             try:
                 with prepared(probe.connection, case) as execute:
                     yield case, explain(probe.connection, execute, execute=False).root
             except psycopg.Error:
                 continue
+
+    def planned(self, candidates: Sequence[Candidate], beside: Trial) -> frozenset[str]:
+        """Return the names of those candidates that some plan uses when all of them are there; nothing is executed.
+
+        What is refused is no plan's.
+        """
+        chosen = tuple(dict.fromkeys((*beside.candidates, *candidates)))
+        key = f"{self._key(chosen)}-plans"
+        known = self.store.find(digest(key)) if self.store else None
+        if known and isinstance(known.get("used"), list):
+            return frozenset(map(str, known["used"]))
+        self._ensure(chosen)
+        changed = {candidate.table for candidate in candidates}
+        used = {
+            node.index
+            for case, root in self.roots(lambda case: self._concerns(case, changed))
+            for node in root.walk()
+            if node.index
+        }
+        names = {candidate.index.own_name: candidate.name for candidate in candidates}
+        found = frozenset(names[name] for name in used & names.keys())
+        if self.store:
+            self.store.keep(digest(key), {"indexes": sorted(names.values())}, {"used": sorted(found)})
+        return found
 
     def _tried(self, chosen: tuple[Candidate, ...], parent: Trial | None) -> Trial:
         refused = self._ensure(chosen)

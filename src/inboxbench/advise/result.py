@@ -165,7 +165,7 @@ def query_changes(before: Trial, now: Trial, objective: Objective) -> tuple[Quer
     return tuple(sorted(changes, key=lambda change: (change.share * (change.now - change.before), change.name)))
 
 
-def checked(changes: Sequence[QueryChange], times: Mapping[str, tuple[float, float]]) -> tuple[QueryChange, ...]:
+def checked(changes: Sequence[QueryChange], times: Mapping[str, tuple[float, ...]]) -> tuple[QueryChange, ...]:
     """Return the queries with their milliseconds before and now, where they were measured."""
     return tuple(
         replace(change, before_ms=times[change.name][0], now_ms=times[change.name][1])

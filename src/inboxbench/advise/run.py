@@ -47,6 +47,7 @@ from inboxbench.server import Server
 
 Keep = Literal["unique", "all"]
 _UNTRIED = "the search ended before it was tried"
+_BUILDING = "256MB"  # of memory, for an index that is built
 _WRITES = 5  # executions of a write that are measured, of different rows
 
 
@@ -119,7 +120,7 @@ def _copy(  # noqa: PLR0917
     conditions = conditions_of(cache, server, request, 1) if cache else {}
     with (
         scratch_database(server, "advise", request.template) as name,
-        connect(server.conninfo(name)) as connection,
+        connect(server.conninfo(name), maintenance_work_mem=_BUILDING) as connection,
         Probes(server, name, asked.timeout_s, request.role) as probes,
     ):
         copy = WorkCopy(request, connection, probes, Facts.of(connection), cases,
@@ -240,7 +241,7 @@ class _Job:
             case for case in self.copy.cases
             if not case.query.changes_rows and not best.outcomes[case.name].failure
         ]  # fmt: skip
-        return compare_times(self.server, self.request, advised, cases, self._announce)
+        return compare_times(self.server, self.request, [self.request.current, advised], cases, self._announce)
 
     def _announce(self, text: str) -> None:
         if self.progress:

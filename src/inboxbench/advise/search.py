@@ -10,6 +10,7 @@ import heapq
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from inboxbench import units
 from inboxbench.advise.copy import WorkCopy
@@ -22,6 +23,8 @@ LEAST = 0.005
 LEAST_OF_ONE = 0.0005
 _NOTHING = 0.0005  # of a request's cost: no difference
 _NEAR = 0.95  # gains as close as this count as the same: then size decides
+_LEANER = 0.95  # of the bytes of a set: so much less is worth what an index may be missed by
+_AT_ONCE = 12  # indexes of one table that are there at once when plans alone are looked at
 _ALTERNATIVES = 10  # tried in the place of one chosen index
 _MOST_KEYS = 5
 _PAGE = 8192
@@ -80,13 +83,17 @@ class Search:
         self.remove()
 
     def _tried(self, chosen: Sequence[Candidate], what: str, left: int) -> Trial:
+        self._step(what, left)
+        return self.copy.tried(chosen, self.best)
+
+    def _step(self, what: str, left: int) -> None:
+        """Show what comes next. Raises OutOfTimeError."""
         seconds = time.monotonic() - self._begun
         if self.limits.seconds is not None and seconds > self.limits.seconds:
             raise OutOfTimeError
         if self.progress:
             self.progress(self._done, self._done + left, f"{what}; {self._standing(seconds, left)}")
         self._done += 1
-        return self.copy.tried(chosen, self.best)
 
     def _standing(self, seconds: float, left: int) -> str:
         rate = self._done / seconds if seconds > 1 else 0.0
@@ -100,7 +107,7 @@ class Search:
 
     def _grow(self) -> None:
         """Take the candidate that gains most, again and again."""
-        others = [candidate for candidate in self.candidates if candidate not in self.best.candidates]
+        others = self._sieved([candidate for candidate in self.candidates if candidate not in self.best.candidates])
         # The largest gain that is possible, then the place; and whether it was measured, or is a bound.
         heap = [(-self._bound(candidate)[0], place, False) for place, candidate in enumerate(others)]
         heapq.heapify(heap)
@@ -122,6 +129,24 @@ class Search:
                 heap += [(-gain, place, True) for gain, place in fresh if others[place] is not chosen]
                 heapq.heapify(heap)
                 fresh = []
+
+    def _sieved(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return the candidates that some plan uses when many of their table are there at once: each is built once and
+        nothing is executed. What the database has, and what statements that change rows ask for, is left in: that costs
+        nothing to build, and the plans of these do not say all."""
+        writing = {case.query.name for case in self.copy.cases if case.query.changes_rows}
+        left = [candidate for candidate in candidates if candidate.existing or writing & set(candidate.asked_by)]
+        rest = sorted((other for other in candidates if other not in left), key=lambda other: (other.table, other.keys))
+        for table, group in groupby(rest, key=lambda candidate: candidate.table):
+            several = list(group)
+            for place in range(0, len(several), _AT_ONCE):
+                batch = several[place : place + _AT_ONCE]
+                self._step(f"plans with {len(batch)} indexes of {table} at once", len(rest) - place)
+                used = self.copy.planned(batch, self.best)
+                left += [candidate for candidate in batch if candidate.name in used]
+                unused = (candidate.name for candidate in batch if candidate.name not in used)
+                self.refused |= dict.fromkeys(unused, "no plan uses it where others of its table are there")
+        return left
 
     def _bound(self, candidate: Candidate) -> tuple[float, bool]:
         """Return the priority that a candidate can have at most, for all that the queries cost which ask for it or read
@@ -220,7 +245,7 @@ class Search:
     def _is_better(self, trial: Trial) -> bool:
         """Return whether a set costs clearly less, or as much in clearly fewer bytes, within the budgets."""
         before, now = self.objective.cost(self.best), self.objective.cost(trial)
-        leaner = now <= before * (1 + LEAST / 5) and trial.bytes < 0.9 * self.best.bytes
+        leaner = now - before <= self._bearable(trial) and trial.bytes < _LEANER * self.best.bytes
         return self._fits(trial) and (now <= before * (1 - LEAST) or leaner)
 
     def _fits(self, trial: Trial) -> bool:
@@ -229,17 +254,22 @@ class Search:
         return not too_large and not (self.limits.wal is not None and wal is not None and wal > self.limits.wal)
 
     def _alternatives(self, candidate: Candidate) -> list[Candidate]:
-        """Return what may take an index's place: extensions by a column, and others of its table by their gain."""
+        """Return what may take an index's place: others of its table by their gain, those that are limited to fewer
+        rows, and extensions by a column."""
         others = [
             other
             for other in self.candidates
-            if other.table == candidate.table
-            and other not in self.best.candidates
-            and self.gains.get(other.name, 0) > 0
+            if other.table == candidate.table and other not in self.best.candidates and other is not candidate
         ]
-        others.sort(key=lambda other: -self.gains[other.name])
+        gaining = sorted(
+            (other for other in others if self.gains.get(other.name, 0) > 0), key=lambda other: -self.gains[other.name]
+        )
+        asking = set(candidate.asked_by)
+        limited = [other for other in others if other.where and asking & set(other.asked_by) and other not in gaining]
+        limited.sort(key=lambda other: (-len(asking & set(other.asked_by)), other.width, other.name))
         extended = [other for other in self._extended(candidate) if other not in others]
-        return [*others[: _ALTERNATIVES // 2], *extended][:_ALTERNATIVES]
+        part = _ALTERNATIVES // 3
+        return [*gaining[:part], *limited[: part - bool(candidate.where)], *extended][:_ALTERNATIVES]
 
     def _extended(self, candidate: Candidate) -> list[Candidate]:
         """Return the index with one more key, of those that its queries use, with the last key less, and covering."""

@@ -60,7 +60,7 @@ def _sentences(advice: Advice) -> Iterator[str]:
         now = sum(query.now_ms or 0.0 for query in advice.queries)
         yield (
             f"All reading queries once, each class: {units.number(now)} ms in place of {units.number(before)} ms by "
-            f"{advice.clock} (the median of three passes that take turns)."
+            f"{advice.clock} (the median of three passes, one set after the other)."
         )
     if advice.stopped == "interrupted":
         yield "Interrupted: this is the best set so far; the same command goes on from here."
