@@ -51,7 +51,7 @@ from inboxbench.server import Server, parse_spec
 def command(session: Session, /, *, output: Output, **options: Any) -> None:
     """Rehearse migrations on a disposable copy, under live traffic, and show every lock, rewrite, scan and stall.
 
-    Without --command, --config or --script-location, the project's own history is rehearsed.
+    Without --command, --sql, --config or --script-location, the project's own history is rehearsed.
     """
     check_log(parse_spec(session.settings.server))
     limits = read_limits(options)

@@ -20,6 +20,7 @@ from inboxbench.dryrun.source import Source
 from inboxbench.dryrun.tools.alembic import TIMEOUT_S, Alembic
 from inboxbench.dryrun.tools.any_tool import AnyTool
 from inboxbench.dryrun.tools.base import Tool
+from inboxbench.dryrun.tools.plain_sql import plain_sql
 from inboxbench.errors import UsageError
 from inboxbench.migrate.history import last_of_phase, read_history
 from inboxbench.traffic.engine import DEFAULT_RATE
@@ -47,6 +48,14 @@ _OPTIONS = (
     set_option,
     click.option(
         "--command", "program", help="the project's own upgrade command; {url} and {revision} in it are filled in"
+    ),
+    click.option(
+        "--sql",
+        "files",
+        type=click.Path(path_type=Path, exists=True),
+        multiple=True,
+        metavar="FILE|FOLDER",
+        help="SQL to rehearse, each file a revision, those of a folder in the order of their numbers; may be repeated",
     ),
     click.option("--config", type=_file, metavar="FILE", help="the alembic.ini to run plain Alembic by"),
     click.option(
@@ -239,10 +248,15 @@ def read_limits(options: dict[str, Any]) -> Limits:
     )
 
 
+_NAMED = {"--command": "program", "--config": "config", "--sql": "files"}
+
+
 def read_tool(session: Session, options: dict[str, Any]) -> Tool:
-    named = [name for name in ("program", "config") if options[name]]
+    named = [name for name, key in _NAMED.items() if options[key]]
     if len(named) > 1:
-        raise UsageError("give --command or --config, not both")
+        raise UsageError(f"give {named[0]} or {named[1]}, not both")
+    if options["files"]:
+        return plain_sql(options["files"], read_time(options["timeout"]) / 1000)
     config, location = (place(options, name) for name in ("config", "script_location"))
     runs = Alembic(
         program=options["program"],
@@ -280,7 +294,7 @@ def read_source(options: dict[str, Any]) -> Source:
 
 def _is_ours(options: dict[str, Any]) -> bool:
     """Return whether it is the project's own history that is rehearsed, and none that an option names."""
-    return not (options["program"] or options["config"] or options["script_location"])
+    return not any(options[key] for key in (*_NAMED.values(), "script_location"))
 
 
 def read_target(session: Session, options: dict[str, Any]) -> str:

@@ -39,7 +39,7 @@ from inboxbench.sqltree.tokens import flat, inlined, placeholders, scan
 At = Callable[[str], AbstractContextManager[str]]
 _NO_VALUES = "a statement of it has values ($1) that the log does not show, so it cannot be run again"
 _MANY = "it is about many statements that differ in their values alone, which are better written as one"
-_IN_THE_WAY = "# Another way in steps is known and does not hold within this revision: {why}."
+_IN_THE_WAY = "{mark} Another way in steps is known and does not hold within this revision: {why}."
 _READER, _WRITER = "ACCESS SHARE", "ROW EXCLUSIVE"
 _SHORTEST_S, _LONGEST_S = 0.5, 3.0  # that a blocker keeps its lock
 # What has a meaning only in one transaction with the rest of it.
@@ -135,7 +135,9 @@ class _Bench:
         if not why:
             return finding
         self.notes[_not_compared(finding, f"pasted in its revision, it does not hold: {why}")] = None
-        return replace(finding, code=_IN_THE_WAY.format(why=why), compared=None)
+        return replace(
+            finding, code=_IN_THE_WAY.format(mark="--" if self.tool.name == "SQL" else "#", why=why), compared=None
+        )
 
     def _cure(self, finding: Finding) -> Steps | None:
         """Return the steps that take the place of the whole revision, where the field knows a better way."""

@@ -13,7 +13,7 @@ from inboxbench.dryrun.tools.formats import Format
 from inboxbench.sqltree import parse
 from inboxbench.sqltree.tokens import listed, placeholders
 
-_PLAIN = "-- outside of a transaction: no BEGIN around it"
+OUTSIDE = "-- outside of a transaction: "
 _BATCHES = """\
 DO $batches$
 DECLARE
@@ -48,7 +48,7 @@ def as_sql(steps: Sequence[Step], known: Format | None = None) -> str:
     wanted = dict.fromkeys(number for step in steps for number in placeholders(step.sql))
     lines = [f"-- ${number}: put in what the revision gives" for number in wanted]
     if any(map(needs_autocommit, steps)):
-        lines.append(f"-- outside of a transaction: {known.leave}" if known and known.leave else _PLAIN)
+        lines.append(OUTSIDE + (known.leave if known and known.leave else "no BEGIN around it"))
     for step in steps:
         lines += [f"-- {step.note}"] if step.note else []
         lines.append(as_statement(step))

@@ -111,7 +111,7 @@ def read_stamp(statement: str, formats: Iterable[Format] = FORMATS) -> Stamp | N
     >>> read_stamp("INSERT INTO django_migrations (app, name, applied) VALUES ('shop', '0001_initial', now())").to
     'shop.0001_initial'
     """
-    write = read_write(statement) if _may_write(statement) else None
+    write = read_write(statement) if _may_write(statement, formats) else None
     known = format_of(write, formats) if write is not None else None
     return None if write is None or known is None else _stamp(known, write)
 
@@ -133,9 +133,9 @@ def _stamp(known: Format, write: Write) -> Stamp:
     return stamp
 
 
-def _may_write(statement: str) -> bool:
+def _may_write(statement: str, formats: Iterable[Format]) -> bool:
     """Return whether it names a column or table of a known tool: most statements need not be read."""
-    return any(known.table in statement or known.identity[0] in statement for known in FORMATS)
+    return any(known.table in statement or known.identity[0] in statement for known in formats)
 
 
 def identity(known: Format, values: Mapping[str, str | None]) -> str | None:
