@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from inboxbench.advise.migration import check_migration, migration_text, steps_of
 from inboxbench.advise.result import Advice
 from inboxbench.advise.run import Asked, Keep, advise
 from inboxbench.advise.show import advise_lab
 from inboxbench.advise.tables import partitions_of
+from inboxbench.cli.advise.rehearsal import rehearsed
 from inboxbench.cli.bench.options import (
     fresh_option,
     mix_option,
@@ -26,16 +28,20 @@ from inboxbench.cli.bench.options import (
     weights_of,
 )
 from inboxbench.cli.bench.source import Source, cache_of, check_names, open_source, print_reuse
+from inboxbench.cli.dryrun.output import show_run
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import Output, heading, output_options
 from inboxbench.cli.progress import counting, progress_console
 from inboxbench.cli.workload.options import WorkloadOption, workload_options
 from inboxbench.credentials import masked_arguments
 from inboxbench.database import connect
-from inboxbench.errors import UsageError
+from inboxbench.dryrun.observe.server_log import check_log
+from inboxbench.dryrun.output.markdown import as_markdown
+from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.files import check_writable, write_text
 from inboxbench.record import as_json
 from inboxbench.report.document import lab_markdown, print_lab
+from inboxbench.server import parse_spec
 from inboxbench.units import read_size, read_time
 
 SCHEMA_VERSION = 1
@@ -118,6 +124,9 @@ def _seconds(_context: click.Context, _option: click.Parameter, text: str | None
     metavar="FILE",
     help="write the migration to the set here: .sql, or .py for an Alembic revision on top of those in its folder",
 )
+@click.option(
+    "--rehearse", is_flag=True, help="run the migration on a clone as `inboxbench dryrun` does, and show what it locks"
+)
 @fresh_option
 @timeout_option
 @wal_page_option
@@ -138,6 +147,7 @@ def command(
     writes: bool,
     check: bool,
     migration: Path | None,
+    rehearse: bool,
     fresh: bool,
     timeout: float,
     wal_page: int,
@@ -154,6 +164,8 @@ def command(
     if migration is not None:
         check_migration(migration)
         check_writable(migration)
+    if rehearse:
+        check_log(parse_spec(session.settings.server))
     if source.workload is None:
         weights_of(session, mix, wanted, writes=writes)
     begun = dt.datetime.now(dt.UTC)
@@ -168,17 +180,27 @@ def command(
             )  # fmt: skip
         with connect(server.conninfo(database.name)) as connection:
             steps = steps_of(advice, partitions_of(connection))
+        rehearsal = rehearsed(server, database.name, steps.upgrade) if rehearse and steps.upgrade else None
         print_reuse(cache)
         label = server.label
     lab = advise_lab(advice)
-    output.hand_over(
-        {"schema_version": SCHEMA_VERSION, "advise": as_json(advice, digits=6), "migration": as_json(steps)},
-        text=lambda console: print_lab(lab, console),
-        markdown=lambda: lab_markdown(lab, heading(lab.title, label, begun)),
-    )
+    document = {"schema_version": SCHEMA_VERSION, "advise": as_json(advice, digits=6), "migration": as_json(steps)}
+
+    def show(console: Console) -> None:
+        print_lab(lab, console)
+        if rehearsal:
+            show_run(console, rehearsal)
+
+    def markdown() -> str:
+        page = lab_markdown(lab, heading(lab.title, label, begun))
+        return f"{page}\n{as_markdown(rehearsal)}" if rehearsal else page
+
+    output.hand_over(document | ({"rehearsal": rehearsal.to_json()} if rehearsal else {}), text=show, markdown=markdown)
     if migration is not None:
         _write(migration, advice, migration_text(migration, advice, steps, shlex.join(
             ["inboxbench", *masked_arguments(sys.argv[1:])])))  # fmt: skip
+    if rehearsal and rehearsal.error:
+        raise SubjectFailed(f"the migration fails on a clone: {rehearsal.error}")
     if advice.stopped == "interrupted":
         raise click.exceptions.Exit(_INTERRUPTED)
 

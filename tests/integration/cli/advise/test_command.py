@@ -79,11 +79,12 @@ def test_the_migration_is_the_advice(shop: Database, folder: Path, tmp_path: Pat
         (["--budget-time", "0s"], "nothing can be tried in no time"),
         (["--migration", "set.txt"], "--migration set.txt"),
         (["--mix", "nothing=3"], "nothing"),
+        (["--rehearse"], "out of reach"),  # of somebody's server there is no log to read
     ],
 )
 def test_input_that_is_refused_before_any_work(shop: Database, folder: Path, words: list[str], message: str) -> None:
     result = run(shop, folder, *words)
-    assert isinstance(result.exception, UsageError)
+    assert isinstance(result.exception, UsageError), result.exception
     assert message in str(result.exception)
 
 
