@@ -38,6 +38,7 @@ _ROWS = """
     CREATE INDEX orders_customer ON orders (customer_id);
     CREATE INDEX orders_status ON orders (status, placed);
     CREATE INDEX orders_placed ON orders (placed);
+    CREATE INDEX orders_total ON orders (total);
     CREATE INDEX customers_country ON customers (country);
 """
 _QUERIES = {
@@ -49,8 +50,8 @@ _QUERIES = {
     "grouped": "SELECT customer_id, count(*) FROM orders GROUP BY customer_id",
     "by_key": "SELECT total FROM orders WHERE id = 4711",
     # Plans between which the estimate of rows decides: by other samples another one.
-    "near": "SELECT count(total) FROM orders WHERE total < 37",
-    "nearer": "SELECT id FROM orders WHERE total = 7 ORDER BY placed LIMIT 12",
+    "near": "SELECT count(customer_id) FROM orders WHERE total < 260",
+    "nearer": "SELECT count(customer_id) FROM orders WHERE total < 257",
 }
 
 

@@ -19,7 +19,7 @@ from inboxbench.sqltree.tokens import placeholders, scan
 
 UseKind = Literal[
     "compared", "member", "pattern", "search", "contains", "element", "key", "assigned", "limit", "offset", "unit",
-    "configuration", "format", "count",
+    "configuration", "format", "count", "zone",
 ]  # fmt: skip
 
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -37,6 +37,7 @@ _WORDS: dict[str, tuple[UseKind, int, int]] = {
     "date_part": ("unit", 2, 0),
     "extract": ("unit", 2, 0),
     "to_char": ("format", 2, 1),
+    "timezone": ("zone", 2, 0),  # AT TIME ZONE
     **dict.fromkeys(_QUERY_OF_WORDS, ("configuration", 2, 0)),
 }
 _SUBSTRING = 3  # arguments of substring(text, from, for)

@@ -28,6 +28,7 @@ _WORDS_FROM = 20_000  # rows whose words are counted
 _WORDS: Mapping[UseKind, str] = {
     "limit": str(_LIMIT), "offset": str(_OFFSET),
     "unit": "'day'", "configuration": "'simple'", "format": "'YYYY-MM-DD'", "count": "2",
+    "zone": "'UTC'",
 }  # fmt: skip
 # Values for what no column says, by type.
 _DEFAULTS = {

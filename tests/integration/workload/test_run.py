@@ -51,6 +51,7 @@ RUNNABLE = [
     "SELECT id FROM orders WHERE (placed, id) < ($1, $2) ORDER BY placed DESC, id DESC LIMIT $3",
     "SELECT id FROM orders WHERE total BETWEEN $1 AND $2 OFFSET $3",
     "SELECT extract($1 FROM placed) FROM orders WHERE id = $2",
+    "SELECT date_trunc($1, placed AT TIME ZONE $2) FROM orders GROUP BY date_trunc($3, placed AT TIME ZONE $4)",
     "SELECT id FROM customers WHERE lower(email) = $1",
     "WITH w AS (SELECT * FROM orders WHERE status = $1) SELECT w.id FROM w WHERE w.total > $2 LIMIT $3",
     "SELECT id FROM orders WHERE placed::date = $1",

@@ -13,6 +13,7 @@ from inboxbench.credentials import place
 from inboxbench.database import Connection
 from inboxbench.errors import ServerError, UsageError
 from inboxbench.server import reason
+from inboxbench.server.environment import completed
 from inboxbench.workload.model import Recorded
 
 _HOW = (
@@ -34,7 +35,7 @@ def read_statistics(url: str, role: str | None = None) -> tuple[list[Recorded], 
     not there, ServerError where it cannot be read.
     """
     try:
-        with psycopg.connect(url, connect_timeout=10, autocommit=True) as connection:
+        with psycopg.connect(completed(url), connect_timeout=10, autocommit=True) as connection:
             connection.execute("SET default_transaction_read_only = on")
             return list(_counted(connection, url, role)), _counted_for(connection)
     except psycopg.errors.ObjectNotInPrerequisiteState:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
+from psycopg.conninfo import conninfo_to_dict
 from tests.conftest import Database
 from tests.integration.workload.conftest import SHOP, shop
 
@@ -142,6 +143,16 @@ def test_statistics_of_a_server(counted: str, server: Server, tmp_path: Path) ->
     assert calls["orders_select"] in (1, 19)
     assert {question["shape"]["calls"] for question in found["questions"]} >= {1, 19}
     assert "catalogue queries" not in [question["name"] for question in found["questions"]]
+
+
+def test_a_url_is_completed_by_the_variables_of_libpq(
+    counted: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = conninfo_to_dict(counted)
+    for name in ("host", "port", "user"):
+        monkeypatch.setenv(f"PG{name}".upper(), str(address[name]))
+    words = ("--database", "postgresql:///shop", "--into", tmp_path / "q", "--format", "json")
+    assert document(run(server, *words))["questions"]
 
 
 def test_a_role_that_sent_nothing(counted: str, server: Server, tmp_path: Path) -> None:
