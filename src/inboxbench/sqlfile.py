@@ -163,7 +163,7 @@ def as_psycopg(text: str) -> str:
     return replaced(text, spell, doubled)
 
 
-def _split(path: Path, source: str, *, strict: bool) -> tuple[dict[str, str], str]:
+def split_header(path: Path, source: str, *, strict: bool) -> tuple[dict[str, str], str]:
     """Return the header's keys and the statement below it. Unless `strict`, a line with another key is prose."""
     header: dict[str, str] = {}
     lines = source.splitlines()
@@ -280,7 +280,7 @@ def _ids(path: Path, value: str) -> tuple[str, ...]:
 
 def parse_query(path: Path, source: str, *, strict: bool = True) -> QueryFile:
     """Raises UsageError naming the file and the key that is wrong. Unless `strict`, a header may say nothing at all."""
-    header, text = _split(path, source, strict=strict)
+    header, text = split_header(path, source, strict=strict)
     _check_single(path, text)
     text = _named_placeholders(path, header.get("params", ""), text)
     params, defaults = _params(path, header.get("params", ""), text)
@@ -317,7 +317,7 @@ def parse_rewrite(path: Path, source: str, params: Mapping[str, str]) -> tuple[s
 
     params: types by name, of the query that it takes the place of; it declares none of its own. Raises UsageError.
     """
-    _header, text = _split(path, source, strict=False)
+    _header, text = split_header(path, source, strict=False)
     _check_single(path, text)
     text = _named_placeholders(path, ", ".join(f"{name} {kind}" for name, kind in params.items()), text, fewer=True)
     used = parameters(text)

@@ -57,6 +57,10 @@ def _one(servers: Sequence[str]) -> None:
         )
 
 
+# Folders of a project that a measurement of a database needs.
+_MEASURED = ("schema", "bench")
+
+
 def check_limit(settings: Settings | None = None) -> None:
     """Raise UsageError for a size of the cache that is none; settings: None for those without a command's options."""
     settings = settings or load_settings()
@@ -86,7 +90,12 @@ def pass_session(command: Callable[Concatenate[Session, P], R]) -> Callable[...,
 
 def pass_bench_session(command: Callable[Concatenate[Session, P], R]) -> Callable[..., R]:
     """The same; `--server` may be given again, and the project needs only what a measurement of a database does."""
-    return _passing(command, several=True, needs=("schema", "bench"))
+    return _passing(command, several=True, needs=_MEASURED)
+
+
+def pass_measuring_session(command: Callable[Concatenate[Session, P], R]) -> Callable[..., R]:
+    """The same for one server; the project needs only what a measurement of a database does."""
+    return _passing(command, several=False, needs=_MEASURED)
 
 
 def pass_loose_session(command: Callable[Concatenate[Session, P], R]) -> Callable[..., R]:

@@ -56,15 +56,24 @@ def _query(question: Question) -> str:
     )
     lines = [
         f"-- name: {question.name}",
-        f"-- title: {question.name.replace('_', ' ')}",
-        f"-- family: {kind}",
-        f"-- order: {'ordered' if ordered else 'unordered'}",
+        *_said(
+            shape.header.lines,
+            title=question.name.replace("_", " "),
+            family=kind,
+            order="ordered" if ordered else "unordered",
+        ),
         *([f"-- params: {declared}"] if declared else []),
         *([f"-- classes: {' '.join(f'{question.name}_{name}' for name in question.draws)}"] if question.draws else []),
         *([f"-- {shape.calls:,} calls, {shape.ms:,.1f} ms in all, {shape.rows:,} rows"] if shape.ms else []),
         *(f"-- {remark}" for remark in question.remarks),
     ]
     return "\n".join(lines) + "\n\n" + question.text.rstrip("; \n") + "\n"
+
+
+def _said(lines: Sequence[str], **usual: str) -> list[str]:
+    """Return the lines of a header that its file has, and for each key of `usual` that no line has one of its own."""
+    keys = {line.removeprefix("--").partition(":")[0].strip() for line in lines}
+    return [*lines, *(f"-- {key}: {value}" for key, value in usual.items() if key not in keys)]
 
 
 def write_mix(folder: Path, imported: Imported) -> None:

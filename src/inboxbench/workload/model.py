@@ -9,10 +9,20 @@ Values = Mapping[int, str | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says above its statement. lines: those that its question keeps; types, values: SQL of the type and of
+    the value of a parameter, by its number, of those that say it."""
+
+    lines: tuple[str, ...] = ()
+    types: Mapping[int, str] = field(default_factory=dict)
+    values: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """A statement of a source. ms: of all its calls together. samples: values of placeholders as text, by number, of
-    calls whose values are known. name: of its file, where it has one. at: when it was logged, in seconds of whatever
-    clock the log has."""
+    calls whose values are known. name: of its file, where it has one, and what that says above it. at: when it was
+    logged, in seconds of whatever clock the log has."""
 
     text: str
     calls: int = 1
@@ -21,6 +31,7 @@ class Recorded:
     samples: tuple[Values, ...] = ()
     name: str | None = None
     at: float | None = field(default=None, compare=False)
+    header: Header = field(default_factory=Header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,7 @@ class Shape:
     samples: tuple[Values, ...] = ()
     name: str | None = None
     statements: int = 1
+    header: Header = field(default_factory=Header)
 
     def merged(self, other: Shape) -> Shape:
         """Return both as one."""

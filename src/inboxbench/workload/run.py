@@ -72,7 +72,7 @@ class _Import:
                     continue
                 if progress:
                     progress(place, min(len(shapes), self.limits.most), shortened(shown(shape.text), 60))
-                found = self._question(typed(connection, shape.text), shape, tables)
+                found = self._question(typed(connection, shape.text, shape.header.types), shape, tables)
                 if found is not None:
                     yield found
 
@@ -100,7 +100,9 @@ class _Import:
         return None
 
     def _values(self, shape: Shape, slots: Sequence[Slot]) -> Drawn | None:
-        """Return the values of the log's commonest call, where they are wanted and known."""
+        """Return the values of its file, or of the log's commonest call where they are wanted and known."""
+        if shape.header.values and as_recorded(shape, slots):
+            return Drawn({}, {slot.name: shape.header.values[number] for number, slot in enumerate(slots, 1)})
         if not self.limits.values or not shape.samples or not slots or not as_recorded(shape, slots):
             return None
         calls = Counter(tuple(sorted(sample.items(), key=lambda pair: pair[0])) for sample in shape.samples)

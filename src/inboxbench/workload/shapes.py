@@ -41,7 +41,8 @@ def shapes_of(recorded: Iterable[Recorded]) -> tuple[list[Shape], list[LeftOut]]
             continue
         text, samples = normalised(text, statement.samples) if statement.name is None else (text, statement.samples)
         key = _fingerprint(text) if statement.name is None else f"{statement.name}.sql"
-        shape = Shape(key, text, statement.calls, statement.ms, statement.rows, samples, statement.name)
+        counted = (statement.calls, statement.ms, statement.rows)
+        shape = Shape(key, text, *counted, samples, statement.name, header=statement.header)
         shapes[key] = shapes[key].merged(shape) if key in shapes else shape
     return sorted(shapes.values(), key=lambda shape: (-shape.ms, -shape.calls, shape.fingerprint)), list(rest.values())
 

@@ -8,9 +8,10 @@ equal. What is known of this kind is repaired; the text that could be prepared i
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import psycopg
 
@@ -38,11 +39,14 @@ class Typed:
     problem: str | None = None
 
 
-def typed(connection: Connection, text: str) -> Typed:
-    """Return the statement, repaired where need be, with its types. The session must be in no transaction."""
+def typed(connection: Connection, text: str, types: Mapping[int, str] | None = None) -> Typed:
+    """Return the statement, repaired where need be, with its types. The session must be in no transaction.
+
+    types: of placeholders whose type is known, by number.
+    """
     text = _gapless(spelled_constants(text))
     # The server takes substring(x, $1, $2) for the one with a pattern.
-    known = {number: "integer" for number, use in uses(text).items() if use.kind == "count"}
+    known = {number: "integer" for number, use in uses(text).items() if use.kind == "count"} | dict(types or {})
     error = _try(connection, text, known)
     if isinstance(error, psycopg.errors.GroupingError):
         merged = same_groups(text)
@@ -52,7 +56,7 @@ def typed(connection: Connection, text: str) -> Typed:
         found = _INDETERMINATE.search(str(error))
         if not found or int(found[1]) in known:
             break
-        known[int(found[1])] = "text"
+        known[int(found[1])] = _elsewhere(connection, text, known, int(found[1])) or "text"
         error = _try(connection, text, known)
     if isinstance(error, psycopg.errors.UndefinedFunction | psycopg.errors.AmbiguousFunction | psycopg.DataError
                   | psycopg.errors.DatatypeMismatch | psycopg.errors.CannotCoerce):  # fmt: skip
@@ -60,6 +64,27 @@ def typed(connection: Connection, text: str) -> Typed:
     if error is None:
         return Typed(text, _types(connection))
     return Typed(text, (), _problem(error))
+
+
+def _elsewhere(connection: Connection, text: str, known: Mapping[int, str], number: int) -> str | None:
+    """Return the type that a placeholder has where it is not only asked for NULL: `$1 IS NULL OR owner = $1`."""
+    tokens = scan(text)
+    asked = [token for token, after in pairwise(tokens) if token.kind == "parameter" and after.means("is")]
+    counts = Counter(token.text for token in tokens) - Counter(token.text for token in asked)
+    without = text
+    for token in reversed(asked):
+        if counts[token.text]:
+            without = f"{without[: token.start]}NULL{without[token.end :]}"
+    if without == text or not counts[f"${number}"]:
+        return None
+    types = dict(known)
+    error = _try(connection, without, types)
+    while isinstance(error, psycopg.errors.IndeterminateDatatype) and (found := _INDETERMINATE.search(str(error))):
+        if int(found[1]) in types:
+            return None
+        types[int(found[1])] = "text"
+        error = _try(connection, without, types)
+    return _types(connection)[number - 1] if error is None else None
 
 
 def _problem(error: psycopg.Error) -> str:

@@ -19,7 +19,7 @@ from inboxbench.cli.bench.options import (
     timeout_option,
 )
 from inboxbench.cli.bench.source import Source, check_names, opened_database
-from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.options import Session, pass_measuring_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import counting
 
@@ -37,7 +37,7 @@ from inboxbench.cli.progress import counting
 )
 @timeout_option
 @output_options("markdown")
-@pass_session
+@pass_measuring_session
 def decay(
     session: Session,
     /,

@@ -22,7 +22,7 @@ from inboxbench.cli.bench.options import (
     timeout_option,
 )
 from inboxbench.cli.bench.source import Source, check_names, opened_database
-from inboxbench.cli.options import Session, pass_session
+from inboxbench.cli.options import Session, pass_measuring_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import counting
 from inboxbench.cli.workload.options import WorkloadOption, workload_options
@@ -41,7 +41,7 @@ from inboxbench.errors import UsageError
 )
 @timeout_option
 @output_options("markdown")
-@pass_session
+@pass_measuring_session
 def drop_one(
     session: Session,
     /,

@@ -25,7 +25,7 @@ from inboxbench.cli.bench.options import (
     timeout_option,
 )
 from inboxbench.cli.bench.source import Database, Source, cache_of, check_names, opened_database, print_reuse, seeded
-from inboxbench.cli.options import Session, numbers_in, pass_session
+from inboxbench.cli.options import Session, numbers_in, pass_measuring_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import counting, progress_console
 from inboxbench.errors import UsageError
@@ -63,7 +63,7 @@ _SCALES, _SHARES = "0.25,0.5,1", "0.125,0.25,0.5"
 @timeout_option
 @fresh_option
 @output_options("markdown")
-@pass_session
+@pass_measuring_session
 def growth(
     session: Session,
     /,

@@ -17,7 +17,7 @@ from inboxbench.cli.bench.options import (
     timeout_option,
 )
 from inboxbench.cli.bench.source import Source, check_names, opened_database
-from inboxbench.cli.options import Session, names_option, pass_session
+from inboxbench.cli.options import Session, names_option, pass_measuring_session
 from inboxbench.cli.output import Output, output_options
 from inboxbench.cli.progress import counting
 
@@ -56,7 +56,7 @@ from inboxbench.cli.progress import counting
 )
 @timeout_option
 @output_options("markdown")
-@pass_session
+@pass_measuring_session
 def load(
     session: Session,
     /,
@@ -80,7 +80,8 @@ def load(
     """
     session, source, _names = subject(session, source, str(queries) if queries else None, indexes)
     check_names(session, source, sets, None)
-    check_operations(session.project, operations)
+    if source.workload is None:
+        check_operations(session.project, operations)
     plan = LoadPlan(clients, seconds, rate, utilisation)
     with session.server() as server, opened_database(session, server, source) as name, counting() as progress:
         found = run_load(

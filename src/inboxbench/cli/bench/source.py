@@ -116,7 +116,8 @@ def _roles(project: Project, source: Source) -> list[str]:
     """Return whom queries are executed as: the role of the command first, then those that queries name."""
     known = project.queries.is_dir() and source.workload is None
     queries = read_queries(project.queries, strict=False) if known else ()
-    return list(dict.fromkeys(name for name in (source.role, *(query.role for query in queries)) if name))
+    named = source.workload.roles if source.workload else [query.role for query in queries]
+    return list(dict.fromkeys(name for name in (source.role, *named) if name))
 
 
 @contextmanager
@@ -191,6 +192,11 @@ def check_names(session: Session, source: Source, sets: list[str] | None, querie
     if source.workload is None:
         read_workload(session.project, queries)
     if not source.database:
-        if not session.project.seeds.is_dir():
-            raise UsageError(f"{session.project.root} has no seeds/ to fill a database by; name one with --database")
+        needed = {
+            session.project.seeds: "to fill a database by",
+            session.project.migrations: "to migrate a database by",
+        }
+        for folder, why in needed.items():
+            if not folder.is_dir():
+                raise UsageError(f"{session.project.root} has no {folder.name}/ {why}; name one with --database")
         load_profile(session.project, source.profile)

@@ -17,7 +17,7 @@ from inboxbench.bench.workload.queries import read_workload
 from inboxbench.cli.bench.options import own_questions
 from inboxbench.cli.bench.source import Source, check_names, opened_database
 from inboxbench.cli.gate.history import history
-from inboxbench.cli.options import Session, names_in, pass_session, role_option, set_option
+from inboxbench.cli.options import Session, names_in, pass_measuring_session, role_option, set_option
 from inboxbench.cli.output import Output, OutputFile, output_options
 from inboxbench.cli.progress import counting
 from inboxbench.cli.workload.options import WorkloadOption, workload_options
@@ -159,7 +159,7 @@ class Stopwatch:
     "--bencher", "bencher_file", type=OutputFile(), help="write the counters in Bencher Metric Format to this file"
 )
 @output_options("markdown", what="the comparison (as JSON: head's counters, for --run and --baseline)")
-@pass_session
+@pass_measuring_session
 @click.pass_context
 def command(
     context: click.Context,
@@ -205,7 +205,7 @@ def command(
     if timing and not against:
         raise UsageError("--time compares two sides measured together; name the other one with --against REF")
     database, queries, asked = workload.of(database, queries)
-    if asked and (baseline is None or run_file):
+    if asked and not asked.beside and (baseline is None or run_file):
         raise UsageError("--workload is measured, and has no folder with a baseline: name that with --baseline FILE")
     session, queries = own_questions(session, database, str(asked.folder) if asked else queries, None)
     if overrides and not database:
@@ -213,10 +213,11 @@ def command(
     source = Source(database, profile, seed, allow_foreign, as_is=True, overrides=overrides, role=role, workload=asked)
     request = Request(_label(database) or profile, seed, names_in(sets) or (), names_in(queries), role)
     check_names(session, source, list(request.sets), names_in(queries))
-    path = baseline or session.project.bench / "baselines" / f"{request.profile}.json"
+    bench = asked.beside if asked and asked.beside else session.project.bench
+    path = baseline or bench / "baselines" / f"{request.profile}.json"
     if update:
         check_writable(path, "--baseline")
-    budgets = read_budgets((path.parent if asked else session.project.bench) / "gate.toml")
+    budgets = read_budgets((path.parent if asked and not asked.beside else bench) / "gate.toml")
     outputs = Outputs(markdown, junit_file, smaller_is_better, bencher_file)
     if against is not None:
         if database:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,11 +14,15 @@ from rich.text import Text
 from inboxbench.cli.progress import counting, progress_console
 from inboxbench.database_copy import is_url
 from inboxbench.errors import UsageError
+from inboxbench.files import read_text
 from inboxbench.owner import temporary_folder
 from inboxbench.server import Server
+from inboxbench.sqlfile import split_header
+from inboxbench.workload.completing import completed, copy_others
 from inboxbench.workload.questions import Statements, is_imported, statements_of, write_questions
 from inboxbench.workload.run import MOST_QUERIES, Limits
 from inboxbench.workload.show import coverage
+from inboxbench.workload.sources.files import untyped
 from inboxbench.workload.traffic import Replay, replay
 
 R = TypeVar("R")
@@ -26,12 +30,18 @@ R = TypeVar("R")
 
 @dataclass(slots=True)
 class Workload:
-    """Statements that become questions in `folder` as soon as there is a copy to try them on; said: what they cover."""
+    """Statements that become questions in `folder` as soon as there is a copy to try them on; said: what they cover.
+
+    beside: the folder of queries that they are a part of, whose other files are in `folder` already; roles: whom they
+    are executed as.
+    """
 
     statements: Statements
     folder: Path
     limits: Limits
     said: str = ""
+    beside: Path | None = None
+    roles: Sequence[str] = ()
 
     def write(self, server: Server, database: str) -> str:
         """Import the statements for `database`, the first time that this is asked for; return what they cover."""
@@ -40,7 +50,10 @@ class Workload:
                 imported = write_questions(
                     server, database, self.statements, self.folder, limits=self.limits, progress=progress
                 )
-            self.said = f"the questions are a workload: {coverage(imported).removesuffix('.')}"
+            if self.beside:
+                self.said = completed(self.beside, self.folder, self.statements, imported)
+            else:
+                self.said = f"the questions are a workload: {coverage(imported).removesuffix('.')}"
             progress_console.print(Text(self.said))
         return self.said
 
@@ -71,6 +84,22 @@ class WorkloadOption:
     where: str | None
     top: int = MOST_QUERIES
 
+    @staticmethod
+    def completing(folder: Path) -> Workload | None:
+        """Return what is to be found out on the copy of a folder of queries: types, and values, that no header says.
+
+        None where every parameter has its type. Raises UsageError for a header or a query that cannot be read.
+        """
+        lacking = untyped(folder)
+        if not lacking:
+            return None
+        into = click.get_current_context().with_resource(temporary_folder("workload"))
+        copy_others(folder, into, lacking)
+        headers = [split_header(path, read_text(path), strict=False)[0] for path in lacking]
+        roles = [header["role"].strip('"') for header in headers if "role" in header]
+        statements = Statements(tuple(lacking.values()), str(folder))
+        return Workload(statements, into, Limits(len(lacking)), beside=folder, roles=roles)
+
     def of(self, database: str | None, queries: str | None) -> tuple[str | None, str | None, Workload | None]:
         """Return the database, the folder of queries where the workload is one that was imported, and else what is
         still to be imported.
@@ -79,7 +108,8 @@ class WorkloadOption:
         and as `statements_of` does.
         """
         if self.where is None:
-            return database, queries, None
+            asked = self.completing(Path(queries)) if queries and database and Path(queries).is_dir() else None
+            return database, None if asked else queries, asked
         if queries:
             raise UsageError("--workload and --queries both say what is asked; give one of them")
         database = database or (self.where if is_url(self.where) else None)

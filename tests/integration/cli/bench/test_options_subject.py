@@ -104,6 +104,50 @@ def test_drop_one_of_a_set_of_ones_own(server: Server, foreign: str, questions: 
     assert {removal["indexes"][0] for removal in found["removals"]} == {"orders_sku", "orders_note", "both"}
 
 
+UNTYPED = {
+    "of_product": "-- params: sku = 'SKU-7'\nSELECT count(*) FROM app.orders WHERE sku = :sku",
+    "by_state": "SELECT sku FROM app.orders WHERE state = $1 AND note @> $2 ORDER BY sku LIMIT $3",
+    "filtered": "SELECT sku FROM app.orders WHERE (%(state)s IS NULL OR state = %(state)s) AND sku LIKE 'SKU-1%%'",
+    "typed": QUERIES["open"],
+}
+
+
+def test_types_and_values_that_no_header_says_are_found_on_the_copy(
+    server: Server, foreign: str, questions: Path
+) -> None:
+    for name, text in UNTYPED.items():
+        (questions / f"{name}.sql").write_text(text, encoding="utf-8")
+    (questions / "open.sql").unlink()
+    given = ["--server", server.url("postgres"), "--database", server.url(foreign), "--queries", str(questions)]
+    result = CliRunner().invoke(command, [*given, "--format", "json", "--no-writes", "--rounds", "1"])
+    assert result.exit_code == 0, (result.output, result.exception)
+    matrix = json.loads(result.stdout)["matrix"]
+    cells = {(cell["query"], cell["class"]): cell for cell in matrix["cells"]}
+    assert {name for name, _ in cells} == {*UNTYPED, "claim"}
+    assert (cells["of_product", "given"]["params"], cells["of_product", "given"]["rows"]) == ({"sku": "SKU-7"}, 1)
+    assert cells["filtered", "filtered_common"]["params"] == {"state": "done"}
+    assert cells["filtered", "filtered_common"]["rows"] > cells["filtered", "filtered_rare"]["rows"] > 0
+    assert set(cells["by_state", "by_state_common"]["params"]) == {"state", "note", "limit"}
+    assert any("types of parameters found by PREPARE in 3 queries" in remark for remark in matrix["caveats"])
+    assert sorted(path.name for path in questions.iterdir()) == sorted(
+        ["claim.sql", *(f"{name}.sql" for name in UNTYPED), "writes"]
+    )
+
+
+def test_a_project_needs_neither_seeds_nor_migrations(
+    server: Server, foreign: str, questions: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "schema").mkdir()
+    (tmp_path / "schema" / "indexes.toml").write_text(CATALOGUE, encoding="utf-8")
+    (tmp_path / "bench" / "queries").mkdir(parents=True)
+    head = "-- name: of_product\n-- title: by product\n-- family: list\n-- order: unordered\n"
+    query = head + (questions / "of_product.sql").read_text(encoding="utf-8")
+    (tmp_path / "bench" / "queries" / "of_product.sql").write_text(query, encoding="utf-8")
+    result = _invoke(server, foreign, "drop-one", "both", "--project", tmp_path, "--no-writes")
+    (found,) = _document("drop_one", result)["drop_one"]
+    assert [removal["verdict"] for removal in found["removals"]] == ["needed"]
+
+
 def test_decay_and_load_execute_writes_that_say_their_own_values(server: Server, foreign: str, questions: Path) -> None:
     given = ("--queries", questions)
     decay = _document("decay", _invoke(server, foreign, "decay", *given, "--churn", "place=50,close=1"))["decay"]
