@@ -57,11 +57,13 @@ def _read(path: Path) -> bytes:
                 raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
 
 
-def check_writable(path: Path | None, option: str = "--output", *, append: bool = False) -> None:
+def check_writable(
+    path: Path | None, option: str = "--output", *, append: bool = False, makes_folder: bool = False
+) -> None:
     """Check that `path` can be written before minutes of work are spent; None is fine.
 
-    append: to what is there, as `write_text` does with `append`. Raises UsageError that names `option`, the path and
-    the reason.
+    append: to what is there, as `write_text` does with `append`; makes_folder: its folder is made with it. Raises
+    UsageError that names `option`, the path and the reason.
     """
     if path is None:
         return
@@ -72,6 +74,9 @@ def check_writable(path: Path | None, option: str = "--output", *, append: bool 
     try:
         if path.is_dir():
             raise UsageError(f"{option} {path}: is a folder; name a file in it")
+        if not folder.is_dir() and makes_folder:
+            check_folder(folder, option)
+            return
         if not folder.is_dir():
             raise UsageError(
                 f"{option} {path}: the folder {folder} does not exist; make it first, or name another file"

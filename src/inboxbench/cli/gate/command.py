@@ -213,12 +213,11 @@ def command(
     source = Source(database, profile, seed, allow_foreign, as_is=True, overrides=overrides, role=role, workload=asked)
     request = Request(_label(database) or profile, seed, names_in(sets) or (), names_in(queries), role)
     check_names(session, source, list(request.sets), names_in(queries))
-    bench = asked.beside if asked and asked.beside else session.project.bench
+    bench = (asked and asked.beside) or session.project.bench
     path = baseline or bench / "baselines" / f"{request.profile}.json"
     if update:
-        check_writable(path, "--baseline")
+        check_writable(path, "--baseline", makes_folder=True)
     budgets = read_budgets((path.parent if asked and not asked.beside else bench) / "gate.toml")
-    outputs = Outputs(markdown, junit_file, smaller_is_better, bencher_file)
     if against is not None:
         if database:
             raise UsageError("--against migrates a profile's rows to both revisions; leave out --database")
@@ -231,7 +230,7 @@ def command(
     seen = leave_out(case, _not_asked_for(session.project, request.queries))
     comparison = judge(seen, budgets, new=update, uncompared=allow_uncompared)
     case = replace(case, remarks=[*seen.remarks, *times_in_words(case.timed)])
-    _write(outputs, case, comparison)
+    _write(Outputs(markdown, junit_file, smaller_is_better, bencher_file), case, comparison)
     if update:
         case = update_baseline(case, comparison, path, budgets, accept=accept, partial=request.queries is not None)
     _hand_over(case, comparison, output)
