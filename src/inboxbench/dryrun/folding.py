@@ -8,10 +8,11 @@ kept, so that they can be run again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from inboxbench.dryrun.model import Lock, Repeat, Scan, Statement
+from inboxbench.dryrun.more import Inner
 from inboxbench.sqltree.tokens import folded
 
 FEWEST = 10  # alike statements that are folded; fewer can be read one by one
@@ -70,6 +71,16 @@ def _is_plain(statement: Statement) -> bool:
     return command is not None and command.kind in _PLAIN and not command.settings
 
 
+def _inner(group: Sequence[Statement]) -> Iterator[Inner]:
+    """Yield what ran within any of them, text by text, the most rows first."""
+    counts: dict[str, tuple[int, int]] = {}
+    for inner in (inner for statement in group for inner in statement.inner):
+        calls, rows = counts.get(inner.sql, (0, 0))
+        counts[inner.sql] = calls + inner.calls, rows + inner.rows
+    for sql, (calls, rows) in sorted(counts.items(), key=lambda item: -item[1][1]):
+        yield Inner(sql, calls, rows)
+
+
 def _joined(group: Sequence[Statement]) -> Sequence[Statement]:
     if len(group) < FEWEST:
         return group
@@ -91,6 +102,7 @@ def _joined(group: Sequence[Statement]) -> Sequence[Statement]:
         peak_bytes=max(statement.peak_bytes for statement in group),
         temp_bytes=sum(statement.temp_bytes for statement in group),
         locks=tuple(locks[relation] for relation in sorted(locks)),
+        inner=tuple(_inner(group)),
         scans=tuple(Scan(relation, count) for relation, count in sorted(rows.items())),
     )
     return [joined]

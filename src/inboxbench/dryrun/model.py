@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from inboxbench.documents import check_schema
-from inboxbench.dryrun.more import More
+from inboxbench.dryrun.more import Inner, More
 from inboxbench.record import as_json
 from inboxbench.sqltree import Parsed, parse
 from inboxbench.traffic.latency import Interval
@@ -124,13 +124,13 @@ class Statement:
     """One statement of the history, or many of a transaction that differ in their values alone.
 
     number counts from 1; revision is None outside any; line is that of its source file.
-
     dead_tuples are those it left behind, peak_bytes the extra disk at its highest, temp_bytes temporary files.
     lock_timeout_ms is its session's (0: none; None: not seen, as of what fires no event trigger). values of its
     placeholders by number, as literals: to run it again. They may be anybody's data and stay out of every output.
     stamps: it writes to the version table of the migration tool. sqlstate: of its error, where the server said one.
     times: how many it stands for (`folding.fold`): its text is the first one's, its figures are their sums, and
-    `repeats` are all of their texts; the numbers of the others are left out.
+    `repeats` are all of their texts; the numbers of the others are left out. inner: what its functions and triggers
+    ran; rows_at_once: of a CALL or DO that commits inside, the most rows that a transaction of it changed.
     """
 
     number: int
@@ -156,6 +156,8 @@ class Statement:
     times: int = 1
     repeats: tuple[Repeat, ...] = field(default=(), metadata={"json": None})
     sqlstate: str | None = field(default=None, metadata={"json": None})
+    inner: tuple[Inner, ...] = ()
+    rows_at_once: int | None = None
 
     @property
     def parsed(self) -> Parsed:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from inboxbench.record import as_json
+from inboxbench.sqltree import parse
 
 if TYPE_CHECKING:
     from inboxbench.dryrun.model import ClassSummary, Revision, Statement
@@ -34,6 +35,22 @@ class Schema:
     rows: Mapping[str, int] = field(default_factory=dict)
     production: Mapping[str, int] = field(default_factory=dict)
     enums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """A text that ran within a statement, in its functions and triggers, with placeholders for its values. calls: how
+    often; rows: that it changed or gave in all.
+    """
+
+    sql: str
+    calls: int
+    rows: int
+
+    @property
+    def writes(self) -> bool:
+        """Return whether it changes rows."""
+        return any(command.writes for command in parse(self.sql).commands)
 
 
 @dataclass(frozen=True, slots=True)

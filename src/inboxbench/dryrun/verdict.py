@@ -8,6 +8,7 @@ from dataclasses import replace
 from inboxbench.dryrun.limits import Limits, broken
 from inboxbench.dryrun.model import DryRun, Finding, Lock, Statement, Verdict
 from inboxbench.dryrun.output.annotations import place_of, statement_of
+from inboxbench.dryrun.row_work import rows_changed
 from inboxbench.dryrun.rules.checks import head
 from inboxbench.units import millis
 
@@ -80,9 +81,19 @@ def _longest(run: DryRun) -> str:
         (statement, lock) for statement in run.statements for lock in statement.locks if lock.keeps_out
     ]
     if not held:
-        return "No lock kept anybody out of what was there before."
+        return f"No lock on what was there before was seen that keeps others out{_of_rows(run)}."
     statement, lock = max(held, key=lambda pair: pair[1].held_ms)
     return f"The longest lock was {lock.mode} on {lock.titled} for {millis(lock.held_ms)}, by {head(statement)}."
+
+
+def _of_rows(run: DryRun) -> str:
+    """Return a clause on the locks of single rows, which no sample of locks shows."""
+    rows = sum(rows_changed(statement) for statement in run.statements if not statement.stamps)
+    waited = max(run.traffic, key=lambda summary: summary.blocked_ms, default=None)
+    changed = f"; {rows:,} rows were changed, each locked until its transaction ended" if rows else ""
+    if waited is None or waited.blocked_ms < 1:
+        return changed
+    return f"{changed}; {waited.name} waited {millis(waited.blocked_ms)} for locks in all"
 
 
 def _first(run: DryRun, finding: Finding | None) -> str:

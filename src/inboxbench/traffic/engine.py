@@ -79,7 +79,10 @@ def rates(classes: Sequence[RequestClass], total: float) -> dict[str, float]:
 APPLICATION = "inboxbench dryrun traffic"
 DEFAULT_RATE = 100.0
 # Settings that an observer puts on a database of ours concern the migration, and would blur what is measured here.
-UNOBSERVED = "-c log_statement=none -c log_duration=off -c auto_explain.log_min_duration=-1 -c lock_timeout=0"
+UNOBSERVED = (
+    "-c log_statement=none -c log_duration=off -c auto_explain.log_min_duration=-1 -c pg_stat_statements.track=none "
+    "-c lock_timeout=0"
+)
 _CONNECTIONS, _PER_CLASS = 48, 8
 _DRAIN_S = 10.0
 _AsyncConnection = psycopg.AsyncConnection[tuple[Any, ...]]

@@ -15,7 +15,7 @@ from inboxbench.dryrun.folding import fold
 from inboxbench.dryrun.model import DryRun, Finding, Lock, Revision, Statement
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.output.markdown import as_markdown, both, scales_table
-from inboxbench.dryrun.rules.checks import short
+from inboxbench.dryrun.rules.checks import ran, short
 from inboxbench.record import as_json
 from inboxbench.report.dry_run import render_dry_run, traffic_table
 from inboxbench.report.table import print_table
@@ -27,6 +27,7 @@ _SQL = 76
 _INDENT = " " * 4
 _WAL_SHOWN = 1e6
 _CODE = ("call", "do")
+_INNER = 3  # of what ran within a statement, those with the most rows
 
 
 def hand_over_run(run: DryRun, output: Output) -> None:
@@ -137,6 +138,7 @@ def _is_noticeable(statement: Statement) -> bool:
         or any(lock.keeps_out for lock in statement.locks)
         or statement.temp_bytes
         or statement.times > 1
+        or any(inner.writes for inner in statement.inner)
         or statement.wal_bytes >= _WAL_SHOWN
         or any(command.kind in _CODE for command in statement.parsed.commands)
     )
@@ -184,6 +186,7 @@ def _show_statement(console: Console, statement: Statement) -> None:
         parts.append(f"[red]{escape(statement.error)}[/]")
     if statement.wal_bytes >= _WAL_SHOWN:
         parts.append(f"{size(statement.wal_bytes)} of WAL")
+    parts += [f"within it: {escape(ran(inner))}" for inner in statement.inner[:_INNER]]
     if parts:
         console.print(f"{_INDENT}{'':11}  {'; '.join(parts)}", highlight=False)
 

@@ -6,14 +6,17 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from inboxbench.dryrun.model import Lock, Rewrite, Scan, Statement, Transaction
 from inboxbench.dryrun.observe.catalog_view import View
+from inboxbench.dryrun.observe.inner_work import CODE, inner_work, planned_dead, rows_at_once, share_inner_work
 from inboxbench.dryrun.observe.lock_attribution import LATE_MS, LockAttribution
 from inboxbench.dryrun.observe.log_statements import Draft, Segment, segments
 from inboxbench.dryrun.observe.sampler import Poll
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.observe.scan_count import counted_scans, indexes_by_table, silent_scans
+from inboxbench.sqltree import Parsed, parse
 
 # Utility commands without event triggers (or, before 17, without them) that give relations new files: what they did
 # shows in the catalogue.
@@ -31,6 +34,7 @@ def assemble(
     statements: list[Statement] = []
     transactions: list[Transaction] = []
     parts = segments(list(drafts), samples)
+    share_inner_work(parts, poll)
     every = sorted((draft for segment in parts for draft in segment.statements), key=_start)
     for segment in parts:
         if not segment.statements:
@@ -71,9 +75,9 @@ def _later(draft: Draft) -> bool:
     return any(command.concurrently for command in draft.parsed.commands)
 
 
-def _changes_files(draft: Draft) -> bool:
+def _changes_files(parsed: Parsed) -> bool:
     """Return whether it gives relations new files without an event that shows it; plain VACUUM and ANALYZE do not."""
-    return draft.parsed.has(*_SILENT) or any(command.full for command in draft.parsed.commands)
+    return parsed.has(*_SILENT) or any(command.full for command in parsed.commands)
 
 
 def _reads_all(draft: Draft) -> bool:
@@ -96,6 +100,9 @@ class _Work:
         self._rewrites: dict[int, dict[str, int]] = {}
         for draft in self._segment.drafts:
             self._follow(draft)
+        for draft in self._segment.statements:
+            likely = {span.lock.relation for span in self._holding.seen(draft)} if draft.inner else ()
+            draft.within += inner_work(draft, partial(self._view.meant, likely=likely))
         written = {key: frozenset(relations) for key, relations in self._rewrites.items()}
         taken = self._holding.taken(written)
         done = [self._statement(draft, transaction, taken.get(id(draft), [])) for draft in self._segment.statements]
@@ -111,20 +118,22 @@ class _Work:
             owner = self._before(draft) if event.event == "ddl_command_start" else draft
             for relation, octets in changed.items():
                 self._rewrites.setdefault(id(owner), {})[relation] = octets
-        if draft.error is None and _changes_files(draft) and (not draft.events or _later(draft)):
-            self._follow_silent(draft)
+        if draft.error is None and (not draft.events or _later(draft)):
+            for parsed in (draft.parsed, *(parse(inner.sql) for inner in draft.inner)):
+                if _changes_files(parsed):
+                    self._follow_silent(draft, parsed)
 
     def _before(self, draft: Draft) -> Draft:
         place = bisect_left(self._segment.statements, draft.started, key=_start)
         return self._segment.statements[place - 1] if place else draft
 
-    def _follow_silent(self, draft: Draft) -> None:
-        """What the next committed state shows of relations that the command names or has locked."""
+    def _follow_silent(self, draft: Draft, parsed: Parsed) -> None:
+        """What the next committed state shows of relations that the command, or one within it, names or has locked."""
         if self._segment.outcome != "commit":
             return
         touched = {span.lock.relation for span in self._holding.seen(draft)}
         after = self._samples.catalogue_after(self._segment.finished + LATE_MS)
-        for relation, octets in self._view.compare(after, touched, draft.parsed).items():
+        for relation, octets in self._view.compare(after, touched, parsed).items():
             self._rewrites.setdefault(id(draft), {})[relation] = octets
 
     def _statement(self, draft: Draft, transaction: int, locks: list[Lock]) -> Statement:
@@ -133,6 +142,7 @@ class _Work:
         if draft.error and any(event.event == "table_rewrite" for event in draft.events):
             names = (self._view.name(event.concerned) for event in draft.events if event.event == "table_rewrite")
             rewrites = {name: peak for name in names if name} | rewrites
+        dead = self._dead(draft)
         return Statement(
             number=0,
             revision=None,
@@ -145,13 +155,15 @@ class _Work:
             locks=tuple(replace(lock, taken_ms=lock.taken_ms - self._epoch) for lock in locks),
             rewrites=tuple(Rewrite(relation, octets) for relation, octets in sorted(rewrites.items())),
             scans=tuple(Scan(relation, rows) for relation, rows in sorted(self._scans(draft).items())),
-            dead_tuples=self._dead(draft),
+            dead_tuples=dead,
             peak_bytes=peak,
             temp_bytes=max(draft.temp_bytes, sum(plan.temporary for plan in draft.plans)),
             error=draft.error,
             sqlstate=draft.sqlstate,
             lock_timeout_ms=draft.events[0].lock_timeout if draft.events else None,
             values=draft.values,
+            inner=tuple(draft.inner),
+            rows_at_once=rows_at_once(draft, dead) if draft.parsed.has(*CODE) else None,
         )
 
     def _wal(self, draft: Draft) -> int:
@@ -184,8 +196,10 @@ class _Work:
 
     @staticmethod
     def _dead(draft: Draft) -> int:
-        planned = sum(plan.dead for plan in draft.plans)
+        """Return the most that a witness saw: of what CALL and DO ran, the plans and the counts saw the same."""
+        planned, within = planned_dead(draft.plans), planned_dead(draft.within)
+        dead = max(planned, within) if draft.parsed.has(*CODE) else planned + within
         if len(draft.events) < 2:
-            return planned
+            return dead
         first, last = draft.events[0].counted, draft.events[-1].counted
-        return sum(row[1] - first.get(oid, (0, 0, 0, 0))[1] for oid, row in last.items() if row[1]) + planned
+        return max(sum(row[1] - first.get(oid, (0, 0, 0, 0))[1] for oid, row in last.items() if row[1]), dead)

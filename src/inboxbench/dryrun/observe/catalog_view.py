@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from inboxbench.dryrun.observe.log_statements import Draft, TriggerEvent
 from inboxbench.dryrun.observe.sampler import Catalogue, Relation
 from inboxbench.sqltree import Parsed
+from inboxbench.sqltree.commands import Relation as Named
 
 _FILED = ("r", "i", "m", "t", "S")
 _NAMES = {"r": "table", "p": "table", "i": "index", "I": "index", "t": "toast", "v": "view", "m": "materialized view",
@@ -54,6 +55,17 @@ class View:
         if self._oids is None:
             self._oids = {relation.full_name: oid for oid, relation in reversed(self._current.items())}
         return self._oids.get(full_name)
+
+    def meant(self, relation: Named, likely: Collection[int]) -> str | None:
+        """Return schema.name of what a text names, perhaps without its schema: then one of those that are `likely`,
+        else that of the schema public, else the only one.
+        """
+        if relation.schema:
+            return relation.full_name
+        alike = [item for item in self._current.values() if item.name == relation.name and item.kind in "rpmvf"]
+        alike.sort(key=lambda item: (item.oid in likely, item.schema == "public"), reverse=True)
+        sure = len(alike) == 1 or any(item.oid in likely or item.schema == "public" for item in alike[:1])
+        return alike[0].full_name if sure else None
 
     def savepoint(self, draft: Draft) -> None:
         """SAVEPOINT keeps the state, ROLLBACK TO brings it back."""

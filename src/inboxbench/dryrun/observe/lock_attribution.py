@@ -128,7 +128,7 @@ class LockAttribution:
         for event in draft.events:
             if event.event != "ddl_command_start":
                 yield from _logged(event.locks)
-        for plan in draft.plans:
+        for plan in (*draft.plans, *draft.within):
             for name, mode in plan.locks:
                 oid = self._view.by_name(name)
                 if oid is not None:
@@ -162,7 +162,8 @@ class LockAttribution:
 
     def _several(self, draft: Draft) -> bool:
         """Return whether it commits inside: its locks do not wait for the end of a transaction."""
-        return self._segment.alone and any(command.commits_inside for command in draft.parsed.commands)
+        inside = len(draft.committed) > 1 or any(command.commits_inside for command in draft.parsed.commands)
+        return self._segment.alone and inside
 
     def _claimant(self, span: LockSpan) -> Draft | None:
         """Of a strong lock: the first command that names the relation, for no SELECT or UPDATE takes one.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Literal
 
+from inboxbench.dryrun.more import Inner
 from inboxbench.dryrun.observe.plan_work import Work, read_work
 from inboxbench.dryrun.observe.sampler import APPLICATION, virtual_number
 from inboxbench.dryrun.observe.samples import Samples
@@ -52,7 +53,9 @@ class TriggerEvent:
 @dataclass(slots=True)
 class Draft:
     """A statement as the log shows it. Times: Unix ms. waits: (oid, ms); plans: what each said; values: of its
-    placeholders by number, as literals."""
+    placeholders by number, as literals; inner: what its functions and triggers ran, and within: their work as far as
+    no plan says it; committed: the dead rows of each of its transactions (virtual), by its plans.
+    """
 
     pid: int
     transaction: str
@@ -66,6 +69,9 @@ class Draft:
     error: str | None = None
     sqlstate: str | None = None
     values: dict[str, str] = field(default_factory=dict)
+    inner: list[Inner] = field(default_factory=list)
+    within: list[Work] = field(default_factory=list)
+    committed: dict[str, int] = field(default_factory=dict)
 
     @property
     def parsed(self) -> Parsed:
@@ -161,7 +167,7 @@ class _Session:
 
     def _take_log(self, line: Line) -> None:
         if duration := _DURATION.match(line.text):
-            self._take_duration(float(duration[1]), duration[2])
+            self._take_duration(line, float(duration[1]), duration[2])
         elif line.text.startswith(_EVENT):
             if self._open is not None:
                 self._open.events.append(_event(line.text))
@@ -177,11 +183,13 @@ class _Session:
         self._open = Draft(line.pid, line.transaction, sql, started, started)
         self.drafts.append(self._open)
 
-    def _take_duration(self, duration: float, plan: str | None) -> None:
+    def _take_duration(self, line: Line, duration: float, plan: str | None) -> None:
         if self._open is None:
             return
         if plan is not None:
-            self._open.plans.append(read_work(plan))
+            work = read_work(plan)
+            self._open.plans.append(work)
+            self._open.committed[line.transaction] = self._open.committed.get(line.transaction, 0) + work.dead
             return
         self._open.finished = self._open.started + duration
         self._open = None

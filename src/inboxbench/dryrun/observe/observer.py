@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -49,6 +49,9 @@ _EXPLAIN = {
     "auto_explain.log_parameter_max_length": "0",
     "auto_explain.log_level": "log",
 }
+# What runs within statements, in functions and triggers, is counted by the server: to log each of its plans would take
+# longer than a trigger or a foreign key's check itself.
+_COUNT = {"pg_stat_statements.track": "all"}
 _TRIGGERS = ("start", "end", "drop", "rewrite")
 
 
@@ -135,6 +138,8 @@ def _install(server: Server, database: str) -> int:
         if row is None:
             raise UsageError(f"database {named(database, '--database')} does not exist on {server.label}")
         prepare_log(connection)
+        with suppress(psycopg.Error):  # another run made it at the same moment, or the server has no such library
+            connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
         connection.execute(_altered(database, _settings(connection)))
     with bystander(server, database, "setup") as connection, connection.transaction():
         connection.execute("SET LOCAL client_min_messages = warning")
@@ -152,10 +157,10 @@ def _settings(connection: Connection) -> dict[str, str]:
     try:
         connection.execute("LOAD 'auto_explain'")
     except psycopg.Error:
-        return _SETTINGS
+        return _SETTINGS | _COUNT
     rows = connection.execute("SELECT name FROM pg_settings WHERE name LIKE 'auto\\_explain.%'")
     known = {"session_preload_libraries", *(name for (name,) in rows)}  # 15 lacks one
-    return _SETTINGS | {name: value for name, value in _EXPLAIN.items() if name in known}
+    return _SETTINGS | _COUNT | {name: value for name, value in _EXPLAIN.items() if name in known}
 
 
 def _altered(database: str, settings: dict[str, str]) -> sql.Composed:

@@ -4,7 +4,8 @@
 -- In pg_catalog, so that code which lists a project's schemas does not meet it.
 
 CREATE FUNCTION pg_catalog.inboxbench_observe() RETURNS event_trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET auto_explain.log_min_duration = -1 AS $observe$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET auto_explain.log_min_duration = -1
+SET pg_stat_statements.track = 'none' AS $observe$
 DECLARE
     weakest_first CONSTANT text[] := ARRAY[
         'AccessShareLock', 'RowShareLock', 'RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareLock',

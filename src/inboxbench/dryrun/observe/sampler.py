@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +20,10 @@ APPLICATION = "inboxbench dryrun"  # sessions whose name begins like this are ou
 INTERVAL_S = 0.002
 _SIZE_EVERY_S = 0.01
 _CATALOGUE_EVERY_S = 0.025
+_QUIET = (
+    "-c log_statement=none -c log_duration=off -c auto_explain.log_min_duration=-1 -c pg_stat_statements.track=none "
+    "-c lock_timeout=50ms"
+)
 _QUERIES = read_sections(__file__)
 
 
@@ -80,14 +85,30 @@ class Catalogue:
         return {oid: relation for oid, relation in self.relations.items() if relation.invalid}
 
 
+@dataclass(frozen=True, slots=True)
+class InnerLook:
+    """What ended within statements, in functions and triggers, between two looks (Unix ms); added: (calls, rows) by
+    query.
+    """
+
+    since: float
+    by: float
+    added: dict[int, tuple[int, int]]
+
+
 @dataclass(slots=True)
 class Poll:
-    """What the second session saw. sizes: (Unix ms, bytes of the database)."""
+    """What the second session saw. sizes: (Unix ms, bytes of the database); inner: work within statements; texts: of
+    its queries; code: rows of (kind, name, what it leads to), as `code` in sampler.sql gives them.
+    """
 
     samples: list[Sample] = field(default_factory=list)
     catalogues: list[Catalogue] = field(default_factory=list)
     sizes: list[tuple[float, int]] = field(default_factory=list)
     problem: str | None = None
+    inner: list[InnerLook] = field(default_factory=list)
+    texts: dict[int, str] = field(default_factory=dict)
+    code: set[tuple[str, str, str]] = field(default_factory=set)
 
 
 def parse_locks(text: str | None) -> frozenset[LockRow]:
@@ -116,11 +137,21 @@ def _shared(before: dict[int, Relation], after: dict[int, Relation]) -> dict[int
     return {oid: before[oid] if before.get(oid) == relation else relation for oid, relation in after.items()}
 
 
+def _added(
+    before: dict[int, tuple[int, int]], after: dict[int, tuple[int, int]]
+) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Yield what came by query; one that the server had to forget meanwhile begins at nothing."""
+    for query, (calls, rows) in after.items():
+        was = before.get(query, (0, 0))
+        calls_before, rows_before = was if calls >= was[0] else (0, 0)
+        if calls > calls_before:
+            yield query, (calls - calls_before, rows - rows_before)
+
+
 def bystander(server: Server, database: str, purpose: str) -> Connection:
     """Return a session of ours: what it does is neither logged nor taken for the project's."""
-    quiet = "-c log_statement=none -c log_duration=off -c auto_explain.log_min_duration=-1 -c lock_timeout=50ms"
     conninfo = server.conninfo(database)
-    return connect(make_conninfo(conninfo, application_name=f"{APPLICATION} {purpose}", options=quiet))
+    return connect(make_conninfo(conninfo, application_name=f"{APPLICATION} {purpose}", options=_QUIET))
 
 
 class Poller:
@@ -133,6 +164,10 @@ class Poller:
         self._known_locks: str | None = ""
         self._known_wal = -1
         self._known_catalogue = ""
+        self._known_inner: str | None = None
+        self._counted: dict[int, tuple[int, int]] = {}
+        self._counted_at = 0.0
+        self._counts = True
         self._thread = threading.Thread(target=self._look, name="dryrun-poll", daemon=True)
 
     def start(self) -> None:
@@ -142,6 +177,9 @@ class Poller:
         self._own = [self._outside.info.backend_pid, self._inside.info.backend_pid]
         self._take_catalogue()
         self._take_size()
+        self._take_inner()
+        self.poll.inner.clear()  # of those before
+        self._take_code()
         self._take_locks()
         self._thread.start()
 
@@ -153,6 +191,8 @@ class Poller:
             self._take_locks()
             self._take_size()
             self._take_catalogue()
+            self._take_inner()
+            self._take_names()
         except psycopg.Error as error:
             self.poll.problem = str(error).splitlines()[0]
         self._outside.close()
@@ -171,6 +211,7 @@ class Poller:
                     size_every = max(_SIZE_EVERY_S, 10 * (sized - now))  # a tenth of our time at most
                 if released or now - listed >= _CATALOGUE_EVERY_S:
                     self._take_catalogue()
+                    self._take_inner()
                     listed = time.monotonic()
         except psycopg.Error as error:
             self.poll.problem = str(error).splitlines()[0]
@@ -205,6 +246,35 @@ class Poller:
             before = self.poll.catalogues[-1].relations if self.poll.catalogues else {}
             relations = _shared(before, _relations(row[1]))
             self.poll.catalogues.append(Catalogue(float(row[0]), relations | self._sized(before, relations)))
+
+    def _take_inner(self) -> None:
+        """Look at what ran within statements, where the server counts it."""
+        if not self._counts:
+            return
+        try:
+            row = self._outside.execute(_QUERIES["inner"], {"database": self._oid}, prepare=True).fetchone()
+        except (psycopg.errors.UndefinedFunction, psycopg.errors.ObjectNotInPrerequisiteState):
+            self._counts = False
+            return
+        assert row is not None
+        if row[1] != self._known_inner:
+            counts = {int(query): (calls, rows) for query, (calls, rows) in json.loads(row[1] or "{}").items()}
+            added = dict(_added(self._counted, counts))
+            if added:
+                self.poll.inner.append(InnerLook(self._counted_at, float(row[2]), added))
+            self._known_inner, self._counted = row[1], counts
+        self._counted_at = float(row[0])
+
+    def _take_names(self) -> None:
+        """Ask once for the texts of what ran within statements."""
+        if self.poll.inner:
+            texts = self._outside.execute(_QUERIES["texts"], {"database": self._oid}).fetchall()
+            self.poll.texts = {int(query): str(text) for query, text in texts}
+            self._take_code()
+
+    def _take_code(self) -> None:
+        """Add the functions, triggers and foreign keys that there are; those that are dropped later stay known."""
+        self.poll.code.update((kind, name, to or "") for kind, name, to in self._inside.execute(_QUERIES["code"]))
 
     def _sized(self, before: dict[int, Relation], after: dict[int, Relation]) -> dict[int, Relation]:
         """Relations with another file than they had at first, with its bytes; 0 where somebody holds it closed."""

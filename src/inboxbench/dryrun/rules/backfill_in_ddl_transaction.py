@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from inboxbench.dryrun.model import Statement
-from inboxbench.dryrun.rules.checks import blocked, head, short, worst_stall
-from inboxbench.dryrun.rules.facts import FEW_ROWS, Facts, InForce, held_by_others, is_work, modifies, rows_read
+from inboxbench.dryrun.row_work import modifies, rows_changed
+from inboxbench.dryrun.rules.checks import blocked, head, short, within, worst_stall
+from inboxbench.dryrun.rules.facts import FEW_ROWS, Facts, InForce, held_by_others, held_meanwhile, is_work, rows_read
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.units import millis
 
@@ -19,10 +20,10 @@ def backfills(facts: Facts) -> Iterator[Hit]:
     for statement in filter(modifies, facts.run.statements):
         if not is_work(statement):
             small[statement.transaction].append(statement)
-        elif held := held_by_others(facts, statement):
+        elif held := held_meanwhile(facts, statement):
             large.add(statement.transaction)
-            rows = max(statement.dead_tuples, rows_read(statement), statement.times)
-            text = f"{head(statement)} went over {rows:,} rows ({millis(statement.duration_ms)})"
+            rows = max(rows_changed(statement), rows_read(statement), statement.times)
+            text = f"{head(statement)} went over {rows:,} rows{within(statement)} ({millis(statement.duration_ms)})"
             yield _hit(facts, statement, held, text, facts.proposal(statement))
     for transaction in small.keys() - large:
         yield from _together(facts, small[transaction])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from inboxbench import units
 from inboxbench.dryrun.model import Stall, Statement
+from inboxbench.dryrun.more import Inner
 from inboxbench.dryrun.rewrites.catalogue import with_references
 from inboxbench.dryrun.rewrites.enum_values import REMEDY
 from inboxbench.dryrun.rules.facts import FEW_ROWS, Facts, InForce, rewritten_table, rows_read
@@ -35,6 +36,19 @@ def head_of(sql: str, times: int = 1) -> str:
     "UPDATE t SET a = 'b c'"
     """
     return in_a_line(parse(sql).flat, _LONGEST, times)
+
+
+def within(statement: Statement) -> str:
+    """Return what wrote the most rows in the functions and triggers that it ran, "" for nothing."""
+    largest = max((inner for inner in statement.inner if inner.writes), key=lambda inner: inner.rows, default=None)
+    return f" (within it: {ran(largest)})" if largest and largest.rows else ""
+
+
+def ran(inner: Inner) -> str:
+    """Return what ran within a statement on one line, with how often and how many rows that made."""
+    often = f" ×{inner.calls:,}" if inner.calls > 1 else ""
+    rows = f", {inner.rows:,} row{'s' if inner.rows != 1 else ''}" if inner.rows or inner.writes else ""
+    return f"{head_of(inner.sql)}{often}{rows}"
 
 
 def blocked(force: InForce) -> str:

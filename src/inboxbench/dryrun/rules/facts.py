@@ -17,6 +17,7 @@ from inboxbench.dryrun.rewrites.enum_values import added_values
 from inboxbench.dryrun.rewrites.operation import read_operation
 from inboxbench.dryrun.rewrites.partitioned import Partitions
 from inboxbench.dryrun.rewrites.steps import Step, Steps
+from inboxbench.dryrun.row_work import changes_within, rows_changed
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.sqltree.commands import Action, Setting
 from inboxbench.sqltree.tokens import name_parts, unquoted
@@ -257,7 +258,7 @@ def rows_read(statement: Statement, relation: str | None = None) -> int:
 
 def is_work(statement: Statement) -> bool:
     """Return whether it did what takes the longer the larger the table is; what it rewrote it has read as well."""
-    return max(rows_read(statement), statement.dead_tuples, statement.times) >= FEW_ROWS
+    return max(rows_read(statement), rows_changed(statement), statement.times) >= FEW_ROWS
 
 
 def rewritten_table(statement: Statement) -> str | None:
@@ -274,14 +275,15 @@ def _is_filled(statement: Statement, table: str, size: int) -> bool:
     return rows_read(statement, table) >= FEW_ROWS or (not rows_read(statement, table) and size >= FEW_BYTES)
 
 
-def modifies(statement: Statement) -> bool:
-    """Return whether it changes rows by INSERT, UPDATE, DELETE or MERGE, or by a WITH that has one."""
-    return any(command.writes for command in statement.parsed.commands)
-
-
 def held_by_others(facts: Facts, statement: Statement) -> list[InForce]:
     """Locks in others' way while it ran that earlier statements of its transaction had taken."""
     return [force for force in facts.in_force(statement) if force.owner is not statement]
+
+
+def held_meanwhile(facts: Facts, statement: Statement) -> list[InForce]:
+    """Return the same, or what code that it calls has locked itself before it changed rows."""
+    own = facts.own(statement) if changes_within(statement) and statement.rows_at_once is None else []
+    return held_by_others(facts, statement) or own
 
 
 def refused_in_transaction(statement: Statement) -> bool:

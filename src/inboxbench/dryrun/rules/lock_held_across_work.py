@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from inboxbench.dryrun.rewrites.enum_values import REMEDY
 from inboxbench.dryrun.rewrites.steps import Step
+from inboxbench.dryrun.row_work import modifies
 from inboxbench.dryrun.rules.backfill_in_ddl_transaction import backfills
 from inboxbench.dryrun.rules.checks import blocked, head, worst_stall
-from inboxbench.dryrun.rules.facts import Facts, held_by_others, is_work, modifies
+from inboxbench.dryrun.rules.facts import Facts, held_by_others, is_work
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.units import millis
 

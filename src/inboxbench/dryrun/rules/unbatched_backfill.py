@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inboxbench.dryrun.model import Lock, Statement
-from inboxbench.dryrun.rules.checks import head, worst_stall
-from inboxbench.dryrun.rules.facts import Facts, held_by_others, modifies
+from inboxbench.dryrun.row_work import modifies
+from inboxbench.dryrun.rules.checks import head, within, worst_stall
+from inboxbench.dryrun.rules.facts import Facts, held_meanwhile
 from inboxbench.dryrun.rules.rule import Hit, Rule
 from inboxbench.units import millis
 
@@ -16,14 +17,15 @@ _MANY_ROWS = 10_000  # row locks that one transaction should not gather
 def _check(facts: Facts) -> Iterator[Hit]:
     ends = {transaction.number: transaction.finished_ms for transaction in facts.run.transactions}
     for statement in facts.run.statements:
-        if statement.dead_tuples < _MANY_ROWS or not modifies(statement) or held_by_others(facts, statement):
+        rows = statement.dead_tuples if statement.rows_at_once is None else statement.rows_at_once
+        if rows < _MANY_ROWS or not modifies(statement) or held_meanwhile(facts, statement):
             continue
         if _only_its_own(statement):
             continue
         kept_ms = ends[statement.transaction] - statement.started_ms
         what = (
-            f"{head(statement)} changed {statement.dead_tuples:,} rows in one transaction: each stayed locked against "
-            f"other updates for up to {millis(kept_ms)}, and as many dead rows were left behind."
+            f"{head(statement)} changed {rows:,} rows in one transaction{within(statement)}: each stayed locked "
+            f"against other updates for up to {millis(kept_ms)}, and as many dead rows were left behind."
             f"{worst_stall(facts, statement)}"
         )
         yield Hit(statement, _table(statement), what, facts.proposal(statement))

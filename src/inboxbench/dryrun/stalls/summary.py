@@ -8,8 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import takewhile
 
 from inboxbench.dryrun.model import ClassSummary, Lock, Problem, Stall, Statement
+from inboxbench.dryrun.row_work import modifies, names
 from inboxbench.dryrun.stalls.lock_waits import DEADLOCK, Cycles, Wait, Waits
 from inboxbench.traffic.clock import NOTICED_MS, Span, Standstills
 from inboxbench.traffic.engine import Answer, RequestClass, Traffic
@@ -129,6 +131,8 @@ class Causes:
 
     def _culprit(self, root: Wait) -> int | None:
         """Return the statement that took the lock, else the one that its session was running."""
+        if root.kind != "relation" and (writer := self._writer(root)):
+            return writer.number
         latest = self._latest(root)
         if latest is None:
             return None
@@ -140,6 +144,15 @@ class Causes:
         own = self._of[root.blocker]
         begun = bisect_right(own, root.last_ms - self._origin_ms, key=_start)
         return own[begun - 1] if begun else None
+
+    def _writer(self, root: Wait) -> Statement | None:
+        """Return the last statement that had written to the relation when the wait for one of its rows began."""
+        own = self._of[root.blocker]
+        begun = bisect_right(own, root.since_ms - self._origin_ms, key=_start)
+        latest = own[begun - 1] if begun else None
+        same = takewhile(lambda item: latest is not None and item.transaction == latest.transaction, own[:begun][::-1])
+        writers = [item for item in same if modifies(item)]
+        return next((item for item in writers if names(item, root.relation)), next(iter(writers), None))
 
     @cached_property
     def _takers(self) -> dict[tuple[int, str | None, str | None], int]:
