@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from inboxbench.documents import check_schema
-from inboxbench.dryrun.more import Inner, More
+from inboxbench.dryrun.more import Comparison, Inner, More
 from inboxbench.record import as_json
 from inboxbench.sqltree import Parsed, parse
 from inboxbench.traffic.latency import Interval
@@ -252,37 +252,11 @@ class ClassSummary:
     queued_ms: float = 0.0
 
 
-# Of a comparison, in the order in which they are shown.
-FIGURES = {
-    "reads_blocked_ms": "reads blocked at a stretch",
-    "writes_blocked_ms": "writes blocked at a stretch",
-    "queued_ms": "longest wait for a lock of its own",
-    "duration_ms": "duration",
-    "wal_bytes": "WAL",
-    "peak_bytes": "extra disk",
-    "rows_locked_at_once": "rows changed at once",
-    "read_stalled_ms": "longest wait of a read",
-    "write_stalled_ms": "longest wait of a write",
-    "requests_failed": "requests that failed",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The rewrite, run on the same rows under the same traffic: figures of the original and of the rewrite.
-
-    titles: what the figures are called, in the order in which they are shown.
-    """
-
-    code: str
-    original: dict[str, float]
-    rewrite: dict[str, float]
-    titles: dict[str, str] = field(default_factory=FIGURES.copy)
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """rule is its id (`inboxbench explain RULE`). what: who was blocked and how long, measured; code: to paste."""
+    """rule is its id (`inboxbench explain RULE`). what: who was blocked and how long, measured; code: to paste; schema:
+    that it is about, where tenants (schemas) run the same revision.
+    """
 
     rule: str
     severity: Literal["error", "warning", "note"]
@@ -294,6 +268,13 @@ class Finding:
     code: str = ""
     compared: Comparison | None = None
     suppressed: str | None = None
+    schema: str | None = None
+
+    @property
+    def where(self) -> str:
+        """Return `revision …`, with its schema where tenants run the same one; "" for the history as a whole."""
+        schema = f" in {self.schema}" if self.schema else ""
+        return f"revision {self.revision}{schema}" if self.revision else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,34 @@ class Inner:
         return any(command.writes for command in parse(self.sql).commands)
 
 
+# Of a comparison, in the order in which they are shown.
+FIGURES = {
+    "reads_blocked_ms": "reads blocked at a stretch",
+    "writes_blocked_ms": "writes blocked at a stretch",
+    "queued_ms": "longest wait for a lock of its own",
+    "duration_ms": "duration",
+    "wal_bytes": "WAL",
+    "peak_bytes": "extra disk",
+    "rows_locked_at_once": "rows changed at once",
+    "read_stalled_ms": "longest wait of a read",
+    "write_stalled_ms": "longest wait of a write",
+    "requests_failed": "requests that failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The rewrite, run on the same rows under the same traffic: figures of the original and of the rewrite.
+
+    titles: what the figures are called, in the order in which they are shown.
+    """
+
+    code: str
+    original: dict[str, float]
+    rewrite: dict[str, float]
+    titles: dict[str, str] = field(default_factory=FIGURES.copy)
+
+
 @dataclass(frozen=True, slots=True)
 class Unfinished:
     """Something of a table that is not whole after the run. kind: `index`, `constraint`, `trigger`, `rule` or

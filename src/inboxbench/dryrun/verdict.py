@@ -102,5 +102,5 @@ def _first(run: DryRun, finding: Finding | None) -> str:
         return ""
     file, line = place_of(run, finding)
     place = f" ({file}:{line})" if file and line else f" ({file})" if file else ""
-    where = f"In revision {finding.revision}{place}: " if finding.revision else ""
+    where = f"In {finding.where}{place}: " if finding.where else ""
     return f"{where}{finding.instead if where else finding.instead[:1].upper() + finding.instead[1:]}"

@@ -13,7 +13,6 @@ import pytest
 
 from inboxbench.dryrun.model import (
     ClassSummary,
-    Comparison,
     DryRun,
     Lock,
     Problem,
@@ -24,6 +23,7 @@ from inboxbench.dryrun.model import (
     Transaction,
     check_dry_run,
 )
+from inboxbench.dryrun.more import Comparison
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.output.markdown import as_markdown
 from inboxbench.dryrun.rules import RULES, find, rule_named

@@ -16,6 +16,7 @@ from inboxbench.dryrun.model import DryRun, Finding, Lock, Revision, Statement
 from inboxbench.dryrun.output.annotations import as_github, as_sarif
 from inboxbench.dryrun.output.markdown import as_markdown, both, scales_table
 from inboxbench.dryrun.rules.checks import ran, short
+from inboxbench.dryrun.tenants import schemas_of, statements_of
 from inboxbench.record import as_json
 from inboxbench.report.dry_run import render_dry_run, traffic_table
 from inboxbench.report.table import print_table
@@ -60,7 +61,7 @@ def show_run(console: Console, run: DryRun) -> None:
     if run.more.scales is not None:
         print_table(scales_table(run.more.scales), console)
     for finding in run.findings:
-        where = f"revision {finding.revision}" if finding.revision else "the history"
+        where = escape(finding.where or "the history")
         console.print(f"[bold]{finding.rule}[/] {finding.severity} {where}: {escape(finding.what)}")
         _show_remedy(console, finding)
     for index in run.invalid_indexes:
@@ -100,31 +101,8 @@ def _header(console: Console, run: DryRun) -> None:
     )
 
 
-def _statements(run: DryRun, revision: Revision) -> list[Statement]:
-    """Return those of this run of it: each tenant (schema) runs the same revision once."""
-    mine = [statement for statement in run.statements if statement.revision == revision.revision]
-    if not _is_repeated(run, revision):
-        return mine
-    return [item for item in mine if revision.started_ms <= item.started_ms <= revision.finished_ms]
-
-
-def _is_repeated(run: DryRun, revision: Revision) -> bool:
-    return sum(other.revision == revision.revision for other in run.revisions) > 1
-
-
-def _schemas(run: DryRun, revision: Revision) -> str:
-    """Return the schemas in which a revision that ran several times worked this time, else ""."""
-    if not _is_repeated(run, revision):
-        return ""
-    statements = _statements(run, revision)
-    touched = [lock.relation for statement in statements for lock in statement.locks]
-    touched += [scan.relation for statement in statements for scan in statement.scans]
-    schemas = dict.fromkeys(relation.partition(".")[0] for relation in touched if not relation.startswith("pg_"))
-    return f" in {', '.join(schemas)}" if schemas else ""
-
-
 def _is_noteworthy(run: DryRun, revision: Revision) -> bool:
-    return revision.error is not None or any(_is_noticeable(statement) for statement in _statements(run, revision))
+    return revision.error is not None or any(_is_noticeable(statement) for statement in statements_of(run, revision))
 
 
 def _is_noticeable(statement: Statement) -> bool:
@@ -149,12 +127,12 @@ def _show_revision(console: Console, run: DryRun, revision: Revision) -> None:
     length = millis(revision.finished_ms - revision.started_ms)
     title = escape(revision.title)
     console.print(
-        f"{_line(run, revision)} [bold]{escape(revision.revision)}[/]{escape(_schemas(run, revision))} "
+        f"{_line(run, revision)} [bold]{escape(revision.revision)}[/]{escape(_in(run, revision))} "
         f"{length:>10}  {title}",
         no_wrap=True,
         highlight=False,
     )
-    alike = fold([replace(statement, transaction=0) for statement in _statements(run, revision)])
+    alike = fold([replace(statement, transaction=0) for statement in statements_of(run, revision)])
     for statement in filter(_is_noticeable, alike):
         _show_statement(console, statement)
     if revision.error:
@@ -171,6 +149,11 @@ def _show_outside(console: Console, run: DryRun) -> None:
         console.print("[bold]outside of any revision[/]", highlight=False)
     for statement in alike:
         _show_statement(console, statement)
+
+
+def _in(run: DryRun, revision: Revision) -> str:
+    schemas = schemas_of(run, revision)
+    return f" in {schemas}" if schemas else ""
 
 
 def _show_statement(console: Console, statement: Statement) -> None:

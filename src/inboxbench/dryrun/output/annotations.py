@@ -89,7 +89,8 @@ def _result(run: DryRun, finding: Finding) -> dict[str, Any]:
 
 
 def _message(finding: Finding) -> str:
-    return f"{finding.what} Instead: {finding.instead}"
+    where = f"In {finding.where}: " if finding.schema else ""
+    return f"{where}{finding.what} Instead: {finding.instead}"
 
 
 def _command(run: DryRun, finding: Finding) -> str:

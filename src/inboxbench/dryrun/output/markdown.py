@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from inboxbench import units
-from inboxbench.dryrun.model import Comparison, DryRun, Finding
-from inboxbench.dryrun.more import Curve, Grown, Scales
+from inboxbench.dryrun.model import DryRun, Finding
+from inboxbench.dryrun.more import Comparison, Curve, Grown, Scales
 from inboxbench.dryrun.output.annotations import place_of
 from inboxbench.dryrun.rules.checks import head, short
 from inboxbench.record import as_json
@@ -62,7 +62,7 @@ def _findings(run: DryRun) -> Iterator[str]:
 def _where(run: DryRun, finding: Finding) -> str:
     file, line = place_of(run, finding)
     place = f"{file}:{line}" if file and line else file
-    return f" in revision {finding.revision}" * bool(finding.revision) + f" ({place})" * bool(place)
+    return f" in {finding.where}" * bool(finding.where) + f" ({place})" * bool(place)
 
 
 def _compared(compared: Comparison) -> Iterator[str]:

@@ -15,7 +15,8 @@ from psycopg import sql
 
 from inboxbench.database import Connection, connect
 from inboxbench.database_copy import cloned
-from inboxbench.dryrun.model import ClassSummary, Comparison, Statement, Transaction
+from inboxbench.dryrun.model import ClassSummary, Statement, Transaction
+from inboxbench.dryrun.more import Comparison
 from inboxbench.dryrun.observe.observer import Observer, observed
 from inboxbench.dryrun.observe.samples import Samples
 from inboxbench.dryrun.probes.blockers import Blocker, in_the_way

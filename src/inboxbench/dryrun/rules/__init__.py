@@ -16,6 +16,7 @@ from typing import get_args
 from inboxbench.dryrun.model import DryRun, Finding
 from inboxbench.dryrun.rules.facts import Facts
 from inboxbench.dryrun.rules.rule import Group, Rule, Severity
+from inboxbench.dryrun.tenants import with_schemas
 from inboxbench.dryrun.tools.base import Tool
 from inboxbench.errors import unknown
 
@@ -44,7 +45,8 @@ def find(run: DryRun, tool: Tool) -> tuple[Finding, ...]:
         if explained.isdisjoint(topics := _topics(finding, facts)):
             explained.update(topics)
             kept.append(finding)
-    return tuple(_suppressed(sorted(kept, key=lambda finding: finding.statement), facts))
+    ordered = sorted(kept, key=lambda finding: finding.statement)
+    return tuple(_suppressed(with_schemas(run, ordered), facts))
 
 
 def _topics(finding: Finding, facts: Facts) -> list[object]:
