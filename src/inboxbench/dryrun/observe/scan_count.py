@@ -2,8 +2,8 @@
 
 The server counts rows by table for all sessions together, and each of them reports late. What its own session read is
 known from its event triggers; what its parallel workers read is bounded by the rows of the table and by how often the
-command goes through them. A command without events is counted by these two alone, which the command leaves in the
-catalogue itself.
+command goes through them; where it does nothing else, they have read the rest. A command without events is counted by
+these two alone, which the command leaves in the catalogue itself.
 """
 
 from __future__ import annotations
@@ -31,8 +31,15 @@ def counted_scans(draft: Draft, rebuilt: Counter[int]) -> dict[int, int]:
         if own > own_before:
             mine, others = own - own_before, max(everyone - everyone_before, 0)
             most = (max(rows, rows_before) or mine) * _times(draft, rebuilt[oid])
-            rows_read[oid] = max(mine, min(mine + others, most))
+            by_workers = most if _only_builds(draft) else mine + others
+            rows_read[oid] = max(mine, min(by_workers, most))
     return rows_read
+
+
+def _only_builds(draft: Draft) -> bool:
+    """Return whether it goes through whole tables and nothing else, so that its workers have read what it has not."""
+    commands = draft.parsed.commands
+    return all(command.kind in ("create index", "reindex") and not command.concurrently for command in commands)
 
 
 def _times(draft: Draft, rebuilt: int) -> int:

@@ -30,6 +30,8 @@ def draft(sql: str, own: int = 0, everyone: int = 0) -> Draft:
         ("CREATE INDEX i ON orders (n)", ROWS, 731_385, 0, ROWS),
         ("CREATE INDEX i ON orders (n)", 60_000, 90_000, 0, ROWS),  # its worker read the rest
         ("CREATE INDEX i ON orders (n)", 60_000, 731_385, 0, ROWS),
+        ("CREATE INDEX i ON orders (n)", 60_000, 0, 0, ROWS),  # what its worker read had not arrived
+        ("REINDEX TABLE orders", 261_093, 0, 3, 3 * ROWS),
         ("CREATE INDEX CONCURRENTLY i ON orders (n)", ROWS, 731_385, 0, 2 * ROWS),
         ("REINDEX TABLE orders", 2 * ROWS, 731_385, 3, 3 * ROWS),
         ("ALTER TABLE orders ALTER n TYPE bigint", ROWS, 0, 2, ROWS),
