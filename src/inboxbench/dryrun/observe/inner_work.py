@@ -9,18 +9,21 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 
 from inboxbench.dryrun.more import Inner
+from inboxbench.dryrun.observe.lock_attribution import LATE_MS
 from inboxbench.dryrun.observe.log_statements import Draft, Segment
 from inboxbench.dryrun.observe.plan_work import Work
 from inboxbench.dryrun.observe.sampler import InnerLook, Poll
 from inboxbench.sqltree import parse
 from inboxbench.sqltree.commands import Relation
+from inboxbench.sqltree.tokens import scan
 
 CODE = ("call", "do")
 _OWN = "inboxbench_observe"
 _DEAD = ("update", "delete", "merge")
+_Shape = tuple[str, ...]
 _Extent = tuple[float, float, Draft]  # Unix ms, to where the session went on after it
 
 
@@ -60,14 +63,31 @@ class _Extents:
 
     def of(self, look: InnerLook) -> list[tuple[float, Draft]]:
         """Return who ran between two looks, with the ms of it."""
-        place = bisect_right(self._starts, look.by) - 1
+        since, by = look.since - LATE_MS, look.by + LATE_MS
+        place = bisect_right(self._starts, by) - 1
         running = []
-        while place >= 0 and self._reached[place] >= look.since:
+        while place >= 0 and self._reached[place] >= since:
             begin, end, draft = self._extents[place]
-            if end >= look.since:
-                running.append((min(end, look.by) - max(begin, look.since), draft))
+            if end >= since:
+                running.append((min(end, by) - max(begin, since), draft))
             place -= 1
         return running
+
+
+def _shape(text: str) -> _Shape:
+    """Return its words and signs with `?` for each value, as the server writes a placeholder for it."""
+    return tuple("?" if token.kind in ("string", "number", "parameter") else token.value for token in scan(text))
+
+
+def _pieces(source: str) -> list[_Shape]:
+    """Return the statements of a function's source."""
+    pieces: list[list[str]] = [[]]
+    for word in _shape(source):
+        if word == ";":
+            pieces.append([])
+        else:
+            pieces[-1].append(word)
+    return [tuple(piece) for piece in pieces if piece]
 
 
 class _Code:
@@ -77,16 +97,20 @@ class _Code:
 
     def __init__(self, poll: Poll) -> None:
         self._bodies: dict[str, set[str]] = defaultdict(set)
+        self._pieces: dict[str, list[_Shape]] = defaultdict(list)
         self._fired: dict[str, set[tuple[str, str]]] = defaultdict(set)
         for kind, name, to in poll.code:
             if kind == "function":
                 self._bodies[name] |= parse(to).words
+                self._pieces[name] += _pieces(to)
             else:
                 self._fired[name].add((kind, to))
         self._reach: dict[str, frozenset[str]] = {}
 
     def runner(self, text: str, candidates: Sequence[tuple[float, Draft]]) -> Draft:
-        """Return who ran a text: whose code has all its words, else who leads to its table, else who ran longest."""
+        """Return who ran a text: whose code has it as a statement, else who has all its words, else who leads to its
+        table, else who ran longest.
+        """
         if len(candidates) == 1:
             return candidates[0][1]
         return max(candidates, key=lambda pair: (*self._fit(text, pair[1]), pair[0]))[1]
@@ -97,11 +121,18 @@ class _Code:
         calls = draft.parsed.has(*CODE) or not self._bodies.keys().isdisjoint(draft.parsed.words)
         writes = any(command.writes for command in draft.parsed.commands)
         return (
+            self._has(draft, _shape(text)),
             parsed.words <= reach,
             bool(targets & (reach - draft.parsed.words)),
             bool(targets & reach),
             calls or writes,
         )
+
+    def _has(self, draft: Draft, shape: _Shape) -> bool:
+        """Return whether a statement of its functions or of its block ends like this: before it stand BEGIN, THEN …"""
+        own = (piece for token in scan(draft.sql) if token.kind == "string" for piece in _pieces(token.content))
+        called = (piece for name in self._reached(draft.sql) & self._pieces.keys() for piece in self._pieces[name])
+        return any(piece[-len(shape) :] == shape for piece in chain(own, called))
 
     def _reached(self, sql: str) -> frozenset[str]:
         """Return all words that a text leads to."""

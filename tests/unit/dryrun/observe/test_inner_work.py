@@ -32,6 +32,8 @@ TABLES = {1: Relation(1, "public", "orders", "r", 5), 2: Relation(2, "public", "
         (COUNT, ("MERGE INTO orders USING customers ON true WHEN MATCHED THEN DO NOTHING", "SELECT 1"), 0),
         (CASCADE, ("DELETE FROM customers", "UPDATE orders SET total = 1"), 0),
         (CASCADE, ("SELECT 1", "DELETE FROM public.customers"), 1),
+        (FILL, ("DO $$ BEGIN UPDATE orders SET total = amount WHERE id = 1; END $$", "CALL fill()"), 1),
+        (FILL, ("CALL fill()", "DO $$ BEGIN IF true THEN UPDATE orders SET total = amount * 2; END IF; END $$"), 0),
         (FILL, ("SELECT 1", "DO $$ BEGIN PERFORM fill(); END $$", "SELECT 2"), 1),
     ],
 )
