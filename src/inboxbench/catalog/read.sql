@@ -4,7 +4,7 @@
 SELECT c.relname, '' AS name, coalesce('WITH (' || array_to_string(c.reloptions, ', ') || ')', '') AS definition,
        0 AS position
 FROM pg_class c
-WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'p')
+WHERE c.relnamespace = quote_ident(%(schema)s)::regnamespace AND c.relkind IN ('r', 'p')
 
 --- column
 SELECT c.relname, a.attname,
@@ -23,13 +23,13 @@ FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'p')
+WHERE c.relnamespace = quote_ident(%(schema)s)::regnamespace AND c.relkind IN ('r', 'p')
 
 --- constraint
 SELECT c.relname, k.conname, pg_get_constraintdef(k.oid, true), strpos('puxcf', k.contype::text)
 FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid
-WHERE c.relnamespace = %(schema)s::regnamespace AND k.contype IN ('p', 'u', 'x', 'c', 'f')
+WHERE c.relnamespace = quote_ident(%(schema)s)::regnamespace AND k.contype IN ('p', 'u', 'x', 'c', 'f')
 
 --- index
 SELECT c.relname, i.relname,
@@ -39,14 +39,14 @@ SELECT c.relname, i.relname,
 FROM pg_index x
 JOIN pg_class i ON i.oid = x.indexrelid
 JOIN pg_class c ON c.oid = x.indrelid
-WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'p')
+WHERE c.relnamespace = quote_ident(%(schema)s)::regnamespace AND c.relkind IN ('r', 'p')
   AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.oid AND k.contype IN ('p', 'u', 'x'))
 
 --- function
 SELECT '', p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
        replace(pg_get_functiondef(p.oid), ' FUNCTION ' || quote_ident(%(schema)s) || '.', ' FUNCTION '), 0
 FROM pg_proc p
-WHERE p.pronamespace = %(schema)s::regnamespace AND p.prokind IN ('f', 'p')
+WHERE p.pronamespace = quote_ident(%(schema)s)::regnamespace AND p.prokind IN ('f', 'p')
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
                                             AND d.deptype = 'e')
 
@@ -55,9 +55,9 @@ SELECT c.relname, t.tgname, pg_get_triggerdef(t.oid, true)
            || CASE t.tgenabled WHEN 'O' THEN '' ELSE ' /* enabled: ' || t.tgenabled::text || ' */' END, 0
 FROM pg_trigger t
 JOIN pg_class c ON c.oid = t.tgrelid
-WHERE c.relnamespace = %(schema)s::regnamespace AND NOT t.tgisinternal
+WHERE c.relnamespace = quote_ident(%(schema)s)::regnamespace AND NOT t.tgisinternal
 
 --- invalid indexes
 SELECT i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
-WHERE i.relnamespace = %(schema)s::regnamespace AND NOT x.indisvalid
+WHERE i.relnamespace = quote_ident(%(schema)s)::regnamespace AND NOT x.indisvalid
 ORDER BY i.relname

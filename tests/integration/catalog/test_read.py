@@ -94,6 +94,15 @@ def test_the_leftover_of_a_failed_build_is_found(database: Database) -> None:
         assert "/* INVALID */" in read_catalog(connection).of("index", "t")[0].definition
 
 
+@pytest.mark.parametrize("schema", ["Sales", "select", "a b", 'q"q', "1st", "a.b"])
+def test_a_schema_may_have_any_name(database: Database, schema: str) -> None:
+    quoted = '"{}"'.format(schema.replace('"', '""'))
+    with database.connect() as connection:
+        connection.execute(f"CREATE SCHEMA {quoted}; CREATE TABLE {quoted}.t (a int)".encode())
+        assert [entry.table for entry in read_catalog(connection, schema=schema).of("column", "t")] == ["t"]
+        assert invalid_indexes(connection, schema=schema) == ()
+
+
 def test_readers_may_use_any_row_factory(database: Database) -> None:
     """A connection that yields dicts elsewhere still reads right, and several may read at once."""
     with database.connect() as connection:

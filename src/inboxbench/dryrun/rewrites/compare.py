@@ -76,7 +76,7 @@ def with_rewrites(
                 for place in places:
                     say(f"comparing {place + 1} of {count}: {findings[place].rule} in revision {revision}")
                     findings[place] = bench.compared(findings[place], trial)
-        except InboxbenchError as problem:  # a copy that does not fit, a server that died: the run is worth more
+        except (InboxbenchError, psycopg.Error) as problem:  # a copy that does not fit, a server that died: the run is worth more
             bench.notes[f"rewrites were not run: {problem}"] = None
     return replace(run, findings=tuple(findings), notes=(*run.notes, *bench.notes))
 
@@ -118,11 +118,11 @@ class _Bench:
                     self.server, database, self.run, finding, statements, load=self.load(database), tool=self.tool,
                     limit_s=self.limit_s, cure=cure,
                 )  # fmt: skip
+            return self._held(tried, statements, trial) if tried.compared else tried
         except psycopg.Error as problem:
             hidden = any(statement.values for statement in (*statements, *_before(self.run, statements[0])))
             self.notes[_why_not_compared(finding, problem, hidden=hidden)] = None
             return finding
-        return self._held(tried, statements, trial) if tried.compared else tried
 
     def _held(self, finding: Finding, statements: Sequence[Statement], trial: RevisionTrial) -> Finding:
         """Return it without its code where that does not hold in place of the statement, or of the whole revision."""
