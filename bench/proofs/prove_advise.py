@@ -36,6 +36,7 @@ from inboxbench.machine import describe_machine
 from inboxbench.project import Loose
 from inboxbench.server import Server, open_server
 
+_TIMEOUT_S = 8.0
 _DEFINITION = re.compile(r"CREATE INDEX .*?ON (?:public\.)?(.+)", re.DOTALL)
 _FOUND = re.compile(r"Index found: (?:public\.)?(\S+ \(.+\))")
 
@@ -80,12 +81,16 @@ def by_dexter(url: str, folder: Path, queries: Sequence[str]) -> Entrant:
     return Entrant("dexter", tuple(dict.fromkeys(_FOUND.findall(said))), time.monotonic() - begun)
 
 
-def by_advise(server: Server, name: str, project: Loose, size: int | None, label: str) -> Entrant:
-    """Return the set that `inboxbench advise` finds within a number of bytes (None: without a limit)."""
+def by_advise(  # noqa: PLR0917
+    server: Server, name: str, project: Loose, size: int | None, seconds: float | None, label: str
+) -> Entrant:
+    """Return the set that `inboxbench advise` finds within bytes and seconds (None: without a limit)."""
     begun = time.monotonic()
-    found = advise(server, name, project, Asked(bytes=size, check=False, timeout_s=60.0), as_is=True, progress=_say)
+    asked = Asked(bytes=size, seconds=seconds, check=False)
+    found = advise(server, name, project, asked, as_is=True, progress=_say)
     definitions = tuple(index.definition for index in found.indexes)
-    remark = f"{found.tried} sets, {found.built} indexes built"
+    ended = f", ended by {found.stopped}" if found.stopped else ""
+    remark = f"{found.tried} sets, {found.built} indexes built{ended}"
     return Entrant(label, definitions, time.monotonic() - begun, remark)
 
 
@@ -93,13 +98,18 @@ def _say(_done: int, _total: int, text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
+def _announced(text: str) -> None:
+    _say(0, 0, text)
+
+
 def measured(
     server: Server, name: str, project: Loose, entrants: Sequence[Entrant], passes: int
 ) -> tuple[Times, dict[str, int]]:
-    """Return the times under all sets, and the bytes of each."""
+    """Return the times under all sets of the queries that all of them answer in time, and the bytes of each."""
     sets = [entrant.index_set for entrant in entrants]
-    with prepared_request(server, name, project, sets=[], writes=False, timeout_s=60.0, as_is=True) as request:
-        times = compare_times(server, request, sets, request.workload.cases, lambda _text: None, passes=passes)
+    with prepared_request(server, name, project, sets=[], writes=False, timeout_s=_TIMEOUT_S, as_is=True) as request:
+        cases = request.workload.cases if passes else ()
+        times = compare_times(server, request, sets, cases, _announced, passes=passes)
         sizes = {}
         with SetBuilder(server, request.template, sets) as builder:
             for index_set in sets:
@@ -116,7 +126,8 @@ def page(entrants: Sequence[Entrant], times: Times, sizes: dict[str, int], label
         f"- Command: `python {shlex.join(_shown(sys.argv))}`",
         f"- Date: {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC, inboxbench {__version__}",
         f"- Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GiB, {machine['os']}",
-        f"- Server: {label}; {len(times.by_query)} queries, {passes} passes, by {times.clock}", "",
+        f"- Server: {label}; {passes} passes, by {times.clock}",
+        f"- Queries: the {len(times.by_query)} that every set answers within {_TIMEOUT_S:g} s", "",
         "| proposed by | indexes | bytes | CPU of all queries | beside none | proposal took | worst query to none |",
         "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
@@ -155,6 +166,7 @@ def main() -> None:
     parser.add_argument("--server", default="embedded")
     parser.add_argument("--data-dir")
     parser.add_argument("--dexter", type=Path)
+    parser.add_argument("--seconds", type=float, help="of each search; without it, until nothing gains any more")
     parser.add_argument("--passes", type=int, default=5)
     parser.add_argument("--output", type=Path)
     asked = parser.parse_args()
@@ -164,12 +176,13 @@ def main() -> None:
     if asked.dexter:
         entrants.append(by_dexter(asked.url, asked.dexter, queries))
     with open_server(asked.server, data_dir=asked.data_dir) as server, copied(server, asked.url) as copy:
-        ours = by_advise(server, copy.name, project, None, "advise")
-        _times, sizes = measured(server, copy.name, project, [*entrants, ours], 1)
+        ours = by_advise(server, copy.name, project, None, asked.seconds, "advise")
+        _times, sizes = measured(server, copy.name, project, [*entrants, ours], 0)
         limit = sizes["index_advisor"]
         entrants.append(ours)
         if sizes["advise"] > limit:
-            entrants.append(by_advise(server, copy.name, project, limit, "advise, in the bytes of index_advisor"))
+            label = "advise, in the bytes of index_advisor"
+            entrants.append(by_advise(server, copy.name, project, limit, asked.seconds, label))
         times, sizes = measured(server, copy.name, project, entrants, asked.passes)
         text = page(entrants, times, sizes, server.label, asked.passes)
     if asked.output:

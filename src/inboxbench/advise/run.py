@@ -152,7 +152,9 @@ class _Job:
         kept = tuple(existing) if self.asked.keep == "all" else ()
         limits = self._limits(objective.wal(present), kept, present)
         search = Search(self.copy, objective, candidates, needs, limits, kept, self.progress)
-        stopped = self._searched(search)
+        stopped = self._searched(search, present)
+        if stopped:
+            self._spare_untried(search, existing, present)
         best = search.best
         changes = query_changes(present, best, objective)
         times = None if stopped == "interrupted" or not self.asked.check else self._times(best)
@@ -213,16 +215,26 @@ class _Job:
         limit = None if factor is None or wal is None else factor * wal
         return Limits(size, limit, self.asked.seconds)
 
-    def _searched(self, search: Search) -> Stopped:
+    def _searched(self, search: Search, present: Trial) -> Stopped:
         search.begin()
         try:
             search.run()
+            if search.consider(present):
+                search.remove()
             self._weigh(search)
         except OutOfTimeError:
             return "time budget"
         except KeyboardInterrupt:
             return "interrupted"
         return ""
+
+    def _spare_untried(self, search: Search, existing: Sequence[Candidate], present: Trial) -> None:
+        """Keep the indexes of the database that a search which was ended had not come to, and all of them where the
+        best set so far costs more: nobody shall drop what was not tried."""
+        best = search.best
+        untried = [each for each in existing if each not in best.candidates and each.name not in search.refused]
+        search.stand(self.copy.tried((*best.candidates, *untried), best))
+        search.consider(present, bounded=False)
 
     def _weigh(self, search: Search) -> None:
         """Note what each index of the set is worth: what a request costs more without it."""

@@ -82,6 +82,19 @@ class Search:
                 break
         self.remove()
 
+    def stand(self, trial: Trial) -> None:
+        """Let a set be the best one."""
+        self._best = trial
+
+    def consider(self, trial: Trial, *, bounded: bool = True) -> bool:
+        """Let a set be the best one if it costs less than what was found. bounded: and if it keeps the budgets."""
+        better = self.objective.cost(trial) < self.objective.cost(self.best) and (self._fits(trial) or not bounded)
+        if better:
+            self._best = trial
+            for candidate in trial.candidates:
+                self.refused.pop(candidate.name, None)
+        return better
+
     def _tried(self, chosen: Sequence[Candidate], what: str, left: int) -> Trial:
         self._step(what, left)
         return self.copy.tried(chosen, self.best)
