@@ -76,8 +76,8 @@ def with_rewrites(
                 for place in places:
                     say(f"comparing {place + 1} of {count}: {findings[place].rule} in revision {revision}")
                     findings[place] = bench.compared(findings[place], trial)
-        except (InboxbenchError, psycopg.Error) as problem:  # a copy that does not fit, a server that died: the run is worth more
-            bench.notes[f"rewrites were not run: {problem}"] = None
+        except (InboxbenchError, psycopg.Error) as problem:  # no room, a server that died: the run is worth more
+            bench.notes[f"rewrites were not run: {str(problem).partition(chr(10))[0]}"] = None
     return replace(run, findings=tuple(findings), notes=(*run.notes, *bench.notes))
 
 
