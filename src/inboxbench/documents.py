@@ -63,6 +63,8 @@ def _parsed(read: Callable[[str], Any], text: str, problem: str, remedy: str) ->
 
 def _check_bounds(document: object, where: str) -> None:
     """Raise UsageError for a value that later work could not take."""
+    if _is_plain(document):
+        return
     for key, value, depth in _entries(document):
         if depth > _DEEPEST:
             raise UsageError(f"{where}: key {shortened(key, _SHOWN)!r} is nested deeper than {_DEEPEST}")
@@ -72,9 +74,34 @@ def _check_bounds(document: object, where: str) -> None:
 
 def check_figures(document: object, where: str) -> None:
     """Raise UsageError for a figure that is not finite: JSON as Python reads it may hold NaN."""
+    if _is_plain(document):
+        return
     for key, value, _depth in _entries(document):
         if isinstance(value, float) and not math.isfinite(value):
             raise UsageError(f"{where}: key {key!r} is {value}, which is no measurement; run it again.")
+
+
+def _is_plain(document: object) -> bool:
+    """Whether every value may pass, without the names of keys: a file of 64 MiB holds millions of values."""
+    level: list[object] = [document]
+    for _depth in range(_DEEPEST + 1):
+        below: list[object] = []
+        for value in level:
+            if isinstance(value, str):
+                continue
+            if isinstance(value, Mapping):
+                below.extend(value.values())
+            elif isinstance(value, list | tuple):
+                below.extend(value)
+            elif isinstance(value, int):
+                if not -_LARGEST < value < _LARGEST:
+                    return False
+            elif isinstance(value, float) and not math.isfinite(value):
+                return False
+        if not below:
+            return True
+        level = below
+    return False
 
 
 def _entries(document: object) -> Iterator[tuple[str, object, int]]:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import re
+import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import ExecStatus, PGconn
 from tests.conftest import Database
 
 from inboxbench.bench.workload.writes import WriteCost, try_writes
-from inboxbench.database import Connection, connect, create_database, drop_database, scratch_database
+from inboxbench.database import (
+    Connection,
+    connect,
+    create_database,
+    drop_database,
+    first_row,
+    scratch_database,
+)
 from inboxbench.database_marks import database_name
 from inboxbench.disturbance import ATTEMPTS, Watch, undisturbed, watching
 from inboxbench.server import Server, server_of, start_standing, stop_standing
@@ -129,6 +141,57 @@ def test_who_may_see_little_sees_it_all_the_same(server: Server, other: Database
     finally:
         with connect(server.conninfo()) as admin:
             admin.execute("DROP ROLE modest")
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 30
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
+@contextmanager
+def feedback(server: Server, slot: str) -> Iterator[None]:
+    """A standby with hot_standby_feedback = on, by what it sends: the oldest transaction that its queries may need."""
+    with connect(server.conninfo()) as admin:
+        oldest, at = first_row(admin, "SELECT pg_current_xact_id()::text::bigint, pg_current_wal_lsn()::text")
+        standby = PGconn.connect(make_conninfo(server.conninfo(), replication="true").encode())
+        try:
+            asked = f"START_REPLICATION {f'SLOT {slot} ' if slot else ''}PHYSICAL {at}"
+            assert standby.exec_(asked.encode()).status == ExecStatus.COPY_BOTH, standby.error_message
+            epoch, number = divmod(oldest, 1 << 32)
+            standby.put_copy_data(b"h" + struct.pack(">qIIII", 0, number, epoch, 0, 0))
+            standby.flush()
+            seen = "SELECT count(*) FROM pg_replication_slots WHERE xmin IS NOT NULL"
+            if not slot:
+                seen = "SELECT count(*) FROM pg_stat_replication WHERE backend_xmin IS NOT NULL"
+            assert eventually(lambda: admin.execute(seen).fetchone() == (1,))
+            yield
+        finally:
+            standby.finish()
+
+
+def test_a_standby_that_needs_old_rows_is_named_by_its_slot_or_its_session(server: Server, database: Database) -> None:
+    """A slot keeps them also when its standby is away."""
+
+    def who() -> str:
+        with watching(server) as watch, database.connect() as worker:
+            return str(undisturbed(watch, partial(measured, watch, worker), patience_s=0.2))
+
+    with feedback(server, ""):
+        assert re.fullmatch(r"session \d+ of \w+ in database none", who())
+    slot = f"inboxbench_test_{os.getpid()}"
+    with connect(server.conninfo()) as admin:
+        admin.execute("SELECT pg_create_physical_replication_slot(%s)", (slot,))
+        try:
+            with feedback(server, slot):
+                assert who() == f"replication slot {slot}"
+            assert who() == f"replication slot {slot}"
+        finally:
+            free = "SELECT NOT active FROM pg_replication_slots WHERE slot_name = %s"
+            assert eventually(lambda: admin.execute(free, (slot,)).fetchone() == (True,))
+            admin.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
+    assert who() == "None"
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ class Environment:
     server: PostgreSQL's version; rows: of the table that the profile counts, or of all tables of a database without
     one; data: a checksum of the rows of each table (`table NAME`), and of what became of them since (`past`); settings:
     those of the measuring session that EXPLAIN calls changed; role: whom it was measured as (None: the server's own
-    user). made_of: a digest of what the rows were made of, which is all that files of format 1 know of them.
+    user). made_of: a digest of what the rows were made of, which is all that files of format 1 know of them. writing:
+    settings of the server on which WAL and pages of a write depend (None: not known, of an earlier version).
     """
 
     tool: str
@@ -29,6 +30,7 @@ class Environment:
     settings: Mapping[str, str]
     role: str | None = None
     made_of: str | None = None
+    writing: Mapping[str, str] | None = None
 
 
 def check_environment(before: Environment, now: Environment, where: str) -> list[str]:
@@ -51,6 +53,9 @@ def _differences(before: Environment, now: Environment) -> Iterator[tuple[str, t
                 yield f"setting {name}", (old.get(name, "at its default"), new.get(name, "at its default"))
         elif field.name == "data":
             yield from _rows(before, now)
+        elif field.name == "writing":
+            for name in _different(old, new) if old is not None and new is not None else ():
+                yield f"setting {name}", (old.get(name, "unknown"), new.get(name, "unknown"))
         elif field.name == "role":
             if old != new:
                 yield "role", (old or "the server's own user", new or "the server's own user")

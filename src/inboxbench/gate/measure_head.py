@@ -46,6 +46,12 @@ _KEYS = """
         AND NOT starts_with(n.nspname::text, 'pg_')
     ORDER BY t.relname, n.nspname
 """
+# A full page is written after a checkpoint, compressed or not; with checksums or hints in WAL also where nothing but a
+# hint changed. A block's size decides how many there are.
+_WRITING = """
+    SELECT name, setting FROM pg_settings WHERE name IN ('full_page_writes', 'wal_compression', 'wal_level',
+        'wal_log_hints', 'data_checksums', 'block_size')
+"""
 # Rounds of a cell: the first execution gives its rows, the second one its counters.
 _ROUNDS = 1
 
@@ -168,6 +174,7 @@ def _measured(
     )
     with connect(server.conninfo(name)) as connection:
         rules = read_rules(connection)
+        writing: dict[str, str] = dict(connection.execute(_WRITING).fetchall())
     environment = Environment(
         __version__,
         _version(server),
@@ -178,6 +185,7 @@ def _measured(
         _settings(server, name),
         request.role,
         rows.made_of,
+        writing,
     )
     return snapshot_of(matrix, writings, rules, environment, _head(project))
 

@@ -89,6 +89,8 @@ class Snapshot:
     def to_json(self) -> dict[str, Any]:
         document = {"format": FORMAT, **asdict(self)}
         del document["environment"]["made_of"]
+        if self.environment.writing is None:
+            del document["environment"]["writing"]
         for cost in document["costs"].values():
             for write in cost["writes"].values():
                 if write["disturbed"] is None:

@@ -20,7 +20,14 @@ from inboxbench.gate.update import settled
 from inboxbench.project import find_project
 
 ENVIRONMENT = Environment(
-    "0.1.0", "18.6", "tiny", 20_000, 1, {"table orders": "abc", "table users": "def"}, {"jit": "off"}
+    "0.1.0",
+    "18.6",
+    "tiny",
+    20_000,
+    1,
+    {"table orders": "abc", "table users": "def"},
+    {"jit": "off"},
+    writing={"wal_level": "replica"},
 )
 READING = Reading(100, 25, 40, "Index Scan a → Limit", "rows", "text", "values")
 WRITING = Writing(1000.0, 0.5, 1.0, 30.0, 4.0, {"audit on orders": 1.0}, "text", "values")
@@ -146,6 +153,7 @@ def test_budgets_build_on_the_default(tmp_path: Path) -> None:
         (replace(ENVIRONMENT, seed=2), "measured with seed 2, this is 1"),
         (replace(ENVIRONMENT, tool="9.9"), "measured with inboxbench 9.9, this is 0.1.0"),
         (replace(ENVIRONMENT, settings={}), "measured with setting jit at its default, this is off"),
+        (replace(ENVIRONMENT, writing={"wal_level": "logical"}), "with setting wal_level logical, this is replica"),
     ],
 )
 def test_another_environment_is_refused(other: Environment, message: str) -> None:
@@ -157,6 +165,13 @@ def test_another_environment_is_refused(other: Environment, message: str) -> Non
 def test_another_minor_version_is_a_remark() -> None:
     remarks = check_environment(replace(ENVIRONMENT, server="18.5"), ENVIRONMENT, "tiny.json")
     assert remarks == ["baseline measured on PostgreSQL 18.5, head on 18.6"]
+
+
+def test_a_baseline_of_before_says_nothing_of_how_the_server_writes(tmp_path: Path) -> None:
+    before = replace(snapshot(), environment=replace(ENVIRONMENT, writing=None))
+    write_snapshot(tmp_path / "one.json", before)
+    assert read_snapshot(tmp_path / "one.json") == before
+    assert check_environment(before.environment, ENVIRONMENT, "tiny.json") == []
 
 
 def test_a_file_comes_back_as_it_was(tmp_path: Path) -> None:

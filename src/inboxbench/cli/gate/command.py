@@ -15,7 +15,7 @@ from inboxbench.bench import TIMEOUT_S
 from inboxbench.bench.execute.session import measuring
 from inboxbench.bench.workload.queries import read_workload
 from inboxbench.cli.bench.options import own_questions
-from inboxbench.cli.bench.source import Source, check_names, opened_database
+from inboxbench.cli.bench.source import Source, check_names, open_source
 from inboxbench.cli.gate.history import history
 from inboxbench.cli.options import Session, names_in, pass_measuring_session, role_option, set_option
 from inboxbench.cli.output import Output, OutputFile, output_options
@@ -286,10 +286,10 @@ def _measured(session: Session, source: Source, request: Request) -> tuple[Snaps
             with counting() as progress:
                 snapshot = measure_head(server, session.project, request, progress=progress)
             return snapshot, [check_role(server, request.role)]
-        with opened_database(session, server, source) as name, counting() as progress:
-            remarks = [check_role(server, request.role)]
-            remarks += replaced(server, name, measuring(TIMEOUT_S))
-            return measure_database(server, name, session.project, request, progress=progress), remarks
+        with open_source(session, server, source) as database, counting() as progress:
+            remarks = [*database.remarks, check_role(server, request.role)]
+            remarks += replaced(server, database.name, measuring(TIMEOUT_S))
+            return measure_database(server, database.name, session.project, request, progress=progress), remarks
 
 
 def _both(session: Session, request: Request, ref: str, stopwatch: Stopwatch | None) -> Case:
