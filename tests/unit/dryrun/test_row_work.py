@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from inboxbench.dryrun.model import ClassSummary, DryRun, Lock, Stall, Statement, Transaction
+from inboxbench.dryrun.model import ClassSummary, DryRun, Lock, Revision, Stall, Statement, Transaction
 from inboxbench.dryrun.more import Inner
 from inboxbench.dryrun.row_work import modifies, rows_changed
 from inboxbench.dryrun.rules import find
@@ -71,3 +71,19 @@ def test_inserted_rows_count_where_code_wrote_them() -> None:
         _statement("SELECT copy_them()"), inner=(Inner("INSERT INTO a SELECT 1", 1, 40), Inner("SELECT 1", 9, 9))
     )
     assert (rows_changed(copied), modifies(copied), modifies(_statement("SELECT 1"))) == (40, True, False)
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        ('cannot ALTER TABLE "orders" because it has pending trigger events', "SET CONSTRAINTS ALL IMMEDIATE"),
+        ('cannot ALTER TABLE "orders" because it is being used by active queries in this session', "still uses"),
+    ],
+)
+def test_what_is_in_use_is_freed_in_its_own_way(error: str, advice: str) -> None:
+    failed = replace(_statement("ALTER TABLE orders ALTER note SET NOT NULL"), error=error, sqlstate="55006")
+    revision = Revision("r1", "r1", None, 0.0, 9.0, error=error)
+    (finding,) = [
+        item for item in find(replace(_run(failed), revisions=(revision,)), Alembic()) if item.rule == "revision-failed"
+    ]
+    assert advice in finding.instead

@@ -31,6 +31,10 @@ _REMEDIES = {
     "57014": "do it in smaller parts, or give its session a longer statement_timeout, if that is what ended it.",
 }
 _OTHER = "mend what the server says; nothing of the failed transaction is there."
+_PENDING = (
+    "give it a revision of its own, after the one that changes the rows, or SET CONSTRAINTS ALL IMMEDIATE before it: "
+    "checks of the changed rows are deferred to COMMIT, and none may be pending."
+)
 _HUNG = "find out why it did not go on; if it was only slow, give it more time with --timeout."
 
 
@@ -48,7 +52,8 @@ def _check(facts: Facts) -> Iterator[Hit]:
         if facts.run.more.hung is not None and statement.sqlstate is None:
             yield from _unended(facts, statement)
             continue
-        advice = remedy(statement.sqlstate)
+        pending = statement.sqlstate == "55006" and "pending trigger events" in statement.error
+        advice = _PENDING if pending else remedy(statement.sqlstate)
         code = facts.proposal(statement) if advice == _ROWS else ""
         yield Hit(statement, None, f"{head(statement)} failed: {statement.error}.", code, advice)
 
