@@ -39,6 +39,24 @@ def read_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def read_lines(path: Path, *, encoding: str = "utf-8", errors: str | None = None) -> Iterator[str]:
+    """Yield the lines of a text of any size with their ends; what is no regular file is read as `read_text` does.
+
+    Raises UsageError that names the file, also for a line of more than 64 Mi characters; UnicodeDecodeError.
+    """
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            yield from read_text(path).splitlines(keepends=True)
+            return
+        with path.open(newline="", encoding=encoding, errors=errors) as file:
+            while line := file.readline(MOST_BYTES):
+                if len(line) >= MOST_BYTES:
+                    raise UsageError(f"{path}: cannot be read: it has a line of more than {MOST_BYTES >> 20} MiB")
+                yield line
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
 def _read(path: Path) -> bytes:
     """Return the bytes of a file or a pipe; a pipe into which nobody writes has none. Raises OSError or ValueError."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe without a writer would block

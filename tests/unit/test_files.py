@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from inboxbench import files
 from inboxbench.errors import UsageError
-from inboxbench.files import check_writable, drafted, read_text, write_text
+from inboxbench.files import check_writable, drafted, read_lines, read_text, write_text
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -93,6 +94,26 @@ def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
         written = pool.submit(pipe.write_text, "x" * 200_000)
         assert read_text(pipe) == "x" * 200_000
         written.result()
+
+
+def test_lines_of_what_never_ends_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_PATIENCE_S", 0.1)  # into the pipe nobody writes
+    pipe, gap, text = tmp_path / "pipe", tmp_path / "gap", tmp_path / "text"
+    os.mkfifo(pipe)
+    with gap.open("wb") as file:
+        file.truncate(1 << 30)
+    text.write_bytes(b"one\r\ntwo\n\xffthree")
+    assert list(read_lines(text, errors="replace")) == ["one\r\n", "two\n", "\ufffdthree"]
+    cases = (
+        (pipe, "nothing came through"),
+        (gap, "a line of more than 64 MiB"),
+        (Path("/dev/zero"), "larger than 64 MiB"),
+    )
+    for path, said in cases:
+        with pytest.raises(UsageError, match=said):
+            list(read_lines(path))
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        list(read_lines(tmp_path / "none"))
 
 
 def test_a_result_may_hold_what_utf_8_cannot(tmp_path: Path) -> None:

@@ -87,6 +87,8 @@ def checked(statements: Statements) -> Statements:
 
 def _is_export(path: Path) -> bool:
     """Return whether the file begins with the names of the columns of pg_stat_statements, as no log does."""
+    if not path.is_file():
+        return False
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             names = next(csv.reader([file.readline(_BEGINNING)]), [])

@@ -38,7 +38,7 @@ schema compare head head
 schema dump
 bench {_RUN} --no-throughput
 bench counters --executions 20 --events 20 --clients 1 --seconds 1
-bench decay {_RUN} --churn 10
+bench decay {_RUN} --churn assign=10
 bench drop-one current --profile tiny --queries list_all
 bench growth {_RUN} --scales 0.25,0.5,1
 bench load --profile tiny --sets current --seconds 1 --clients 1

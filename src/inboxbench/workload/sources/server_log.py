@@ -16,6 +16,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from inboxbench.errors import UsageError
+from inboxbench.files import read_lines
 from inboxbench.workload.model import Recorded, Values
 
 _ENTRY = re.compile(
@@ -45,10 +46,7 @@ def read_log(path: Path) -> list[Recorded]:
     """Return the statements of a log file, one a call. Raises UsageError naming the file that has none."""
     limit = csv.field_size_limit(_LONGEST)
     try:
-        with path.open(newline="", encoding="utf-8", errors="replace") as file:
-            found = list(_statements(_entries(file)))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+        found = list(_statements(_entries(read_lines(path, errors="replace"))))
     except csv.Error as error:
         raise UsageError(f"{path}: no csvlog: {error}") from None
     finally:

@@ -12,6 +12,7 @@ from psycopg import sql
 from inboxbench.credentials import place
 from inboxbench.database import Connection
 from inboxbench.errors import ServerError, UsageError
+from inboxbench.files import read_lines
 from inboxbench.server import reason
 from inboxbench.server.environment import completed
 from inboxbench.workload.model import Recorded
@@ -87,12 +88,9 @@ def read_export(path: Path) -> list[Recorded]:
     """
     limit = csv.field_size_limit(_LONGEST)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            time = _check_columns(path, reader.fieldnames or ())
-            return [_exported(path, reader.line_num, row, time) for row in reader]
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+        reader = csv.DictReader(read_lines(path, encoding="utf-8-sig"))
+        time = _check_columns(path, reader.fieldnames or ())
+        return [_exported(path, reader.line_num, row, time) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path}: no CSV in UTF-8: {error}") from None
     finally:
