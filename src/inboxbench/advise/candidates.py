@@ -149,11 +149,13 @@ class _Maker:
         return False
 
     def _included(self, keys: Sequence[str]) -> tuple[str, ...]:
-        """Return the further columns that the query reads; nothing where those are many, wide or all."""
+        """Return the further columns that the query reads; nothing where those are many, wide, boundless or all."""
         if not self.need.columns:
             return ()
         columns = [self.table.columns[name] for name in sorted(self.need.columns) if name in self.table.columns]
         rest = [column for column in columns if column.name not in keys]
+        if not all(column.bounded for column in rest):
+            return ()
         if len(rest) > _MOST_INCLUDED or sum(column.width for column in columns) > _WIDEST_ENTRY:
             return ()
         return tuple(column.name for column in rest)

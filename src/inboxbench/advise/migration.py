@@ -12,7 +12,7 @@ from pathlib import Path
 
 from inboxbench import __version__, units
 from inboxbench.advise.result import Advice
-from inboxbench.advise.show import headline
+from inboxbench.advise.show import headline, worth_of
 from inboxbench.bench.sets.indexset import Index
 from inboxbench.errors import UsageError
 from inboxbench.files import read_text
@@ -86,7 +86,7 @@ def evidence(advice: Advice, command: str) -> list[str]:
     """Return the lines of the header: the sentence, and what each index does."""
     lines = [f"Made by inboxbench {__version__}: {command}", headline(advice)]
     for index in advice.added:
-        worth = "" if index.worth is None else f"; without it a request costs {index.worth:+.1%}"
+        worth = "" if index.worth is None else f"; without it a request costs {worth_of(index.worth)}"
         lines.append(f"+ {index.name}, {units.size(index.bytes)}, for {', '.join(index.used_by) or 'no query'}{worth}")
     lines += [f"- {gone.name}, {units.size(gone.bytes)}: {gone.why}" for gone in advice.dropped]
     lines += [f"loses: {query.name}, {units.times(query.ratio)} of its pages" for query in advice.losers]

@@ -11,6 +11,7 @@ from typing import Literal
 from inboxbench.advise.candidates import candidates_of
 from inboxbench.advise.check import Times, compare_times
 from inboxbench.advise.copy import WorkCopy
+from inboxbench.advise.foreign_keys import foreign_key_candidates, only_served_by
 from inboxbench.advise.model import Candidate, Need, Trial
 from inboxbench.advise.needs import needs_of
 from inboxbench.advise.objective import Objective
@@ -27,7 +28,6 @@ from inboxbench.advise.result import (
 from inboxbench.advise.search import Limits, OutOfTimeError, Progress, Search
 from inboxbench.advise.sources import (
     existing_candidates,
-    foreign_key_candidates,
     merged,
     needs_of_plan,
     with_existing,
@@ -155,6 +155,7 @@ class _Job:
         stopped = self._searched(search, present)
         if stopped:
             self._spare_untried(search, existing, present)
+        self._serve_foreign_keys(search, existing)
         best = search.best
         changes = query_changes(present, best, objective)
         times = None if stopped == "interrupted" or not self.asked.check else self._times(best)
@@ -235,6 +236,19 @@ class _Job:
         untried = [each for each in existing if each not in best.candidates and each.name not in search.refused]
         search.stand(self.copy.tried((*best.candidates, *untried), best))
         search.consider(present, bounded=False)
+
+    def _serve_foreign_keys(self, search: Search, existing: Sequence[Candidate]) -> None:
+        """Keep what alone serves a foreign key, unless it does not fit the budgets."""
+        lost = only_served_by(existing, search.best.candidates, self.copy.facts)
+        if not lost:
+            return
+        trial = self.copy.tried((*search.best.candidates, *lost), search.best)
+        if search.fits(trial):
+            search.stand(trial)
+            self._worths |= dict.fromkeys((candidate.name for candidate in lost), 0.0)
+        else:
+            why = "over budget; a delete from the table that its foreign key refers to reads the whole table without it"
+            search.refused |= dict.fromkeys((candidate.name for candidate in lost), why)
 
     def _weigh(self, search: Search) -> None:
         """Note what each index of the set is worth: what a request costs more without it."""

@@ -88,7 +88,7 @@ class Search:
 
     def consider(self, trial: Trial, *, bounded: bool = True) -> bool:
         """Let a set be the best one if it costs less than what was found. bounded: and if it keeps the budgets."""
-        better = self.objective.cost(trial) < self.objective.cost(self.best) and (self._fits(trial) or not bounded)
+        better = self.objective.cost(trial) < self.objective.cost(self.best) and (self.fits(trial) or not bounded)
         if better:
             self._best = trial
             for candidate in trial.candidates:
@@ -259,9 +259,10 @@ class Search:
         """Return whether a set costs clearly less, or as much in clearly fewer bytes, within the budgets."""
         before, now = self.objective.cost(self.best), self.objective.cost(trial)
         leaner = now - before <= self._bearable(trial) and trial.bytes < _LEANER * self.best.bytes
-        return self._fits(trial) and (now <= before * (1 - LEAST) or leaner)
+        return self.fits(trial) and (now <= before * (1 - LEAST) or leaner)
 
-    def _fits(self, trial: Trial) -> bool:
+    def fits(self, trial: Trial) -> bool:
+        """Return whether a set keeps the budgets."""
         wal = self.objective.wal(trial)
         too_large = self.limits.bytes is not None and trial.bytes > self.limits.bytes
         return not too_large and not (self.limits.wal is not None and wal is not None and wal > self.limits.wal)

@@ -104,8 +104,17 @@ def _tables(advice: Advice) -> Iterator[Table]:
 
 def _index(index: Chosen) -> Row:
     word = Cell("build", "good") if index.new else Cell("keep", "weak")
-    worth = units.DASH if index.worth is None else f"{index.worth:+.1%}".replace("-", "−")
+    worth = units.DASH if index.worth is None else worth_of(index.worth)
     return Row([index.name, word, units.size(index.bytes), worth, _few(index.used_by), index.definition, index.reason])
+
+
+def worth_of(share: float) -> str:
+    """Return by how much a request costs more without an index.
+
+    >>> worth_of(0.0991), worth_of(64.76)
+    ('+9.9%', '66×')
+    """
+    return f"{1 + share:.0f}×" if share >= 1 else f"{share:+.1%}".replace("-", "−")
 
 
 def _few(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Candidates that no query's text asks for: the planner's own filters, the indexes that there are, and foreign keys."""
+"""Candidates that no query's text asks for: the planner's own filters and the indexes that there are."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ from inboxbench.advise.nodes import suffix_of
 from inboxbench.advise.tables import Facts
 from inboxbench.bench.sets.indexset import Index
 from inboxbench.explain import Node
-from inboxbench.sqltree import parse
 from inboxbench.sqltree.openings import text_of
 from inboxbench.sqltree.tokens import quoted
-from inboxbench.workload.columns import spelled
 
 _CONDITIONS = ("Filter", "Recheck Cond", "Index Cond")
 _MOST_KEYS = 5
@@ -94,23 +92,6 @@ def merged(known: Sequence[Candidate]) -> Iterator[Candidate]:
             if first.keys[0] == other.keys[0] and together not in (first.keys, other.keys):
                 yield Candidate(first.table, together[:_MOST_KEYS], where=first.where,
                                 reason=f"{first.name} and {other.name} in one", width=first.width + 8)  # fmt: skip
-
-
-def foreign_key_candidates(queries: Mapping[str, str], facts: Facts) -> Iterator[Candidate]:
-    """Yield an index for each foreign key to a table that queries, texts by name, delete rows of."""
-    deleted: dict[str, list[str]] = {}
-    for name, text in queries.items():
-        for command in parse(text).commands:
-            if command.kind in ("delete", "merge") and command.target:
-                target = facts.table(spelled(command.target))
-                deleted.setdefault(target.name if target else "", []).append(name)
-    for key in facts.foreign_keys:
-        target, table = facts.table(key.target), facts.table(key.table)
-        if target is None or table is None or any(rule[: len(key.columns)] == key.columns for rule in table.rules):
-            continue
-        if asked := deleted.get(target.name):
-            yield Candidate(table.name, key.columns, asked_by=tuple(asked), width=16,
-                            reason=f"foreign key that a delete from {target.name} looks up")  # fmt: skip
 
 
 def with_existing(candidates: Iterable[Candidate], known: Sequence[Candidate], facts: Facts) -> list[Candidate]:

@@ -29,10 +29,18 @@ class ColumnFacts:
     @property
     def sortable(self) -> bool:
         """Return whether a btree of it makes sense: no document, no list, nothing that may be too long."""
-        return not self.kind.endswith("[]") and self.kind not in _UNSORTABLE and self.width <= _WIDEST
+        return self.bounded and self.width <= _WIDEST
+
+    @property
+    def bounded(self) -> bool:
+        """Return whether an entry of a btree holds it: of a document, a list or a file of the next row it may not, and
+        that row could not be inserted."""
+        return not self.kind.endswith("[]") and self.kind not in _UNSORTABLE
 
 
-_UNSORTABLE = frozenset({"json", "jsonb", "xml", "tsvector", "point", "polygon", "box", "circle", "path", "line"})
+_UNSORTABLE = frozenset(
+    {"json", "jsonb", "xml", "bytea", "tsvector", "point", "polygon", "box", "circle", "path", "line"}
+)
 _WIDEST = 400
 
 

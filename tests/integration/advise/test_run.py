@@ -167,3 +167,10 @@ def test_a_table_without_rows_and_a_query_that_never_ends(shop: Database, tmp_pa
     found = advised(shop, tmp_path, replace(Asked(), timeout_s=0.2, check=False))
     assert found.advised.cost <= found.present.cost
     assert not found.failures
+
+
+def test_what_alone_serves_a_foreign_key_stays(shop: Database, folder: Path) -> None:
+    """No query of this workload asks for it, and a delete of a customer would read all orders without it."""
+    found = advised(shop, folder, Asked(check=False), None, "open")
+    assert {index.name for index in found.indexes if not index.new} == {"orders_customer_id_again_idx"}
+    assert {dropped.name for dropped in found.dropped} == {"orders_note_idx", "orders_customer_id_idx"}

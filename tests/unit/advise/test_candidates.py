@@ -105,3 +105,11 @@ def test_without_the_extension_there_are_no_trigrams() -> None:
     assert not any(
         "gin_trgm" in text for text in definitions("SELECT 1 FROM orders WHERE note ILIKE $1", extensions=())
     )
+
+
+@pytest.mark.parametrize("column", ["meta", "tags", "doc"])
+def test_a_column_that_may_outgrow_an_entry_is_in_none(column: str) -> None:
+    """The next row's document could not be inserted."""
+    found = definitions(f"SELECT {column}, total FROM orders WHERE customer_id = 7")
+    assert found
+    assert not [definition for definition in found if column in definition]
