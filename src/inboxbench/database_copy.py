@@ -56,7 +56,7 @@ _POLICY_ROLES = """
 # The columns for providers other than libc came with PostgreSQL 15 and changed with 17.
 _LOCALE = """
     SELECT datcollate, datctype, coalesce(to_jsonb(d) ->> 'datlocprovider', 'c'),
-           coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale')
+           coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'), to_jsonb(d) ->> 'datcollversion'
     FROM pg_database AS d WHERE datname = current_database()
 """
 
@@ -81,13 +81,14 @@ class Copy:
 @dataclass(frozen=True, slots=True)
 class _Locale:
     """How a database sorts text: provider as pg_database writes it (c, i, b); name is that of its ICU or builtin
-    locale.
+    locale; version: of the library's rules (None: it has none, as C, or is not known before PostgreSQL 15).
     """
 
     collate: str
     character: str
     provider: str
     name: str | None
+    version: str | None = None
 
     @property
     def shown(self) -> str:
@@ -117,6 +118,7 @@ class _Original:
     policy_roles: Sequence[str]
     roles: Roles
     state: State
+    extensions: Sequence[str]
 
 
 def is_url(database: str | None) -> bool:
@@ -161,6 +163,9 @@ def _fetched(server: Server, url: str, roles: Sequence[str], *, as_source: bool)
     original = _inspect(url, server, roles)
     with connect(server.conninfo()) as connection:
         _check_room(server, connection, original.size, place(url))
+        available = {name for (name,) in connection.execute("SELECT name FROM pg_available_extensions")}
+        if lacking := [name for name in original.extensions if name not in available]:
+            raise _without_extension(server, place(url), f"it lacks {', '.join(lacking)}")
     with (
         brought(server, original.roles) as here,
         scratch_database(server, "copy", locales=original.locale.clauses()) as name,
@@ -203,6 +208,7 @@ def _inspect(url: str, server: Server, roles: Sequence[str]) -> _Original:
                 [role for (role,) in source.execute(_POLICY_ROLES)],
                 read_roles(source, roles),
                 read_state(source),
+                [name for (name,) in source.execute("SELECT extname FROM pg_extension ORDER BY 1")],
             )
     except psycopg.OperationalError as error:
         raise ServerError(f"cannot reach {place(url)}: {reason(error)}") from None
@@ -244,6 +250,10 @@ def _remarks(original: _Original, locale: _Locale, missing_roles: Sequence[str])
         yield f"{closed[0]} may not be read, so its next value is the first ({len(closed)} sequences in all)"
     if (wanted := original.locale.shown) != locale.shown:
         yield f"the original sorts text by {wanted}, the copy by {locale.shown}: plans and rows by text may differ"
+    elif (there := original.locale.version) and (here := locale.version) and there != here:
+        yield (
+            f"{wanted} sorts text by version {there} at the original, by {here} on the copy: order of text may differ"
+        )
     if invalid := invalid_remark(original.state):
         yield invalid
     if missing_roles:
@@ -295,11 +305,15 @@ def _first_error(output: IO[bytes]) -> str:
 
 def _explained(server: Server, shown: str, complaint: str) -> ServerError:
     if "extension" in complaint and ("not available" in complaint or "control file" in complaint):
-        return ServerError(
-            f"{shown} cannot be restored on {server.label}: {complaint}; use a server that has it: --server bin:DIR "
-            "with the folder of your PostgreSQL's programs"
-        )
+        return _without_extension(server, shown, complaint)
     return CopyFailed(f"the copy of {shown} on {server.label} could not be made: {complaint}")
+
+
+def _without_extension(server: Server, shown: str, complaint: str) -> ServerError:
+    return ServerError(
+        f"{shown} cannot be restored on {server.label}: {complaint}; use a server that has it: --server bin:DIR with "
+        "the folder of your PostgreSQL's programs, or container:IMAGE"
+    )
 
 
 def _programs(server: Server) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from inboxbench.database import connect, list_databases, scratch_database
+from inboxbench.database import connect, first_row, list_databases, scratch_database
 from inboxbench.database_copy import copied
 from inboxbench.errors import InboxbenchError, ServerError, UsageError
 from inboxbench.server import Server
@@ -187,3 +187,28 @@ def test_the_copy_sorts_as_the_original_does(server: Server, locale: str, sorts:
         query = "SELECT datcollate, datlocprovider::text FROM pg_database WHERE datname = current_database()"
         assert connection.execute(query).fetchone() == (sorts, "c")
         assert copy.remarks == ()
+
+
+def test_an_extension_that_the_server_lacks_is_refused_before_the_copy(server: Server, original: str) -> None:
+    with connect(server.conninfo(original)) as connection:
+        connection.execute("SET allow_system_table_mods = on")
+        connection.execute(
+            "INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion) "
+            "VALUES (99999, 'postgis', 10, 2200, false, '1')"
+        )
+    with (
+        pytest.raises(ServerError, match="it lacks postgis; use a server that has it: --server bin:DIR"),
+        copied(server, server.url(original)),
+    ):
+        pass
+
+
+def test_another_version_of_the_collation_is_said(server: Server, original: str) -> None:
+    with connect(server.conninfo(original)) as connection:
+        connection.execute("UPDATE pg_database SET datcollversion = 'older' WHERE datname = current_database()")
+    with copied(server, server.url(original)) as copy, connect(server.conninfo(copy.name)) as connection:
+        query = "SELECT to_jsonb(d) ->> 'datcollversion' FROM pg_database AS d WHERE datname = current_database()"
+        version = first_row(connection, query)[0]
+    assert [
+        remark for remark in copy.remarks if f"version older at the original, by {version} on" in remark
+    ] or not version

@@ -142,8 +142,15 @@ def _read_script(connection: Connection, case: Case) -> str:
     texts = as_text(connection, [case.values[name] for name in case.query.params])
     kinds = case.query.params.items()
     values = {name: pgbench_literal(text.decode(), kind) for (name, kind), text in zip(kinds, texts, strict=True)}
-    script = f"{as_pgbench(case.query.text, values)};\n"
-    return f"BEGIN;\n{script}ROLLBACK;\n" if case.query.rolled_back else script
+    script = f"{_acting(case.query)}{as_pgbench(case.query.text, values)};\n"
+    return f"BEGIN;\n{script}ROLLBACK;\n" if case.query.rolled_back or _acting(case.query) else script
+
+
+def _acting(query: QueryFile) -> str:
+    """Return the statements that make a transaction act as the query's header says; empty where it says nothing."""
+    wanted = {**query.settings, **({"role": query.role} if query.role else {})}
+    given = [(pgbench_literal(name, "text"), pgbench_literal(value, "text")) for name, value in wanted.items()]
+    return "".join(f"SELECT set_config({name}, {value}, true);\n" for name, value in given)
 
 
 @dataclass(frozen=True, slots=True)

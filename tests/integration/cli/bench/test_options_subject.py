@@ -149,10 +149,12 @@ def test_a_project_needs_neither_seeds_nor_migrations(
 
 
 def test_decay_and_load_execute_writes_that_say_their_own_values(server: Server, foreign: str, questions: Path) -> None:
+    acting = "-- role: pg_monitor\n-- set: app.tenant = 'a:b'\nSELECT 1 / (current_user = 'pg_monitor')::int"
+    (questions / "acting.sql").write_text(f"{acting} WHERE current_setting('app.tenant') = 'a:b'", encoding="utf-8")
     given = ("--queries", questions)
     decay = _document("decay", _invoke(server, foreign, "decay", *given, "--churn", "place=50,close=1"))["decay"]
     assert decay["churn"] == {"place": 50, "close": 1}
-    assert [cell["set"] for cell in decay["cells"]] == ["current"] * 3
+    assert [cell["set"] for cell in decay["cells"]] == ["current"] * 4
     assert decay["sets"][0]["rows_updated"] > 0
     load = _document("load", _invoke(server, foreign, "load", *given, "--seconds", "1", "--clients", "1"))["load"]
     assert {cell["operation"] for cell in load["cells"]} == {"queries", "insert", "update"}

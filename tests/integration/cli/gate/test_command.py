@@ -176,12 +176,15 @@ def test_a_database_of_one_s_own(server: Server, project: Project, tmp_path: Pat
         assert "open: 0 worse, 0 better" in gate()
         with connect(server.conninfo(name)) as connection:
             connection.execute("ALTER TABLE orders ADD COLUMN note text")
+            connection.execute("CREATE INDEX broken ON orders (id)")
+            connection.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'broken'::regclass")
             connection.execute("DROP INDEX orders_status_idx")
             connection.execute("ALTER TABLE customers DROP CONSTRAINT customers_email_key")
         with pytest.raises(ThresholdExceeded) as caught:
             gate("--markdown", str(tmp_path / "summary.md"))
         assert "pages" in str(caught.value) or "rule gone" in str(caught.value)
         summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
+        assert "invalid at the source, and so left out of its dump: broken" in summary
         assert "`public.customers/unique customers_email_key` | rule gone: UNIQUE (email)" in summary
         assert "`oldest_open/given/migrated`" in summary
         assert "pages that are all-visible at the source: orders 0 %" in summary  # in what the copy is not like it
