@@ -20,8 +20,10 @@ from inboxbench.dryrun.source import Source
 from inboxbench.dryrun.tools.alembic import TIMEOUT_S, Alembic
 from inboxbench.dryrun.tools.any_tool import AnyTool
 from inboxbench.dryrun.tools.base import Tool
+from inboxbench.dryrun.tools.django import django
+from inboxbench.dryrun.tools.formats import FORMATS, Format
 from inboxbench.dryrun.tools.plain_sql import plain_sql
-from inboxbench.errors import UsageError
+from inboxbench.errors import UsageError, unknown
 from inboxbench.migrate.history import last_of_phase, read_history
 from inboxbench.traffic.engine import DEFAULT_RATE
 from inboxbench.units import read_size, read_time
@@ -56,6 +58,13 @@ _OPTIONS = (
         multiple=True,
         metavar="FILE|FOLDER",
         help="SQL to rehearse, each file a revision, those of a folder in the order of their numbers; may be repeated",
+    ),
+    click.option(
+        "--tool",
+        "known",
+        metavar="NAME",
+        help="the migration tool of --folder: django (its manage.py), alembic, or one whose --command is given  "
+        "[recognised by what the run writes]",
     ),
     click.option("--config", type=_file, metavar="FILE", help="the alembic.ini to run plain Alembic by"),
     click.option(
@@ -257,19 +266,48 @@ def read_tool(session: Session, options: dict[str, Any]) -> Tool:
         raise UsageError(f"give {named[0]} or {named[1]}, not both")
     if options["files"]:
         return plain_sql(options["files"], read_time(options["timeout"]) / 1000)
+    if known := _known_tool(options):
+        return known
     config, location = (place(options, name) for name in ("config", "script_location"))
     runs = Alembic(
         program=options["program"],
         config=config,
         script_location=location,
-        python=str(Path(options["python"]).absolute()) if "/" in options["python"] else options["python"],
+        python=_python(options),
         url_env=options["url_env"],
         driver=options["driver"],
         folder=options["folder"],
         timeout_s=read_time(options["timeout"]) / 1000,
         project=session.project.root,
     )
-    return AnyTool(runs) if options["program"] else runs
+    return AnyTool(runs, _formats(options["known"])) if options["program"] else runs
+
+
+def _known_tool(options: dict[str, Any]) -> Tool | None:
+    """Return the tool of --tool that needs no command. Raises UsageError for one that is not known, or needs one."""
+    name = options["known"]
+    if name is None or name.lower() == "alembic" or options["program"]:
+        return None
+    if name.lower() == "django":
+        return django(options["folder"], _python(options), options["url_env"], read_time(options["timeout"]) / 1000)
+    _formats(name)
+    raise UsageError(f"--tool {name} needs its command: --command says how your project migrates")
+
+
+def _formats(name: str | None) -> tuple[Format, ...]:
+    """Return the tools that --tool may mean, all of them without it. Raises UsageError for a tool that is not known."""
+    if name is None or name.lower() == "alembic":
+        return FORMATS
+    chosen = tuple(known for known in FORMATS if name.lower() in known.name.lower().split(" or "))
+    if not chosen:
+        raise unknown(
+            "tool", name, ["alembic", *(part.lower() for item in FORMATS for part in item.name.split(" or "))]
+        )
+    return chosen
+
+
+def _python(options: dict[str, Any]) -> str:
+    return str(Path(options["python"]).absolute()) if "/" in options["python"] else options["python"]
 
 
 def place(options: dict[str, Any], name: str) -> Path | None:
@@ -294,7 +332,7 @@ def read_source(options: dict[str, Any]) -> Source:
 
 def _is_ours(options: dict[str, Any]) -> bool:
     """Return whether it is the project's own history that is rehearsed, and none that an option names."""
-    return not any(options[key] for key in (*_NAMED.values(), "script_location"))
+    return not any(options[key] for key in (*_NAMED.values(), "script_location", "known"))
 
 
 def read_target(session: Session, options: dict[str, Any]) -> str:

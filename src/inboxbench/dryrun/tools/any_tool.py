@@ -11,10 +11,10 @@ from pathlib import Path
 from inboxbench.database import Connection
 from inboxbench.dryrun.model import Statement
 from inboxbench.dryrun.rewrites.steps import Step
-from inboxbench.dryrun.tools import revision_files, version_rows
+from inboxbench.dryrun.tools import django_code, revision_files, version_rows
 from inboxbench.dryrun.tools.alembic import Alembic
 from inboxbench.dryrun.tools.base import Command, Stamp, Tool
-from inboxbench.dryrun.tools.django_code import as_django, django_lines, is_django
+from inboxbench.dryrun.tools.django_code import as_django, is_django
 from inboxbench.dryrun.tools.formats import FORMATS, Format
 from inboxbench.dryrun.tools.sql_code import as_javascript, as_python, as_rails, as_sql
 from inboxbench.errors import SubjectFailed
@@ -88,7 +88,7 @@ class AnyTool:
         if file.suffix != ".py":
             return revision_files.line_of(file, sql)
         if is_django(file):
-            return django_lines(file).line_of(sql)
+            return django_code.line_of(file, sql)
         return self.runs.source_line(file, sql) or revision_files.line_of(file, sql)
 
     def render(self, steps: Sequence[Step]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from inboxbench.dryrun.rewrites.steps import Step
 from inboxbench.dryrun.tools.alembic_code import Call, Sources, literals_of
 from inboxbench.dryrun.tools.sql_code import as_statement, needs_autocommit
+from inboxbench.sqltree import parse
 
 _ALTERS = ("alter column", "add constraint", "drop constraint", "create index", "drop index", "alter table", "rename",
            "alter sequence", "create sequence", "drop sequence", "column default", "set not null", "drop not null",
@@ -55,8 +56,14 @@ def is_django(file: Path) -> bool:
     return file.parent.name == "migrations" and b"class Migration" in text and b"django" in text
 
 
+def line_of(file: Path, sql: str) -> int | None:
+    """Return the line of the operation that sent a statement; Django sends SET CONSTRAINTS behind it in one text."""
+    commands = parse(sql).commands
+    return _lines(file).line_of(sql[commands[0].start : commands[0].end] if commands else sql)
+
+
 @lru_cache(8)
-def django_lines(file: Path) -> Sources:
+def _lines(file: Path) -> Sources:
     """Return the operations of a migration, ready to be asked which of them sent a statement."""
     try:
         tree = ast.parse(file.read_bytes())
@@ -86,13 +93,21 @@ def _names(node: ast.Call, app: str) -> Iterator[str]:
 
 def as_django(steps: Sequence[Step]) -> str:
     """Return the steps as operations of a migration; Django's own state is kept as the original operation makes it."""
+    if not steps:
+        return ""
     head = ["# atomic = False  in the class Migration"] if any(map(needs_autocommit, steps)) else []
+    if len(steps) == 1 and _builds(steps[0]):
+        head.append("# (for AddIndex: AddIndexConcurrently of django.contrib.postgres.operations does the same)")
     parts = [_operation(step) for step in steps]
     lines = ["migrations.SeparateDatabaseAndState(", "    database_operations=["]
     lines += [f"        {line}" for part in parts for line in part]
     return "\n".join(
         [*head, *lines, "    ],", "    state_operations=[...],  # the operation that stands here now", "),"]
     )
+
+
+def _builds(step: Step) -> bool:
+    return any(command.kind == "create index" and command.concurrently for command in parse(step.sql).commands)
 
 
 def _operation(step: Step) -> list[str]:
@@ -118,7 +133,7 @@ def pasted_text(text: str, line: int, code: str) -> str | None:
     margin = " " * place.col_offset
     wanted = code.replace("...]", f"{original}]")
     behind = lines[(place.end_lineno or line) - 1][place.end_col_offset :].lstrip(", ")
-    inner = [f"{margin}{part}" for part in wanted.splitlines() if not part.startswith("# atomic")]
+    inner = [f"{margin}{part}" for part in wanted.splitlines() if not part.startswith("# ")]
     lines[place.lineno - 1 : place.end_lineno] = [*inner, f"{margin}{behind}"] if behind else inner
     made = "\n".join([*lines, ""])
     if "# atomic" in code:

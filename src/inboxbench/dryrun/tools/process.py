@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 import time
@@ -16,6 +17,7 @@ from inboxbench.errors import UsageError
 from inboxbench.lifetime import running
 from inboxbench.server import reason
 
+_TELLING = re.compile("error|ImproperlyConfigured", re.IGNORECASE)
 _TIMED_OUT = 124  # as of timeout(1)
 # Lines of a traceback that come with an error and are not it: of Python, PostgreSQL and SQLAlchemy.
 _DETAILS = ("File ", "LINE ", "DETAIL:", "HINT:", "CONTEXT:", "[SQL:", "[parameters:", "(Background on this error")
@@ -39,7 +41,7 @@ class Ended:
         missing = next((line for line in reversed(lines) if "No module named" in line), None)
         if missing:
             return f"{missing[:200]}; --driver postgresql+psycopg2 (or asyncpg, psycopg) names the one that it has"
-        telling = [line for line in lines if "error" in line.lower() and not line.startswith(_DETAILS)]
+        telling = [line for line in lines if _TELLING.search(line) and not line.startswith(_DETAILS)]
         return reason(UsageError((telling or lines or ["it said nothing"])[-1][:300]))
 
 
