@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-faults lint docs docs-pages bench prove-advise prove-gate prove-hazards prove-isolation prove-naive prove-orms prove-rewrites prove-upgrade million format head-sql lock clean
+.PHONY: help demo test test-long test-faults lint docs docs-pages bench prove-advise prove-gate prove-hazards prove-isolation prove-naive prove-orms prove-rewrites prove-upgrade prove-workload million format head-sql lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -75,6 +75,9 @@ prove-rewrites: $(READY) ## every rewrite beside what was written, on a million 
 
 prove-upgrade: $(READY) ## an upgrade rehearsed: 20 planted flips are seen, the same twice 50 times raises nothing: 15 minutes (ARGS="--same 5")
 	$(BIN)/python bench/proofs/prove_upgrade.py $(ARGS)
+
+prove-workload: $(READY) ## what becomes of a workload: coverage of three applications, and the ranking of index sets by it: minutes
+	$(BIN)/python bench/proofs/prove_workload.py $(ARGS)
 
 million: $(READY) ## a million claims, none twice: minutes (ARGS="--output FILE.md")
 	$(BIN)/inboxbench race million $(ARGS)

@@ -1,0 +1,1 @@
+"""A blog, as an application of Django."""
