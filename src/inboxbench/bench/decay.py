@@ -15,7 +15,8 @@ from typing import Any
 
 from inboxbench import units
 from inboxbench.bench.execute.cell import Reading, read_case
-from inboxbench.bench.execute.session import Probes
+from inboxbench.bench.execute.session import Probes, open_probe
+from inboxbench.bench.execute.ties import Judgement, judge
 from inboxbench.bench.model import require_built, require_none
 from inboxbench.bench.request import (
     TIMEOUT_S,
@@ -41,16 +42,22 @@ from inboxbench.project import Project
 from inboxbench.record import rounded
 from inboxbench.server import Server
 
+_OTHER = "other rows after VACUUM than before it"
+# Settings by which the rows of a query come from its tables alone, whatever indexes there are.
+_TABLES_ALONE = {"enable_indexscan": "off", "enable_indexonlyscan": "off", "enable_bitmapscan": "off"}
+
 
 @dataclass(frozen=True, slots=True)
 class DecayedCell:
-    """One case under one set, in three states of the same database."""
+    """One case under one set, in three states of the same database. judged: what is right where its rows are others
+    after VACUUM than before it."""
 
     case: Case
     index_set: str
     fresh: Reading
     churned: Reading
     vacuumed: Reading
+    judged: Judgement | None = None
 
     @property
     def name(self) -> str:
@@ -73,8 +80,15 @@ class DecayedCell:
         for reading in (self.fresh, self.churned, self.vacuumed):
             if reading.failure and not reading.stopped:
                 return reading.failure
-        answers = {self.churned.answer, self.vacuumed.answer} - {None}
-        return "other rows after VACUUM than before it" if len(answers) > 1 else None
+        if self.judged is None or self.judged.said == "either":
+            return None
+        unsure = self.judged.said == "unsure"
+        return _OTHER + (f", and it cannot be decided whether both are right: {self.judged.words}" if unsure else "")
+
+    @property
+    def ties(self) -> str | None:
+        """Return why other rows after VACUUM are right as well; None where there are none."""
+        return self.judged.words if self.judged and self.judged.said == "either" else None
 
     @property
     def flips(self) -> tuple[str, ...]:
@@ -97,6 +111,7 @@ class DecayedCell:
             "ratio": rounded(self.ratio, 3),
             "ratio_after_vacuum": rounded(self.left, 3),
             "flips": list(self.flips),
+            "ties": self.ties,
             "failure": self.failure,
         }
 
@@ -233,9 +248,10 @@ def run_decay(
     if not outcomes:
         raise UsageError(refused[0])
     sets, cells = zip(*outcomes, strict=True)
+    measured = tuple(chain.from_iterable(cells))
     notes = (*request.caveats, *request.notes, *refused, *(decayed.note for decayed in sets if decayed.note))
-    every = (*request.refused, *refused)
-    return Decay(request.profile, churn, sets, tuple(chain.from_iterable(cells)), notes, every)
+    notes += tuple(f"{cell.name}: {_OTHER}, and any is right, for {cell.ties}" for cell in measured if cell.ties)
+    return Decay(request.profile, churn, sets, measured, notes, (*request.refused, *refused))
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,9 +284,21 @@ class _DecayRun:
             self.steps(f"{index_set.title}: VACUUM")
             self._vacuum(name)
             vacuumed = self._read(name, cases, titled(self.steps, index_set, "after VACUUM: "))
-        states = zip(cases, fresh, churned, vacuumed, strict=True)
-        cells = [DecayedCell(case, index_set.name, *three) for case, *three in states]
+            judged = [self._judged(name, *three) for three in zip(cases, churned, vacuumed, strict=True)]
+        cells = [
+            DecayedCell(case, index_set.name, first, second, third, said)
+            for case, first, second, third, said in zip(cases, fresh, churned, vacuumed, judged, strict=True)
+        ]
         return DecayedSet(index_set, done, fresh_bytes, churned_bytes, self.watch.in_the_way), cells
+
+    def _judged(self, name: str, case: Case, before: Reading, after: Reading) -> Judgement | None:
+        """Say which of two answers over the same rows is right; None where they are the same, or one is missing."""
+        if before.kept is None or after.kept is None or before.answer == after.answer:
+            return None
+        settings, role = {**case.query.settings, **_TABLES_ALONE}, case.query.role or self.request.role
+        timeout_s = self.request.timeout_s
+        with open_probe(self.server, name, timeout_s=timeout_s, role=role, settings=settings) as truth:
+            return judge(truth, case, before.kept, after.kept)
 
     def _churn(self, name: str) -> tuple[Updates, int]:
         """Count what was updated, and the bytes of all indexes afterwards."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from inboxbench.bench.execute.generic import Generic, generic_remarks
 from inboxbench.bench.execute.overhead import Overhead
 from inboxbench.bench.execute.pgbench import Throughput
 from inboxbench.bench.execute.session import Timing
@@ -29,6 +30,7 @@ class Cell:
     stopped: it ran into statement_timeout, which is a finding; `failure` then says so in words.
     answer: a digest of its rows, alike wherever the same rows came out.
     measured_under: the set whose execution this is; another one's when a slow plan came out the same there.
+    generic: its generic plan, where that does other steps.
     """
 
     case: Case
@@ -43,6 +45,7 @@ class Cell:
     measured_under: str = ""
     stopped: bool = False
     answer: str | None = None
+    generic: Generic | None = None
 
     @property
     def name(self) -> str:
@@ -73,6 +76,7 @@ class Cell:
             "measured_under": self.measured_under,
             "failure": self.failure,
             "stopped": self.stopped,
+            "generic": self.generic.to_json() if self.generic else None,
         }
 
 
@@ -192,6 +196,15 @@ class Matrix:
             for (case, why), sets in cases.items()
         )
 
+    @property
+    def generic_plans(self) -> tuple[str, ...]:
+        """Return a remark for each query that a generic plan makes dearer."""
+        return generic_remarks(
+            (cell.case.query.name, cell.name, cell.plan.buffers, cell.generic)
+            for cell in self.cells
+            if cell.plan and cell.generic
+        )
+
     def require_sound(self) -> None:
         """Raises SubjectFailed when a cell failed, UsageError when a set cannot be built: call it when all is shown."""
         require_none(self.failures)
@@ -211,6 +224,7 @@ class Matrix:
             "client": self.client.to_json() if self.client else None,
             "settings": dict(self.settings),
             "ties": list(self.ties),
+            "generic_plans": list(self.generic_plans),
             "notes": list(self.notes),
             "caveats": list(self.caveats),
             "source": dict(self.source),

@@ -174,7 +174,8 @@ def index_findings(run: Run, comparison: Comparison) -> tuple[Finding | None, ..
         _not_tried(run),
         _dominated(comparison),
         _wrong_rows(comparison),
-        _ties(run),
+        _remarked("Any is right", run.matrix.ties if run.matrix else ()),
+        _remarked("Generic plan", run.matrix.generic_plans if run.matrix else ()),
         _failed(comparison),
     )
 
@@ -361,10 +362,9 @@ def _wrong_rows(comparison: Comparison) -> Finding | None:
     return Finding("Wrong rows", tuple(sentences), "bad")
 
 
-def _ties(run: Run) -> Finding | None:
-    """Return the queries that leave open which rows come, so that sets answered with different ones, all right."""
-    ties = run.matrix.ties if run.matrix else ()
-    return Finding("Any is right", tuple((f"{remark}.",) for remark in ties)) if ties else None
+def _remarked(title: str, remarks: Sequence[str]) -> Finding | None:
+    """Return remarks of the matrix as they stand: open choices of rows, generic plans that are dearer."""
+    return Finding(title, tuple((f"{remark}.",) for remark in remarks)) if remarks else None
 
 
 def _failed(comparison: Comparison) -> Finding | None:

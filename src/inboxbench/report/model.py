@@ -217,6 +217,7 @@ class Matrix:
     sets: Sequence[IndexSet] = ()
     cells: Sequence[Cell] = ()
     ties: Sequence[str] = ()
+    generic_plans: Sequence[str] = ()
     notes: Sequence[str] = ()
     caveats: Sequence[str] = ()
 

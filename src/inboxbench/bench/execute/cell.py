@@ -1,8 +1,8 @@
 """A cell: one case under one index set, with its rows, its counters, and server time of prepared executions.
 
 Plans are custom (plan_cache_mode = force_custom_plan): a parameter class is measured with the plan that its own
-values lead to. A generic plan would be chosen by which class came first, and would hide the very difference
-between a frequent and a rare word that is looked for.
+values lead to. A generic plan would hide the very difference between a frequent and a rare word that is looked for; it
+is executed besides, where it does other steps.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from inboxbench.bench.execute.generic import Generic, generic_of
 from inboxbench.bench.execute.overhead import as_text, round_trip
 from inboxbench.bench.execute.session import STATEMENT, Pace, Probe, Timing, prepared, summarise
 from inboxbench.bench.execute.ties import Answer, Judgement, judge, keep, settled
@@ -49,7 +50,8 @@ def obstacle(query: QueryFile) -> str | None:
 @dataclass(frozen=True, slots=True)
 class Measured:
     """A cell's outcome. `failure` says why there are no figures; answer: a digest of the rows, to compare across sets;
-    kept: what tells whether two different answers are both right; shape: a digest of the planned steps."""
+    kept: what tells whether two different answers are both right; shape: a digest of the planned steps; generic: the
+    generic plan where it is another one."""
 
     plan: Plan | None
     timing: Timing | None
@@ -60,6 +62,7 @@ class Measured:
     slow: bool = False
     stopped: bool = False
     kept: Answer | None = None
+    generic: Generic | None = None
 
 
 def measure(probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured], index_set: IndexSet) -> Measured:
@@ -74,9 +77,12 @@ def measure(probe: Probe, case: Case, pace: Pace, known: Mapping[Shape, Measured
     try:
         with prepared(probe.connection, case) as execute:
             shape = shape_of(probe, execute, case, index_set)
+            outcome = known.get(shape) or replace(_measure(probe, case, execute, pace), shape=shape)
+            if outcome.plan is not None:
+                run = not (outcome.slow or case.query.changes_rows)
+                outcome = replace(outcome, generic=generic_of(probe, case, execute, outcome.plan, run=run))
             if shape in known:
-                return known[shape]
-            outcome = replace(_measure(probe, case, execute, pace), shape=shape)
+                return outcome
         return outcome if outcome.slow else _with_ties_broken(probe, case, outcome)
     except psycopg.errors.QueryCanceled:
         return Measured(None, None, None, STOPPED, shape=shape, slow=True, stopped=True)
@@ -211,6 +217,7 @@ class CellCollector:
             measured_under=under,
             stopped=outcome.stopped,
             answer=outcome.answer,
+            generic=outcome.generic,
         )
 
     def _judged(self, case: Case, outcome: Measured) -> Judgement:
@@ -245,6 +252,7 @@ class Reading:
     plan: str | None = None
     answer: str | None = None
     failure: str | None = None
+    kept: Answer | None = None
 
     @property
     def stopped(self) -> bool:
@@ -265,8 +273,10 @@ def read_case(probe: Probe, case: Case) -> Reading:
             later = first
             if later is None or seconds <= _SLOW_S:
                 later = probe.explain(execute, case.query)
+        kept = replace(keep(rows, case), settled=settled(probe, case))
     except psycopg.errors.QueryCanceled:
         return Reading(failure=STOPPED)
     except psycopg.Error as error:
         return Reading(failure=reason(error))
-    return Reading(later.buffers, first.buffers if first else None, later.line, _digest(normal(rows, case.query.order)))
+    answer = _digest(normal(rows, case.query.order))
+    return Reading(later.buffers, first.buffers if first else None, later.line, answer, kept=kept)

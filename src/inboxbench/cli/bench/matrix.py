@@ -128,6 +128,8 @@ def print_matrix(matrix: Matrix, document: Mapping[str, Any], console: Console) 
         console.print(Text(f"  {matrix.client}", style="dim" if matrix.client.met else "bold red"))
     for remark in matrix.ties:
         console.print(Text(f"  any is right: {remark}"))
+    for remark in matrix.generic_plans:
+        console.print(Text(f"  generic plan: {remark}"))
     for note in matrix.notes:
         console.print(Text(f"  note: {note}", style="dim"))
 
