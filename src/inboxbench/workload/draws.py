@@ -70,6 +70,9 @@ _NEW = {
 }
 
 
+_NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """A placeholder: its name in the file, its type, what it is used for, and the column behind it (None: none)."""
@@ -192,8 +195,8 @@ class _Draw:
         if slot.name in self.seen:
             return "'" + self.seen[slot.name].replace("'", "''") + "'"
         use, column = slot.use, slot.column
-        if use is None or column is None:
-            return _default(slot, self.tables)
+        if use is None or column is None or (use.kind == "pattern" and slot.kind in _NUMBERS):
+            return _default(slot, self.tables)  # % of numbers is a remainder, and of text a likeness
         if slot.is_equality:
             return self._equal(slot)
         if slot.is_range:

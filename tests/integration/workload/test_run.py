@@ -47,6 +47,7 @@ RUNNABLE = [
     "INSERT INTO customers (email, country, meta) VALUES ($1, $2, $3), ($4, $5, $6) RETURNING id",
     "INSERT INTO customers VALUES ($1, $2, $3, $4, $5, $6)",
     "UPDATE orders SET status = $1, total = total + $2 WHERE id = $3",
+    "UPDATE orders SET total = total % $1 + $2 WHERE id = $3",
     "DELETE FROM orders WHERE id = $1",
     "SELECT id FROM orders WHERE (placed, id) < ($1, $2) ORDER BY placed DESC, id DESC LIMIT $3",
     "SELECT id FROM orders WHERE total BETWEEN $1 AND $2 OFFSET $3",
