@@ -23,6 +23,7 @@ import click
 from rich.console import Console
 
 from inboxbench import __version__
+from inboxbench.cli.console import SafeConsole
 from inboxbench.credentials import masked_arguments
 from inboxbench.errors import UsageError
 from inboxbench.files import check_folder, check_writable, write_text
@@ -34,7 +35,7 @@ _SOURCES = {".sql", ".toml", ".py", ".rb", ".spec", ".csv"}  # of files that com
 _WIDTH = 120
 
 
-class _Results(Console):
+class _Results(SafeConsole):
     def on_broken_pipe(self) -> None:
         raise  # noqa: PLE0704 - rich calls this where it catches the error, and would end the program with 1
 
@@ -169,7 +170,7 @@ def _is_read(path: Path, source: Path) -> bool:
 def as_text(show: Callable[[Console], None]) -> str:
     """Return what `show` prints, without colours."""
     file = io.StringIO()
-    show(Console(file=file, width=_WIDTH))
+    show(SafeConsole(file=file, width=_WIDTH))
     return file.getvalue()
 
 

@@ -21,13 +21,14 @@ from rich.progress import (
 )
 
 from inboxbench import units
+from inboxbench.cli.console import SafeConsole
 from inboxbench.migrate import session as events
 from inboxbench.migrate.history import Revision
 
 if TYPE_CHECKING:  # numpy is loaded by those commands alone that make rows
     from inboxbench.seed import Step
 
-progress_console = Console(stderr=True)
+progress_console = SafeConsole(stderr=True)
 _LABELS = {"rows": "rows", "keys": "keys, indexes, statistics", "churn": "churn"}
 
 
