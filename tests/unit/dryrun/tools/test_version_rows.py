@@ -1,4 +1,4 @@
-"""What each tool writes to its version table, as the server's log shows it: from the tools' sources and from logs."""
+"""What each tool writes to its version table, as the server's log shows it: written after the tools' sources, no recorded logs."""
 
 from __future__ import annotations
 
