@@ -1,7 +1,7 @@
 """Migration tools by their version tables: what each writes for a revision, and the files that its revisions are.
 
-One value a tool; what the server's log shows is the same whichever way the tool is started. From the source of each
-tool, or from a log of it; `docs/how-to/migration-tools.md` says which of them was run.
+One value a tool; what the server's log shows is the same whichever way the tool is started. Written after the
+sources of the tools, not from recorded logs; `docs/how-to/migration-tools.md` says which of them was run.
 """
 
 from __future__ import annotations

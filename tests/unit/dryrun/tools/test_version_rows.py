@@ -1,4 +1,4 @@
-"""What each tool writes to its version table, as the server's log shows it: written after the tools' sources, no recorded logs."""
+"""What each tool writes to its version table, as the log would show it: written after the sources, not recorded."""
 
 from __future__ import annotations
 
