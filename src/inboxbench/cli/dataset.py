@@ -15,6 +15,7 @@ from inboxbench import units
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import Output, OutputFile, output_options
 from inboxbench.cli.progress import SeedProgress
+from inboxbench.credentials import masked
 from inboxbench.errors import InboxbenchError, ServerError
 from inboxbench.leftovers import Leftover, remove_leftovers, temporary_databases, temporary_folders
 from inboxbench.seed import (
@@ -167,7 +168,7 @@ def export_command(session: Session, name: str, path: Path) -> None:
     """Write a dataset to one file, for another machine."""
     with session.server() as server, SeedProgress() as progress:
         export_dataset(server, name, path, project=session.project, progress=progress)
-    click.echo(f"wrote {path}: {units.size(path.stat().st_size)}")
+    click.echo(f"wrote {masked(str(path))}: {units.size(path.stat().st_size)}")
 
 
 @command.command(name="import")

@@ -53,6 +53,7 @@ gate history {_BASELINE} {_BASELINE}
 lint {_SAMPLES / "dryrun.json"}
 race atlas --family take
 race bench --strategy skip-locked --workers 2 --conversations 20 --seconds 1
+advise --profile tiny --queries lookup --budget-time 5s --no-check
 race costs --executions 10
 race explore skip-locked
 race million --strategy skip-locked --claims 100 --workers 2

@@ -30,15 +30,15 @@ from inboxbench.cli.bench.options import (
 from inboxbench.cli.bench.source import Source, cache_of, check_names, open_source, print_reuse
 from inboxbench.cli.dryrun.output import show_run
 from inboxbench.cli.options import Session, pass_session
-from inboxbench.cli.output import Output, heading, output_options
+from inboxbench.cli.output import Output, OutputFile, heading, output_options
 from inboxbench.cli.progress import counting, progress_console
 from inboxbench.cli.workload.options import WorkloadOption, workload_options
-from inboxbench.credentials import masked_arguments
+from inboxbench.credentials import masked, masked_arguments
 from inboxbench.database import connect
 from inboxbench.dryrun.observe.server_log import check_log
 from inboxbench.dryrun.output.markdown import as_markdown
 from inboxbench.errors import SubjectFailed, UsageError
-from inboxbench.files import check_writable, write_text
+from inboxbench.files import write_text
 from inboxbench.record import as_json
 from inboxbench.report.document import lab_markdown, print_lab
 from inboxbench.server import parse_spec
@@ -120,8 +120,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, text: str | None
 )
 @click.option(
     "--migration",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
+    type=OutputFile(),
     help="write the migration to the set here: .sql, or .py for an Alembic revision on top of those in its folder",
 )
 @click.option(
@@ -163,7 +162,6 @@ def command(
     check_names(session, source, [], wanted)
     if migration is not None:
         check_migration(migration)
-        check_writable(migration)
     if rehearse:
         check_log(parse_spec(session.settings.server))
     if source.workload is None:
@@ -210,4 +208,4 @@ def _write(path: Path, advice: Advice, text: str) -> None:
         progress_console.print(f"{path} is not written: there is nothing to change", highlight=False, markup=False)
         return
     write_text(path, text, option="--migration")
-    progress_console.print(f"wrote {path}", highlight=False, markup=False)
+    progress_console.print(f"wrote {masked(str(path))}", highlight=False, markup=False)

@@ -16,6 +16,7 @@ from inboxbench.catalog import STRUCTURE, Catalog, compare, explain, extensions,
 from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.progress import progress_console
 from inboxbench.cli.schema.compare import command as compare_command
+from inboxbench.credentials import masked
 from inboxbench.database import Connection, connect, scratch_database
 from inboxbench.errors import SubjectFailed, UsageError
 from inboxbench.extensions import extension
@@ -51,7 +52,7 @@ def dump(session: Session, write: bool) -> None:
         click.echo(text, nl=False)
         return
     write_text(path, text)
-    progress_console.print(f"wrote {path}")
+    progress_console.print(f"wrote {masked(str(path))}", highlight=False, markup=False)
 
 
 @command.command()

@@ -17,6 +17,7 @@ from rich.text import Text
 from inboxbench.cli.options import Session, pass_loose_session
 from inboxbench.cli.output import Output, OutputFolder, heading, output_options
 from inboxbench.cli.progress import counting, progress_console
+from inboxbench.credentials import masked
 from inboxbench.database import require_ours
 from inboxbench.database_copy import CopyFailed, copied, is_url
 from inboxbench.errors import SubjectFailed, UsageError
@@ -143,7 +144,9 @@ def import_command(
         markdown=lambda: lab_markdown(lab, heading(lab.title, label, dt.datetime.now(dt.UTC))),
     )
     progress_console.print(
-        f"wrote {into}; measure it: inboxbench bench --database URL --queries {into}", highlight=False, markup=False
+        f"wrote {masked(str(into))}; measure it: inboxbench bench --database URL --queries {masked(str(into))}",
+        highlight=False,
+        markup=False,
     )
 
 

@@ -11,6 +11,7 @@ from inboxbench.cli.options import Session, pass_session
 from inboxbench.cli.output import Output, OutputFolder, output_options
 from inboxbench.cli.progress import progress_console
 from inboxbench.cli.race.stress import parse_thinks, parse_workers
+from inboxbench.credentials import masked
 from inboxbench.errors import UsageError
 from inboxbench.files import write_text
 from inboxbench.messenger.costs.run_rules import find_rules, run_costs
@@ -61,7 +62,7 @@ def bench(
         if len(thinks) != 1:
             raise UsageError("--scripts: a script holds one application time; name one with --think-ms, such as 2")
         for path in write_scripts(scripts, strategies, thinks[0]):
-            click.echo(path)
+            click.echo(masked(str(path)))
         return
     chosen = [strategy.name for strategy in strategies]
     results: list[RaceResult] = []

@@ -20,11 +20,6 @@ _CUSTOM_SETTERS = """
       AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
 
-# How often a schedule is played again to tell a session's connection from a stranger's; and how many strangers may
-# connect to other databases of the server until they are not looked at any more.
-_AGAIN = 4
-_STRANGERS = 3
-
 # Plays the same schedule again, and calls the function each time after a session's own code has run.
 PlayWatched = Callable[[str, Callable[[Session], None]], object]
 
@@ -36,8 +31,6 @@ class LeftBehind:
         self._pool = pool
         self._wait_monitor = wait_monitor
         self._others, _ = wait_monitor.left(pool)
-        self._elsewhere = wait_monitor.elsewhere
-        self._strangers = 0
         self._fresh = True
         pool.always_new = control.execute(_CUSTOM_SETTERS).fetchone() is not None
 
@@ -50,46 +43,12 @@ class LeftBehind:
         if others > self._others:
             self._others = others
             raise SubjectFailed(self._opened(run, play_watched))
-        if self._wait_monitor.elsewhere > self._elsewhere and play_watched is not None:
-            self._look_elsewhere(run, play_watched)
         by_pid = {session.pid: session.index for session in sessions if not session.connection.closed}
         left = [Leftover(by_pid[pid], f"advisory lock {key}", lock=True) for pid, key in locks if pid in by_pid]
         if self._fresh:  # slower than a schedule, so once
             self._fresh = False
             left += [Leftover(session.index, kept) for session in sessions for kept in _kept(session, run)]
         return replace(run, left=tuple(left)) if left else run
-
-    def _look_elsewhere(self, run: ScheduleRun, play_watched: PlayWatched) -> None:
-        """Raise SubjectFailed when a session opened a connection to another database.
-
-        Others may connect there as well; but not after the same steps each time that a schedule is played.
-        """
-        if self._strangers < _STRANGERS:
-            first = self._opened_elsewhere(run, play_watched)
-            if first and all(self._opened_elsewhere(run, play_watched) == first for _ in range(_AGAIN)):
-                raise SubjectFailed(
-                    f"session {first[0][1]} opened a connection of its own to another database (in schedule "
-                    f"{run.schedule}), which no schedule can order; it must use the one that it is given"
-                )
-            self._strangers += 1
-        self._wait_monitor.left(self._pool)
-        self._elsewhere = self._wait_monitor.elsewhere
-
-    def _opened_elsewhere(self, run: ScheduleRun, play_watched: PlayWatched) -> list[tuple[int, str]]:
-        """Play the schedule again; return after which steps, and of whom, other databases had had more sessions."""
-        looks: list[int] = []
-        opened: list[tuple[int, str]] = []
-
-        def look(session: Session) -> None:
-            self._wait_monitor.left(self._pool)
-            if looks and self._wait_monitor.elsewhere > looks[-1]:
-                opened.append((len(looks), session.letter))
-            looks.append(self._wait_monitor.elsewhere)
-
-        self._wait_monitor.left(self._pool)
-        looks.append(self._wait_monitor.elsewhere)
-        play_watched(run.schedule, look)
-        return opened
 
     def _opened(self, run: ScheduleRun, play_watched: PlayWatched | None) -> str:
         """Return a message that names the session, by playing the schedule again with a look after each step."""

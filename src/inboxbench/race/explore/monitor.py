@@ -11,11 +11,9 @@ from inboxbench.race.explore.session import Session, SessionPool
 
 _WAITS = b"SELECT pid, pg_blocking_pids(pid) FROM unnest($1::int[]) AS pid"
 _WAITS_NAME = b"inboxbench_waits"
-# Sessions that this database has had since it was made, and all other ones (0 instead of a pid); and the advisory
-# locks that backends hold: (pid, key) each.
+# Sessions that this database has had since it was made, and the advisory locks that backends hold: (pid, key) each.
 _SESSIONS = b"""
-    SELECT CASE WHEN datname <> current_database() THEN 0 END AS place, sum(pg_stat_get_db_sessions(oid))::text
-    FROM pg_database GROUP BY place
+    SELECT NULL::int, pg_stat_get_db_sessions(oid)::text FROM pg_database WHERE datname = current_database()
 """
 # Before PostgreSQL 15 sessions are counted late, so those that are there are counted instead.
 _SESSIONS_NOW = b"""
@@ -43,18 +41,13 @@ _COUNTED = 150000
 
 
 class WaitMonitor:
-    """Asks over `monitor`, which nobody else may use, who waits for whom: at nearly every step, so through libpq.
-
-    elsewhere: how many sessions the other databases of the server had had when `left` was called last; 0 where the
-    server does not count them.
-    """
+    """Asks over `monitor`, which nobody else may use, who waits for whom: at nearly every step, so through libpq."""
 
     def __init__(self, monitor: Connection) -> None:
         self._monitor = monitor
         self._pgconn = monitor.pgconn
         self._checked(self._pgconn.prepare(_WAITS_NAME, _WAITS))
         self._counts = self._pgconn.server_version >= _COUNTED
-        self.elsewhere = 0
         sessions = _SESSIONS if self._counts else _SESSIONS_NOW
         self._checked(self._pgconn.prepare(_LEFT_NAME, sessions + _LOCKS))
         self._checked(self._pgconn.prepare(_OPENED_NAME, sessions))
@@ -80,8 +73,7 @@ class WaitMonitor:
         result = self._checked(self._pgconn.exec_prepared(name, parameters))
         rows = [(result.get_value(row, 0), result.get_value(row, 1) or b"") for row in range(result.ntuples)]
         opened = sum(int(value) for pid, value in rows if pid is None)
-        self.elsewhere = sum(int(value) for pid, value in rows if pid == b"0")
-        kept = sorted((int(pid), key.decode()) for pid, key in rows if pid not in (None, b"0"))
+        kept = sorted((int(pid), key.decode()) for pid, key in rows if pid is not None)
         return opened - (pool.opened if self._counts else len(pids)), kept
 
     def kill(self, session: Session, *, patience_ms: int = 0) -> None:

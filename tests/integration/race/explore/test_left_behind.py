@@ -7,14 +7,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 
 import asyncpg  # type: ignore[import-untyped]
 import psycopg
 import psycopg2  # type: ignore[import-untyped]
 import pytest
 import sqlalchemy
-from psycopg.conninfo import make_conninfo
 from tests.conftest import Database
 
 from inboxbench.database import Connection
@@ -124,38 +122,6 @@ def test_a_connection_that_is_closed_again_is_named(
 
     with pytest.raises(SubjectFailed, match="session A opened a connection of its own"):
         play(claim, claim)
-
-
-@pytest.mark.parametrize("write", [by_psycopg, by_psycopg2], ids=lambda way: way.__name__)
-def test_a_connection_to_another_database_is_named(
-    play: Play, database: Database, write: Callable[[str, int], None]
-) -> None:
-    elsewhere = make_conninfo(database.conninfo, dbname="postgres")
-
-    def claim(connection: GatedConnection, session: int) -> None:
-        count = read(connection)
-        if session:
-            with suppress(psycopg.Error, psycopg2.Error):
-                write(elsewhere, count)  # there is no such table; the connection stays a connection
-        connection.execute(ADD, (count + 1,))
-
-    with pytest.raises(SubjectFailed, match="session B opened a connection of its own to another database"):
-        play(claim, claim)
-
-
-def test_what_strangers_do_in_other_databases_is_no_alarm(play: Play, database: Database) -> None:
-    """One of them connects before each of a few schedules, which no session does."""
-    elsewhere = make_conninfo(database.conninfo, dbname="postgres")
-    played = 0
-
-    def claim(connection: GatedConnection, session: int) -> None:
-        nonlocal played
-        played += session
-        if session and played in (2, 5, 9, 14, 20):
-            psycopg.connect(elsewhere).close()
-        connection.execute(ADD, (read(connection) + 1,))
-
-    assert play(claim, claim).complete
 
 
 def test_a_connection_that_the_server_opens_is_named(play: Play, database: Database) -> None:
