@@ -223,8 +223,6 @@ def test_variables_of_libpq_reach_no_server_of_ours(short_dir: Path) -> None:
         ["dataset", "list"],
         ["seed", "tiny", "--rows", "2000"],
         ["race", "explore", "skip-locked"],
-        ["race", "stress", "--strategy", "skip-locked", "--workers", "2", "--seconds", "1"],
-        ["dryrun", "--dataset", "tiny", "--no-traffic", "--phase", "1"],
     ]
     try:
         for words in commands:

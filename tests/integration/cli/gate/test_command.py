@@ -110,7 +110,13 @@ def test_a_wrong_answer_is_a_failure_and_no_threshold(server: Server, kept: Path
 
 
 @pytest.mark.parametrize(
-    "words", [pytest.param([], marks=pytest.mark.long), ["--update"], ["--allow-uncompared"]], ids=" ".join
+    "words",
+    [
+        pytest.param([], marks=pytest.mark.long),
+        ["--update"],
+        pytest.param(["--allow-uncompared"], marks=pytest.mark.long),
+    ],
+    ids=" ".join,
 )
 def test_queries_that_all_fail_are_a_failure_and_no_other_environment(
     server: Server, kept: Path, words: list[str]

@@ -183,7 +183,9 @@ def explore_pairs(
     return schedules, waited
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize(
+    "state", [pytest.param(state, marks=pytest.mark.long if state == "open" else ()) for state in STATES]
+)
 def test_no_schedule_of_two_that_meet_breaks_a_rule(explorer: Explorer, project: Project, state: str) -> None:
     """A1–A5, C3–C5, C7, M1, M6."""
     pairs = list(pairs_of(MATTERS[state], 2))
