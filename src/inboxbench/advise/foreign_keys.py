@@ -1,4 +1,4 @@
-"""What foreign keys want of a set: a delete from the table that is referred to looks for the rows that refer to it."""
+"""Finds the indexes that foreign keys need: a delete from the table referred to looks for the rows that refer to it."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What one occurrence of a table in a statement asks for. columns: those that the statement uses (None: all, by a
+    """The demands of one occurrence of a table in a statement. columns: those that the statement uses (None: all, by a
     star); limited: rows are wanted in this order and not all of them."""
 
     relation: Relation

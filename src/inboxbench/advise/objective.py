@@ -1,4 +1,4 @@
-"""What a set costs: a request of the mix in pages, as the index lab reckons it, at the mean and the worst class."""
+"""Reckons what a request of the mix costs under a set, in pages as the index lab does, at mean and worst class."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ _WRITES = 5  # executions of a write that are measured, of different rows
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an advice is asked for. weights: of the mix (None: the default one). bytes: of all secondary indexes; wal:
+    """The request for an advice. weights: of the mix (None: the default one). bytes: of all secondary indexes; wal:
     times what a write writes today; seconds: of the search. keep: `unique` for rules alone, `all` for every index that
     there is. check: compare the processor time at the end."""
 

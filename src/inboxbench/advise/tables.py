@@ -1,4 +1,4 @@
-"""What the copy knows of its tables: size, columns with their statistics, unique indexes, foreign keys."""
+"""Reads what the copy knows of its tables: size, columns with their statistics, unique indexes, foreign keys."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadOption:
-    """What --workload and --top say."""
+    """The values of --workload and --top."""
 
     where: str | None
     top: int = MOST_QUERIES

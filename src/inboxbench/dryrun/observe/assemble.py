@@ -128,7 +128,7 @@ class _Work:
         return self._segment.statements[place - 1] if place else draft
 
     def _follow_silent(self, draft: Draft, parsed: Parsed) -> None:
-        """What the next committed state shows of relations that the command, or one within it, names or has locked."""
+        """Compare with the next committed state of relations that the command, or one within, names or has locked."""
         if self._segment.outcome != "commit":
             return
         touched = {span.lock.relation for span in self._holding.seen(draft)}

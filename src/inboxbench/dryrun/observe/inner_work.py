@@ -91,7 +91,7 @@ def _pieces(source: str) -> list[_Shape]:
 
 
 class _Code:
-    """What a statement may run: the functions that it calls, the triggers of the tables that it writes to, and foreign
+    """The code that a statement may run: the functions that it calls, the triggers of the tables that it writes to, and foreign
     keys.
     """
 
