@@ -91,8 +91,8 @@ def _pieces(source: str) -> list[_Shape]:
 
 
 class _Code:
-    """The code that a statement may run: the functions that it calls, the triggers of the tables that it writes to, and foreign
-    keys.
+    """The code that a statement may run: the functions that it calls, the triggers of the tables that it writes to, and
+    foreign keys.
     """
 
     def __init__(self, poll: Poll) -> None:
